@@ -1,0 +1,1 @@
+"""Graphs: iterative refinement over coarsenings of a graph."""

@@ -1,0 +1,154 @@
+"""The images model: what the domain plugs into the core."""
+
+import torch
+from torch import Tensor, nn
+
+from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
+from images.networks import Decoder, Encoder, Phi
+from refine_core.errors import InputError
+from refine_core.head import BitwiseHead, CategoricalHead
+from refine_core.pyramid import area, gaussian
+from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
+from refine_core.refiner import Embed, Head, Refiner
+from refine_core.schedule import ScaleSchedule
+from refine_core.tokenizer import ResidualTokenizer
+from refine_core.tokens import Tokens
+from refine_core.transformer import Transformer
+from refine_core.vq import VQ
+
+
+class ImageEmbed(Embed):
+    """A linear map of the state at the scale's own size, plus learned positions.
+
+    The class is the condition.
+
+    Args:
+        tokenizer: Gives the view of a state.
+        dim: Width of the tokens.
+        classes: Count of classes; one more stands for "any".
+    """
+
+    def __init__(self, tokenizer: ResidualTokenizer, dim: int, classes: int) -> None:
+        super().__init__()
+        self.view = tokenizer.view
+        self.classes = classes
+        self.enter = nn.Linear(tokenizer.dim, dim)
+        self.position = nn.ParameterList(
+            nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
+        )
+        self.label = nn.Embedding(classes + 1, dim)
+
+    def forward(self, state: Tensor, k: int) -> Tokens:
+        """Tokens (b, n_k, dim) of scale k."""
+        value = self.enter(self.view(state, k).flatten(2).transpose(1, 2)) + self.position[k]
+        return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
+
+    def context(self, context: Tensor | None, count: int) -> Tokens:
+        """No tokens; the class vector (b, dim) as condition, of labels (b,) int64; -1 is any."""
+        weight = self.label.weight
+        if context is None:
+            context = torch.full((count,), -1, device=weight.device)
+        vector = self.label(torch.where(context < 0, self.classes, context))
+        nothing = vector.new_zeros(count, 0, weight.shape[1])
+        return Tokens(
+            nothing, torch.zeros(0, dtype=torch.int64, device=weight.device), condition=vector
+        )
+
+    def drop(self, context: Tensor, where: Tensor) -> Tensor:
+        """Labels with -1 in place of the dropped."""
+        return torch.where(where, -1, context)
+
+
+def build_tokenizer(
+    config: TokenizerConfig, channels: int, size: tuple[int, int]
+) -> ResidualTokenizer:
+    """Tokeniser for images of `channels` x `size`.
+
+    Raises:
+        InputError: If the finest scale does not fit the image, or the sizes do not fit the loop.
+    """
+    grid = (-(-size[0] // config.patch), -(-size[1] // config.patch))
+    finest = config.sizes[-1]
+    if max(grid) != finest:
+        raise InputError(
+            f"Images of {size[0]}x{size[1]} in patches of {config.patch} make a grid of "
+            f"{grid[0]}x{grid[1]}: "
+            f"`tokenizer.sizes` must end with {max(grid)}, found {finest}."
+        )
+    sizes = [tuple(max(1, round(side * n / finest)) for n in grid) for side in config.sizes]
+    pyramid = area(sizes) if config.loop == "closed" else gaussian(sizes)
+    quantizers = _quantizers(config, len(sizes))
+    dim = quantizers[0].dim
+    return ResidualTokenizer(
+        ScaleSchedule.of(sizes),
+        pyramid,
+        quantizers,
+        Encoder(channels, dim, config.width, config.blocks, config.patch),
+        Decoder(channels, size, dim, config.width, config.blocks, config.patch),
+        phi=[Phi(dim) for _ in sizes] if config.phi else None,
+        loop=config.loop,
+        truncation=config.truncation,
+    )
+
+
+def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -> Refiner:
+    """Refiner over a tokeniser's codes."""
+    schedule = tokenizer.schedule
+    head: Head
+    if isinstance(tokenizer.quantizers[0], Bitwise):
+        head = BitwiseHead(config.dim, tokenizer.digits(0), len(schedule))
+    else:
+        sizes = [tokenizer.digit_values(k) for k in range(len(schedule))]
+        head = CategoricalHead(config.dim, tokenizer.digits(0), sizes)
+    return Refiner(
+        tokenizer,
+        ImageEmbed(tokenizer, config.dim, classes),
+        Transformer(
+            config.dim,
+            config.depth,
+            config.heads,
+            levels=len(schedule) + 1,
+            condition=config.dim,
+            history=config.history,
+            dropout=config.dropout,
+        ),
+        head,
+        corruption=config.corruption,
+        dropout=config.class_dropout,
+    )
+
+
+def sampling_schedule(config: SamplingConfig, schedule: ScaleSchedule) -> ScaleSchedule:
+    """The model's schedule with how to sample it."""
+
+    def each(values: tuple[float, ...]) -> list[float]:
+        return list(values) * (len(schedule) if len(values) == 1 else 1)
+
+    return schedule.with_(
+        temperature=each(config.temperature),
+        top_k=[config.top_k] * len(schedule),
+        top_p=each(config.top_p),
+        guidance=each(config.guidance),
+    )
+
+
+def _quantizers(config: TokenizerConfig, scales: int) -> list[Quantizer]:
+    """One quantiser per scale; shared codebooks are one object."""
+    codes = list(config.codes) * (scales if len(config.codes) == 1 else 1)
+    if len(codes) != scales:
+        raise InputError(
+            f"`tokenizer.codes` has {len(codes)} counts for {scales} scales: "
+            "give one, or one per scale."
+        )
+
+    def make(k: int) -> Quantizer:
+        if config.quantizer == "vq":
+            return VQ(codes[k], config.dim)
+        if config.quantizer == "product":
+            return ProductQuantizer(config.groups, codes[k], config.dim)
+        return FSQ(config.levels) if config.quantizer == "fsq" else Bitwise(config.dim, kind="bsq")
+
+    if config.codebooks == "per_scale":
+        return [make(k) for k in range(scales)]
+    shared = make(scales - 1)
+    return [shared if config.codebooks == "shared" else make(0), *[shared] * (scales - 1)]

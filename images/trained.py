@@ -1,0 +1,223 @@
+"""Trained models: kept as one file, and what a user does with one.
+
+>>> model = load("mnist")                                          # doctest: +SKIP
+>>> model.sample(16, seed=0, labels=3).shape                       # doctest: +SKIP
+torch.Size([16, 1, 28, 28])
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from images.config import ImagesConfig
+from images.model import build, build_tokenizer, sampling_schedule
+from refine_core import checkpoint
+from refine_core.config import from_dict, to_dict
+from refine_core.errors import InputError, suggest
+from refine_core.noise import Noise
+from refine_core.refiner import Keep, Refiner
+from refine_core.schedule import ScaleSchedule
+from refine_core.tokenizer import ResidualTokenizer
+
+KIND = "images.model"
+SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass
+class ImageModel:
+    """A trained tokeniser and generator.
+
+    Args:
+        refiner: In evaluation mode.
+        config: That made it.
+        shape: (c, h, w) of the images.
+        classes: 0 where there are none.
+    """
+
+    refiner: Refiner
+    config: ImagesConfig
+    shape: tuple[int, int, int]
+    classes: int
+
+    @property
+    def tokenizer(self) -> ResidualTokenizer:
+        """The model's tokeniser."""
+        assert isinstance(self.refiner.tokenizer, ResidualTokenizer)
+        return self.refiner.tokenizer
+
+    @property
+    def schedule(self) -> ScaleSchedule:
+        """How the model samples unless told otherwise."""
+        return sampling_schedule(self.config.sampling, self.tokenizer.schedule)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | Tensor | None = None,
+        batch: int = 100,
+        **options: Any,
+    ) -> Tensor:
+        """Draw images (count, c, h, w) in [0, 1].
+
+        Image i depends on the seed, i and its label only, not on `count` or `batch`.
+
+        Args:
+            count: Of images.
+            seed: Of the draw.
+            labels: One class for all, or one per image; None goes through the classes in turn.
+            batch: Images at a time.
+            **options: Of `Refiner.sample_trace`.
+
+        Raises:
+            InputError: If a label is not a class of the model, or there is not one per image.
+        """
+        context = self._labels(labels, count)
+        options.setdefault("schedule", self.schedule)
+        parts = []
+        for index in torch.arange(count).split(batch):
+            given = None if context is None else context[index]
+            parts.append(self.refiner.sample(Noise(seed, index), given, **options))
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor, scales: int | None = None, batch: int = 500) -> Tensor:
+        """Encode and decode images (n, c, h, w), by the coarsest `scales` only if given."""
+        tokens = self.tokenizer
+        return torch.cat(
+            [tokens.decode(tokens.encode(part)[:scales]) for part in images.split(batch)]
+        )
+
+    @torch.no_grad()
+    def inpaint(
+        self,
+        images: Tensor,
+        mask: Tensor,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | Tensor | None = None,
+    ) -> Tensor:
+        """Draw new content where `mask` is True; the rest stays exactly as it is.
+
+        Args:
+            images: (n, c, h, w).
+            mask: (h, w) bool, True where content is drawn.
+            seed: Of the draw.
+            labels: As in `sample`.
+        """
+        tokens = self.tokenizer
+        free = mask.float()[None, None]
+        size = tokens.schedule[-1].size
+        padded = nn.functional.pad(
+            free, (0, -free.shape[3] % size[1], 0, -free.shape[2] % size[0])
+        )
+        kept = []
+        for scale in tokens.schedule:
+            # A token stays if the patch it stands for has no drawn pixel; coarse scales thus lose
+            # what they mix.
+            touched = nn.functional.adaptive_max_pool2d(padded, scale.size)
+            kept.append((touched == 0).flatten(1).expand(len(images), -1))
+        drawn = self.refiner.sample(
+            Noise(seed, torch.arange(len(images))),
+            self._labels(labels, len(images), cycle=False),
+            schedule=self.schedule,
+            keep=Keep(tokens.features(images), kept),
+        )
+        return torch.where(mask, drawn, images)
+
+    def super_resolve(
+        self,
+        images: Tensor,
+        scales: int,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | Tensor | None = None,
+    ) -> Tensor:
+        """Keep the coarsest `scales` of images (n, c, h, w) and draw the finer ones anew."""
+        return self.refiner.sample(  # type: ignore[no-any-return]
+            Noise(seed, torch.arange(len(images))),
+            self._labels(labels, len(images), cycle=False),
+            schedule=self.schedule,
+            codes=self.tokenizer.encode(images)[:scales],
+        )
+
+    def with_sampling(self, **values: Any) -> "ImageModel":
+        """The same model with other sampling settings (fields of `SamplingConfig`)."""
+        return replace(
+            self, config=replace(self.config, sampling=replace(self.config.sampling, **values))
+        )
+
+    def save(self, path: Path, *, half: bool = True) -> None:
+        """Write the model as one safetensors file, by default in half precision."""
+        meta = {
+            "kind": KIND,
+            "config": to_dict(self.config),
+            "schedule": self.tokenizer.schedule.to_dict(),
+            "shape": self.shape,
+            "classes": self.classes,
+        }
+        checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
+
+    def _labels(
+        self, labels: int | Sequence[int] | Tensor | None, count: int, *, cycle: bool = True
+    ) -> Tensor | None:
+        if labels is None:
+            return torch.arange(count) % self.classes if cycle and self.classes else None
+        given = (
+            torch.as_tensor(labels).expand(count)
+            if isinstance(labels, int)
+            else torch.as_tensor(labels)
+        )
+        if len(given) != count:
+            raise InputError(
+                f"{len(given)} labels for {count} images: give one for all, or one each."
+            )
+        if not bool(((given >= -1) & (given < max(self.classes, 1))).all()):
+            raise InputError(
+                f"Labels of this model are 0 to {self.classes - 1}, found {given.tolist()[:10]}."
+            )
+        return given
+
+
+def load(name: str | Path) -> ImageModel:
+    """A shipped model by name, or a trained one by path (of its file or its run's folder).
+
+    Raises:
+        InputError: If there is no such model, or the file is not one.
+    """
+    path = find(name)
+    saved = checkpoint.load(path, KIND)
+    config = from_dict(ImagesConfig, saved.meta["config"])
+    channels, height, width = saved.meta["shape"]
+    tokens = build_tokenizer(config.tokenizer, channels, (height, width))
+    refiner = build(config.generator, tokens, saved.meta["classes"])
+    checkpoint.load_into(refiner, saved.tensors)
+    return ImageModel(refiner.eval(), config, (channels, height, width), saved.meta["classes"])
+
+
+def find(name: str | Path) -> Path:
+    """Path of a model's file.
+
+    Raises:
+        InputError: If there is none.
+    """
+    shipped = {
+        path.stem: path for path in SHIPPED.glob("*.safetensors") if path.stem != "evaluator"
+    }
+    if str(name) in shipped:
+        return shipped[str(name)]
+    path = Path(name)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if path.exists():
+        return path
+    raise InputError(
+        f"There is no model {str(name)!r}: give {', '.join(map(repr, shipped))}, "
+        f"a run's folder, or a .safetensors file."
+        f"{suggest(str(name), shipped)}"
+    )

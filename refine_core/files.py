@@ -1,0 +1,76 @@
+"""Files that are either complete or not there.
+
+A reader never sees half a file: the content goes to a temporary neighbour, reaches the disk, and
+then takes the name.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` on success and is deleted on any error.
+
+    The parent folder is created. What stood at `path` stays untouched until the new content is
+    on the disk.
+
+    Args:
+        path: The file to write or to replace.
+
+    Yields:
+        A path in the same folder, with the same suffix, at which nothing exists yet.
+
+    Raises:
+        OSError: The disk is full, the folder is read-only, `path` is a folder. It names `path`,
+            not the temporary file.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _to_disk(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        # A full disk is reported by `write`, which knows no name.
+        if error.errno is not None and error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)
+            del error.filename2
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    with suppress(OSError):  # some file systems cannot synchronise a folder
+        _to_disk(path.parent)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until the content of a file or folder has reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

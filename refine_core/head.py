@@ -1,0 +1,111 @@
+"""Heads: hidden states to distributions over codes."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from refine_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class CodeDistribution:
+    """Independent digits given the hidden states (paper, eq. 18).
+
+    Args:
+        logits: (b, n, g, v), unnormalised, for each of g digits of each of n tokens.
+        valid: (b, n) bool, False at padding; None means all.
+    """
+
+    logits: Tensor
+    valid: Tensor | None = None
+
+    def token_log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (b, n) of each token's code (b, n, g); zero at padding."""
+        digits = -F.cross_entropy(self.logits.flatten(0, 2), code.flatten(), reduction="none")
+        tokens = digits.reshape(code.shape).sum(2)
+        return tokens if self.valid is None else torch.where(self.valid, tokens, 0)
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (b,) of codes (b, n, g), in nats."""
+        return self.token_log_prob(code).sum(1)
+
+    def sample(self, uniform: Tensor) -> Tensor:
+        """Codes (b, n, g): the inverse distribution function at `uniform` (b, n, g) in [0, 1)."""
+        cumulative = self.logits.float().softmax(-1).cumsum(-1)
+        total = cumulative[..., -1:]
+        passed = (cumulative <= uniform[..., None] * total).sum(-1)
+        # Where rounding carries the product up to the total, the last possible value is meant.
+        last = (cumulative < total).sum(-1)
+        return torch.minimum(passed, last)
+
+    def guided(self, unconditional: "CodeDistribution", weight: float) -> "CodeDistribution":
+        """Classifier-free guidance on logits (arXiv 2207.12598); weight 0 changes nothing."""
+        return replace(self, logits=(1 + weight) * self.logits - weight * unconditional.logits)
+
+    def sharpened(
+        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
+    ) -> "CodeDistribution":
+        """Temperature, then the `top_k` likeliest values, then the likeliest of mass `top_p`.
+
+        Temperature 0 leaves the likeliest value (the first of equals).
+        """
+        logits = self.logits
+        if temperature == 0:
+            best = F.one_hot(logits.argmax(-1), logits.shape[-1]).bool()
+            return replace(self, logits=logits.masked_fill(~best, -torch.inf))
+        logits = logits / temperature
+        if top_k is not None and top_k < logits.shape[-1]:
+            least = logits.topk(top_k, -1).values[..., -1:]
+            logits = logits.masked_fill(logits < least, -torch.inf)
+        if top_p < 1:
+            ordered, rank = logits.sort(-1, descending=True)
+            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+            drop = torch.zeros_like(before, dtype=torch.bool).scatter(-1, rank, before >= top_p)
+            logits = logits.masked_fill(drop, -torch.inf)
+        return replace(self, logits=logits)
+
+
+class CategoricalHead(nn.Module):
+    """One softmax per digit; a linear map of its own for each scale.
+
+    Args:
+        dim: Width of the hidden states.
+        digits: Digits g of a code.
+        sizes: Values of a digit, one count per scale.
+    """
+
+    def __init__(self, dim: int, digits: int, sizes: list[int]) -> None:
+        super().__init__()
+        if digits < 1 or min(sizes, default=0) < 2:
+            raise InputError(
+                f"A head needs digits of 2 values or more, found {digits} of {sizes} values."
+            )
+        self.digits = digits
+        self.maps = nn.ModuleList(nn.Linear(dim, digits * size) for size in sizes)
+
+    def forward(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
+        """Distribution of the codes of scale k from hidden states (b, n, d)."""
+        return CodeDistribution(self.maps[k](hidden).unflatten(2, (self.digits, -1)), valid)
+
+
+class BitwiseHead(nn.Module):
+    """Independent Bernoulli bits: `bits` outputs in place of 2 ** bits.
+
+    Infinity, arXiv 2412.04431.
+
+    Args:
+        dim: Width of the hidden states.
+        bits: Bits of a code.
+        scales: Count of scales, each with a linear map of its own.
+    """
+
+    def __init__(self, dim: int, bits: int, scales: int) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Linear(dim, bits) for _ in range(scales))
+
+    def forward(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
+        """Distribution of the bits of scale k; a Bernoulli of logit l is a softmax of (0, l)."""
+        one = self.maps[k](hidden)
+        return CodeDistribution(torch.stack([torch.zeros_like(one), one], -1), valid)

@@ -1,0 +1,84 @@
+"""Every mistake in a config: its dotted path, what was found, what was expected."""
+
+import dataclasses
+import re
+import reprlib
+from collections.abc import Iterable
+from typing import Any, cast, get_args, get_type_hints
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from refine_core.errors import InputError, suggest
+
+
+def refusal(source: str, cls: type, data: object, error: ValidationError) -> InputError:
+    """Turn what pydantic found into one message.
+
+    Args:
+        source: Where the data come from, such as the name of a file.
+        cls: The config that should have been made of them.
+        data: What was found.
+        error: Why it does not fit.
+
+    Returns:
+        A sentence for one mistake; for several a heading and a line a mistake.
+    """
+    found: dict[str, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        path = _path(data, detail)
+        # Members of a union are refused one by one; together they are one mistake.
+        found.setdefault(".".join(map(str, path)), []).append(_complaint(cls, path, detail))
+    lines = [
+        f"{path}: {' or '.join(dict.fromkeys(said))}".removeprefix(": ")
+        for path, said in found.items()
+    ]
+    if len(lines) == 1:
+        return InputError(f"{source}: {lines[0]}")
+    return InputError("\n  ".join([f"{source} has {len(lines)} mistakes:", *lines]))
+
+
+def _path(data: object, detail: ErrorDetails) -> list[int | str]:
+    """Drop from pydantic's location what is not in the data: its names for members of a union."""
+    path: list[int | str] = []
+    for part in detail["loc"]:
+        within = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+        if within or (isinstance(data, dict) and part in data):
+            data = cast(Any, data)[part]
+            path.append(part)
+    return [*path, detail["loc"][-1]] if detail["type"] == "missing" else path
+
+
+def _complaint(cls: type, path: list[int | str], detail: ErrorDetails) -> str:
+    """Say what was found, what was expected, and the name that was probably meant."""
+    kind, message, value = detail["type"], detail["msg"], detail["input"]
+    if kind == "unexpected_keyword_argument":
+        fields = _fields(cls, path[:-1])
+        return f"unknown, expected one of {', '.join(fields)}.{suggest(str(path[-1]), fields)}"
+    if kind == "missing":
+        return "missing, expected a value"
+    if kind == "value_error":  # raised by the config itself, which has said everything
+        return str(detail["ctx"]["error"])
+    if kind == "dataclass_type":
+        message = "Input should be a mapping of fields"
+    expected = message.partition(", unable")[0].replace("Input should be", "expected")
+    choices = re.findall(r"'([^']+)'", expected) if kind == "literal_error" else []
+    near = suggest(str(value), choices)
+    return f"found {reprlib.repr(value)}, {expected}{'.' if near else ''}{near}"
+
+
+def _fields(cls: type, path: Iterable[int | str]) -> list[str]:
+    """List the fields of the configs to which a dotted path can lead."""
+    classes = [cls]
+    for part in path:
+        if isinstance(part, str):
+            hints = [get_type_hints(each).get(part) for each in classes]
+            classes = [found for hint in hints for found in _classes(hint)]
+    return list(dict.fromkeys(f.name for each in classes for f in dataclasses.fields(each)))
+
+
+def _classes(hint: object) -> list[type]:
+    """Find the dataclasses inside an annotation."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return [hint]
+    return [found for argument in get_args(hint) for found in _classes(argument)]

@@ -1,0 +1,80 @@
+"""Counter-based random numbers: the same for a seed and a sample, whatever the batch.
+
+A number is a pure function of (seed, sample index, stream, position), made by the splitmix64
+finaliser (Steele, Lea and Flood, 2014; constants of Stafford's mix 13). There is no state, so
+nothing has to be saved to resume, samples may be split over batches, processes and devices at
+will, and an ensemble member is a name, not a place in a queue.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers of a batch of samples.
+
+    Args:
+        seed: Of the run.
+        index: (b,) int64, the name of each sample, on the device where numbers are wanted.
+
+    >>> whole = Noise(0, torch.arange(5)).uniform(0, 3)
+    >>> bool((Noise(0, torch.tensor([4])).uniform(0, 3) == whole[4]).all())
+    True
+    """
+
+    seed: int
+    index: Tensor
+
+    def uniform(self, stream: int, *shape: int) -> Tensor:
+        """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent."""
+        position = torch.arange(math.prod(shape), device=self.index.device)
+        key = _scramble(
+            _scramble(self.index + _signed(self.seed * _GOLDEN)) + _signed(stream * _GOLDEN)
+        )
+        bits = _scramble(key[:, None] + (position + 1) * _signed(_GOLDEN))
+        return (_shift(bits, 40).float() / 2**24).reshape(-1, *shape)
+
+    def normal(self, stream: int, *shape: int) -> Tensor:
+        """Standard normal numbers of shape (b, *shape), by Box and Muller."""
+        u = self.uniform(stream, *shape, 2).double()
+        radius = torch.sqrt(-2 * torch.log1p(-u[..., 0]))
+        return (radius * torch.cos(2 * math.pi * u[..., 1])).float()
+
+    def fork(self, name: int) -> "Noise":
+        """Independent noise for the same samples, e.g. of another step."""
+        return replace(self, seed=derive(self.seed, name))
+
+
+def derive(*names: int) -> int:
+    """One 63-bit seed from several integers, e.g. (run seed, step).
+
+    >>> derive(0, 1) != derive(1, 0)
+    True
+    """
+    state = torch.zeros((), dtype=torch.int64)
+    for name in names:
+        state = _scramble(state + _signed((name + 1) * _GOLDEN))
+    return int(state) & (2**63 - 1)
+
+
+def _scramble(x: Tensor) -> Tensor:
+    x = (x ^ _shift(x, 30)) * _signed(_MIX[0])
+    x = (x ^ _shift(x, 27)) * _signed(_MIX[1])
+    return x ^ _shift(x, 31)
+
+
+def _shift(x: Tensor, by: int) -> Tensor:
+    """Logical right shift (torch's is arithmetic)."""
+    return (x >> by) & ((1 << (64 - by)) - 1)
+
+
+def _signed(value: int) -> int:
+    """The int64 with the same 64 bits."""
+    return (value + 2**63) % 2**64 - 2**63

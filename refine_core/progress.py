@@ -1,0 +1,63 @@
+"""A progress bar with the time left, on a terminal; plain lines elsewhere."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+
+class Progress:
+    """Context manager that shows how far long work has come.
+
+    Args:
+        title: Name of the work.
+        total: Steps to do.
+        quiet: Whether to show nothing.
+    """
+
+    def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._bar = Bar(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=total, note="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, loss: float | None = None) -> None:
+        """Show that `done` steps are done, and the latest loss."""
+        note = "" if loss is None else f"loss {loss:.4g}"
+        self._bar.update(self._task, completed=done, note=note)
+
+    def row(self, row: Mapping[str, float]) -> None:
+        """Print one line of metrics above the bar."""
+        self._console.print(
+            "  ".join(f"{name} {value:.5g}" for name, value in row.items()), highlight=False
+        )

@@ -1,0 +1,194 @@
+"""The transformer: attention over levels, adaptive norms, a cache; it knows no positions.
+
+    h = x + gate_1 * attention(scale_1 * norm(x) + shift_1)
+    y = h + gate_2 * mlp(scale_2 * norm(h) + shift_2)
+
+with scales, shifts and gates from the condition vector and the token's level (adaLN-zero,
+arXiv 2212.09748). Tokens of one level see each other and all coarser ones (paper, eq. 2), so a
+level's keys and values never change once computed, and sampling with the cache equals teacher
+forcing.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from refine_core.errors import InputError
+from refine_core.schedule import History
+from refine_core.tokens import Tokens, visible
+
+
+@dataclass
+class Cache:
+    """Tokens seen so far: one pair (keys, values) per block, levels and validity."""
+
+    pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    level: Tensor | None = None
+    valid: Tensor | None = None
+
+
+class Transformer(nn.Module):
+    """Transformer over tokens of several levels.
+
+    Args:
+        dim: Width d.
+        depth: Count of blocks.
+        heads: Attention heads; divides `dim`.
+        levels: Count of levels, context included.
+        condition: Width c of the tokens' condition vector.
+        mlp: Hidden width of the feed-forward layers, as a multiple of `dim`.
+        history: See `ScaleSchedule`.
+        dropout: On the outputs of attention and feed-forward layers while training.
+
+    Raises:
+        InputError: If `heads` does not divide `dim`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        heads: int,
+        levels: int,
+        condition: int,
+        *,
+        mlp: float = 4.0,
+        history: History = "full",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if dim % heads:
+            raise InputError(
+                f"A width of {dim} does not divide into {heads} heads: choose a multiple."
+            )
+        self.history = history
+        self.level = nn.Embedding(levels, condition)
+        nn.init.normal_(self.level.weight, std=0.02)
+        hidden = int(dim * mlp)
+        self.blocks = nn.ModuleList(
+            Block(dim, heads, hidden, condition, dropout) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(dim, elementwise_affine=False)
+        self.modulation = _zero(nn.Linear(condition, 2 * dim))
+
+    def forward(self, tokens: Tokens, cache: Cache | None = None) -> Tensor:
+        """Hidden states (b, n, d) of `tokens`, which also see those in the cache."""
+        condition, place = self._condition(tokens)
+        mask = self._mask(tokens, cache)
+        x = tokens.value
+        for number, block in enumerate(self.blocks):
+            past = cache.pairs[number] if cache is not None and cache.level is not None else None
+            x, pair = block(x, condition, place, mask, tokens.rotary, past)
+            if cache is not None:
+                cache.pairs[number : number + 1] = [pair]
+        if cache is not None:
+            cache.valid = _extend(cache, tokens)
+            past_level = [] if cache.level is None else [cache.level]
+            cache.level = torch.cat([*past_level, tokens.level])
+        scale, shift = _spread(self.modulation(condition), place).chunk(2, -1)
+        out: Tensor = self.norm(x) * (1 + scale) + shift
+        return out
+
+    def _condition(self, tokens: Tokens) -> tuple[Tensor, Tensor | None]:
+        """Condition (b or 1, levels present, c), and the place of each token among them."""
+        present, place = torch.unique(tokens.level, return_inverse=True)
+        condition = self.level(present)[None]
+        if tokens.condition is not None:
+            condition = condition + tokens.condition[:, None]
+        return F.silu(condition), None if len(present) == 1 else place
+
+    def _mask(self, tokens: Tokens, cache: Cache | None) -> Tensor | None:
+        """Additive mask (b or 1, heads or 1, n, cached + n), or None if all is visible."""
+        level, valid, old = tokens.level, tokens.valid, 0
+        if cache is not None and cache.level is not None:
+            level, valid, old = (
+                torch.cat([cache.level, level]),
+                _extend(cache, tokens),
+                len(cache.level),
+            )
+        seen = visible(tokens.level, level, self.history)[None, None]
+        if valid is not None:
+            # A padded query sees itself, lest its softmax be empty.
+            itself = torch.eye(len(level), dtype=torch.bool, device=level.device)[old:]
+            seen = (seen & valid[:, None, None]) | itself
+        if tokens.bias is None and bool(seen.all()):
+            return None
+        mask = torch.zeros(seen.shape, device=level.device).masked_fill(~seen, -torch.inf)
+        if tokens.bias is not None:
+            mask = mask + F.pad(tokens.bias, (old, 0))
+        return mask.to(tokens.value.dtype)
+
+
+class Block(nn.Module):
+    """One pre-norm block with adaptive layer norms."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, condition: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(dim, elementwise_affine=False)
+        self.modulation = _zero(nn.Linear(condition, 6 * dim))
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU("tanh"), nn.Linear(hidden, dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        place: Tensor | None,
+        mask: Tensor | None,
+        rotary: Tensor | None,
+        past: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Next hidden states (b, n, d); keys and values (b, heads, cached + n, head_dim)."""
+        six = _spread(self.modulation(condition), place).chunk(6, -1)
+        q, k, v = (
+            self.qkv(self.norm(x) * (1 + six[0]) + six[1])
+            .unflatten(2, (3, self.heads, -1))
+            .unbind(2)
+        )
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        if rotary is not None:
+            q, k = rotate(q, rotary), rotate(k, rotary)
+        if past is not None:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + six[2] * self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
+        hidden = self.mlp(self.norm(x) * (1 + six[3]) + six[4])
+        return x + six[5] * self.dropout(hidden), (k, v)
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Turn pairs of channels by angles (rotary positions, Su et al., arXiv 2104.09864).
+
+    Args:
+        x: (b, heads, n, head_dim).
+        angles: (n, head_dim / 2).
+    """
+    first, second = x.chunk(2, -1)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
+
+
+def _spread(modulation: Tensor, place: Tensor | None) -> Tensor:
+    """From one row per level to one row per token; a single level broadcasts."""
+    return modulation if place is None else modulation[:, place]
+
+
+def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:
+    """Validity (b, cached + n) of cached and new tokens."""
+    if cache.level is None or (cache.valid is None and tokens.valid is None):
+        return tokens.valid
+    past = cache.valid
+    if past is None:
+        past = tokens.real.new_ones(len(tokens.value), len(cache.level))
+    return torch.cat([past, tokens.real], 1)
+
+
+def _zero(linear: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear

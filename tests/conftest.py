@@ -1,0 +1,29 @@
+"""One thread a process, and the same random numbers in every test."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("refine", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("refine")
+
+
+@pytest.fixture(autouse=True)
+def seed() -> int:
+    """Seed every global generator before each test."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
+    return 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a device that is not here."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

@@ -1,0 +1,225 @@
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, version
+from pathlib import Path
+
+import pytest
+
+from refine_core import cli
+from refine_core.cli import arguments, commands, main
+from refine_core.errors import InputError
+from refine_core.files import write_text
+
+DOMAIN = '''
+"""Toys: things to play with.
+
+More than a line.
+"""
+'''
+DOMAIN_CLI = """
+import toys.{needed}
+
+def main(argv):
+    print("toys", *argv)
+"""
+
+
+@pytest.fixture
+def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed domain; returns the folder of its package."""
+    folder = tmp_path / "toys"
+    write_text(folder / "__init__.py", DOMAIN)
+    write_text(folder / "cli.py", "def main(argv):\n    print('toys', *argv)\n")
+    entry = EntryPoint("toys", "toys.cli:main", "refine.domains")
+    monkeypatch.setattr(cli, "entry_points", lambda group: [entry])
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "toys"]:
+        monkeypatch.delitem(sys.modules, name)
+    return folder
+
+
+def failure(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must end with code 2 and one line on stderr, and return the line."""
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    said = capsys.readouterr()
+    assert caught.value.code == 2
+    assert said.err.startswith("refine: ") and said.err.count("\n") == 1
+    return said.err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert capsys.readouterr().out == f"refine {version('refine')}\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["-h"], ["--help"]])
+def test_help_lists_domains_without_importing_them(
+    argv: list[str], toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(argv)
+    shown = capsys.readouterr().out
+    assert "  toys  Toys: things to play with.\n" in shown and "More than" not in shown
+    assert "toys.cli" not in sys.modules
+
+
+def test_domain_gets_the_words_that_follow(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["toys", "play", "--hard"])
+    assert capsys.readouterr().out == "toys play --hard\n"
+
+
+def test_words_of_the_process(
+    toys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["refine", "toys", "play"])
+    main()
+    assert capsys.readouterr().out == "toys play\n"
+
+
+def test_unknown_domain(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = failure(["tyos"], capsys)
+    assert "'tyos'" in said and "Did you mean 'toys'?" in said
+
+
+def test_library_that_is_not_installed(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_text(toys / "cli.py", "import no_such_library\n")
+    said = failure(["toys"], capsys)
+    assert "'no_such_library'" in said and "pip install 'refine[toys]'" in said
+
+
+def test_missing_module_of_the_domain_itself_is_a_defect(toys: Path) -> None:
+    write_text(toys / "cli.py", "import toys.gone\n")
+    with pytest.raises(ModuleNotFoundError):
+        main(["toys"])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("InputError('found 1, expected 2')", "refine: found 1, expected 2\n"),
+        ("FileNotFoundError(2, 'No such file', 'x/y')", "refine: x/y: No such file.\n"),
+        ("OSError('odd')", "refine: odd\n"),
+        (f"OSError({errno.ENOSPC}, 'No space')", "a file was not written; free some space"),
+        (f"OSError({errno.EDQUOT}, 'Quota', 'x/y')", "x/y was not written; free some space"),
+        ("KeyboardInterrupt()", "refine: interrupted; "),
+    ],
+)
+def test_what_goes_wrong_becomes_a_sentence(
+    error: str, said: str, toys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = (
+        "from refine_core.errors import InputError\n" + f"def main(argv):\n    raise {error}\n"
+    )
+    write_text(toys / "cli.py", source)
+    assert said in failure(["toys"], capsys)
+
+
+def test_full_disk_names_the_file(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = """
+from refine_core.files import atomic_write
+
+def main(argv):
+    with atomic_write(argv[0]) as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_text("x" * 100_000)
+"""
+    write_text(toys / "cli.py", source)
+    target = toys / "result.txt"
+    assert f"the disk is full, {target} was not written" in failure(["toys", str(target)], capsys)
+
+
+def test_defects_keep_their_traceback(toys: Path) -> None:
+    write_text(toys / "cli.py", "def main(argv):\n    raise ValueError('a defect')\n")
+    with pytest.raises(ValueError, match="a defect"):
+        main(["toys"])
+
+
+def test_help_is_light_and_a_closed_pipe_is_quiet() -> None:
+    source = """
+import sys
+from refine_core.cli import main
+main(["--help"])
+heavy = {"torch", "numpy", "pydantic", "tyro"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    run = [sys.executable, "-c", source]
+    ended = subprocess.run(run, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "") and "images" in ended.stdout
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(run, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_commands_of_a_domain(capsys: pytest.CaptureFixture[str]) -> None:
+    got: list[list[str]] = []
+
+    def train(argv: list[str]) -> None:
+        """Train a model.
+
+        For long.
+        """
+        got.append(argv)
+
+    table: dict[str, Callable[[list[str]], None]] = {"train": train, "draw": got.append}
+    commands("refine toys", table, ["train", "--help", "-x"])
+    commands("refine toys", table, ["draw"])
+    assert got == [["--help", "-x"], []]
+    commands("refine toys", table, ["--help"])
+    shown = capsys.readouterr().out
+    assert "usage: refine toys COMMAND" in shown
+    assert "  train  Train a model.\n" in shown and "For long" not in shown
+    with pytest.raises(InputError, match=r"'trian' after `refine toys`.*Did you mean 'train'\?"):
+        commands("refine toys", table, ["trian"])
+
+
+def draw(count: int, *, out: Path = Path("out.png"), labels: tuple[int, ...] = ()) -> str:
+    """Draw pictures.
+
+    Args:
+        count: How many.
+        out: Where they go.
+        labels: Which digits.
+    """
+    print("drawing", file=sys.stderr)
+    if count > 100:
+        raise SystemExit(3)
+    return f"{count} {out} {labels}"
+
+
+def test_function_is_called_with_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert arguments(draw, ["--count", "3", "--labels", "1", "2"], "refine toys draw") == (
+        "3 out.png (1, 2)"
+    )
+    assert capsys.readouterr().err == "drawing\n"
+    with pytest.raises(SystemExit) as caught:
+        arguments(draw, ["--count", "101"], "refine toys draw")
+    assert caught.value.code == 3
+
+
+def test_function_documents_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        arguments(draw, ["--help"], "refine toys draw")
+    shown = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert all(part in shown for part in ("refine toys draw", "Draw pictures.", "Where they go."))
+    assert shown.count("Where they go.") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "--count"),
+        (["--count", "many"], "--count"),
+        (["--count", "3", "--lables", "1"], "Did you mean --labels?"),
+    ],
+)
+def test_options_that_do_not_fit_a_function(argv: list[str], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        arguments(draw, argv, "refine toys draw")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert "`refine toys draw --help`" in str(caught.value)

@@ -1,0 +1,291 @@
+import dataclasses
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from refine_core.config import config, dump, from_dict, load, parse, to_dict
+from refine_core.errors import InputError
+
+
+@config
+class Table:
+    """Codes from a table."""
+
+    kind: Literal["table"] = "table"
+    codes: Annotated[int, Field(gt=0)] = 8
+    """Rows of the table."""
+
+
+@config
+class Grid:
+    """Codes on a grid."""
+
+    kind: Literal["grid"] = "grid"
+    levels: tuple[int, ...] = (3, 3)
+    """Values along each axis."""
+
+
+@config
+class Model:
+    """What is trained."""
+
+    width: Annotated[int, Field(gt=0)] = 64
+    """Channels of every layer."""
+    sizes: tuple[int, ...] = (1, 2, 4)
+    drop: float | None = None
+    span: tuple[float, float] = (0.0, 1.0)
+    act: Literal["gelu", "relu"] = "gelu"
+    guidance: float | tuple[float, ...] = 1.0
+    codes: Annotated[Table | Grid, Field(discriminator="kind")] = Table()
+
+    def __post_init__(self) -> None:
+        """Admit even widths only."""
+        if self.width % 2:
+            raise InputError(f"width is {self.width}, expected an even number")
+
+
+@config
+class Setup:
+    """A whole run."""
+
+    name: str
+    model: Model = Model()
+    rate: float = 1e-3
+    """Learning rate."""
+    data: Path = Path("data")
+    shuffle: bool = True
+    stages: tuple[Model, ...] = ()
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "setup.yaml"
+
+
+def refusal(path: Path, text: str | bytes | None = None) -> str:
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError) as caught:
+        load(Setup, path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_file_is_read_into_types(path: Path) -> None:
+    path.write_text("""
+name: first
+rate: 1e-4    # YAML reads this as a string
+model: {width: 8, sizes: [1, 3], guidance: [1, 2.5], codes: {kind: grid, levels: [5]}}
+data: some/folder
+stages: [{act: relu}, {}]
+weights: {a: 1}
+""")
+    model = Model(width=8, sizes=(1, 3), guidance=(1.0, 2.5), codes=Grid(levels=(5,)))
+    assert load(Setup, path) == Setup(
+        name="first",
+        rate=1e-4,
+        model=model,
+        data=Path("some/folder"),
+        stages=(Model(act="relu"), Model()),
+        weights={"a": 1.0},
+    )
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+models = st.builds(
+    Model,
+    width=st.integers(1, 10**9).map(lambda half: 2 * half),
+    sizes=st.lists(st.integers()).map(tuple),
+    drop=st.none() | finite,
+    span=st.tuples(finite, finite),
+    guidance=finite | st.lists(finite).map(tuple),
+    codes=st.builds(Table, codes=st.integers(1)) | st.builds(Grid),
+)
+setups = st.builds(
+    Setup,
+    name=st.text(),
+    model=models,
+    rate=finite,
+    data=st.just(Path("a b/c: d")),
+    shuffle=st.booleans(),
+    stages=st.lists(models, max_size=2).map(tuple),
+    weights=st.dictionaries(st.text(), finite),
+)
+
+
+@given(setup=setups)
+def test_dump_reads_back(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "dumped.yaml"
+    path.write_text(dump(setup), encoding="utf-8")
+    assert load(Setup, path) == setup
+    assert from_dict(Setup, json.loads(json.dumps(to_dict(setup)))) == setup
+
+
+def test_every_mistake_is_reported_at_once(path: Path) -> None:
+    heading, *lines = refusal(
+        path,
+        """
+nmae: first
+rate: fast
+shuffle: 3
+model:
+  widht: 8
+  sizes: [1, x]
+  drop: .nan
+  span: [1]
+  act: glu
+  guidance: z
+  codes: {kind: grid, levles: [1]}
+stages: [{width: 3}, {}, 4]
+weights: {a: b}
+""",
+    ).split("\n")
+    found = dict(line.strip().split(": ", 1) for line in lines)
+    assert heading == f"{path} has {len(lines)} mistakes:"
+    assert found == {
+        "name": "missing, expected a value",
+        "nmae": "unknown, expected one of name, model, rate, data, shuffle, stages, weights."
+        " Did you mean 'name'?",
+        "rate": "found 'fast', expected a valid number",
+        "shuffle": "found 3, expected a valid boolean",
+        "model.widht": "unknown, expected one of width, sizes, drop, span, act, guidance, codes."
+        " Did you mean 'width'?",
+        "model.sizes.1": "found 'x', expected a valid integer",
+        "model.drop": "found nan, expected a finite number",
+        "model.span.1": "missing, expected a value",
+        "model.act": "found 'glu', expected 'gelu' or 'relu'. Did you mean 'gelu'?",
+        "model.guidance": "found 'z', expected a valid number"
+        " or found 'z', expected a valid tuple",
+        "model.codes.levles": "unknown, expected one of kind, codes, levels."
+        " Did you mean 'levels'?",
+        "stages.0": "width is 3, expected an even number",
+        "stages.2": "found 4, expected a mapping of fields",
+        "weights.a": "found 'b', expected a valid number",
+    }
+
+
+def test_one_mistake_is_one_sentence(path: Path) -> None:
+    message = refusal(path, "name: a\nmodel: {width: wide}\n")
+    assert message == f"{path}: model.width: found 'wide', expected a valid integer"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("- name\n- rate\n", "holds ['name', 'rate']; expected one `field: value` a line"),
+        ("name: a\nrate: 1\nname: b\n", "line 3, column 1: the key 'name' stands there a second"),
+        ("model: {width: 2, width: 4}\n", "the key 'width' stands there a second"),
+        ("name: [a\n", "is not valid YAML at line 2"),
+        ("name: a: b\n", "is not valid YAML at line 1, column 8"),
+        ("? [a]\n: b\n", "is not valid YAML"),
+        ("name: !!python/object:os.system x\n", "is not valid YAML"),
+        (b"\xff\xfe\x00\x99", "is not a text file"),
+        (b"name: \x00", "is not a text file"),
+    ],
+)
+def test_file_that_is_no_config(text: str | bytes, said: str, path: Path) -> None:
+    message = refusal(path, text)
+    assert said in message and "\n" not in message
+
+
+def test_missing_file_and_folder(path: Path, tmp_path: Path) -> None:
+    assert "No such file" in refusal(path)
+    assert "Is a directory" in refusal(tmp_path)
+
+
+def test_constructor_refuses_in_the_same_words() -> None:
+    with pytest.raises(InputError, match=r"^Model: width: found 0, expected greater than 0$"):
+        Model(width=0)
+    with pytest.raises(InputError, match="Did you mean 'width'"):
+        Model(widht=1)  # type: ignore[call-arg]
+    with pytest.raises(InputError, match="even number"):
+        dataclasses.replace(Model(), width=3)
+
+
+def test_config_is_frozen_and_hashable() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Model().width = 8  # type: ignore[misc]
+    assert hash(Model()) == hash(Model(width=64))
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], Setup(name="filed", rate=0.5)),
+        (["--rate", "1e-2"], Setup(name="filed", rate=0.01)),
+        (["--model.width=6"], Setup(name="filed", rate=0.5, model=Model(width=6))),
+        (["--model.sizes", "1", "3"], Setup(name="filed", rate=0.5, model=Model(sizes=(1, 3)))),
+        (["--model.drop", "0.1"], Setup(name="filed", rate=0.5, model=Model(drop=0.1))),
+        (["--no_shuffle", "--data", "x"], Setup("filed", rate=0.5, shuffle=False, data=Path("x"))),
+        (
+            ["--model.codes.codes", "3"],
+            Setup(name="filed", rate=0.5, model=Model(codes=Table(codes=3))),
+        ),
+    ],
+)
+def test_options_override_the_file(argv: list[str], expected: Setup, path: Path) -> None:
+    path.write_text("name: filed\nrate: 0.5\n")
+    assert parse(Setup, argv, path) == expected
+    assert parse(Setup, [*argv, "--config", str(path)]) == expected
+    assert parse(Setup, [f"--config={path}", *argv], "other.yaml") == expected
+
+
+def test_without_a_file_the_class_gives_the_defaults() -> None:
+    assert parse(Setup, ["--name", "n", "--model.width", "2"]) == Setup("n", model=Model(width=2))
+    with pytest.raises(InputError, match="--name"):
+        parse(Setup, [])
+
+
+def test_help_shows_the_values_of_the_file(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_text("name: filed\nrate: 0.125\nmodel: {codes: {kind: grid}}\n")
+    with pytest.raises(SystemExit) as caught:
+        parse(Setup, ["--help"], path, "refine things train")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert caught.value.code == 0
+    for part in ("refine things train", "A whole run.", "filed", "(default: 0.125)"):
+        assert part in shown
+    for part in ("Learning rate.", "Channels of every layer.", "--model.codes.levels", "--config"):
+        assert part in shown
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--model.widht", "8"], "Unrecognized options: --model.widht, 8. Did you mean --model.w"),
+        (["--rate", "fast"], "--rate"),
+        (["--model.act", "glu"], "'glu'"),
+        (["--model.width", "3"], "width is 3, expected an even number"),
+        (["--model.width", "-4"], "width: found -4, expected greater than 0"),
+        (["--rate", "nan"], "rate: found nan, expected a finite number"),
+        (["--model.span", "1"], "--model.span"),
+        (["stray"], "stray"),
+        (["--config"], "--config without a value"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+    ],
+)
+def test_bad_option_is_one_sentence(
+    argv: list[str], said: str, encoding: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("name: filed\n")
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding=encoding), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    with pytest.raises(InputError) as caught:
+        parse(Setup, argv, path, "refine x")
+    message = str(caught.value)
+    assert said in message
+    assert (
+        not {"\n", "│", "─", "╰"} & set(message) and "  " not in message and "---" not in message
+    )
+    assert (out.tell(), err.getvalue()) == (0, "")

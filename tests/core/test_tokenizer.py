@@ -1,0 +1,82 @@
+"""Laws of the residual loop."""
+
+import pytest
+import torch
+from tests.core.tiny import DIM, QUANTIZERS, tokenizer
+
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+
+X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
+CASES = [(kind, loop) for kind in QUANTIZERS for loop in ("closed", "open")]
+
+
+@pytest.mark.parametrize(("kind", "loop"), CASES)
+def test_decoded_codes_are_the_sum_of_bands(kind: str, loop: str) -> None:
+    tokens = tokenizer(kind, loop)
+    trace = tokens.trace(X)
+    total = torch.zeros_like(X)
+    for k, choice in enumerate(trace.chosen):
+        grid = choice.value.transpose(1, 2).unflatten(2, tokens.schedule[k].size)
+        if loop == "closed":
+            band = tokens.phi[k](tokens.pyramid.resample(grid, k, 2))
+        else:
+            band = tokens.pyramid.resample(tokens.phi[k](grid), k, 2)
+        total = total + band
+    assert torch.allclose(tokens.decode(tokens.encode(X)), total, atol=1e-5)
+    assert torch.allclose(trace.states[-1], total, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "loop"), CASES)
+def test_coarse_codes_decode_to_the_expanded_state(kind: str, loop: str) -> None:
+    tokens = tokenizer(kind, loop)
+    trace = tokens.trace(X)
+    for k in (1, 2):
+        assert torch.allclose(
+            tokens.decode(trace.codes[:k]), tokens.finish(trace.states[k]), atol=1e-5
+        )
+
+
+def test_open_loop_quantises_the_laplacian_bands() -> None:
+    tokens = tokenizer("vq", "open")
+    bands = tokens.pyramid.laplacian(X)
+    for k, code in enumerate(tokens.encode(X)):
+        assert torch.equal(code, tokens.quantizers[k].encode(bands[k].flatten(2).transpose(1, 2)))  # type: ignore[operator]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["vq", "product"])
+def test_later_scales_repair_the_error(kind: str) -> None:
+    """Without phi, a codebook fitted to the residuals leaves less of them."""
+    tokens = tokenizer(kind, "closed")
+    fitted = type(tokens)(
+        tokens.schedule,
+        tokens.pyramid,
+        list(tokens.quantizers),  # type: ignore[arg-type]
+        tokens.encoder,
+        tokens.decoder,
+    ).train()
+    for _ in range(30):
+        fitted.trace(X)
+        fitted.after_step()
+    errors = [float((state - X).square().mean()) for state in fitted.eval().trace(X).states]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    tokens = tokenizer()
+    losses = tokens.train()((X,), Noise(0, torch.arange(6)))
+    losses["loss"].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in tokens.parameters())
+
+
+def test_wrong_counts_are_refused() -> None:
+    tokens = tokenizer()
+    with pytest.raises(InputError, match="2 quantisers for 3 scales"):
+        type(tokens)(
+            tokens.schedule,
+            tokens.pyramid,
+            list(tokens.quantizers)[:2],
+            tokens.encoder,
+            tokens.decoder,
+        )

@@ -1,0 +1,1 @@
+"""Weather: iterative refinement over latitude-longitude pyramids."""
