@@ -143,7 +143,7 @@ def _quantizers(config: TokenizerConfig, scales: int) -> list[Quantizer]:
 
     def make(k: int) -> Quantizer:
         if config.quantizer == "vq":
-            return VQ(codes[k], config.dim)
+            return VQ(codes[k], config.dim, decay=0.97)
         if config.quantizer == "product":
             return ProductQuantizer(config.groups, codes[k], config.dim)
         return FSQ(config.levels) if config.quantizer == "fsq" else Bitwise(config.dim, kind="bsq")

@@ -234,7 +234,8 @@ class ResidualTokenizer(Tokenizer):
         canvas = self._canvas(k)
         grid = value.transpose(1, 2).unflatten(2, self.schedule[k].size)
         before = self.pyramid.resample(state, self._canvas(k - 1), canvas)
-        return before + self.phi[k](self.pyramid.resample(grid, k, canvas))
+        refined: Tensor = before + self.phi[k](self.pyramid.resample(grid, k, canvas))
+        return refined
 
     def finish(self, state: Tensor) -> Tensor:
         """Data of a state; a coarse state is expanded first."""

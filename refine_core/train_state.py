@@ -1,18 +1,20 @@
 """All that changes while training, and how it is saved and taken up again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
 from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from refine_core import checkpoint
 from refine_core.errors import InputError
 from refine_core.runs import Run
 
 Row = dict[str, float]
+Weights = tuple[Tensor, ...] | list[Tensor]
 
 _FILE = "last.safetensors"
 
@@ -54,7 +56,7 @@ class TrainState:
         )
         average = None
         if ema is not None:
-            average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(ema))
+            average = AveragedModel(module, multi_avg_fn=_moving_average(ema))
         return cls(module, average, optimizer)
 
     @property
@@ -131,3 +133,15 @@ class TrainState:
         self.step = saved.meta["step"]
         self.history = saved.meta["history"]
         self.metrics = saved.meta["metrics"]
+
+
+def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
+    """Exponential average that forgets the initial weights: the decay rises to its value."""
+
+    @torch.no_grad()
+    def update(average: Weights, current: Weights, count: Tensor | int) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        for mine, theirs in zip(average, current, strict=True):
+            mine.lerp_(theirs, 1 - now)
+
+    return update

@@ -211,7 +211,7 @@ def _step(
     clip: float | None,
     seed: int,
 ) -> None:
-    mine = index[fabric.global_rank :: fabric.world_size]
+    mine = index.chunk(fabric.world_size)[fabric.global_rank]
     batch = fabric.to_device(data[mine])
     names = fabric.to_device(mine)
     torch.manual_seed(derive(seed, state.step, fabric.global_rank))

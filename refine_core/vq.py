@@ -40,8 +40,9 @@ class VQ(Quantizer):
         learn: Moving averages of the vectors that chose a code, or the gradient of the loss.
         decay: Of the moving averages of counts and sums.
         commitment: beta.
-        restart_below: A code is dead when the moving average of the number of vectors that choose
-            it at an update is lower; 0 never restarts.
+        restart_below: A code is dead when its count, a moving average, is lower than this share of
+            the mean count, so that scales of few tokens restart as soon as those of many; 0 never
+            restarts.
 
     Raises:
         InputError: An argument is out of its range.
@@ -158,8 +159,8 @@ class VQ(Quantizer):
         self.codebook[alive] = self.project(self.total[alive] / self.count[alive, None])
 
     def _restart(self, calls: list[Tensor]) -> None:
-        """Dead codes become badly represented vectors, as if each update had seen one."""
-        dead = (self.count < self.restart_below).nonzero()[:, 0]
+        """Dead codes become badly represented vectors, with half the mean count."""
+        dead = (self.count < self.restart_below * self.count.mean()).nonzero()[:, 0]
         if len(dead) == 0:
             return
         generator, codes = self._generator(), self.project(self.codebook)
@@ -168,8 +169,9 @@ class VQ(Quantizer):
         place = far(z, codes[nearest(z, codes)], len(dead), generator).to(codes)
         dead = dead[: len(place)]
         self.codebook[dead] = place
-        self.count[dead] = max(1.0, self.restart_below)
-        self.total[dead] = place * max(1.0, self.restart_below)
+        count = 0.5 * self.count.mean()
+        self.count[dead] = count
+        self.total[dead] = place * count
 
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(int(self.updates))

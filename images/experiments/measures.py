@@ -26,7 +26,7 @@ def psnr(mse: Tensor) -> Tensor:
 
 
 def high_band(flat: Tensor, shape: Shape) -> Tensor:
-    """R_0 = x - up(down(x)) (n, c, h, w) of flat images: what half the size cannot hold (eq. 8)."""
+    """R_0 = x - up(down(x)), (n, c, h, w), of flat images: what half the size cannot hold."""
     pyramid = gaussian(halvings(shape[1:], 2))
     return pyramid.laplacian(flat.view(-1, *shape))[1]
 

@@ -9,7 +9,11 @@ from images.experiments.spec import Spec
 TABLED = ("pixel", "bands 2", "bands 3", "latent", "softmax", "book", "planes", "signs")
 """Predictors behind the tables."""
 
+SWEPT = ("pixel", "bands 2", "latent", "softmax")
+"""Predictors of every sweep, beside the finest product code."""
+
 UNITS = {
+    "updates": "updates of training",
     "images": "training images",
     "sigma": "noise, in training and test",
     "width": "hidden width",
@@ -40,22 +44,31 @@ class Plan:
     Args:
         tabled: Runs behind the tables by name of the predictor, one per seed.
         points: Of the sweeps.
+        course: Runs followed epoch by epoch, by name of the predictor; one per seed.
     """
 
     tabled: dict[str, list[Spec]]
     points: list[Point]
+    course: dict[str, list[Spec]]
 
     def specs(self) -> list[Spec]:
         """Every run once; sweeps meet where their values are the usual ones."""
-        groups = [self.tabled, *(point.runs for point in self.points)]
+        groups = [self.tabled, self.course, *(point.runs for point in self.points)]
         return list(dict.fromkeys(s for group in groups for runs in group.values() for s in runs))
 
 
 def plan(config: AblationConfig, available: int) -> Plan:
     """List the runs of an ablation of a data set with so many training images."""
     limit = min(available, config.setup.images or available)
-    tabled = _runs(TABLED, config.seeds, replace(config.setup, images=limit))
-    return Plan(tabled, _points(config.setup, config.sweeps, limit) if config.sweeps else [])
+    usual = replace(config.setup, images=limit)
+    tabled = _runs(TABLED, config.seeds, usual)
+    if config.sweeps is None:
+        return Plan(tabled, [], {})
+    sweeps = config.sweeps
+    followed = _budgeted(replace(usual, images=min(limit, sweeps.course_images)), sweeps)
+    followed = replace(followed, validations=followed.epochs)
+    names = (*SWEPT, _finest(sweeps))
+    return Plan(tabled, _points(usual, sweeps), _runs(names, sweeps.seeds, followed))
 
 
 def spec(name: str, seed: int, setup: Setup) -> Spec:
@@ -72,41 +85,39 @@ def spec(name: str, seed: int, setup: Setup) -> Spec:
     return Spec(model, seed, setup, groups=count)
 
 
-def _points(setup: Setup, sweeps: Sweeps, available: int) -> list[Point]:
-    finest = f"product {max(sweeps.groups)}"
-    names = ("pixel", "bands 2", "latent", "softmax", finest)
-    values = {
-        "images": sorted({min(count, available) for count in sweeps.images}),
-        "sigma": sweeps.sigma,
-        "width": sweeps.width,
+def _points(usual: Setup, sweeps: Sweeps) -> list[Point]:
+    shift = usual.shifted_sigma - usual.sigma
+    sizes = sorted({min(count, usual.images or count) for count in sweeps.images})
+    varied: dict[str, list[tuple[float, Setup]]] = {
+        "images": [(n, replace(usual, images=n)) for n in sizes],
+        "sigma": [(s, replace(usual, sigma=s, shifted_sigma=s + shift)) for s in sweeps.sigma],
+        "width": [(w, replace(usual, width=w)) for w in sweeps.width],
     }
+    names = (*SWEPT, _finest(sweeps))
     points = [
-        Point(
-            sweep,
-            value,
-            _runs(names, sweeps.seeds, _swept(setup, sweeps, available, sweep, value)),
-        )
-        for sweep in values
-        for value in values[sweep]
+        Point(sweep, value, _runs(names, sweeps.seeds, _budgeted(each, sweeps)))
+        for sweep, values in varied.items()
+        for value, each in values
     ]
-    usual = _swept(setup, sweeps, available, "images", available)
+    budgeted = _budgeted(usual, sweeps)
     for count in sweeps.groups:
-        # One group is the softmax itself, so that its runs are shared.
-        runs = _runs(("latent", f"product {count}"), sweeps.seeds, usual)
+        runs = _runs(("latent", f"product {count}"), sweeps.seeds, budgeted)
         points.append(Point("groups", count, runs))
     return points
 
 
-def _swept(setup: Setup, sweeps: Sweeps, available: int, name: str, value: float) -> Setup:
-    """The usual setup with one value changed, and epochs that come nearest the updates asked for."""
-    varied = replace(setup, **{"images": available, name: value})
-    steps = max(1, (varied.images or available) // setup.batch)
+def _finest(sweeps: Sweeps) -> str:
+    return f"product {max(sweeps.groups)}"
+
+
+def _budgeted(setup: Setup, sweeps: Sweeps) -> Setup:
+    """The setup with the epochs that come nearest the updates asked for."""
+    steps = max(1, (setup.images or setup.batch) // setup.batch)
     return replace(
-        varied,
+        setup,
         epochs=max(1, round(sweeps.updates / steps)),
         autoencoder_epochs=max(1, round(sweeps.autoencoder_updates / steps)),
         validations=sweeps.validations,
-        shifted_sigma=varied.sigma + setup.shifted_sigma - setup.sigma,
     )
 
 

@@ -32,7 +32,7 @@ Pixels = NDArray[np.float32]
 def run_all(
     specs: Iterable[Spec], arrays: Arrays, folder: Path, workers: int, *, quiet: bool = False
 ) -> dict[Spec, Result]:
-    """Run every spec, longest first, on one thread each, so that results do not depend on `workers`.
+    """Run every spec, longest first, on one thread, so that results do not depend on `workers`.
 
     Args:
         specs: What to run; repeated ones run once.
@@ -68,8 +68,9 @@ def _run_here(jobs: list[tuple[Spec, Path]], arrays: Arrays, progress: Progress)
         progress.update(round(done))
 
     try:
-        for spec, path in jobs:
+        for number, (spec, path) in enumerate(jobs, 1):
             _run_and_keep(spec, path, arrays, tick)
+            progress.row({"finished": number, "of": len(jobs)})
     finally:
         torch.set_num_threads(threads)
 
@@ -90,6 +91,8 @@ def _run_there(
             ended, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in ended:
                 future.result()
+            if ended:
+                progress.row({"finished": len(jobs) - len(running), "of": len(jobs)})
             progress.update(round(clock.value))
     except BrokenProcessPool:
         raise InputError(

@@ -52,7 +52,7 @@ class Sweeps:
 
     seeds: tuple[int, ...] = (0, 1)
     """A run each."""
-    updates: Count = 1000
+    updates: Count = 800
     """Optimiser steps of every predictor."""
     autoencoder_updates: Count = 1500
     """Optimiser steps of every autoencoder."""
@@ -60,10 +60,12 @@ class Sweeps:
     """Test errors taken during training."""
     images: tuple[Count, ...] = (1000, 5000, 20000, 60000)
     """Training-set sizes; the autoencoder and the codebooks see no other images either."""
-    sigma: tuple[Sigma, ...] = (0.1, 0.2, 0.4, 0.8)
+    sigma: tuple[Sigma, ...] = (0.1, 0.2, 0.5, 1.0)
     """Noise levels."""
     width: tuple[Count, ...] = (32, 128, 512)
     """Widths of the hidden layer."""
+    course_images: Count = 10000
+    """Training images of the runs whose test error is followed epoch by epoch."""
     groups: tuple[Count, ...] = (1, 2, 4, 8, 16)
     """Groups of product quantisation, each with its own codebook; they divide the bottleneck."""
 

@@ -109,6 +109,7 @@ def _build(spec: Spec, arrays: Arrays) -> Denoiser:
     frozen = deepcopy(_autoencoder(arrays, spec.seed, setup.images, setup.bottleneck, opt))
     with torch.no_grad():
         z = frozen.encoder(arrays.limited(setup).train)
+    torch.manual_seed(derive(spec.seed, 4))
     head = fit_head(
         spec.model,
         z,

@@ -4,8 +4,6 @@
 backward and update, over that of vector-quantize-pytorch. Below one means faster.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from refine_core.clustering import nearest
 from refine_core.vq import VQ
+from tests.bench.timing import ratio
 
 SEARCH = [(v, d, n) for v in (64, 512, 4096) for d in (8, 32, 256) for n in (1000, 10_000)]
 CALL = [(128, 16, 2000), (512, 32, 10_000), (4096, 32, 2000)]
@@ -68,20 +67,3 @@ def pair(
             (value.sum() + loss.sum()).backward()
 
     return our_call, their_call
-
-
-def ratio(ours: Callable[[], object], theirs: Callable[[], object], seconds: float = 1.5) -> float:
-    """Median over turns of the time of the first over that of the second, after a warm-up."""
-    taken(ours), taken(theirs)
-    ratios: list[float] = []
-    start = time.perf_counter()
-    while time.perf_counter() - start < seconds or len(ratios) < 5:
-        ratios.append(taken(ours) / taken(theirs))
-    return statistics.median(ratios)
-
-
-def taken(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -123,7 +124,7 @@ def test_no_vectors(name: str, training: bool) -> None:
 @pytest.mark.parametrize("name", MAKE)
 def test_precision(name: str) -> None:
     quantizer = trained(name).train()
-    rough = normal(5, 7, DIM).bfloat16().requires_grad_()
+    rough = normal(50, 40, DIM).bfloat16().requires_grad_()
     exact = quantizer.eval()(rough.detach().float())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         result = quantizer.train()(rough)
@@ -132,11 +133,11 @@ def test_precision(name: str) -> None:
     assert result.value.dtype == torch.float32 and torch.equal(result.value, exact.value)
     result.value.sum().backward()
     assert rough.grad is not None and rough.grad.dtype == torch.bfloat16
-    quantizer = quantizer.double()
-    for _ in range(3):
-        double = quantizer(normal(5, 7, DIM).double())
-        quantizer.update()
-    assert double.value.dtype == torch.float64 and bool(double.value.isfinite().all())
+    for module in (quantizer, deepcopy(quantizer).double()):
+        for _ in range(3):
+            double = module(normal(5, 7, DIM).double())
+            module.update()
+        assert double.value.dtype == torch.float64 and bool(double.value.isfinite().all())
 
 
 @pytest.mark.parametrize("name", [name for name in MAKE if not name.startswith("product")])

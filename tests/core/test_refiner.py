@@ -3,10 +3,10 @@
 import pytest
 import torch
 from scipy import stats
-from tests.core.tiny import DIM, QUANTIZERS, refiner, tokenizer
 
 from refine_core.noise import Noise
 from refine_core.refiner import Keep, Refiner
+from tests.core.tiny import DIM, QUANTIZERS, refiner, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 1, 2, 0, 1, -1])
@@ -171,10 +171,10 @@ def test_padding_cannot_be_seen() -> None:
 
         value = torch.full((2, 3 + extra, 8), filler)
         value[:, :3] = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(2))
+        level = torch.ones(3 + extra, dtype=torch.int64)
         valid = torch.arange(3 + extra)[None].expand(2, -1) < 3
-        return model.transformer(Tokens(value, torch.ones(3 + extra, dtype=torch.int64), valid))[
-            :, :3
-        ]
+        hidden: torch.Tensor = model.transformer(Tokens(value, level, valid))
+        return hidden[:, :3]
 
     assert torch.allclose(run(0.0, 2), run(9.0, 5), atol=1e-6)
 

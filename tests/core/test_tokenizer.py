@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from tests.core.tiny import DIM, QUANTIZERS, tokenizer
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.vq import VQ
+from tests.core.tiny import DIM, QUANTIZERS, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 CASES = [(kind, loop) for kind in QUANTIZERS for loop in ("closed", "open")]
@@ -76,7 +77,7 @@ def test_wrong_counts_are_refused() -> None:
         type(tokens)(
             tokens.schedule,
             tokens.pyramid,
-            list(tokens.quantizers)[:2],
+            [VQ(8, DIM), VQ(8, DIM)],
             tokens.encoder,
             tokens.decoder,
         )

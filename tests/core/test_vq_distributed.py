@@ -41,7 +41,7 @@ def _batches() -> list[list[Tensor]]:
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     vq = VQ(24, 4, restart_below=1.0)
     torch.save(vq.state_dict(), tmp_path / "start.pt")
-    spawn(_process, (str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
+    spawn(_process, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert all(torch.equal(first[key], second[key]) for key in first)
     alone = _learn(vq, _batches())

@@ -1,5 +1,6 @@
 """A tiny refiner on 5x5 grids, one for each kind of code, for the laws of the core."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from refine_core.head import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian, halvings
-from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer
+from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
 from refine_core.refiner import Embed, Refiner
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokenizer import ResidualTokenizer
@@ -16,7 +17,7 @@ from refine_core.transformer import Transformer
 from refine_core.vq import VQ
 
 DIM = 4
-QUANTIZERS = {
+QUANTIZERS: dict[str, Callable[[], Quantizer]] = {
     "vq": lambda: VQ(8, DIM),
     "fsq": lambda: FSQ((3, 4, 3, 3)),
     "bitwise": lambda: Bitwise(DIM, kind="bsq"),

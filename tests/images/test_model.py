@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ from refine_core.training import Optimisation
 TRAINING = Optimisation(epochs=2, batch=16, ema=0.9)
 CONFIG = ImagesConfig(
     name="tiny",
-    tokenizer=TokenizerConfig(sizes=(1, 2, 4), codes=(4, 8, 8), dim=4, width=8, patch=3, training=TRAINING),
+    tokenizer=TokenizerConfig(
+        sizes=(1, 2, 4), codes=(4, 8, 8), dim=4, width=8, patch=3, training=TRAINING
+    ),
     generator=GeneratorConfig(dim=16, depth=1, heads=2, training=TRAINING),
     sampling=SamplingConfig(guidance=(0.5,)),
 )
@@ -120,7 +123,7 @@ def test_evaluation(model: ImageModel, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_every_kind_of_tokeniser(changes: dict[str, object]) -> None:
+def test_every_kind_of_tokeniser(changes: dict[str, Any]) -> None:
     config = replace(CONFIG.tokenizer, **changes)
     tokens = build_tokenizer(config, 1, (11, 12)).train()
     x = IMAGES.train.images[:32]

@@ -1,0 +1,82 @@
+"""What the refiner costs beside a bare transformer, and what the key-value cache saves.
+
+`train`: a training step over one of PyTorch's own encoder of the same width, depth, heads,
+feed-forward width, count of tokens and mask, with the same output layer, loss and optimiser.
+`sample`: drawing images without the cache over with it; with guidance over without.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from images.config import GeneratorConfig, TokenizerConfig
+from images.model import build, build_tokenizer
+from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+from refine_core.tokens import visible
+from tests.bench.timing import Call, ratio
+
+BATCH, CODES = 64, 128
+CONFIG = GeneratorConfig()
+
+
+def bench() -> dict[str, float]:
+    """Ratios by name; about a minute."""
+    torch.manual_seed(0)
+    model = _refiner()
+    images, labels = torch.rand(BATCH, 1, 28, 28), torch.randint(10, (BATCH,))
+    noise = Noise(0, torch.arange(BATCH))
+    ours, bare = _step(model, lambda: model((images, labels), noise)["loss"]), _bare(model)
+    trained = ratio(ours, bare, seconds=20)
+    model.eval()
+    schedule = model.tokenizer.schedule
+    guided = schedule.with_(guidance=1.0)
+    return {
+        "train step / bare transformer": trained,
+        "sampling without / with cache": ratio(
+            lambda: model.sample(noise, labels, cached=False), lambda: model.sample(noise, labels)
+        ),
+        "sampling with / without guidance": ratio(
+            lambda: model.sample(noise, labels, schedule=guided),
+            lambda: model.sample(noise, labels),
+        ),
+    }
+
+
+def _refiner() -> Refiner:
+    tokens = build_tokenizer(TokenizerConfig(codes=(CODES,)), 1, (28, 28))
+    return build(CONFIG, tokens.eval(), 10).train()
+
+
+def _bare(model: Refiner) -> Call:
+    """One training step of `nn.TransformerEncoder` on as many tokens."""
+    level = torch.cat([torch.full((s.tokens,), k) for k, s in enumerate(model.tokenizer.schedule)])
+    mask = ~visible(level, level, "full")
+    layer = nn.TransformerEncoderLayer(
+        CONFIG.dim, CONFIG.heads, 4 * CONFIG.dim, 0.0, "gelu", batch_first=True, norm_first=True
+    )
+    encoder = nn.TransformerEncoder(layer, CONFIG.depth, enable_nested_tensor=False)
+    net = nn.ModuleList([encoder, nn.Linear(CONFIG.dim, CODES)]).train()
+    x, target = (
+        torch.randn(BATCH, len(level), CONFIG.dim),
+        torch.randint(CODES, (BATCH, len(level))),
+    )
+
+    def loss() -> Tensor:
+        return nn.functional.cross_entropy(
+            net[1](net[0](x, mask=mask)).flatten(0, 1), target.flatten()
+        )
+
+    return _step(net, loss)
+
+
+def _step(net: nn.Module, loss: Callable[[], Tensor]) -> Call:
+    optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad])
+
+    def step() -> None:
+        loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step

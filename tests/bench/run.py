@@ -1,0 +1,27 @@
+"""Run every benchmark and write its ratios to results/bench/<name>.json (`make bench`)."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from refine_core.files import write_json
+from refine_core.runs import versions
+from tests.bench import quantizer, refiner
+
+OUT = Path(__file__).parents[2] / "results" / "bench"
+
+
+def main() -> None:
+    """One thread, so that ratios do not depend on the count of cores."""
+    torch.set_num_threads(1)
+    machine = {"processor": platform.machine(), "threads": 1, **versions()}
+    for name, module in (("quantizer", quantizer), ("refiner", refiner)):
+        ratios = {key: round(value, 3) for key, value in module.bench().items()}
+        write_json(OUT / f"{name}.json", {"machine": machine, "ratios": ratios})
+        for key, value in ratios.items():
+            print(f"{name}: {key}: {value:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The commands as a user types them: what they make, and the sentence for each wrong input."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from images.trained import KIND
+from refine_core import checkpoint
+from refine_core.cli import main
+from refine_core.config import dump
+from refine_core.files import write_text
+from tests.images.test_model import CONFIG, IMAGES
+
+RUNS = Path("runs/tiny")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with data.npz and tiny.yaml."""
+    monkeypatch.chdir(tmp_path)
+    arrays = {
+        f"{name}_{split}": array.numpy()
+        for split, part in (("train", IMAGES.train), ("test", IMAGES.test))
+        for name, array in (("x", part.images), ("y", part.labels))
+        if array is not None
+    }
+    np.savez("data.npz", **arrays)  # type: ignore[arg-type]
+    write_text("tiny.yaml", dump(CONFIG).replace("data: null", "data: data.npz"))
+    return tmp_path
+
+
+def refuse(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run a command that must fail, and return its one sentence."""
+    with pytest.raises(SystemExit) as end:
+        main(["images", *argv])
+    assert end.value.code == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("refine: ") and "Traceback" not in said
+    return said
+
+
+def test_train_sample_edit_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["images", "train", "--config", "tiny.yaml"])
+    made = {path.relative_to(RUNS).as_posix() for path in RUNS.rglob("*") if path.is_file()}
+    parts = ("config.yaml", "run.json", "metrics.csv", "metrics.json", "curves.png")
+    assert made >= {f"{k}/{part}" for k in ("tokenizer", "generator") for part in parts}
+    assert "model.safetensors" in made
+    main(
+        [
+            "images",
+            "sample",
+            "--model",
+            str(RUNS),
+            "--count",
+            "6",
+            "--label",
+            "1",
+            "--out",
+            "a.npz",
+        ]
+    )
+    drawn = np.load("a.npz")
+    assert drawn["images"].shape == (6, 1, 11, 12) and (drawn["labels"] == 1).all()
+    main(["images", "sample", "--model", str(RUNS), "--count", "6", "--out", "a.png"])
+    edit = ["images", "edit", "--model", str(RUNS), "--source", "data.npz", "--count", "3"]
+    main([*edit, "--box", "0", "0", "5", "5", "--out", "b.png"])
+    main([*edit, "--keep_scales", "2", "--out", "c.npz"])
+    assert Path("b.png").stat().st_size > 500 and np.load("c.npz")["images"].shape[0] == 3
+    main(["images", "train-evaluator", "--source", "data.npz", "--out", "judge.safetensors"])
+    evaluate = ["images", "evaluate", "--model", str(RUNS), "--source", "data.npz"]
+    main([*evaluate, "--judge", "judge.safetensors", "--samples", "64", "--out", "report"])
+    assert "Frechet" in capsys.readouterr().out
+    assert not [path for path in Path().rglob(".*") if path.is_file()]
+
+
+def test_wrong_config(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path("tiny.yaml").read_text()
+    write_text("typo.yaml", text.replace("truncation", "trunkation"))
+    assert "Did you mean 'truncation'" in refuse(capsys, "train", "--config", "typo.yaml")
+    write_text("type.yaml", text.replace("depth: 1", "depth: deep"))
+    assert "generator.depth" in refuse(capsys, "train", "--config", "type.yaml")
+    assert "no-such.yaml" in refuse(capsys, "train", "--config", "no-such.yaml")
+    assert "--generator" in refuse(
+        capsys, "train", "--config", "tiny.yaml", "--generator.dept", "2"
+    )
+    assert not Path("runs").exists()
+
+
+def test_wrong_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["images", "train", "--config", "tiny.yaml"])
+    whole = (RUNS / "model.safetensors").read_bytes()
+    Path("cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    Path("other.safetensors").write_bytes(b"not a checkpoint at all")
+    for name in ("cut.safetensors", "other.safetensors"):
+        assert name in refuse(capsys, "sample", "--model", name)
+    assert "'mnsit'" in refuse(capsys, "sample", "--model", "mnsit")
+    assert "'train'" in refuse(capsys, "trian")
+    assert ".png or .npz" in refuse(capsys, "sample", "--model", str(RUNS), "--out", "a.gif")
+    assert "0 to 1" in refuse(capsys, "sample", "--model", str(RUNS), "--label", "7")
+    box = ("--box", "0", "0", "50", "5")
+    source = ("--source", "data.npz", "--model", str(RUNS))
+    assert "does not lie inside" in refuse(capsys, "edit", *source, *box)
+    assert "either --box" in refuse(capsys, "edit", *source)
+
+
+def test_wrong_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = IMAGES.train.images.numpy().copy()
+    pixels[3, 0, 2, 2] = np.nan
+    np.savez("nan.npz", images=pixels, labels=IMAGES.train.labels.numpy())  # type: ignore[union-attr]
+    said = refuse(capsys, "train", "--config", "tiny.yaml", "--data", "nan.npz")
+    assert "nan.npz" in said and "not finite" in said
+    assert "none.npz" in refuse(capsys, "train", "--config", "tiny.yaml", "--data", "none.npz")
+
+
+def test_full_disk(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "the disk is full" in refuse(capsys, "train", "--config", "tiny.yaml")
+    assert not [path for path in Path("runs").rglob("*") if path.is_file()]
+
+
+@pytest.mark.slow
+def test_killed_training_ends_with_the_same_metrics(folder: Path) -> None:
+    command = [sys.executable, "-m", "refine_core.cli", "images", "train", "--config", "tiny.yaml"]
+    longer = ["--generator.training.epochs", "20", "--generator.training.save_minutes", "0.001"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def run(name: str, seconds: float | None) -> None:
+        process = subprocess.Popen([*command, *longer, "--name", name], env=environment)
+        if seconds is not None:
+            metrics = Path("runs") / name / "generator" / "metrics.json"
+            while not metrics.exists():
+                time.sleep(0.05)
+            time.sleep(seconds)
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == (0 if seconds is None else -signal.SIGKILL)
+
+    run("whole", None)
+    run("killed", 0.5)
+    run("killed", None)
+    tables = [
+        np.genfromtxt(f"runs/{name}/generator/metrics.csv", delimiter=",", names=True)
+        for name in ("whole", "killed")
+    ]
+    assert len(tables[0]) == 20
+    for name in tables[0].dtype.names or ():
+        if name != "seconds":
+            assert np.array_equal(tables[0][name], tables[1][name]), name
+    models = [checkpoint.load(f"runs/{n}/model.safetensors", KIND) for n in ("whole", "killed")]
+    for key, tensor in models[0].tensors.items():
+        assert torch.equal(tensor, models[1].tensors[key]), key
