@@ -7,7 +7,6 @@ will, and an ensemble member is a name, not a place in a queue.
 """
 
 import math
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +15,6 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
-@dataclass(frozen=True)
 class Noise:
     """Random numbers of a batch of samples.
 
@@ -29,8 +27,9 @@ class Noise:
     True
     """
 
-    seed: int
-    index: Tensor
+    def __init__(self, seed: int, index: Tensor) -> None:
+        self.seed = seed
+        self.index = index
 
     def uniform(self, stream: int, *shape: int) -> Tensor:
         """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent."""
@@ -49,7 +48,7 @@ class Noise:
 
     def fork(self, name: int) -> "Noise":
         """Independent noise for the same samples, e.g. of another step."""
-        return replace(self, seed=derive(self.seed, name))
+        return Noise(derive(self.seed, name), self.index)
 
 
 def derive(*names: int) -> int:
@@ -58,16 +57,23 @@ def derive(*names: int) -> int:
     >>> derive(0, 1) != derive(1, 0)
     True
     """
-    state = torch.zeros((), dtype=torch.int64)
+    state = 0
     for name in names:
-        state = _scramble(state + _signed((name + 1) * _GOLDEN))
-    return int(state) & (2**63 - 1)
+        state = _scramble_int((state + (name + 1) * _GOLDEN) % 2**64)
+    return state % 2**63
 
 
 def _scramble(x: Tensor) -> Tensor:
     x = (x ^ _shift(x, 30)) * _signed(_MIX[0])
     x = (x ^ _shift(x, 27)) * _signed(_MIX[1])
     return x ^ _shift(x, 31)
+
+
+def _scramble_int(x: int) -> int:
+    """`_scramble` of an unsigned 64-bit Python integer."""
+    x = ((x ^ (x >> 30)) * _MIX[0]) % 2**64
+    x = ((x ^ (x >> 27)) * _MIX[1]) % 2**64
+    return x ^ (x >> 31)
 
 
 def _shift(x: Tensor, by: int) -> Tensor:

@@ -52,7 +52,7 @@ class TrainState:
             {"params": free, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(
-            [g for g in groups if g["params"]], lr=rate, betas=(0.9, beta2)
+            [g for g in groups if g["params"]], lr=rate, betas=(0.9, beta2), fused=True
         )
         average = None
         if ema is not None:

@@ -71,7 +71,7 @@ class Transformer(nn.Module):
             Block(dim, heads, hidden, condition, dropout) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.modulation = _zero(nn.Linear(condition, 2 * dim))
+        self.modulation = _modulation(condition, dim, "sb")
 
     def forward(self, tokens: Tokens, cache: Cache | None = None) -> Tensor:
         """Hidden states (b, n, d) of `tokens`, which also see those in the cache."""
@@ -88,8 +88,7 @@ class Transformer(nn.Module):
             past_level = [] if cache.level is None else [cache.level]
             cache.level = torch.cat([*past_level, tokens.level])
         scale, shift = _spread(self.modulation(condition), place).chunk(2, -1)
-        out: Tensor = self.norm(x) * (1 + scale) + shift
-        return out
+        return torch.addcmul(shift, self.norm(x), scale)
 
     def _condition(self, tokens: Tokens) -> tuple[Tensor, Tensor | None]:
         """Condition (b or 1, levels present, c), and the place of each token among them."""
@@ -128,10 +127,10 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.modulation = _zero(nn.Linear(condition, 6 * dim))
+        self.modulation = _modulation(condition, dim, "sbgsbg")
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU("tanh"), nn.Linear(hidden, dim))
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -145,20 +144,16 @@ class Block(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Next hidden states (b, n, d); keys and values (b, heads, cached + n, head_dim)."""
         six = _spread(self.modulation(condition), place).chunk(6, -1)
-        q, k, v = (
-            self.qkv(self.norm(x) * (1 + six[0]) + six[1])
-            .unflatten(2, (3, self.heads, -1))
-            .unbind(2)
-        )
-        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        entering = torch.addcmul(six[1], self.norm(x), six[0])
+        q, k, v = self.qkv(entering).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if rotary is not None:
             q, k = rotate(q, rotary), rotate(k, rotary)
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + six[2] * self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
-        hidden = self.mlp(self.norm(x) * (1 + six[3]) + six[4])
-        return x + six[5] * self.dropout(hidden), (k, v)
+        x = torch.addcmul(x, six[2], self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
+        hidden = self.mlp(torch.addcmul(six[4], self.norm(x), six[3]))
+        return torch.addcmul(x, six[5], self.dropout(hidden)), (k, v)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -175,7 +170,7 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 def _spread(modulation: Tensor, place: Tensor | None) -> Tensor:
     """From one row per level to one row per token; a single level broadcasts."""
-    return modulation if place is None else modulation[:, place]
+    return modulation if place is None else modulation.index_select(1, place)
 
 
 def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:
@@ -188,7 +183,10 @@ def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:
     return torch.cat([past, tokens.real], 1)
 
 
-def _zero(linear: nn.Linear) -> nn.Linear:
+def _modulation(condition: int, dim: int, parts: str) -> nn.Linear:
+    """Linear map to scales (s) of one, shifts (b) and gates (g) of zero, before any training."""
+    linear = nn.Linear(condition, len(parts) * dim)
     nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
+    with torch.no_grad():
+        linear.bias.copy_(torch.tensor([float(p == "s") for p in parts]).repeat_interleave(dim))
     return linear

@@ -2,7 +2,9 @@
 
 import json
 import multiprocessing as mp
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -132,9 +134,18 @@ def _start(
 ) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     arrays = Arrays(torch.from_numpy(train), torch.from_numpy(test), shape)
     _worker = _Worker(arrays, clock, stop)
+
+
+def _end_with_parent() -> None:
+    """Leave no process behind when the parent is killed."""
+    parent = mp.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(spec: Spec, path: Path) -> None:

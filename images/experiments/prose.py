@@ -6,6 +6,7 @@ from statistics import fmean
 
 from images.experiments.conditions import CLAIMS
 from images.experiments.evidence import PRINTED, Evidence
+from images.experiments.paper import MSE
 from images.experiments.tables import BELOW
 from images.experiments.verdict import DEFINED, UNPRINTED
 
@@ -20,9 +21,12 @@ def summary(evidence: Evidence) -> list[str]:
     for claim, (challenger, base) in zip(CLAIMS, pairs, strict=True):
         ours, other = evidence.mean(challenger, "mse"), evidence.mean(base, "mse")
         held = "holds" if ours < other else "does not hold"
+        judged = [o for o in evidence.outcomes if o.claim == claim.text and o.quantity is MSE]
+        won = sum(outcome.better == 1 for outcome in judged)
+        swept = f" In the sweeps it holds in {won} of {len(judged)} comparisons." if judged else ""
         lines.append(
             f"*{claim.text}*: {held} with these settings "
-            f"(test MSE {ours:.4f} against {other:.4f})."
+            f"(test MSE {ours:.4f} against {other:.4f}).{swept}"
         )
     return lines
 

@@ -76,4 +76,4 @@ def cost(spec: Spec, arrays: Arrays) -> float:
         size = mlp_size(stage_sizes(arrays.shape, 1)[0], setup.width)
         size += (spec.scales - 1) * 200 * pixels
     images = len(arrays.limited(setup).train) * setup.epochs
-    return 8e-11 * images * (size + 300 * pixels)
+    return 1e-10 * images * (size + 300 * pixels)

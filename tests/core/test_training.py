@@ -16,6 +16,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.runs import Run
 from refine_core.training import Batch, Optimisation, Tensors, fit
+from tests.core.tiny import DIM, refiner
 
 OPT = Optimisation(epochs=4, batch=8, learning_rate=0.05, ema=0.9, save_minutes=0.0)
 
@@ -108,6 +109,29 @@ def test_average_follows_the_weights() -> None:
     gap = (last.linear.weight - mean.linear.weight).abs().sum()  # type: ignore[union-attr, operator]
     assert 0 < gap < (last.linear.weight - begin).abs().sum()  # type: ignore[union-attr, operator]
     assert int(mean.steps) == int(last.steps) == 5  # type: ignore[arg-type]
+
+
+def test_bfloat16_is_close_to_float32() -> None:
+    full, rows = fit(line(), data(), replace(OPT, ema=None), seed=1, quiet=True)
+    mixed, other = fit(
+        line(), data(), replace(OPT, ema=None, precision="bf16-mixed"), seed=1, quiet=True
+    )
+    assert abs(rows[-1]["loss"] - other[-1]["loss"]) < 0.1 * rows[0]["loss"]
+    assert all(p.dtype == torch.float32 for p in mixed.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # those of the compiler itself
+def test_compiled_equals_plain() -> None:
+    plain, rows = fit(refiner().train(), codes(), OPT, seed=1, quiet=True)
+    fast, other = fit(refiner().train(), codes(), replace(OPT, compile=True), seed=1, quiet=True)
+    assert other[-1]["loss"] == pytest.approx(rows[-1]["loss"], rel=1e-3)
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+
+
+def codes() -> Tensors:
+    x = torch.randn(32, DIM, 5, 5, generator=torch.Generator().manual_seed(0))
+    return Tensors(x, torch.arange(32) % 3)
 
 
 def test_other_seed_or_config_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""Laws of the ablation: runs, plan and report."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from images.data import Images, LabelledImages
+from images.experiments import AblationConfig, ablate, pool
+from images.experiments.floors import floors
+from images.experiments.measures import high_band, psnr
+from images.experiments.paper import TABLES
+from images.experiments.plan import TABLED, plan, spec
+from images.experiments.settings import Setup, Sweeps
+from images.experiments.spec import Arrays, Spec
+from images.experiments.trial import Result, run
+from refine_core.config import load
+
+SETUP = Setup(
+    epochs=3,
+    batch=16,
+    width=12,
+    bottleneck=8,
+    codes=4,
+    bits=3,
+    autoencoder_epochs=2,
+    target=0.2,
+)
+SWEEPS = Sweeps(
+    updates=8,
+    autoencoder_updates=8,
+    validations=2,
+    images=(32, 64),
+    sigma=(0.1, 0.2),
+    width=(4, 12),
+    groups=(1, 4),
+    course_images=48,
+)
+CONFIG = AblationConfig(setup=SETUP, seeds=(0, 1), sweeps=SWEEPS, workers=1, note="A preset.")
+
+
+def blobs(count: int, seed: int) -> Tensor:
+    """Smooth images (count, 1, 8, 8) in [0, 1]."""
+    coarse = torch.rand(count, 1, 3, 3, generator=torch.Generator().manual_seed(seed))
+    return nn.functional.interpolate(coarse, size=(8, 8), mode="bilinear")
+
+
+IMAGES = Images(LabelledImages(blobs(64, 0), None), LabelledImages(blobs(32, 1), None), 0)
+ARRAYS = Arrays.of(IMAGES)
+
+
+def test_floors_are_ordered() -> None:
+    found = floors(ARRAYS, SETUP)
+    assert found["wiener"] < found["noisy"] and found["wiener"] < found["wiener_shifted"]
+    assert found["images_8"] < found["images_4"]
+    empty = psnr(high_band(ARRAYS.test, ARRAYS.shape).square().mean())
+    assert found["zero_hf_psnr"] == float(empty)
+
+
+def measured(name: str, seed: int = 0, setup: Setup = SETUP) -> Result:
+    """Everything that does not depend on the speed of the machine."""
+    result = run(spec(name, seed, setup), ARRAYS, lambda part: None)
+    history = [{k: v for k, v in row.items() if "seconds" not in k} for row in result["history"]]
+    return {**result, "history": history, "cpu_seconds": 0}
+
+
+@pytest.mark.parametrize("name", ["bands 2", "latent", "product 4", "signs"])
+def test_a_run_depends_on_its_seed_only(name: str) -> None:
+    first = measured(name)
+    torch.rand(7)  # whatever ran before
+    assert measured(name) == first
+    assert measured(name, seed=1)["mse"] != first["mse"]
+
+
+def test_limits_and_floors_of_a_run() -> None:
+    setup = replace(SETUP, autoencoder_epochs=200)
+    latent, softmax, bands = (
+        measured(name, setup=setup) for name in ("latent", "softmax", "bands 2")
+    )
+    assert 0 == bands["floor"] < latent["floor"] < softmax["floor"]
+    assert latent["mse_mean"] == latent["mse"] != softmax["mse_mean"]
+    assert latent["history"][-1]["mse"] == pytest.approx(latent["mse"])
+    few = replace(SETUP, images=16, test_images=8)
+    assert run(Spec("bands", 0, few), ARRAYS, lambda part: None)["history"][-1]["step"] == 3
+
+
+def test_plan_shares_runs_and_keeps_the_number_of_updates() -> None:
+    made = plan(CONFIG, 64)
+    assert set(made.tabled) == set(TABLED) >= {r.predictor for t in TABLES for r in t.rows}
+    assert len(made.specs()) == len(set(made.specs()))
+    by_sweep = {point.sweep: point for point in made.points}
+    groups = [p for p in made.points if p.sweep == "groups"]
+    assert groups[0].runs["product 1"] == by_sweep["images"].runs["softmax"]
+    for point in made.points:
+        setup = point.runs["latent"][0].setup
+        assert setup.epochs * (setup.images or 0) // setup.batch == SWEEPS.updates
+    assert {
+        p.value: p.runs["pixel"][0].setup.sigma for p in made.points if p.sweep == "sigma"
+    } == {
+        0.1: 0.1,
+        0.2: 0.2,
+    }
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("ablation")
+    ablate(CONFIG, IMAGES, out, quiet=True)
+    return out
+
+
+def test_report_has_every_row_and_every_number(report: Path) -> None:
+    text = (report / "REPORT.md").read_text("utf-8")
+    numbers = json.loads((report / "ablation.json").read_text("utf-8"), parse_constant=_refuse)
+    cells = sum(len(table.rows) * len(table.quantities) for table in TABLES)
+    assert len(numbers["tables"]) == cells
+    for table in TABLES:
+        for row in table.rows:
+            for quantity in table.quantities:
+                assert f"| {row.label} | {quantity.label} |" in text
+    assert CONFIG.note in text and "nan" not in text and "inf" not in text.replace("informed", "")
+    assert {o["sweep"] for o in numbers["sweeps"]} == {
+        *("updates", "images", "sigma", "width", "groups")
+    }
+    for name in ("learning_curves.png", "beside_paper.png", "sweeps.png"):
+        assert f"({name})" in text and (report / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_finished_runs_are_not_repeated(
+    report: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = (report / "REPORT.md").read_text("utf-8")
+    repeated: list[Spec] = []
+
+    def counted(spec: Spec, arrays: Arrays, tick: Callable[[float], None]) -> Result:
+        repeated.append(spec)
+        return run(spec, arrays, tick)
+
+    monkeypatch.setattr(pool, "run", counted)
+    ablate(CONFIG, IMAGES, report, quiet=True)
+    assert not repeated and (report / "REPORT.md").read_text("utf-8") == before
+    next((report / "runs").glob("*.json")).unlink()
+    ablate(CONFIG, IMAGES, report, quiet=True)
+    assert len(repeated) == 1
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    specs = plan(replace(CONFIG, sweeps=None), 64).specs()
+    one, two = (pool.run_all(specs, ARRAYS, tmp_path / str(n), n, quiet=True) for n in (1, 2))
+    for made in specs:
+        assert one[made]["mse"] == two[made]["mse"]
+        assert one[made]["grad_var"] == two[made]["grad_var"]
+
+
+@pytest.mark.parametrize("name", ["paper", "paper_quick"])
+def test_configs_plan_every_table(name: str) -> None:
+    config = load(AblationConfig, Path(__file__).parents[2] / f"configs/images/{name}.yaml")
+    made = plan(config, 60_000)
+    assert all(len(runs) == len(config.seeds) for runs in made.tabled.values())
+    for specs in made.tabled.values():
+        assert specs[0].setup.learning_rate == 1e-3 and specs[0].setup.width == 512
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
