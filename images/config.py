@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from refine_core.config import config
-from refine_core.training import Optimisation
+from refine_core.optimisation import Optimisation
 
 
 @config

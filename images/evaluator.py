@@ -16,10 +16,12 @@ from torch.nn import functional as F  # noqa: N812
 from images.data import Images, LabelledImages
 from images.metrics import class_accuracy
 from refine_core import checkpoint
+from refine_core.data import Batch, Tensors
 from refine_core.errors import InputError
 from refine_core.files import sha256
 from refine_core.noise import Noise
-from refine_core.training import Batch, Optimisation, Tensors, fit
+from refine_core.optimisation import Optimisation
+from refine_core.training import fit
 
 WEIGHTS = Path(__file__).parent / "models" / "evaluator.safetensors"
 SHA256 = "24528ed160a2ca8aa346a1baa9d331422a799f1112070acb5299db6892b2972c"

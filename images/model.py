@@ -5,13 +5,14 @@ from torch import Tensor, nn
 
 from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
 from images.networks import Decoder, Encoder, Phi
+from refine_core.embed import Embed, Head
 from refine_core.errors import InputError
 from refine_core.head import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian
 from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
-from refine_core.refiner import Embed, Head, Refiner
+from refine_core.refiner import Refiner
+from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule
-from refine_core.tokenizer import ResidualTokenizer
 from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
 from refine_core.vq import VQ

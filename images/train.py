@@ -11,11 +11,12 @@ from images.data import Images
 from images.metrics import mse
 from images.model import build, build_tokenizer
 from images.trained import ImageModel
+from refine_core.data import Tensors
 from refine_core.noise import derive
 from refine_core.refiner import Refiner
+from refine_core.residual import ResidualTokenizer
 from refine_core.runs import Run
-from refine_core.tokenizer import ResidualTokenizer
-from refine_core.training import Tensors, fit
+from refine_core.training import fit
 from refine_core.usage import Usage
 
 

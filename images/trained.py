@@ -19,9 +19,10 @@ from refine_core import checkpoint
 from refine_core.config import from_dict, to_dict
 from refine_core.errors import InputError, suggest
 from refine_core.noise import Noise
-from refine_core.refiner import Keep, Refiner
+from refine_core.refiner import Refiner
+from refine_core.residual import ResidualTokenizer
+from refine_core.sampling import Keep
 from refine_core.schedule import ScaleSchedule
-from refine_core.tokenizer import ResidualTokenizer
 
 KIND = "images.model"
 SHIPPED = Path(__file__).parent / "models"

@@ -7,62 +7,23 @@ other and keeps keys and values. Both give the same per-scale probabilities, whi
 first.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from refine_core.data import Batch
+from refine_core.embed import Embed, Head
 from refine_core.errors import InputError
 from refine_core.head import CodeDistribution
 from refine_core.noise import Noise
-from refine_core.quantizer import Quantized
+from refine_core.quantized import Quantized
+from refine_core.sampling import Caller, Keep
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
-from refine_core.tokens import Tokens, join
-from refine_core.training import Batch
-from refine_core.transformer import Cache, Transformer
-
-
-class Embed(nn.Module, ABC):
-    """A domain's embedding. Positions live here, and only here."""
-
-    @abstractmethod
-    def forward(self, state: Any, k: int) -> Tokens:
-        """Tokens of scale k, level k + 1, from the state before it."""
-
-    @abstractmethod
-    def context(self, context: Any, count: int) -> Tokens:
-        """Level-0 tokens (or none) and the condition of `count` samples; None is no context."""
-
-    @abstractmethod
-    def drop(self, context: Any, where: Tensor) -> Any:
-        """Context without the samples `where` (b,) is True, for classifier-free training."""
-
-
-class Head(Protocol):
-    """Hidden states (b, n, d) of scale k to the distribution of its codes."""
-
-    def __call__(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
-        """Distribution over codes (b, n, g)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What an edit holds fixed.
-
-    The codes are re-derived from the reference at every scale, so later scales repair seams.
-
-    Args:
-        features: Of the reference, as `Tokenizer.features` gives them.
-        tokens: One mask (b, n_k) per scale, True where the reference stays.
-    """
-
-    features: Any
-    tokens: Sequence[Tensor]
+from refine_core.tokens import join
+from refine_core.transformer import Transformer
 
 
 class Refiner(nn.Module):
@@ -180,12 +141,14 @@ class Refiner(nn.Module):
                 f"{len(self.tokenizer.schedule)}: give one entry per scale."
             )
         count = len(noise.index)
-        caller = _Caller(
-            self, context, count, guided=any(s.guidance for s in schedule), cached=cached
-        )
+        given = self.embed.context(context, count)
+        free = None
+        if context is not None and any(scale.guidance for scale in schedule):
+            free = self.embed.context(None, count)
+        call = Caller(self.embed, self.transformer, self.head, given, free, cached=cached)
 
         def choose(state: Any, k: int) -> Quantized:
-            dist = caller(state, k, schedule[k].guidance)
+            dist = call(state, k, schedule[k].guidance)
             if k < len(codes):
                 return self.tokenizer.lookup(codes[k], k)
             dist = dist.sharpened(schedule[k].temperature, schedule[k].top_k, schedule[k].top_p)
@@ -212,55 +175,3 @@ class Refiner(nn.Module):
             return torch.where(hit, other, code)
 
         return corrupt
-
-
-class _Caller:
-    """Calls the transformer scale by scale, with or without a cache, guided or not."""
-
-    def __init__(
-        self, refiner: Refiner, context: Any, count: int, *, guided: bool, cached: bool
-    ) -> None:
-        self.refiner = refiner
-        self.cache = Cache() if cached else None
-        self.copies = 2 if guided and context is not None else 1
-        given = refiner.embed.context(context, count)
-        if self.copies == 2:
-            given = _stack(given, refiner.embed.context(None, count))
-        self.seen = [given]
-        self.condition = given.condition
-
-    def __call__(self, state: Any, k: int, guidance: float) -> CodeDistribution:
-        tokens = self.refiner.embed(state, k)
-        valid, width = tokens.valid, tokens.value.shape[1]
-        if self.copies == 2:
-            tokens = _stack(tokens, tokens)
-        fresh = [*self.seen, tokens]
-        hidden = self.refiner.transformer(
-            replace(join(fresh), condition=self.condition), self.cache
-        )
-        self.seen = [] if self.cache is not None else fresh
-        parts = hidden[:, -width:].chunk(self.copies)
-        dist = self.refiner.head(parts[0], k, valid)
-        return (
-            dist
-            if self.copies == 1
-            else dist.guided(self.refiner.head(parts[1], k, valid), guidance)
-        )
-
-
-def _stack(a: Tokens, b: Tokens) -> Tokens:
-    """Tokens of two batches in one, of the same levels."""
-
-    def both(x: Tensor | None, y: Tensor | None) -> Tensor | None:
-        return None if x is None or y is None else torch.cat([x, y])
-
-    def bias(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.expand(len(a.value), *x.shape[1:])
-
-    return replace(
-        a,
-        value=torch.cat([a.value, b.value]),
-        valid=both(a.valid, b.valid),
-        bias=both(bias(a.bias), bias(b.bias)),
-        condition=both(a.condition, b.condition),
-    )

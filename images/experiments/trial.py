@@ -22,8 +22,10 @@ from images.experiments.measures import (
 )
 from images.experiments.settings import Setup
 from images.experiments.spec import Arrays, Spec
+from refine_core.data import Tensors
 from refine_core.noise import derive
-from refine_core.training import Optimisation, Tensors, fit
+from refine_core.optimisation import Optimisation
+from refine_core.training import fit
 
 TEST_NOISE = 0
 """Seed of the test noise, the same for all, so that differences between predictors are paired."""

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from refine_core import runs
+from refine_core.data import Batch, Tensors
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.optimisation import Optimisation
 from refine_core.runs import Run
-from refine_core.training import Batch, Optimisation, Tensors, fit
+from refine_core.training import fit
 from tests.core.tiny import DIM, refiner
 
 OPT = Optimisation(epochs=4, batch=8, learning_rate=0.05, ema=0.9, save_minutes=0.0)
@@ -154,7 +156,8 @@ def test_too_little_data_and_divergence_are_named() -> None:
 SCRIPT = """
 import torch, sys
 from tests.core.test_training import Line, data, line
-from refine_core.training import Optimisation, fit
+from refine_core.optimisation import Optimisation
+from refine_core.training import fit
 model = line()
 model.dropout.p = 0.0
 fitted, history = fit(model, data(), Optimisation(epochs=3, batch=8, ema=0.9), seed=1, quiet=True)

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from refine_core.embed import Embed
 from refine_core.head import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian, halvings
 from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
-from refine_core.refiner import Embed, Refiner
+from refine_core.refiner import Refiner
+from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule
-from refine_core.tokenizer import ResidualTokenizer
 from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
 from refine_core.vq import VQ

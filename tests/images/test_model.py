@@ -17,7 +17,7 @@ from images.train import train
 from images.trained import ImageModel
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.training import Optimisation
+from refine_core.optimisation import Optimisation
 
 TRAINING = Optimisation(epochs=2, batch=16, ema=0.9)
 CONFIG = ImagesConfig(

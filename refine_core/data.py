@@ -1,0 +1,34 @@
+"""What training asks of a data set."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+Batch = tuple[Tensor, ...]
+
+
+class Data(Protocol):
+    """A data set that hands out batches by sample index."""
+
+    def __len__(self) -> int:
+        """Count of samples."""
+        ...
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        """Batch of the samples at `index` (b,) int64."""
+        ...
+
+
+class Tensors:
+    """`Data` held in memory as tensors of one length."""
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self.tensors = tensors
+
+    def __len__(self) -> int:
+        """Count of samples."""
+        return len(self.tensors[0])
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        """Rows `index` of every tensor."""
+        return tuple(tensor[index] for tensor in self.tensors)

@@ -1,0 +1,33 @@
+"""What a domain supplies around the transformer: an embedding before it, a head behind it."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from refine_core.head import CodeDistribution
+from refine_core.tokens import Tokens
+
+
+class Embed(nn.Module, ABC):
+    """A domain's embedding. Positions live here, and only here."""
+
+    @abstractmethod
+    def forward(self, state: Any, k: int) -> Tokens:
+        """Tokens of scale k, level k + 1, from the state before it."""
+
+    @abstractmethod
+    def context(self, context: Any, count: int) -> Tokens:
+        """Level-0 tokens (or none) and the condition of `count` samples; None is no context."""
+
+    @abstractmethod
+    def drop(self, context: Any, where: Tensor) -> Any:
+        """Context without the samples `where` (b,) is True, for classifier-free training."""
+
+
+class Head(Protocol):
+    """Hidden states (b, n, d) of scale k to the distribution of its codes."""
+
+    def __call__(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
+        """Distribution over codes (b, n, g)."""
+        ...

@@ -1,0 +1,170 @@
+"""The residual tokeniser over a grid pyramid: VAR's closed loop and the paper's open one."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from refine_core.data import Batch
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from refine_core.pyramid import GridPyramid
+from refine_core.quantized import Quantized, Quantizer
+from refine_core.schedule import ScaleSchedule
+from refine_core.tokenizer import Tokenizer
+
+
+class ResidualTokenizer(Tokenizer):
+    """Residual quantisation over a grid pyramid.
+
+    loop='closed' is VAR's (arXiv 2404.02905, algorithm 1): the state lives on the finest grid,
+    each scale quantises what is still missing, so later scales repair earlier errors:
+        code_k = Q_k(down_k(f - s_k)),   s_{k+1} = s_k + phi_k(up(value_k)).
+    loop='open' is the paper's (eq. 12 to 16): scale k quantises the Laplacian band of the features
+    themselves, and the state moves up the pyramid:
+        code_k = Q_k(L_k),   s_{k+1} = up(s_k) + phi_k(value_k).
+    Either way the decoded state equals the sum of the expanded bands phi_k(value_k).
+
+    Args:
+        schedule: Sizes equal the pyramid's.
+        pyramid: Over the feature grid.
+        quantizers: One per scale, coarse to fine; the same object may serve several (a shared
+            codebook). The first quantises the base.
+        encoder: Data to features (b, d, *finest size).
+        decoder: Features to data.
+        phi: One map per scale on (b, d, *size), or None for the identity.
+        loop: 'closed' or 'open'.
+        commitment: Weight of the pull of the features towards every scale's state.
+        truncation: Share of training samples decoded from a random number of the coarsest scales,
+            so that these say what they can (nested dropout, arXiv 1402.0915); without it, the
+            coarsest codebook collapses.
+
+    Raises:
+        InputError: If counts or sizes do not fit the schedule.
+    """
+
+    def __init__(
+        self,
+        schedule: ScaleSchedule,
+        pyramid: GridPyramid,
+        quantizers: Sequence[Quantizer],
+        encoder: nn.Module,
+        decoder: nn.Module,
+        phi: Sequence[nn.Module] | None = None,
+        loop: Literal["closed", "open"] = "closed",
+        commitment: float = 0.25,
+        truncation: float = 0.0,
+    ) -> None:
+        super().__init__()
+        schedule.check(pyramid.sizes)
+        if len(quantizers) != len(schedule):
+            raise InputError(
+                f"{len(quantizers)} quantisers for {len(schedule)} scales: give one per scale."
+            )
+        self.schedule = schedule
+        self.pyramid = pyramid
+        self.quantizers = nn.ModuleList(quantizers)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.phi = nn.ModuleList(phi or [nn.Identity()] * len(schedule))
+        self.loop = loop
+        self.commitment = commitment
+        self.truncation = truncation
+        self.dim = quantizers[0].dim
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features (b, d, *finest) of data."""
+        return self.encoder(x)  # type: ignore[no-any-return]
+
+    def start(self, count: int) -> Tensor:
+        """Zeros: nothing is known."""
+        device = next(self.buffers()).device
+        return torch.zeros(count, self.dim, *self.schedule[self._canvas(-1)].size, device=device)
+
+    def view(self, state: Tensor, k: int) -> Tensor:
+        """What scale k sees of the state before it, on its own grid: C of eq. 18."""
+        return self.pyramid.resample(state, self._canvas(k - 1), k)
+
+    def quantize(self, features: Tensor, state: Tensor, k: int) -> Quantized:
+        """Code at scale k of the residual, see the class."""
+        finest = len(self.schedule) - 1
+        if self.loop == "closed":
+            residual = self.pyramid.resample(features - state, finest, k)
+        else:
+            residual = self.pyramid.resample(features, finest, k)
+            if k > 0:
+                coarse = self.pyramid.resample(features, finest, k - 1)
+                residual = residual - self.pyramid.resample(coarse, k - 1, k)
+        chosen: Quantized = self.quantizers[k](residual.flatten(2).transpose(1, 2))
+        return chosen
+
+    def lookup(self, code: Tensor, k: int) -> Quantized:
+        """Value (b, n, d) of codes."""
+        quantizer: Quantizer = self.quantizers[k]  # type: ignore[assignment]
+        nothing = torch.zeros((), device=code.device)
+        return Quantized(quantizer.decode(code), code, nothing, nothing)
+
+    def digits(self, k: int) -> int:
+        """Digits of the scale's quantiser."""
+        digits: int = self.quantizers[k].digits  # type: ignore[assignment]
+        return digits
+
+    def digit_values(self, k: int) -> int:
+        """Values of a digit of the scale's quantiser."""
+        size: int = self.quantizers[k].size  # type: ignore[assignment]
+        return size
+
+    def add(self, state: Tensor, value: Tensor, k: int) -> Tensor:
+        """State plus phi_k of the value, both on the canvas of scale k."""
+        canvas = self._canvas(k)
+        grid = value.transpose(1, 2).unflatten(2, self.schedule[k].size)
+        before = self.pyramid.resample(state, self._canvas(k - 1), canvas)
+        refined: Tensor = before + self.phi[k](self.pyramid.resample(grid, k, canvas))
+        return refined
+
+    def finish(self, state: Tensor) -> Tensor:
+        """Data of a state; a coarse state is expanded first."""
+        finest = len(self.schedule) - 1
+        if state.shape[2:] != self.schedule[finest].size:
+            state = self.pyramid.resample(
+                state, self.schedule.sizes.index(tuple(state.shape[2:])), finest
+            )
+        return self.decoder(state)  # type: ignore[no-any-return]
+
+    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Training losses of data `batch[0]`: eq. 1, with its middle terms at every scale."""
+        x = batch[0]
+        features = self.features(x)
+        trace = self.trace(features)
+        reconstruction = F.mse_loss(self.finish(self._truncated(trace.states, noise)), x)
+        quantisation = torch.stack([choice.loss for choice in trace.chosen]).mean()
+        if self.loop == "closed":
+            pulls = [F.mse_loss(features, state.detach()) for state in trace.states[1:]]
+            quantisation = quantisation + self.commitment * torch.stack(pulls).mean()
+        return {
+            "loss": reconstruction + quantisation,
+            "mse": reconstruction,
+            "clipped": torch.stack([choice.clipped for choice in trace.chosen]).mean(),
+        }
+
+    def _truncated(self, states: Sequence[Tensor], noise: Noise) -> Tensor:
+        """Final state, or for `truncation` of the samples that after a random number of scales."""
+        finest = len(self.schedule) - 1
+        full = states[-1]
+        uniform = noise.uniform(0).reshape(-1, *[1] * (full.ndim - 1))
+        draw = uniform / max(self.truncation, 1e-9) * finest
+        for k in range(finest if self.truncation else 0):
+            coarse = self.pyramid.resample(states[k + 1], self._canvas(k), finest)
+            full = torch.where((draw >= k) & (draw < k + 1), coarse, full)
+        return full
+
+    def after_step(self) -> None:
+        """Update the codebooks, each once."""
+        for quantizer in self.quantizers.children():  # children() names a shared module once
+            quantizer.update()  # type: ignore[operator]
+
+    def _canvas(self, k: int) -> int:
+        """Scale on whose grid the state lives after scale k."""
+        return len(self.schedule) - 1 if self.loop == "closed" else max(k, 0)
