@@ -12,6 +12,8 @@ from images.evaluate import markdown
 from images.experiments import AblationConfig
 from images.experiments import ablate as run_ablation
 from images.train import train as run_training
+from images.tune import save_rows
+from images.tune import tune as choose
 from refine_core.cli import arguments, commands
 from refine_core.config import parse
 from refine_core.errors import InputError
@@ -25,6 +27,7 @@ def main(argv: list[str]) -> None:
         "train": train,
         "sample": sample,
         "edit": edit,
+        "tune": tune,
         "evaluate": evaluate,
         "ablate": ablate,
         "train-evaluator": train_evaluator,
@@ -41,6 +44,47 @@ def train(argv: list[str]) -> None:
     for part in ("tokenizer", "generator"):
         pictures.save_curves(folder / part, folder / part / "curves.png")
     print(f"model: {folder / 'model.safetensors'}")
+
+
+def tune(argv: list[str]) -> None:
+    """Choose guidance and temperature on training images, and write the tuned model."""
+
+    def run(
+        model: str,
+        source: Path | None = None,
+        guidance: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0),
+        temperature: tuple[float, ...] = (1.0, 0.9),
+        samples: int = 3000,
+        judge: Path | None = None,
+        out: Path = Path("tuned.safetensors"),
+    ) -> None:
+        """Tune how a model samples.
+
+        Args:
+            model: A shipped model's name, a run's folder or a file.
+            source: Images by path; by default MNIST.
+            guidance: Weights to try.
+            temperature: Temperatures to try.
+            samples: Images drawn for each pair.
+            judge: Weights of `refine images train-evaluator`; by default the shipped ones.
+            out: The tuned model; what was measured goes beside it, as .json.
+        """
+        check_suffix(out, ".safetensors")
+        tuned, rows = choose(
+            trained.load(model),
+            read(source),
+            evaluator.load(judge),
+            guidance=guidance,
+            temperature=temperature,
+            samples=samples,
+            say=_say,
+        )
+        tuned.save(out)
+        save_rows(rows, out.with_suffix(".json"))
+        sampling = tuned.config.sampling
+        print(f"{out}: guidance {sampling.guidance[0]:g}, temperature {sampling.temperature[0]:g}")
+
+    arguments(run, argv, "refine images tune")
 
 
 def evaluate(argv: list[str]) -> None:

@@ -53,6 +53,8 @@ class GeneratorConfig:
     """Attention heads."""
     history: Literal["full", "markov"] = "full"
     """full: a scale sees all coarser ones; markov: only the state it refines."""
+    weights: tuple[float, ...] = (1.0,)
+    """Loss weight of a token: one for all scales, or one per scale."""
     corruption: float = 0.2
     """Largest share of code digits replaced in self-correction training."""
     dropout: float = 0.0

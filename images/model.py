@@ -1,5 +1,9 @@
 """The images model: what the domain plugs into the core."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +20,8 @@ from refine_core.schedule import ScaleSchedule
 from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
 from refine_core.vq import VQ
+
+T = TypeVar("T")
 
 
 class ImageEmbed(Embed):
@@ -81,7 +87,7 @@ def build_tokenizer(
     quantizers = _quantizers(config, len(sizes))
     dim = quantizers[0].dim
     return ResidualTokenizer(
-        ScaleSchedule.of(sizes),
+        ScaleSchedule.of(sizes).with_(codes=[quantizer.size for quantizer in quantizers]),
         pyramid,
         quantizers,
         Encoder(channels, dim, config.width, config.blocks, config.patch),
@@ -94,7 +100,8 @@ def build_tokenizer(
 
 def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -> Refiner:
     """Refiner over a tokeniser's codes."""
-    schedule = tokenizer.schedule
+    plan = replace(tokenizer.schedule, history=config.history)
+    schedule = plan.with_(weight=per_scale(config.weights, len(plan)))
     head: Head
     if isinstance(tokenizer.quantizers[0], Bitwise):
         head = BitwiseHead(config.dim, tokenizer.digits(0), len(schedule))
@@ -110,10 +117,11 @@ def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -
             config.heads,
             levels=len(schedule) + 1,
             condition=config.dim,
-            history=config.history,
+            history=schedule.history,
             dropout=config.dropout,
         ),
         head,
+        schedule=schedule,
         corruption=config.corruption,
         dropout=config.class_dropout,
     )
@@ -121,21 +129,23 @@ def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -
 
 def sampling_schedule(config: SamplingConfig, schedule: ScaleSchedule) -> ScaleSchedule:
     """The model's schedule with how to sample it."""
-
-    def each(values: tuple[float, ...]) -> list[float]:
-        return list(values) * (len(schedule) if len(values) == 1 else 1)
-
+    count = len(schedule)
     return schedule.with_(
-        temperature=each(config.temperature),
-        top_k=[config.top_k] * len(schedule),
-        top_p=each(config.top_p),
-        guidance=each(config.guidance),
+        temperature=per_scale(config.temperature, count),
+        top_k=config.top_k,
+        top_p=per_scale(config.top_p, count),
+        guidance=per_scale(config.guidance, count),
     )
+
+
+def per_scale(values: Sequence[T], count: int) -> list[T]:
+    """One value for all scales, or one per scale, as one per scale."""
+    return list(values) * (count if len(values) == 1 else 1)
 
 
 def _quantizers(config: TokenizerConfig, scales: int) -> list[Quantizer]:
     """One quantiser per scale; shared codebooks are one object."""
-    codes = list(config.codes) * (scales if len(config.codes) == 1 else 1)
+    codes = per_scale(config.codes, scales)
     if len(codes) != scales:
         raise InputError(
             f"`tokenizer.codes` has {len(codes)} counts for {scales} scales: "

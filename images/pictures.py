@@ -12,7 +12,6 @@ from torch import Tensor
 
 from images.trained import ImageModel
 from refine_core.files import atomic_write
-from refine_core.noise import Noise
 from refine_core.usage import Usage
 
 matplotlib.use("Agg")
@@ -72,11 +71,7 @@ def save_samples(model: ImageModel, path: Path, each: int = 10, seed: int = 0) -
 
 def save_filmstrip(model: ImageModel, path: Path, count: int = 6, seed: int = 0) -> None:
     """Draw each sample after every scale: what each network call adds."""
-    labels = torch.arange(count) % model.classes if model.classes else None
-    noise = Noise(seed, torch.arange(count))
-    with torch.no_grad():
-        trace = model.refiner.sample_trace(noise, labels, schedule=model.schedule)
-        frames = [model.tokenizer.finish(state) for state in trace.states[1:]]
+    frames = [model.sample(count, seed=seed, scales=k + 1) for k in range(len(model.schedule))]
     sizes = ["x".join(map(str, scale.size)) for scale in model.schedule]
     figure, axes = plt.subplots(
         count,

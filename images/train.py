@@ -68,7 +68,10 @@ def tokenizer_metrics(tokens: nn.Module, images: Tensor) -> dict[str, float]:
     """Mean squared error on images, and usage and perplexity of every scale's codes."""
     assert isinstance(tokens, ResidualTokenizer)
     usages = usage(tokens, images)
-    error = sum(mse(tokens.decode(tokens.encode(x)), x) * len(x) for x in images.split(500))
+    error = 0.0
+    for part in images.split(500):
+        decoded = tokens.decode(tokens.encode(part.to(_device(tokens))))
+        error += mse(decoded.cpu(), part) * len(part)
     return {
         "test_mse": error / len(images),
         **{f"usage_{k}": each.fraction for k, each in enumerate(usages)},
@@ -81,7 +84,7 @@ def usage(tokens: ResidualTokenizer, images: Tensor) -> list[Usage]:
     scales = range(len(tokens.schedule))
     usages = [Usage(tokens.digits(k), tokens.digit_values(k)) for k in scales]
     for part in images.split(500):
-        for each, code in zip(usages, tokens.encode(part), strict=True):
+        for each, code in zip(usages, tokens.encode(part.to(_device(tokens))), strict=True):
             each.add(code)
     return usages
 
@@ -92,6 +95,11 @@ def code_bits(refiner: nn.Module, images: Tensor, labels: Tensor | None) -> floa
     assert isinstance(refiner, Refiner)
     total = 0.0
     for index in torch.arange(len(images)).split(500):
-        given = None if labels is None else labels[index]
-        total -= float(refiner.code_log_prob(images[index], given).sum())
+        given = None if labels is None else labels[index].to(_device(refiner))
+        x = images[index].to(_device(refiner))
+        total -= float(refiner.code_log_prob(x, given).sum())
     return total / len(images) / math.log(2)
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device

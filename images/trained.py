@@ -51,9 +51,14 @@ class ImageModel:
         return self.refiner.tokenizer
 
     @property
+    def device(self) -> torch.device:
+        """Where the model computes; images come from and go to the CPU."""
+        return next(self.refiner.parameters()).device
+
+    @property
     def schedule(self) -> ScaleSchedule:
         """How the model samples unless told otherwise."""
-        return sampling_schedule(self.config.sampling, self.tokenizer.schedule)
+        return sampling_schedule(self.config.sampling, self.refiner.schedule)
 
     @torch.no_grad()
     def sample(
@@ -84,16 +89,19 @@ class ImageModel:
         parts = []
         for index in torch.arange(count).split(batch):
             given = None if context is None else context[index]
-            parts.append(self.refiner.sample(Noise(seed, index), given, **options))
+            noise = Noise(seed, index.to(self.device))
+            parts.append(self.refiner.sample(noise, given, **options).cpu())
         return torch.cat(parts)
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, scales: int | None = None, batch: int = 500) -> Tensor:
         """Encode and decode images (n, c, h, w), by the coarsest `scales` only if given."""
         tokens = self.tokenizer
-        return torch.cat(
-            [tokens.decode(tokens.encode(part)[:scales]) for part in images.split(batch)]
-        )
+        parts = [
+            tokens.decode(tokens.encode(part.to(self.device))[:scales]).cpu()
+            for part in images.split(batch)
+        ]
+        return torch.cat(parts)
 
     @torch.no_grad()
     def inpaint(
@@ -120,17 +128,17 @@ class ImageModel:
         )
         kept = []
         for scale in tokens.schedule:
-            # A token stays if the patch it stands for has no drawn pixel; coarse scales thus lose
-            # what they mix.
-            touched = nn.functional.adaptive_max_pool2d(padded, scale.size)
-            kept.append((touched == 0).flatten(1).expand(len(images), -1))
+            # A coarse token stays if most of what it stands for does; a finest one, if all does.
+            limit = 0.0 if scale is tokens.schedule[-1] else 0.49
+            drawn_share = nn.functional.adaptive_avg_pool2d(padded, (scale.size[0], scale.size[1]))
+            kept.append((drawn_share <= limit).flatten(1).expand(len(images), -1).to(self.device))
         drawn = self.refiner.sample(
-            Noise(seed, torch.arange(len(images))),
+            self._noise(seed, len(images)),
             self._labels(labels, len(images), cycle=False),
             schedule=self.schedule,
-            keep=Keep(tokens.features(images), kept),
+            keep=Keep(tokens.features(images.to(self.device)), kept),
         )
-        return torch.where(mask, drawn, images)
+        return torch.where(mask, drawn.cpu(), images)
 
     def super_resolve(
         self,
@@ -141,12 +149,13 @@ class ImageModel:
         labels: int | Sequence[int] | Tensor | None = None,
     ) -> Tensor:
         """Keep the coarsest `scales` of images (n, c, h, w) and draw the finer ones anew."""
-        return self.refiner.sample(  # type: ignore[no-any-return]
-            Noise(seed, torch.arange(len(images))),
+        drawn: Tensor = self.refiner.sample(
+            self._noise(seed, len(images)),
             self._labels(labels, len(images), cycle=False),
             schedule=self.schedule,
-            codes=self.tokenizer.encode(images)[:scales],
+            codes=self.tokenizer.encode(images.to(self.device))[:scales],
         )
+        return drawn.cpu()
 
     def with_sampling(self, **values: Any) -> "ImageModel":
         """The same model with other sampling settings (fields of `SamplingConfig`)."""
@@ -159,22 +168,23 @@ class ImageModel:
         meta = {
             "kind": KIND,
             "config": to_dict(self.config),
-            "schedule": self.tokenizer.schedule.to_dict(),
+            "schedule": self.refiner.schedule.to_dict(),
             "shape": self.shape,
             "classes": self.classes,
         }
         checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
 
+    def _noise(self, seed: int, count: int) -> Noise:
+        return Noise(seed, torch.arange(count, device=self.device))
+
     def _labels(
         self, labels: int | Sequence[int] | Tensor | None, count: int, *, cycle: bool = True
     ) -> Tensor | None:
         if labels is None:
-            return torch.arange(count) % self.classes if cycle and self.classes else None
-        given = (
-            torch.as_tensor(labels).expand(count)
-            if isinstance(labels, int)
-            else torch.as_tensor(labels)
-        )
+            turns = torch.arange(count, device=self.device) % max(self.classes, 1)
+            return turns if cycle and self.classes else None
+        given = torch.as_tensor(labels, device=self.device)
+        given = given.expand(count) if given.ndim == 0 else given
         if len(given) != count:
             raise InputError(
                 f"{len(given)} labels for {count} images: give one for all, or one each."
@@ -186,7 +196,7 @@ class ImageModel:
         return given
 
 
-def load(name: str | Path) -> ImageModel:
+def load(name: str | Path, device: str = "cpu") -> ImageModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
@@ -199,7 +209,8 @@ def load(name: str | Path) -> ImageModel:
     tokens = build_tokenizer(config.tokenizer, channels, (height, width))
     refiner = build(config.generator, tokens, saved.meta["classes"])
     checkpoint.load_into(refiner, saved.tensors)
-    return ImageModel(refiner.eval(), config, (channels, height, width), saved.meta["classes"])
+    refiner.eval().to(device)
+    return ImageModel(refiner, config, (channels, height, width), saved.meta["classes"])
 
 
 def find(name: str | Path) -> Path:

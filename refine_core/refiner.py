@@ -34,6 +34,7 @@ class Refiner(nn.Module):
         embed: States and context to tokens.
         transformer: Tokens to hidden states.
         head: Hidden states to distributions.
+        schedule: Loss weights, and how to sample by default; else the tokeniser's.
         corruption: Largest share of digits replaced at random in self-correction training; each
             sample draws its share uniformly below it. Later scales' targets are re-derived. 0 is
             off.
@@ -47,6 +48,7 @@ class Refiner(nn.Module):
         transformer: Transformer,
         head: Head,
         *,
+        schedule: ScaleSchedule | None = None,
         corruption: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
@@ -55,6 +57,7 @@ class Refiner(nn.Module):
         self.embed = embed
         self.transformer = transformer
         self.head = head
+        self.schedule = schedule or tokenizer.schedule
         self.corruption = corruption
         self.dropout = dropout
 
@@ -97,7 +100,7 @@ class Refiner(nn.Module):
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0]), corrupt)
         dists = self.distributions(trace.states[:-1], context)
         weighted, weights, bits = [], [], []
-        for scale, dist, code in zip(self.tokenizer.schedule, dists, trace.codes, strict=True):
+        for scale, dist, code in zip(self.schedule, dists, trace.codes, strict=True):
             tokens = dist.token_log_prob(code)
             count = tokens.numel() if dist.valid is None else dist.valid.sum()
             weighted.append(-scale.weight * tokens.sum())
@@ -125,7 +128,7 @@ class Refiner(nn.Module):
         Args:
             noise: Names the samples; sample i depends on the seed and its own index only.
             context: What the embedding takes as context.
-            schedule: Temperature, top-k, top-p and guidance per scale; by default the tokeniser's.
+            schedule: Temperature, top-k, top-p and guidance per scale; by default the model's.
             codes: Given codes of the coarsest scales: super-resolution, or a restart half-way.
             keep: Region to hold fixed: inpainting.
             scales: Stop after that many (early exit).
@@ -134,7 +137,7 @@ class Refiner(nn.Module):
         Raises:
             InputError: If the schedule has another number of scales than the tokeniser's.
         """
-        schedule = schedule or self.tokenizer.schedule
+        schedule = schedule or self.schedule
         if len(schedule) != len(self.tokenizer.schedule):
             raise InputError(
                 f"The sampling schedule has {len(schedule)} scales, the model "

@@ -146,7 +146,7 @@ class ResidualTokenizer(Tokenizer):
         return {
             "loss": reconstruction + quantisation,
             "mse": reconstruction,
-            "clipped": torch.stack([choice.clipped for choice in trace.chosen]).mean(),
+            **{f"clipped_{k}": choice.clipped for k, choice in enumerate(trace.chosen)},
         }
 
     def _truncated(self, states: Sequence[Tensor], noise: Noise) -> Tensor:

@@ -23,6 +23,7 @@ class Scale:
 
     Args:
         size: Length of each axis; empty where the data decides, as for graphs.
+        codes: Values that a digit of the scale's codes can take; None where not fixed.
         weight: Of the scale's loss, relative to the others, per token.
         temperature: Divides the logits when sampling; 0 takes the most likely code.
         top_k: Keeps that many most likely values of each digit; None keeps all.
@@ -32,6 +33,7 @@ class Scale:
     """
 
     size: Size = ()
+    codes: int | None = None
     weight: float = 1.0
     temperature: float = 1.0
     top_k: int | None = None
@@ -42,6 +44,7 @@ class Scale:
         object.__setattr__(self, "size", tuple(self.size))
         wrong = {
             "size": any(n < 1 for n in self.size),
+            "codes": self.codes is not None and self.codes < 2,
             "weight": self.weight < 0,
             "temperature": self.temperature < 0,
             "top_k": self.top_k is not None and self.top_k < 1,
@@ -51,6 +54,10 @@ class Scale:
             raise InputError(
                 f"A scale cannot have {name} = {getattr(self, name)}: see Scale's documentation."
             )
+
+    def __str__(self) -> str:
+        size = "x".join(map(str, self.size)) or "?"
+        return size if self.codes is None else f"{size}:{self.codes}"
 
     @property
     def tokens(self) -> int:
@@ -70,8 +77,8 @@ class ScaleSchedule:
         history: 'full' lets a scale attend to all coarser ones; 'markov' to itself and the context
             only (the state that it refines still carries what the coarser scales said).
 
-    >>> print(ScaleSchedule.geometric((1, 1), (7, 7), 4))
-    1x1 -> 2x2 -> 4x4 -> 7x7 (70 tokens, full history)
+    >>> print(ScaleSchedule.geometric((1, 1), (7, 7), 4).with_(codes=[16, 64, 64, 64]))
+    1x1:16 -> 2x2:64 -> 4x4:64 -> 7x7:64 (70 tokens, full history)
     """
 
     scales: tuple[Scale, ...]
@@ -190,7 +197,7 @@ class ScaleSchedule:
         return iter(self.scales)
 
     def __str__(self) -> str:
-        sizes = " -> ".join("x".join(map(str, size)) or "?" for size in self.sizes)
+        sizes = " -> ".join(str(scale) for scale in self.scales)
         tokens = f"{sum(s.tokens for s in self.scales)} tokens, " if all(self.sizes) else ""
         return f"{sizes} ({tokens}{self.history} history)"
 

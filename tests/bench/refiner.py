@@ -1,4 +1,4 @@
-"""What the refiner costs beside a bare transformer, and what the key-value cache saves.
+"""What the refiner of configs/images/mnist.yaml costs, and what the key-value cache saves.
 
 `train`: a training step over one of PyTorch's own encoder of the same width, depth, heads,
 feed-forward width, count of tokens and mask, with the same output layer, loss and optimiser.
@@ -6,19 +6,21 @@ feed-forward width, count of tokens and mask, with the same output layer, loss a
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from images.config import GeneratorConfig, TokenizerConfig
+from images.config import ImagesConfig
 from images.model import build, build_tokenizer
+from refine_core.config import load
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import visible
 from tests.bench.timing import Call, ratio
 
-BATCH, CODES = 64, 128
-CONFIG = GeneratorConfig()
+ALL = load(ImagesConfig, Path(__file__).parents[2] / "configs" / "images" / "mnist.yaml")
+CONFIG, BATCH, CODES = ALL.generator, 64, 256
 
 
 def bench() -> dict[str, float]:
@@ -45,7 +47,7 @@ def bench() -> dict[str, float]:
 
 
 def _refiner() -> Refiner:
-    tokens = build_tokenizer(TokenizerConfig(codes=(CODES,)), 1, (28, 28))
+    tokens = build_tokenizer(ALL.tokenizer, 1, (28, 28))
     return build(CONFIG, tokens.eval(), 10).train()
 
 

@@ -78,7 +78,14 @@ def tokenizer(kind: str = "vq", loop: str = "closed") -> ResidualTokenizer:
     return made.eval()
 
 
-def refiner(kind: str = "vq", history: str = "full", memory: int = 2, **options: float) -> Refiner:
+def refiner(
+    kind: str = "vq",
+    history: str = "full",
+    memory: int = 2,
+    *,
+    corruption: float = 0.0,
+    dropout: float = 0.0,
+) -> Refiner:
     """Refiner with random (not zero) weights everywhere, so that every path matters."""
     torch.manual_seed(0)
     tokens = tokenizer(kind)
@@ -93,7 +100,8 @@ def refiner(kind: str = "vq", history: str = "full", memory: int = 2, **options:
         TinyEmbed(tokens, 8, memory),
         Transformer(8, 2, 2, scales + 1, 8, history=history),  # type: ignore[arg-type]
         head,
-        **options,
+        corruption=corruption,
+        dropout=dropout,
     )
     for parameter in model.transformer.parameters():
         nn.init.normal_(parameter, std=0.3)

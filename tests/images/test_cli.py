@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from images import trained
 from images.trained import KIND
 from refine_core import checkpoint
 from refine_core.cli import main
@@ -74,6 +75,10 @@ def test_train_sample_edit_evaluate(folder: Path, capsys: pytest.CaptureFixture[
     main([*edit, "--keep_scales", "2", "--out", "c.npz"])
     assert Path("b.png").stat().st_size > 500 and np.load("c.npz")["images"].shape[0] == 3
     main(["images", "train-evaluator", "--source", "data.npz", "--out", "judge.safetensors"])
+    tune = ["images", "tune", "--source", "data.npz", "--judge", "judge.safetensors"]
+    main([*tune, "--model", str(RUNS), "--guidance", "0", "1", "--temperature", "0.5"])
+    sampling = trained.load("tuned.safetensors").config.sampling
+    assert sampling.guidance[0] in (0, 1) and sampling.temperature == (0.5,)
     evaluate = ["images", "evaluate", "--model", str(RUNS), "--source", "data.npz"]
     main([*evaluate, "--judge", "judge.safetensors", "--samples", "64", "--out", "report"])
     assert "Frechet" in capsys.readouterr().out
