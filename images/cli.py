@@ -47,13 +47,14 @@ def train(argv: list[str]) -> None:
 
 
 def tune(argv: list[str]) -> None:
-    """Choose guidance and temperature on training images, and write the tuned model."""
+    """Choose how to sample on training images, and write the tuned model."""
 
     def run(
         model: str,
         source: Path | None = None,
-        guidance: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0),
-        temperature: tuple[float, ...] = (1.0, 0.9),
+        guidance: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0),
+        temperature: tuple[float, ...] = (1.0,),
+        power: tuple[float, ...] = (0.0, 2.0),
         samples: int = 3000,
         judge: Path | None = None,
         out: Path = Path("tuned.safetensors"),
@@ -63,9 +64,10 @@ def tune(argv: list[str]) -> None:
         Args:
             model: A shipped model's name, a run's folder or a file.
             source: Images by path; by default MNIST.
-            guidance: Weights to try.
+            guidance: Weights of the finest scale to try.
             temperature: Temperatures to try.
-            samples: Images drawn for each pair.
+            power: How guidance rises with the scale, as (k / (K - 1)) ** power.
+            samples: Images drawn for each combination.
             judge: Weights of `refine images train-evaluator`; by default the shipped ones.
             out: The tuned model; what was measured goes beside it, as .json.
         """
@@ -76,13 +78,14 @@ def tune(argv: list[str]) -> None:
             evaluator.load(judge),
             guidance=guidance,
             temperature=temperature,
+            power=power,
             samples=samples,
             say=_say,
         )
         tuned.save(out)
         save_rows(rows, out.with_suffix(".json"))
         sampling = tuned.config.sampling
-        print(f"{out}: guidance {sampling.guidance[0]:g}, temperature {sampling.temperature[0]:g}")
+        print(f"{out}: guidance {sampling.guidance}, temperature {sampling.temperature}")
 
     arguments(run, argv, "refine images tune")
 

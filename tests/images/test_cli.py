@@ -76,7 +76,20 @@ def test_train_sample_edit_evaluate(folder: Path, capsys: pytest.CaptureFixture[
     assert Path("b.png").stat().st_size > 500 and np.load("c.npz")["images"].shape[0] == 3
     main(["images", "train-evaluator", "--source", "data.npz", "--out", "judge.safetensors"])
     tune = ["images", "tune", "--source", "data.npz", "--judge", "judge.safetensors"]
-    main([*tune, "--model", str(RUNS), "--guidance", "0", "1", "--temperature", "0.5"])
+    main(
+        [
+            *tune,
+            "--model",
+            str(RUNS),
+            "--guidance",
+            "0",
+            "1",
+            "--temperature",
+            "0.5",
+            "--power",
+            "0",
+        ]
+    )
     sampling = trained.load("tuned.safetensors").config.sampling
     assert sampling.guidance[0] in (0, 1) and sampling.temperature == (0.5,)
     evaluate = ["images", "evaluate", "--model", str(RUNS), "--source", "data.npz"]
