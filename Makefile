@@ -29,7 +29,7 @@ demo: install  ## ablation preset, pictures and figures from the shipped model
 	$(BIN)/refine images demo
 
 bench: install  ## measure speed ratios, into results/bench/
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python -m tests.bench.run
 
 results: install  ## regenerate the report and the figures of the shipped model
 	$(BIN)/refine images ablate --config configs/images/paper.yaml --out results/images/ablation
