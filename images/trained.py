@@ -189,9 +189,10 @@ class ImageModel:
             raise InputError(
                 f"{len(given)} labels for {count} images: give one for all, or one each."
             )
-        if not bool(((given >= -1) & (given < max(self.classes, 1))).all()):
+        wrong = given[(given < -1) | (given >= max(self.classes, 1))]
+        if len(wrong):
             raise InputError(
-                f"Labels of this model are 0 to {self.classes - 1}, found {given.tolist()[:10]}."
+                f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
             )
         return given
 
