@@ -128,11 +128,11 @@ def sweeps(path: Path, points: Sequence[Condition]) -> None:
                 alpha=0.2,
                 linewidth=0,
             )
-        axes.set(xlabel=UNITS[name], ylabel="test MSE", xscale="log", ylim=(0, None))
+        axes.set(xlabel=UNITS[name], ylabel="test MSE", xscale="log", ylim=(-0.007, None))
         ticks = sorted({point.value for point in chosen})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, ncols=2, loc="lower center")
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     figure.suptitle("Which predictor wins depends on the conditions (lower is better)")
