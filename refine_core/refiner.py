@@ -68,21 +68,30 @@ class Refiner(nn.Module):
         return self
 
     def distributions(self, states: Sequence[Any], context: Any = None) -> list[CodeDistribution]:
-        """Distributions of the codes of each scale given the states before them, in one call."""
+        """Distributions of the codes of each scale given the states before them, at once."""
         parts = [self.embed(state, k) for k, state in enumerate(states)]
         given = self.embed.context(context, len(parts[0].value))
-        hidden = self.transformer(join([given, *parts]))
-        widths = [given.value.shape[1], *(part.value.shape[1] for part in parts)]
-        pieces = hidden.split(widths, 1)[1:]
+        if self.transformer.history == "markov" and not given.value.shape[1]:
+            # No scale sees another: apart, they cost the sum of their squares.
+            pieces = [self.transformer(join([given, part])) for part in parts]
+        else:
+            widths = [given.value.shape[1], *(part.value.shape[1] for part in parts)]
+            pieces = list(self.transformer(join([given, *parts])).split(widths, 1)[1:])
         return [
-            self.head(h, k, part.valid)
-            for k, (h, part) in enumerate(zip(pieces, parts, strict=True))
+            self.head(h, state, k, part.valid)
+            for k, (h, state, part) in enumerate(zip(pieces, states, parts, strict=True))
         ]
 
-    def code_log_prob(self, x: Any, context: Any = None) -> Tensor:
-        """Exact log-probability (b, K), in nats, of each scale's codes given the coarser ones."""
+    def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
+        """Exact log-probability (b, K), in nats, of each scale's codes given the coarser ones.
+
+        Args:
+            x: Data.
+            context: As in `sample_trace`.
+            noise: For tokenisers that break symmetries at random.
+        """
         with torch.no_grad():
-            trace = self.tokenizer.trace(self.tokenizer.features(x))
+            trace = self.tokenizer.trace(self.tokenizer.features(x, noise))
         dists = self.distributions(trace.states[:-1], context)
         return torch.stack([d.log_prob(c) for d, c in zip(dists, trace.codes, strict=True)], 1)
 
@@ -97,11 +106,11 @@ class Refiner(nn.Module):
             context = self.embed.drop(context, noise.uniform(-1) < self.dropout)
         with torch.no_grad():
             corrupt = self._corruption(noise) if self.corruption else None
-            trace = self.tokenizer.trace(self.tokenizer.features(batch[0]), corrupt)
+            trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise), corrupt)
         dists = self.distributions(trace.states[:-1], context)
         weighted, weights, bits = [], [], []
-        for scale, dist, code in zip(self.schedule, dists, trace.codes, strict=True):
-            tokens = dist.token_log_prob(code)
+        for k, (dist, code) in enumerate(zip(dists, trace.codes, strict=True)):
+            scale, tokens = self.schedule[k], dist.token_log_prob(code)
             count = tokens.numel() if dist.valid is None else dist.valid.sum()
             weighted.append(-scale.weight * tokens.sum())
             weights.append(scale.weight * count)
@@ -155,13 +164,13 @@ class Refiner(nn.Module):
             if k < len(codes):
                 return self.tokenizer.lookup(codes[k], k)
             dist = dist.sharpened(schedule[k].temperature, schedule[k].top_k, schedule[k].top_p)
-            code = dist.sample(noise.uniform(k, *dist.logits.shape[1:3]))
+            code = dist.sample(noise.fork(k))
             if keep is not None:
                 reference = self.tokenizer.quantize(keep.features, state, k).code
                 code = torch.where(keep.tokens[k][..., None], reference, code)
             return self.tokenizer.lookup(code, k)
 
-        return self.tokenizer.unroll(self.tokenizer.start(count), choose, scales=scales)
+        return self.tokenizer.unroll(self.tokenizer.start(count, noise), choose, scales=scales)
 
     def sample(self, noise: Noise, context: Any = None, **options: Any) -> Any:
         """Draw data; options as in `sample_trace`."""

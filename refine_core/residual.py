@@ -74,11 +74,11 @@ class ResidualTokenizer(Tokenizer):
         self.truncation = truncation
         self.dim = quantizers[0].dim
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor, noise: Noise | None = None) -> Tensor:
         """Features (b, d, *finest) of data."""
         return self.encoder(x)  # type: ignore[no-any-return]
 
-    def start(self, count: int) -> Tensor:
+    def start(self, count: int, noise: Noise | None = None) -> Tensor:
         """Zeros: nothing is known."""
         device = next(self.buffers()).device
         return torch.zeros(count, self.dim, *self.schedule[self._canvas(-1)].size, device=device)

@@ -37,7 +37,8 @@ class Caller:
         head: Hidden states to distributions.
         given: The context's tokens.
         free: Tokens of no context, for guidance; None if no scale is guided.
-        cached: Whether keys and values are kept; the result is the same.
+        cached: Whether keys and values are kept, or under markov history all but the context
+            forgotten; the result is the same.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Caller:
         cached: bool,
     ) -> None:
         self.embed, self.transformer, self.head = embed, transformer, head
-        self.cache = Cache() if cached else None
+        markov = transformer.history == "markov"
+        self.cache = Cache() if cached and not markov else None
         self.copies = 1 if free is None else 2
         self.seen = [given if free is None else _stack(given, free)]
         self.condition = self.seen[0].condition
+        self.forgets = cached and markov
 
     def __call__(self, state: Any, k: int, guidance: float) -> CodeDistribution:
         """Distribution of the codes of scale k given the state before it."""
@@ -64,10 +67,13 @@ class Caller:
             tokens = _stack(tokens, tokens)
         fresh = [*self.seen, tokens]
         hidden = self.transformer(replace(join(fresh), condition=self.condition), self.cache)
-        self.seen = [] if self.cache is not None else fresh
+        if not self.forgets:
+            self.seen = [] if self.cache is not None else fresh
         parts = hidden[:, -width:].chunk(self.copies)
-        dist = self.head(parts[0], k, valid)
-        return dist if self.copies == 1 else dist.guided(self.head(parts[1], k, valid), guidance)
+        dist = self.head(parts[0], state, k, valid)
+        if self.copies == 1:
+            return dist
+        return dist.guided(self.head(parts[1], state, k, valid), guidance)
 
 
 def _stack(a: Tokens, b: Tokens) -> Tokens:

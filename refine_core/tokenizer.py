@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from refine_core.noise import Noise
 from refine_core.quantized import Quantized
 from refine_core.schedule import ScaleSchedule
 
@@ -47,11 +48,11 @@ class Tokenizer(nn.Module, ABC):
     schedule: ScaleSchedule
 
     @abstractmethod
-    def features(self, x: Any) -> Any:
-        """Encoder `F` of eq. 12: what is decomposed into scales."""
+    def features(self, x: Any, noise: Noise | None = None) -> Any:
+        """Encoder `F` of eq. 12: what is decomposed into scales; `noise` breaks symmetries."""
 
     @abstractmethod
-    def start(self, count: int) -> Any:
+    def start(self, count: int, noise: Noise | None = None) -> Any:
         """State before the first scale, of `count` samples."""
 
     @abstractmethod
@@ -78,6 +79,10 @@ class Tokenizer(nn.Module, ABC):
     def finish(self, state: Any) -> Any:
         """Decoder `G` of eq. 20. Any state will do: stopping early gives a coarse result."""
 
+    def finished(self, state: Any) -> bool:
+        """Whether a state needs no further scale, where their count follows from the data."""
+        return False
+
     def unroll(
         self,
         state: Any,
@@ -97,6 +102,8 @@ class Tokenizer(nn.Module, ABC):
         """
         states, chosen = [state], []
         for k in range(scales or len(self.schedule)):
+            if self.finished(states[-1]):
+                break
             choice = choose(states[-1], k)
             value = (
                 choice.value if corrupt is None else self.lookup(corrupt(choice.code, k), k).value

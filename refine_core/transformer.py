@@ -3,8 +3,9 @@
     h = x + gate_1 * attention(scale_1 * norm(x) + shift_1)
     y = h + gate_2 * mlp(scale_2 * norm(h) + shift_2)
 
-with scales, shifts and gates from the condition vector and the token's level (adaLN-zero,
-arXiv 2212.09748). Tokens of one level see each other and all coarser ones (paper, eq. 2), so a
+with scales, shifts and gates the sum of a part from the condition vector and one of the token's
+level (adaLN-zero, arXiv 2212.09748): a sample's part is computed once, a level's is looked up.
+Tokens of one level see each other and all coarser ones (paper, eq. 2), so a
 level's keys and values never change once computed, and sampling with the cache equals teacher
 forcing.
 """
@@ -64,39 +65,31 @@ class Transformer(nn.Module):
                 f"A width of {dim} does not divide into {heads} heads: choose a multiple."
             )
         self.history = history
-        self.level = nn.Embedding(levels, condition)
-        nn.init.normal_(self.level.weight, std=0.02)
         hidden = int(dim * mlp)
         self.blocks = nn.ModuleList(
-            Block(dim, heads, hidden, condition, dropout) for _ in range(depth)
+            Block(dim, heads, hidden, condition, levels, dropout) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.modulation = _modulation(condition, dim, "sb")
+        self.modulation = Modulation(condition, levels, dim, "sb")
 
     def forward(self, tokens: Tokens, cache: Cache | None = None) -> Tensor:
         """Hidden states (b, n, d) of `tokens`, which also see those in the cache."""
-        condition, place = self._condition(tokens)
+        condition = None if tokens.condition is None else F.silu(tokens.condition)
+        alike = bool((tokens.level == tokens.level[:1]).all())
+        level = tokens.level[:1] if alike else tokens.level
         mask = self._mask(tokens, cache)
         x = tokens.value
         for number, block in enumerate(self.blocks):
             past = cache.pairs[number] if cache is not None and cache.level is not None else None
-            x, pair = block(x, condition, place, mask, tokens.rotary, past)
+            x, pair = block(x, condition, level, mask, tokens.rotary, past)
             if cache is not None:
                 cache.pairs[number : number + 1] = [pair]
         if cache is not None:
             cache.valid = _extend(cache, tokens)
             past_level = [] if cache.level is None else [cache.level]
             cache.level = torch.cat([*past_level, tokens.level])
-        scale, shift = _spread(self.modulation(condition), place).chunk(2, -1)
+        scale, shift = self.modulation(condition, level)
         return torch.addcmul(shift, self.norm(x), scale)
-
-    def _condition(self, tokens: Tokens) -> tuple[Tensor, Tensor | None]:
-        """Condition (b or 1, levels present, c), and the place of each token among them."""
-        present, place = torch.unique(tokens.level, return_inverse=True)
-        condition = self.level(present)[None]
-        if tokens.condition is not None:
-            condition = condition + tokens.condition[:, None]
-        return F.silu(condition), None if len(present) == 1 else place
 
     def _mask(self, tokens: Tokens, cache: Cache | None) -> Tensor | None:
         """Additive mask (b or 1, heads or 1, n, cached + n), or None if all is visible."""
@@ -123,11 +116,13 @@ class Transformer(nn.Module):
 class Block(nn.Module):
     """One pre-norm block with adaptive layer norms."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, condition: int, dropout: float) -> None:
+    def __init__(
+        self, dim: int, heads: int, hidden: int, condition: int, levels: int, dropout: float
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.modulation = _modulation(condition, dim, "sbgsbg")
+        self.modulation = Modulation(condition, levels, dim, "sbgsbg")
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
@@ -136,14 +131,14 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        condition: Tensor,
-        place: Tensor | None,
+        condition: Tensor | None,
+        level: Tensor,
         mask: Tensor | None,
         rotary: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Next hidden states (b, n, d); keys and values (b, heads, cached + n, head_dim)."""
-        six = _spread(self.modulation(condition), place).chunk(6, -1)
+        six = self.modulation(condition, level)
         entering = torch.addcmul(six[1], self.norm(x), six[0])
         q, k, v = self.qkv(entering).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if rotary is not None:
@@ -154,6 +149,35 @@ class Block(nn.Module):
         x = torch.addcmul(x, six[2], self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
         hidden = self.mlp(torch.addcmul(six[4], self.norm(x), six[3]))
         return torch.addcmul(x, six[5], self.dropout(hidden)), (k, v)
+
+
+class Modulation(nn.Module):
+    """Scales (s) of one, shifts (b) and gates (g) of zero before any training.
+
+    Args:
+        condition: Width c of the condition vector.
+        levels: Count of levels.
+        dim: Width d.
+        parts: One letter for each vector returned, such as "sb".
+    """
+
+    def __init__(self, condition: int, levels: int, dim: int, parts: str) -> None:
+        super().__init__()
+        self.dim = dim
+        self.sample = nn.Linear(condition, len(parts) * dim, bias=False)
+        self.level = nn.Embedding(levels, len(parts) * dim)
+        nn.init.zeros_(self.sample.weight)
+        start = torch.tensor([float(part == "s") for part in parts]).repeat_interleave(dim)
+        with torch.no_grad():
+            self.level.weight.copy_(start.expand(levels, -1))
+
+    def forward(self, condition: Tensor | None, level: Tensor) -> tuple[Tensor, ...]:
+        """One (b or 1, n or 1, d) a part, from conditions (b, c) and levels (n or 1,)."""
+        levels: tuple[Tensor, ...] = self.level(level)[None].split(self.dim, -1)
+        if condition is None:
+            return levels
+        samples = self.sample(condition)[:, None].split(self.dim, -1)
+        return tuple(a + b for a, b in zip(samples, levels, strict=True))
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -168,11 +192,6 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
 
 
-def _spread(modulation: Tensor, place: Tensor | None) -> Tensor:
-    """From one row per level to one row per token; a single level broadcasts."""
-    return modulation if place is None else modulation.index_select(1, place)
-
-
 def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:
     """Validity (b, cached + n) of cached and new tokens."""
     if cache.level is None or (cache.valid is None and tokens.valid is None):
@@ -181,12 +200,3 @@ def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:
     if past is None:
         past = tokens.real.new_ones(len(tokens.value), len(cache.level))
     return torch.cat([past, tokens.real], 1)
-
-
-def _modulation(condition: int, dim: int, parts: str) -> nn.Linear:
-    """Linear map to scales (s) of one, shifts (b) and gates (g) of zero, before any training."""
-    linear = nn.Linear(condition, len(parts) * dim)
-    nn.init.zeros_(linear.weight)
-    with torch.no_grad():
-        linear.bias.copy_(torch.tensor([float(p == "s") for p in parts]).repeat_interleave(dim))
-    return linear

@@ -1,7 +1,8 @@
 """What the refiner of configs/images/mnist.yaml costs, and what the key-value cache saves.
 
 `train`: a training step over one of PyTorch's own encoder of the same width, depth, heads,
-feed-forward width, count of tokens and mask, with the same output layer, loss and optimiser.
+feed-forward width, count of tokens and mask, with an output layer of as many logits, the same
+loss and optimiser.
 `sample`: drawing images without the cache over with it; with guidance over without.
 """
 
@@ -20,7 +21,7 @@ from refine_core.tokens import visible
 from tests.bench.timing import Call, ratio
 
 ALL = load(ImagesConfig, Path(__file__).parents[2] / "configs" / "images" / "mnist.yaml")
-CONFIG, BATCH, CODES = ALL.generator, 64, 256
+CONFIG, BATCH = ALL.generator, 64
 
 
 def bench() -> dict[str, float]:
@@ -53,16 +54,18 @@ def _refiner() -> Refiner:
 
 def _bare(model: Refiner) -> Call:
     """One training step of `nn.TransformerEncoder` on as many tokens."""
-    level = torch.cat([torch.full((s.tokens,), k) for k, s in enumerate(model.tokenizer.schedule)])
+    scales = model.tokenizer.schedule
+    level = torch.cat([torch.full((s.tokens,), k) for k, s in enumerate(scales)])
+    codes = sum(s.tokens * (s.codes or 0) for s in scales) // len(level)
     mask = ~visible(level, level, "full")
     layer = nn.TransformerEncoderLayer(
         CONFIG.dim, CONFIG.heads, 4 * CONFIG.dim, 0.0, "gelu", batch_first=True, norm_first=True
     )
     encoder = nn.TransformerEncoder(layer, CONFIG.depth, enable_nested_tensor=False)
-    net = nn.ModuleList([encoder, nn.Linear(CONFIG.dim, CODES)]).train()
+    net = nn.ModuleList([encoder, nn.Linear(CONFIG.dim, codes)]).train()
     x, target = (
         torch.randn(BATCH, len(level), CONFIG.dim),
-        torch.randint(CODES, (BATCH, len(level))),
+        torch.randint(codes, (BATCH, len(level))),
     )
 
     def loss() -> Tensor:

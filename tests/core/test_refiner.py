@@ -24,7 +24,7 @@ def test_stepwise_equals_teacher_forced(kind: str, history: str, memory: int) ->
     plain = model.sample_trace(noise, LABELS, cached=False)
     assert all(torch.equal(a, b) for a, b in zip(trace.codes, plain.codes, strict=True))
     forced = model.distributions(trace.states[:-1], LABELS)
-    redrawn = [d.sample(noise.uniform(k, *d.logits.shape[1:3])) for k, d in enumerate(forced)]
+    redrawn = [d.sample(noise.fork(k)) for k, d in enumerate(forced)]
     assert all(torch.equal(a, b) for a, b in zip(trace.codes, redrawn, strict=True))
     # The same probabilities, not only the same draws.
     given = model.sample_trace(noise, LABELS, codes=trace.codes)
@@ -103,7 +103,7 @@ def test_guidance() -> None:
     schedule = model.tokenizer.schedule.with_(guidance=[0.0, 2.0, 0.0])
     trace = model.sample_trace(noise, LABELS, schedule=schedule)
     a, b = (model.distributions(trace.states[:-1], c)[1] for c in (LABELS, None))
-    redrawn = a.guided(b, 2.0).sample(noise.uniform(1, *a.logits.shape[1:3]))
+    redrawn = a.guided(b, 2.0).sample(noise.fork(1))
     assert torch.equal(trace.codes[1], redrawn)
 
 

@@ -1,0 +1,171 @@
+"""From graphs to molecules and SMILES.
+
+`to_smiles` is raw: a graph that violates valence or cannot be kekulised is None, and nothing is
+repaired. `corrected` repairs, as far as it can be done by weakening bonds.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from graphs.chem.labels import atom_of, bond_types
+from graphs.graph import GraphBatch, Vocabulary
+
+Bond = tuple[int, int, Chem.BondType]
+_VALENCE = Chem.SanitizeFlags.SANITIZE_PROPERTIES
+
+
+def draft(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) -> Chem.RWMol:
+    """Put atoms and bonds together, without any check.
+
+    Args:
+        atoms: Names of the atoms.
+        bonds: The two atoms and the type of each bond.
+        hydrogens: Whether every hydrogen is an atom, so that none are implied.
+    """
+    molecule = Chem.RWMol()
+    for name in atoms:
+        molecule.AddAtom(atom_of(name))
+    for i, j, kind in bonds:
+        molecule.AddBond(i, j, kind)
+        if kind == Chem.BondType.AROMATIC:
+            molecule.GetBondBetweenAtoms(i, j).SetIsAromatic(True)
+            molecule.GetAtomWithIdx(i).SetIsAromatic(True)
+            molecule.GetAtomWithIdx(j).SetIsAromatic(True)
+    if hydrogens:
+        for atom in molecule.GetAtoms():
+            atom.SetNumExplicitHs(0)
+            atom.SetNoImplicit(True)
+    return molecule
+
+
+def _checked(molecule: Chem.RWMol) -> Chem.Mol | None:
+    """Sanitise; None where that fails or a missing hydrogen leaves a radical."""
+    if Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+        return None
+    explicit = molecule.GetAtomWithIdx(0).GetNoImplicit()  # otherwise there are no radicals
+    if explicit and any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()):
+        return None
+    return molecule.GetMol()
+
+
+def assemble(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) -> Chem.Mol | None:
+    """Put a molecule together and sanitise it; None where RDKit refuses it.
+
+    Exactly these atoms, charges and bonds; hydrogens are implied unless every one is an atom.
+    """
+    return _checked(draft(atoms, bonds, hydrogens=hydrogens))
+
+
+def _drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
+    """Each graph of a batch as an unchecked molecule."""
+    types = bond_types(vocabulary.edges)
+    graph, i, j = torch.nonzero(batch.edges.triu(1), as_tuple=True)
+    label = batch.edges[graph, i, j] - 1
+    edges = zip(i.tolist(), j.tolist(), (types[e] for e in label.tolist()), strict=True)
+    counts = torch.bincount(graph, minlength=len(batch)).tolist()
+    for nodes, valid, count in zip(
+        batch.nodes.tolist(), batch.valid.tolist(), counts, strict=True
+    ):
+        bonds = [next(edges) for _ in range(count)]
+        place = {old: new for new, old in enumerate(k for k, real in enumerate(valid) if real)}
+        yield draft(
+            [vocabulary.nodes[nodes[k]] for k in place],
+            [(place[a], place[b], kind) for a, b, kind in bonds],
+            hydrogens="H" in vocabulary.nodes,
+        )
+
+
+def to_molecules(batch: GraphBatch, vocabulary: Vocabulary) -> list[Chem.Mol | None]:
+    """Turn b graphs into sanitised molecules, exactly as they are; None where RDKit refuses.
+
+    A graph without nodes is None. Disconnected graphs are molecules of several fragments.
+
+    Raises:
+        InputError: The vocabulary does not name atoms and bonds.
+    """
+    with BlockLogs():
+        return [
+            _checked(molecule) if molecule.GetNumAtoms() else None
+            for molecule in _drafts(batch, vocabulary)
+        ]
+
+
+def to_smiles(batch: GraphBatch, vocabulary: Vocabulary) -> list[str | None]:
+    """Canonical SMILES of b graphs, exactly as they are; None where RDKit refuses.
+
+    Raises:
+        InputError: The vocabulary does not name atoms and bonds.
+    """
+    return [molecule and molecule_smiles(molecule) for molecule in to_molecules(batch, vocabulary)]
+
+
+def corrected(batch: GraphBatch, vocabulary: Vocabulary) -> list[str | None]:
+    """Canonical SMILES of b graphs after valency correction; None where none is possible.
+
+    While an atom has too many bonds, the strongest of them becomes weaker by one, a single bond
+    going altogether; of what is left, the fragment with most heavy atoms is kept. This is the
+    correction of GraphAF (Shi et al. 2020) that GDSS (Jo et al. 2022) and DiGress (Vignac et al.
+    2023) use. An aromatic bond becomes single; a graph that then cannot be kekulised stays None.
+
+    Raises:
+        InputError: The vocabulary does not name atoms and bonds.
+    """
+    with BlockLogs():
+        return [_correct(molecule) for molecule in _drafts(batch, vocabulary)]
+
+
+def _correct(molecule: Chem.RWMol) -> str | None:
+    """Weaken offending bonds until every valence is allowed, then keep the largest fragment."""
+    weaker = {
+        Chem.BondType.TRIPLE: Chem.BondType.DOUBLE,
+        Chem.BondType.DOUBLE: Chem.BondType.SINGLE,
+        Chem.BondType.AROMATIC: Chem.BondType.SINGLE,
+    }
+    while problems := Chem.DetectChemistryProblems(molecule, _VALENCE):
+        atom = molecule.GetAtomWithIdx(problems[0].GetAtomIdx())
+        bonds = sorted(atom.GetBonds(), key=lambda bond: -bond.GetBondTypeAsDouble())
+        if not bonds:
+            return None
+        i, j = bonds[0].GetBeginAtomIdx(), bonds[0].GetEndAtomIdx()
+        if kind := weaker.get(bonds[0].GetBondType()):
+            bonds[0].SetBondType(kind)
+            bonds[0].SetIsAromatic(False)
+        else:
+            molecule.RemoveBond(i, j)
+    return _largest_smiles(molecule) if molecule.GetNumAtoms() else None
+
+
+def _largest_smiles(molecule: Chem.RWMol) -> str | None:
+    """SMILES of the largest fragment that RDKit accepts."""
+    if (whole := _checked(molecule)) is None:
+        return None
+    parts = Chem.GetMolFrags(whole, asMols=True)
+    return max(map(molecule_smiles, parts), key=lambda part: (len(part), part)) if parts else None
+
+
+def molecule_smiles(molecule: Chem.Mol) -> str:
+    """Canonical SMILES with hydrogens implied."""
+    smiles = str(Chem.MolToSmiles(molecule))
+    return str(Chem.MolToSmiles(Chem.RemoveHs(molecule))) if "[H]" in smiles else smiles
+
+
+def canonical(smiles: str) -> str | None:
+    """Canonical SMILES without stereochemistry; None where RDKit refuses it."""
+    with BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        return None
+    Chem.RemoveStereochemistry(molecule)
+    return str(Chem.MolToSmiles(molecule))
+
+
+def is_connected(smiles: str) -> bool:
+    """Whether a SMILES is of one fragment.
+
+    >>> is_connected("CCO"), is_connected("[Na+].[Cl-]")
+    (True, False)
+    """
+    return "." not in smiles

@@ -1,0 +1,213 @@
+"""The command `refine graphs`."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import torch
+from rich.console import Console
+
+from graphs import trained
+from graphs.config import DataConfig, GraphsConfig
+from graphs.data import splits
+from graphs.evaluate import evaluate as measure
+from graphs.evaluate import table
+from graphs.symmetry import check
+from graphs.train import train as run_training
+from refine_core.cli import arguments, commands
+from refine_core.config import parse
+from refine_core.errors import InputError
+from refine_core.files import write_text
+
+_say = Console(stderr=True, highlight=False).print
+
+
+def main(argv: list[str]) -> None:
+    """Run `refine graphs`."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    table = {
+        "train": train,
+        "sample": sample,
+        "evaluate": evaluate,
+        "invariance": invariance,
+        "describe": describe,
+    }
+    commands("refine graphs", table, argv)
+
+
+def train(argv: list[str]) -> None:
+    """Train a generator from a config; goes on where it was stopped."""
+    config = parse(GraphsConfig, argv, prog="refine graphs train")
+    run_training(config)
+    print(f"model: {Path('runs') / config.name / 'model.safetensors'}")
+
+
+def sample(argv: list[str]) -> None:
+    """Draw graphs: molecules as .smi, .csv, .sdf or a picture, others as .graphml."""
+
+    def run(
+        model: str,
+        count: int = 100,
+        seed: int = 0,
+        where: tuple[str, ...] = (),
+        guidance: float | None = None,
+        parallel: Literal["one", "independent", "all"] | None = None,
+        temperature: float | None = None,
+        batch: int = 250,
+        coordinates: Literal["2d", "3d"] = "2d",
+        out: Path = Path("molecules.smi"),
+    ) -> None:
+        """Draw graphs.
+
+        Args:
+            model: A shipped model's name, a run's folder or a file.
+            count: How many graphs.
+            seed: Of the draw; graph i depends on it and i only.
+            where: Properties wanted, as name=value.
+            guidance: Weight of classifier-free guidance; by default the model's.
+            parallel: Clusters that split in one call; by default the model's.
+            temperature: By default the model's.
+            batch: Graphs at a time.
+            coordinates: Of .sdf files.
+            out: A .smi, .csv, .sdf, .png or .svg file of molecules, or a .graphml file. Molecules
+                that RDKit refuses are left out, and counted.
+        """
+        loaded = trained.load(model)
+        kinds = [".smi", ".csv", ".sdf", ".png", ".svg"] if loaded.is_molecular else [".graphml"]
+        if out.suffix not in kinds:
+            raise InputError(f"{out} ends with {out.suffix!r}: give one of {', '.join(kinds)}.")
+        graphs = loaded.sample(
+            count,
+            seed=seed,
+            where=_wanted(where),
+            guidance=guidance,
+            parallel=parallel,
+            temperature=temperature,
+            batch=batch,
+        )
+        if loaded.is_molecular:
+            _write_molecules(loaded.smiles(graphs), out, coordinates, seed)
+        else:
+            from graphs.convert import to_networkx
+            from graphs.graphml import write_graphml
+
+            write_graphml(to_networkx(graphs, loaded.vocabulary), out)
+        print(out)
+
+    arguments(run, argv, "refine graphs sample")
+
+
+def _wanted(where: tuple[str, ...]) -> dict[str, float] | None:
+    pairs = {}
+    for text in where:
+        name, _, value = text.partition("=")
+        try:
+            pairs[name] = float(value)
+        except ValueError:
+            raise InputError(f"Found --where {text!r}, expected name=number.") from None
+    return pairs or None
+
+
+def _write_molecules(
+    smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
+) -> None:
+    from graphs.chem.drawing import draw_grid
+    from graphs.chem.output import write_molecules
+    from graphs.chem.properties import property_values
+
+    found = [text for text in smiles if text is not None]
+    _say(f"{len(found)} of {len(smiles)} are valid molecules")
+    if not found:
+        raise InputError("Not one of the graphs drawn is a valid molecule: train for longer.")
+    if out.suffix in (".png", ".svg"):
+        draw_grid(found, out)
+    elif out.suffix == ".smi":
+        write_molecules(found, out)
+    else:
+        write_molecules(found, out, property_values(found), coordinates=coordinates, seed=seed)
+
+
+def evaluate(argv: list[str]) -> None:
+    """Measure a model against held-out graphs: a table, metrics.json and a picture."""
+
+    def run(
+        model: str,
+        count: int = 10_000,
+        seed: int = 0,
+        parallel: Literal["one", "independent", "all"] | None = None,
+        temperature: float | None = None,
+        out: Path = Path("evaluation"),
+    ) -> None:
+        """Measure a model.
+
+        Args:
+            model: A shipped model's name, a run's folder or a file.
+            count: Graphs to draw.
+            seed: Of the draw.
+            parallel: Clusters that split in one call; by default the model's.
+            temperature: By default the model's.
+            out: Folder for the report.
+        """
+        report = measure(
+            trained.load(model),
+            out,
+            count=count,
+            seed=seed,
+            parallel=parallel,
+            temperature=temperature,
+            say=_say,
+        )
+        print(table(report))
+        print(f"report: {out}")
+
+    arguments(run, argv, "refine graphs evaluate")
+
+
+def invariance(argv: list[str]) -> None:
+    """Prove that no node order leaks: a table of errors and p-values; exit code 1 on failure."""
+
+    def run(model: str, draws: int = 1000, seed: int = 0) -> None:
+        """Check a model.
+
+        Args:
+            model: A shipped model's name, a run's folder or a file.
+            draws: Graphs to draw for the test of the sampler's law.
+            seed: Of relabellings and draws.
+        """
+        if not check(trained.load(model), draws=draws, seed=seed):
+            raise SystemExit(1)
+
+    arguments(run, argv, "refine graphs invariance")
+
+
+def describe(argv: list[str]) -> None:
+    """Say what a data set holds: labels, sizes, properties, what was skipped."""
+
+    def run(source: str, column: str = "smiles", out: Path | None = None) -> None:
+        """Describe a data set.
+
+        Args:
+            source: As in a config: qm9, moses, a generator's name, or a path.
+            column: Of a .csv file: where the SMILES are.
+            out: Also write it there.
+        """
+        parts = splits(DataConfig(source=source, column=column))
+        lines = [f"{source}"]
+        for name in ("train", "validation", "test"):
+            store = getattr(parts, name)
+            sizes = store.sizes.float()
+            low, mean, high = int(sizes.min()), float(sizes.mean()), int(sizes.max())
+            lines.append(f"{name}: {len(store)} graphs of {low} to {high} nodes, mean {mean:.1f}")
+        (first,) = parts.train[torch.arange(min(10_000, len(parts.train)))]
+        vocabulary = parts.train.vocabulary
+        lines.append(f"node labels: {', '.join(vocabulary.nodes) or 'none'}")
+        lines.append(f"edge labels: {', '.join(vocabulary.edges) or 'none'}")
+        degree = (first.edges > 0).sum(2)[first.valid].float()
+        lines.append(f"mean degree: {float(degree.mean()):.2f}, largest {int(degree.max())}")
+        lines.append(f"properties: {', '.join(parts.train.properties) or 'none'}")
+        lines += [f"{key}: {value}" for key, value in parts.train.report.items()]
+        print("\n".join(lines))
+        if out is not None:
+            write_text(out, "\n".join(lines) + "\n")
+
+    arguments(run, argv, "refine graphs describe")

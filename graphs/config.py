@@ -1,0 +1,79 @@
+"""Configuration of the graphs domain; the files are in `configs/graphs/`."""
+
+from dataclasses import field
+from typing import Literal
+
+from refine_core.config import config
+from refine_core.optimisation import Optimisation
+
+
+@config
+class DataConfig:
+    """What to learn."""
+
+    source: str = "qm9"
+    """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster), or the path of a .smi, .csv
+    or .sdf file, optionally gzipped."""
+    column: str = "smiles"
+    """Of a .csv file: where the SMILES are."""
+    hydrogens: bool = False
+    """Whether hydrogens are atoms of their own."""
+    aromatic: bool = False
+    """Whether aromatic bonds have a label of their own, in place of single and double ones."""
+    largest_fragment: bool = False
+    """Whether salts and mixtures are cut down to their largest fragment."""
+    limit: int = 200
+    """Largest molecule, in atoms."""
+    count: int = 200
+    """Graphs drawn from a generator: 64 % to learn from, 16 % validate, 20 % test."""
+    properties: tuple[str, ...] = ()
+    """Numeric columns to condition on."""
+
+
+@config
+class ModelConfig:
+    """The refiner over contractions."""
+
+    dim: int = 128
+    """Width."""
+    depth: int = 4
+    """Blocks."""
+    heads: int = 8
+    """Attention heads."""
+    dropout: float = 0.0
+    """Dropout inside the blocks."""
+    parallel: Literal["one", "independent", "all"] = "independent"
+    """Clusters that split in one call: one; all but neighbours; all."""
+    bounded: bool = True
+    """Whether splits are drawn again that leave a node more edges, or of higher order, than any
+    node of its label had in training."""
+    reach: int = 8
+    """Largest distance that attention tells apart; a bond away is 2."""
+    property_dropout: float = 0.1
+    """Share of samples trained without their properties, for guidance."""
+    training: Optimisation = field(default_factory=Optimisation)
+
+
+@config
+class SamplingConfig:
+    """How a model samples unless told otherwise."""
+
+    parallel: Literal["one", "independent", "all"] = "independent"
+    """Clusters that split in one call."""
+    temperature: float = 1.0
+    """Divides the logits."""
+    guidance: float = 0.0
+    """Weight of classifier-free guidance, where properties are asked for."""
+
+
+@config
+class GraphsConfig:
+    """A generator of graphs."""
+
+    name: str = "qm9"
+    """Of the run: everything goes to `runs/<name>/`."""
+    seed: int = 0
+    """Of weights, order and noise."""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)

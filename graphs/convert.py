@@ -1,0 +1,183 @@
+"""Graphs from and to networkx and PyTorch Geometric.
+
+Graphs are undirected, without loops and parallel edges; directed ones are refused. Labels of
+nodes and edges are optional, but either all of them have one or none has.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graphs.graph import GraphBatch, Vocabulary
+from graphs.store import GraphStore, collect
+from refine_core.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from torch_geometric.data import Data
+
+PLAIN = ("",)
+
+
+def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") -> GraphStore:
+    """Store networkx graphs.
+
+    Args:
+        graphs: Undirected graphs.
+        label: Name of the attribute of nodes, and of edges, that holds their label, if any.
+
+    Raises:
+        InputError: A graph is directed, has a loop or parallel edges, or is labelled in part.
+    """
+    nodes, ends, edges = [], [], []
+    for number, graph in enumerate(graphs):
+        if graph.is_directed():
+            raise InputError(
+                f"graph {number} is directed, and only undirected graphs are understood; "
+                "convert it with to_undirected()."
+            )
+        if graph.is_multigraph() or any(a == b for a, b in graph.edges()):
+            raise InputError(
+                f"graph {number} has parallel edges or loops, or is a multigraph; expected at "
+                "most one edge between two different nodes: convert it with networkx.Graph() and "
+                "remove its loops."
+            )
+        place = {node: k for k, node in enumerate(graph)}
+        pairs = [(place[a], place[b]) for a, b in graph.edges()]
+        nodes.append([values.get(label) for _, values in graph.nodes(data=True)])
+        ends.append(np.array(pairs, np.int64).reshape(-1, 2))
+        edges.append([values.get(label) for _, _, values in graph.edges(data=True)])
+    return _store(nodes, ends, edges)
+
+
+def _store(
+    nodes: Sequence[Sequence[Any]], ends: Sequence[NDArray[Any]], edges: Sequence[Sequence[Any]]
+) -> GraphStore:
+    """Store graphs whose labels are any values, or None."""
+    if not nodes:
+        raise InputError("there are no graphs; expected one at least.")
+    node_names, edge_names = _names(nodes, "nodes"), _names(edges, "edges")
+    return collect(
+        [_numbers(labels, node_names, 0) for labels in nodes],
+        ends,
+        [_numbers(labels, edge_names, 1) for labels in edges],
+        Vocabulary(tuple(node_names), tuple(edge_names)),
+    )
+
+
+def _names(labels: Sequence[Sequence[Any]], what: str) -> dict[str, int]:
+    """Number the labels in sorted order, numbers as numbers."""
+    found = {label for graph in labels for label in graph}
+    if found <= {None}:
+        return {"": 0}
+    if None in found:
+        raise InputError(
+            f"some {what} have a label and some do not; give all of them one, or none."
+        )
+    try:
+        ordered = sorted(found)
+    except TypeError:
+        ordered = sorted(found, key=str)
+    return {name: k for k, name in enumerate(dict.fromkeys(map(str, ordered)))}
+
+
+def _numbers(labels: Sequence[Any], names: Mapping[str, int], first: int) -> NDArray[np.int64]:
+    """Number of each label, those without a label being the first."""
+    return np.array([first + names["" if x is None else str(x)] for x in labels], np.int64)
+
+
+def to_networkx(
+    batch: GraphBatch,
+    vocabulary: Vocabulary = Vocabulary(),  # noqa: B008
+) -> list["nx.Graph[int]"]:
+    """Turn b graphs into networkx graphs; labels become the attribute `label`."""
+    import networkx as nx
+
+    graphs = []
+    for nodes, ends, edges in _parts(batch):
+        graph: nx.Graph[int] = nx.Graph()
+        graph.add_nodes_from(range(len(nodes)))
+        graph.add_edges_from(ends.tolist())
+        if vocabulary.nodes != PLAIN:
+            names = {k: vocabulary.nodes[node] for k, node in enumerate(nodes.tolist())}
+            nx.set_node_attributes(graph, names, "label")
+        if vocabulary.edges != PLAIN:
+            pairs = zip(ends.tolist(), edges.tolist(), strict=True)
+            nx.set_edge_attributes(
+                graph, {(i, j): vocabulary.edges[e - 1] for (i, j), e in pairs}, "label"
+            )
+        graphs.append(graph)
+    return graphs
+
+
+def _parts(batch: GraphBatch) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+    """Node labels (n,), ends (m, 2) and edge labels (m,) of each graph, without padding."""
+    for nodes, edges, valid in zip(batch.nodes, batch.edges, batch.valid, strict=True):
+        inside = edges[valid][:, valid]
+        ends = torch.nonzero(inside.triu(1))
+        yield nodes[valid], ends, inside[ends[:, 0], ends[:, 1]]
+
+
+def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
+    """Store PyTorch Geometric graphs.
+
+    `edge_index` holds both directions of every edge. `x` and `edge_attr`, where present, are whole
+    numbers or one-hot rows, and become the labels "0", "1", ...
+
+    Raises:
+        InputError: A graph is directed, has loops, or its attributes are no labels.
+    """
+    nodes, ends, edges = [], [], []
+    for number, graph in enumerate(graphs):
+        if graph.num_edges and (graph.is_directed() or graph.has_self_loops()):
+            raise InputError(
+                f"graph {number} is directed or has loops; expected both directions of every edge "
+                "in edge_index, and no loops: use torch_geometric.utils.to_undirected and "
+                "remove_self_loops."
+            )
+        index = graph.edge_index if graph.edge_index is not None else torch.zeros(2, 0).long()
+        once = index[0] < index[1]
+        nodes.append(_labels(graph.x, graph.num_nodes, f"x of graph {number}"))
+        kinds = _labels(graph.edge_attr, index.shape[1], f"edge_attr of graph {number}")
+        ends.append(index[:, once].T.cpu().numpy())
+        edges.append([kind for kind, keep in zip(kinds, once.tolist(), strict=True) if keep])
+    return _store(nodes, ends, edges)
+
+
+def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:
+    """Read labels from whole numbers (n,), (n, 1), or one-hot rows (n, k)."""
+    if values is None:
+        return [None] * count
+    flat = values.squeeze(-1) if values.ndim == 2 and values.shape[1] == 1 else values
+    if flat.ndim == 2 and bool(((flat == 0) | (flat == 1)).all() and (flat.sum(1) == 1).all()):
+        flat = flat.argmax(1)
+    if flat.ndim != 1 or bool((flat != flat.round()).any() if flat.is_floating_point() else False):
+        raise InputError(
+            f"{what} of shape {tuple(values.shape)} holds no labels; expected whole numbers, or "
+            "rows with a single 1."
+        )
+    return [int(value) for value in flat.tolist()]
+
+
+def to_pyg(batch: GraphBatch) -> list["Data"]:
+    """Turn b graphs into PyTorch Geometric graphs: `x` (n,) and `edge_attr` (2m,) are labels.
+
+    `edge_attr` counts from 0, as the vocabulary's names of edges do.
+    """
+    try:
+        from torch_geometric.data import Data
+    except ImportError:
+        raise InputError("this needs PyTorch Geometric; pip install 'refine[graphs]'.") from None
+    return [
+        Data(
+            x=nodes,
+            edge_index=torch.cat([ends, ends.flip(1)]).T.contiguous(),
+            edge_attr=edges.repeat(2) - 1,
+            num_nodes=len(nodes),
+        )
+        for nodes, ends, edges in _parts(batch)
+    ]

@@ -1,0 +1,151 @@
+"""From a config to graphs: which source, what counts it has, which properties go along."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.config import DataConfig
+from graphs.generic import FAMILIES, generic
+from graphs.graph import GraphBatch
+from graphs.store import GraphStore
+from refine_core.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from graphs.sources import Splits
+
+
+def splits(config: DataConfig, *, seed: int = 0, quiet: bool = False) -> "Splits":
+    """Graphs to learn from, to choose by, and to be judged on (`graphs.sources.Splits`).
+
+    Raises:
+        InputError: There is no such source, or it has no usable graph.
+    """
+    from graphs.sources import divide, moses, qm9, read_splits  # they need RDKit
+
+    if config.source in FAMILIES:
+        store = generic(config.source, config.count, seed)
+        learn, choose = round(0.64 * len(store)), round(0.16 * len(store))
+        return divide(store, (learn, choose, len(store) - learn - choose), seed)
+    from graphs.chem import Reading
+
+    reading = Reading(
+        hydrogens=config.hydrogens,
+        aromatic=config.aromatic,
+        largest_fragment=config.largest_fragment,
+        limit=config.limit,
+    )
+    if config.source in ("qm9", "moses"):
+        return {"qm9": qm9, "moses": moses}[config.source](reading, quiet=quiet)
+    return read_splits(config.source, reading, column=config.column, seed=seed, quiet=quiet)
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Numeric columns in units of their spread.
+
+    Args:
+        names: p columns.
+        mean: (p,) over the training graphs.
+        spread: (p,) standard deviations.
+    """
+
+    names: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    spread: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, store: GraphStore, names: tuple[str, ...]) -> "Properties":
+        """Of the columns of a store.
+
+        Raises:
+            InputError: A column is missing, or constant.
+        """
+        known = list(store.properties)
+        for name in names:
+            if name not in known:
+                raise InputError(
+                    f"There is no property {name!r}, only {', '.join(known) or 'none'}."
+                    f"{suggest(name, known)}"
+                )
+        columns = [np.asarray(store.properties[name]) for name in names]
+        spread = [float(np.nanstd(column)) for column in columns]
+        for name, value in zip(names, spread, strict=True):
+            if not value > 0:
+                raise InputError(f"Property {name!r} has the same value everywhere: leave it out.")
+        return cls(names, tuple(float(np.nanmean(c)) for c in columns), tuple(spread))
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """(b, p) in units of the spread, NaN where unknown."""
+        return (values - torch.tensor(self.mean)) / torch.tensor(self.spread)
+
+    def request(self, where: dict[str, float], count: int) -> Tensor:
+        """Context (count, p) of wanted values; what is not named is left open.
+
+        Raises:
+            InputError: The model does not know a name.
+        """
+        for name in where:
+            if name not in self.names:
+                known = ", ".join(self.names) or "none"
+                raise InputError(
+                    f"The model is not conditioned on {name!r}, only on {known}."
+                    f"{suggest(name, self.names)}"
+                )
+        wanted = torch.tensor([[where.get(name, torch.nan) for name in self.names]])
+        return self.scaled(wanted).expand(count, -1)
+
+
+@dataclass(frozen=True)
+class WithProperties:
+    """`refine_core.data.Data` of graphs and their properties."""
+
+    store: GraphStore
+    properties: Properties
+
+    def __len__(self) -> int:
+        """Count of graphs."""
+        return len(self.store)
+
+    def __getitem__(self, index: Tensor) -> tuple[GraphBatch] | tuple[GraphBatch, Tensor]:
+        """Graphs at `index` (b,), and their properties (b, p) if there are any."""
+        (graphs,) = self.store[index]
+        if not self.properties.names:
+            return (graphs,)
+        rows = index.numpy()
+        columns = [np.asarray(self.store.properties[name])[rows] for name in self.properties.names]
+        return graphs, self.properties.scaled(torch.from_numpy(np.stack(columns, 1)).float())
+
+
+def batches(store: GraphStore, size: int = 10_000) -> Iterator[GraphBatch]:
+    """All graphs of a store, in order."""
+    for index in torch.arange(len(store)).split(size):
+        yield store[index][0]
+
+
+def limits(store: GraphStore) -> tuple[int, ...]:
+    """Largest count of nodes of each label, then of edges of each label, in a graph."""
+    labels, kinds = len(store.vocabulary.nodes), len(store.vocabulary.edges)
+    most = torch.zeros(labels + kinds, dtype=torch.int64)
+    for graphs in batches(store):
+        nodes = F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None]
+        edges = [(torch.triu(graphs.edges, 1) == e + 1).sum((1, 2)) for e in range(kinds)]
+        counts = torch.cat([nodes.sum(1), torch.stack(edges, 1)], 1)
+        most = torch.maximum(most, counts.amax(0))
+    return tuple(most.tolist())
+
+
+def all_connected(store: GraphStore) -> bool:
+    """Whether every graph is in one piece."""
+    for graphs in batches(store):
+        reach = graphs.edges > 0
+        reach = reach | torch.diag_embed(graphs.valid)
+        for _ in range(max(1, int(graphs.sizes.max()).bit_length())):
+            reach = (reach.float() @ reach.float()) > 0
+        if not bool((reach.sum((1, 2)) == graphs.sizes**2).all()):
+            return False
+    return True

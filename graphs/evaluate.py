@@ -1,0 +1,130 @@
+"""Measuring a model: a table, metrics.json, pictures."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphs.data import splits
+from graphs.generic import FAMILIES
+from graphs.partition import Parallel
+from graphs.trained import GraphModel
+from refine_core.archive import default_cache
+from refine_core.files import write_json, write_text
+
+
+def evaluate(
+    model: GraphModel,
+    out: Path,
+    *,
+    count: int = 10_000,
+    seed: int = 0,
+    parallel: Parallel | None = None,
+    temperature: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, float]:
+    """Draw graphs and compare them with those the model was trained on and with held-out ones.
+
+    Of molecules, shares and distances are those of the raw samples; under `corrected_` those
+    after valency correction. The test graphs are never trained on.
+
+    Args:
+        model: To measure.
+        out: Folder for metrics.json, REPORT.md, and of molecules samples.smi and samples.png.
+        count: Graphs to draw.
+        seed: Of the draw.
+        parallel: Clusters that split in one call; by default the model's.
+        temperature: By default the model's.
+        say: Receives a line about each stage.
+
+    Returns:
+        The metrics of `graphs.metrics`, with `calls`, the transformer's calls for a batch, and
+        `ms_per_graph`, drawing and decoding, RDKit included.
+    """
+    parts = splits(model.config.data, seed=model.config.seed)
+    say(f"drawing {count} graphs")
+    with _Calls(model) as calls:
+        started = time.perf_counter()
+        graphs = model.sample(count, seed=seed, parallel=parallel, temperature=temperature)
+        smiles = model.smiles(graphs) if model.is_molecular else []
+        seconds = time.perf_counter() - started
+    report: dict[str, float] = {"calls": calls.most, "ms_per_graph": 1000 * seconds / count}
+    if model.is_molecular:
+        report |= _molecules(model, graphs, smiles, parts, out, say)
+    else:
+        from graphs.metrics.generic import VALID, evaluate_graphs
+
+        def batch(store: Any) -> Any:
+            return store[torch.arange(len(store))][0]
+
+        source: Any = model.config.data.source
+        kind = source if source in FAMILIES and source in VALID else None
+        report |= evaluate_graphs(graphs, batch(parts.train), batch(parts.test), kind, say=say)
+    write_json(out / "metrics.json", report)
+    write_text(out / "REPORT.md", table(report))
+    return report
+
+
+def table(report: dict[str, float]) -> str:
+    """The report in Markdown."""
+    rows = [f"| {name} | {value:.4g} |" for name, value in report.items()]
+    return "\n".join(["| quantity | value |", "|---|---|", *rows]) + "\n"
+
+
+def _molecules(
+    model: GraphModel,
+    graphs: Any,
+    smiles: list[str | None],
+    parts: Any,
+    out: Path,
+    say: Callable[[str], None],
+) -> dict[str, float]:
+    from graphs.chem import corrected
+    from graphs.chem.drawing import draw_grid
+    from graphs.metrics.molecules import evaluate_molecules
+    from graphs.metrics.stability import stability
+
+    train = parts.train.text(torch.arange(len(parts.train)))
+    test = parts.test.text(torch.arange(len(parts.test)))
+    cache = default_cache() / "graphs"
+    report = evaluate_molecules(smiles, train, test, cache=cache, say=say)
+    report |= stability(graphs, model.vocabulary)
+    say("correcting valencies")
+    repaired = corrected(graphs, model.vocabulary)
+    known = set(train)
+    whole = [text for text in repaired if text is not None]
+    report["corrected_valid"] = len(whole) / len(repaired)
+    report["corrected_unique"] = len(set(whole)) / max(1, len(whole))
+    report["corrected_novel"] = len(set(whole) - known) / max(1, len(set(whole)))
+    found = [text for text in smiles if text is not None]
+    write_text(out / "samples.smi", "\n".join(found) + "\n")
+    draw_grid(found[:40], out / "samples.png")
+    return report
+
+
+class _Calls:
+    """Counts the transformer's calls; `most` is the largest number for one batch of samples."""
+
+    def __init__(self, model: GraphModel) -> None:
+        self.refiner, self.most, self.now = model.refiner, 0, 0
+
+    def __enter__(self) -> "_Calls":
+        def count(*_: object) -> None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+        def again(*_: object) -> None:
+            self.now = 0
+
+        self.hooks = [
+            self.refiner.transformer.register_forward_hook(count),
+            # The context is embedded once a batch.
+            self.refiner.embed.get_submodule("property").register_forward_hook(again),
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self.hooks:
+            hook.remove()

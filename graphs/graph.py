@@ -1,0 +1,78 @@
+"""Graphs as padded batches of labels, and what the labels mean."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from refine_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Names of the labels.
+
+    Args:
+        nodes: Of node label i, e.g. element and formal charge: "C", "N+1", "O-1"; one empty name
+            for graphs without node labels.
+        edges: Of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
+            plain graphs. Label 0 is no edge.
+    """
+
+    nodes: tuple[str, ...] = ("",)
+    edges: tuple[str, ...] = ("",)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        object.__setattr__(self, "edges", tuple(self.edges))
+        for kind, names in (("node", self.nodes), ("edge", self.edges)):
+            if not names or len(set(names)) < len(names):
+                raise InputError(f"A vocabulary needs distinct {kind} labels, found {names}.")
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """A batch of graphs with labelled nodes and edges, padded to one size.
+
+    Args:
+        nodes: (b, n) int64 labels, 0 at padding.
+        edges: (b, n, n) int64 labels, 0 is no edge; symmetric, zero on the diagonal and at
+            padding.
+        valid: (b, n) bool, False at padding.
+    """
+
+    nodes: Tensor
+    edges: Tensor
+    valid: Tensor
+
+    def __len__(self) -> int:
+        """Count of graphs."""
+        return len(self.nodes)
+
+    def __getitem__(self, index: Tensor | slice) -> "GraphBatch":
+        """Graphs at `index`."""
+        return GraphBatch(self.nodes[index], self.edges[index], self.valid[index])
+
+    @property
+    def sizes(self) -> Tensor:
+        """(b,) nodes of each graph."""
+        return self.valid.sum(1)
+
+    def to(self, device: torch.device | str) -> "GraphBatch":
+        """The same graphs on another device."""
+        return GraphBatch(self.nodes.to(device), self.edges.to(device), self.valid.to(device))
+
+    def permute(self, order: Tensor) -> "GraphBatch":
+        """Relabel: node i of the result is node `order[:, i]` (b, n) of this batch.
+
+        >>> batch = GraphBatch(torch.tensor([[1, 2]]), torch.zeros(1, 2, 2).long(),
+        ...                    torch.ones(1, 2).bool())
+        >>> batch.permute(torch.tensor([[1, 0]])).nodes.tolist()
+        [[2, 1]]
+        """
+        rows = self.edges.gather(1, order[:, :, None].expand_as(self.edges))
+        return GraphBatch(
+            self.nodes.gather(1, order),
+            rows.gather(2, order[:, None].expand_as(self.edges)),
+            self.valid.gather(1, order),
+        )

@@ -1,0 +1,95 @@
+"""Small batches that are hard on symmetry: several sizes, cycles, nodes nothing tells apart."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphs.graph import GraphBatch, Vocabulary
+from graphs.invariance.plan import ring
+from refine_core.errors import InputError
+
+
+def dense_example(dim: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Padded graphs of one to seven nodes.
+
+    Args:
+        dim: Features of a node, standard normal; equal over the nodes of some graphs.
+        seed: Of the features.
+
+    Returns:
+        x (b, n, dim), adjacency (b, n, n) of zeros and ones, and valid (b, n) bool.
+    """
+    graphs = _graphs()
+    n = max(count for count, _, _ in graphs)
+    random = torch.Generator().manual_seed(seed)
+    x, adjacency = torch.zeros(len(graphs), n, dim), torch.zeros(len(graphs), n, n)
+    for i, (count, edges, tied) in enumerate(graphs):
+        drawn = torch.randn(count, dim, generator=random)
+        x[i, :count] = drawn[:1] if tied else drawn
+        adjacency[i, edges[0], edges[1]] = 1
+    sizes = torch.tensor([count for count, _, _ in graphs])
+    return x, adjacency, torch.arange(n) < sizes[:, None]
+
+
+def graph_example(vocabulary: Vocabulary | None = None, seed: int = 0) -> GraphBatch:
+    """The same graphs with random labels of a vocabulary, by default without names.
+
+    >>> graph_example().sizes.tolist()
+    [1, 2, 4, 5, 6, 6, 5, 4, 7]
+    """
+    vocabulary = vocabulary or Vocabulary()
+    _, adjacency, valid = dense_example(1, seed)
+    random = torch.Generator().manual_seed(seed)
+    nodes = torch.randint(len(vocabulary.nodes), valid.shape, generator=random) * valid
+    for i, (_, _, tied) in enumerate(_graphs()):
+        nodes[i] = torch.where(valid[i], nodes[i, 0], 0) if tied else nodes[i]
+    edges = torch.randint(1, len(vocabulary.edges) + 1, adjacency.shape, generator=random).triu(1)
+    edges = (edges + edges.mT) * adjacency.long()
+    return GraphBatch(nodes, edges, valid)
+
+
+def pyg_example(dim: int = 4, seed: int = 0) -> Any:
+    """The same graphs as a PyG `Batch` of `Data(x, edge_index)`.
+
+    Raises:
+        InputError: torch_geometric is not installed.
+    """
+    try:
+        from torch_geometric.data import Batch, Data
+    except ImportError:
+        raise InputError(
+            "Found no torch_geometric, expected it for a PyG batch: "
+            "`pip install 'refine[graphs]'`."
+        ) from None
+    x, _, valid = dense_example(dim, seed)
+    parts = zip(x, valid, _graphs(), strict=True)
+    return Batch.from_data_list(
+        [Data(x=row[real], edge_index=edges) for row, real, (_, edges, _) in parts]
+    )
+
+
+def _graphs() -> list[tuple[int, Tensor, bool]]:
+    """Of each: nodes, edges (2, e) in both directions, and whether features are equal.
+
+    A cycle of six and two triangles have the same neighbourhoods, so that message passing cannot
+    tell them apart.
+    """
+    path, star = torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.tensor([[0, 0, 0, 0], [1, 2, 3, 4]])
+    whole = torch.tensor([(i, j) for i in range(4) for j in range(i)]).T
+    kite = torch.tensor([[0, 1, 2, 2, 3, 4, 5], [1, 2, 0, 3, 4, 5, 6]])
+
+    def both(edges: Tensor) -> Tensor:
+        return torch.cat([edges, edges.flip(0)], 1)
+
+    return [
+        (1, ring(1), False),
+        (2, ring(2), True),
+        (4, both(path), False),
+        (5, ring(5), True),
+        (6, ring(6), True),
+        (6, torch.cat([ring(3), ring(3) + 3], 1), True),
+        (5, both(star), True),
+        (4, both(whole), False),
+        (7, both(kite), False),
+    ]

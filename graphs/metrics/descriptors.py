@@ -1,0 +1,111 @@
+"""What describes a graph, as a histogram or a vector, in the evaluation of generated graphs.
+
+The choices are those of SPECTRE (Martinkus et al., 2022) and DiGress (Vignac et al., 2023), whose
+code follows GRAN (Liao et al., 2019), so that figures compare with published ones.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from graphs.metrics.adjacency import Adjacency
+from graphs.metrics.orbits import orbit_counts
+
+Vector = NDArray[np.float64]
+
+BINS = 100  # of clustering coefficients and of wavelet energies
+SPECTRAL_BINS = 200
+FILTERS = 12
+
+
+def degree(adjacency: Adjacency) -> Vector:
+    """Return the share of nodes of degree 0, 1, ..., as long as the largest degree asks."""
+    return np.bincount(adjacency.sum(1)) / len(adjacency)
+
+
+def clustering(adjacency: Adjacency) -> Vector:
+    """Return the shares (100,) of local clustering coefficients in equal bins of [0, 1].
+
+    A node's coefficient is the share of pairs of its neighbours that are adjacent, 0 below two.
+    """
+    a = adjacency.astype(np.float64)
+    degrees = a.sum(1)
+    closed = ((a @ a) * a).sum(1)
+    coefficients = closed / np.maximum(degrees * (degrees - 1), 1)
+    counts = np.histogram(coefficients, BINS, (0, 1))[0]
+    return counts.astype(np.float64) / len(a)
+
+
+def orbit(adjacency: Adjacency) -> Vector:
+    """Return (15,) orbit counts (`graphs.metrics.orbits`), averaged over nodes."""
+    mean: Vector = orbit_counts(adjacency).mean(0)
+    return mean
+
+
+def spectral(adjacency: Adjacency) -> Vector:
+    """Return the shares (200,) of eigenvalues of the normalised Laplacian in bins of [0, 2].
+
+    The published code drops an eigenvalue 2 that rounding lifts above 2; here it counts.
+    """
+    values = np.linalg.eigvalsh(normalised_laplacian(adjacency))
+    counts = np.histogram(np.minimum(values, 2), SPECTRAL_BINS, (-1e-5, 2))[0]
+    return counts.astype(np.float64) / len(adjacency)
+
+
+def wavelet(adjacency: Adjacency) -> Vector:
+    """Return the shares (1200,) of wavelet energies at the nodes, in 100 bins for 12 scales.
+
+    The energy of node i at scale s is |g_s(L) e_i|^2, of the normalised Laplacian L and the
+    filters g_s of `abspline`; bins divide [0, largest value of any filter].
+    """
+    values, vectors = np.linalg.eigh(normalised_laplacian(adjacency))
+    energies = abspline(values) ** 2 @ (vectors**2).T
+    top = _largest_response()
+    histograms = [np.histogram(scale, BINS, (0, top))[0] for scale in energies]
+    counts: Vector = np.concatenate(histograms).astype(np.float64)
+    return counts / max(float(counts.sum()), 1.0)
+
+
+def normalised_laplacian(adjacency: Adjacency) -> Vector:
+    """Return D^-1/2 (D - A) D^-1/2 (n, n), with rows of zeros at nodes without edges."""
+    degrees = adjacency.sum(1)
+    root = np.where(degrees > 0, 1 / np.sqrt(np.maximum(degrees, 1)), 0)
+    laplacian: Vector = np.diag(degrees) - adjacency.astype(np.float64)
+    return root[:, None] * laplacian * root
+
+
+def abspline(values: Vector) -> Vector:
+    """Return the responses (12, n) of the spectral graph wavelet filters at eigenvalues (n,).
+
+    Hammond, Vandergheynst & Gribonval (2011), section 8.1, with alpha = beta = 2, x1 = 1, x2 = 2
+    and 20 for lambda_max / lambda_min, for a spectrum in [0, 2]: one low-pass filter and eleven
+    wavelets at logarithmic scales.
+    """
+    low = 2 / 20
+    scales = np.geomspace(2 / low, 1 / 2, FILTERS - 1)
+    peak = -minimize_scalar(lambda x: -_band(np.array([x]))[0], bounds=(1, 2)).fun
+    lowpass = peak * np.exp(-((values / (0.6 * low)) ** 4))
+    return np.stack([lowpass, *(_band(s * values) for s in scales)])
+
+
+def _band(x: Vector) -> Vector:
+    """x^2 below 1, 4 / x^2 above 2, and between them the cubic that joins them smoothly."""
+    cubic = -5 + 11 * x - 6 * x**2 + x**3
+    return np.where(x <= 1, x**2, np.where(x < 2, cubic, 4 / np.maximum(x, 1) ** 2))
+
+
+@cache
+def _largest_response() -> float:
+    return float(abspline(np.arange(0, 2, 0.01)).max())
+
+
+DESCRIPTORS: dict[str, Callable[[Adjacency], Vector]] = {
+    "degree": degree,
+    "clustering": clustering,
+    "orbit": orbit,
+    "spectral": spectral,
+    "wavelet": wavelet,
+}

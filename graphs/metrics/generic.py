@@ -1,0 +1,145 @@
+"""Evaluation of generated graphs without labels: distances to test graphs, and VUN."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from graphs.metrics.adjacency import Adjacency, Graphs, adjacencies, connected, network
+from graphs.metrics.isomorphism import classes, isomorphic
+from graphs.metrics.mmd import BANDWIDTH, Kernel, describe, distance
+from graphs.metrics.sbm import is_sbm
+from refine_core.errors import InputError, suggest
+
+Kind = Literal["planar", "tree", "sbm", "lobster", "grid"]
+
+
+def evaluate_graphs(
+    graphs: Graphs,
+    train: Graphs,
+    test: Graphs,
+    kind: Kind | None = None,
+    *,
+    kernel: Kernel = "tv",
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, float]:
+    """Compare generated graphs with test graphs, beside what training graphs reach.
+
+    Labels, weights and loops are ignored. The keys of the result, by `name` in degree,
+    clustering, orbit, spectral and wavelet (`graphs.metrics.descriptors`):
+
+    - `name`: squared MMD of generated against test graphs, `graphs.metrics.mmd.distance` with
+      `kernel`; graphs without nodes are left out, as published.
+    - `name_floor`: the same of training against test graphs.
+    - `name_ratio`: `name` over `name_floor`; 1 is as good as more data. The estimator's bias falls
+      with the number of graphs, so compare only ratios from as many generated graphs.
+    - `ratio`: mean of the five, as DiGress and its successors tabulate.
+    - `unique`: share of generated graphs that no earlier one is isomorphic to.
+    - `novel`: share that no training graph is isomorphic to.
+    - `valid` and `vun`, if `kind` is given: share that passes `is_valid`, and share that is valid,
+      the first of its class, and novel.
+    - `graphs`, `train`, `test`: how many there are of each.
+
+    Args:
+        graphs: To be judged: a padded batch, networkx graphs or adjacency matrices.
+        train: What they were learnt from.
+        test: What they are compared with.
+        kind: What a valid graph is.
+        kernel: "tv" for planar, tree and SBM graphs, "emd" for ego and community graphs.
+        say: Receives a line about each stage.
+
+    Raises:
+        InputError: A collection is empty, a graph is directed, or `kind` is unknown.
+    """
+    if kind is not None and kind not in VALID:
+        known = ", ".join(VALID)
+        raise InputError(
+            f"Validity is not defined for graphs of kind '{kind}'; choose one of {known}, or None."
+            f"{suggest(kind, list(VALID))}"
+        )
+    ours, learnt, held = (adjacencies(x) for x in (graphs, train, test))
+    if not (ours and learnt and held):
+        raise InputError(
+            f"Found {len(ours)} generated, {len(learnt)} training and {len(held)} test graphs; "
+            "give at least one of each."
+        )
+    report: dict[str, float] = {}
+    for name in BANDWIDTH:
+        say(f"comparing {name}")
+        x, y, z = (describe(part, name) for part in (ours, learnt, held))
+        value, floor = distance(x, z, name, kernel), distance(y, z, name, kernel)
+        ratio = value / floor if floor > 0 else float("nan")
+        report |= {name: value, f"{name}_floor": floor, f"{name}_ratio": ratio}
+    report["ratio"] = float(np.mean([report[f"{name}_ratio"] for name in BANDWIDTH]))
+    report |= _vun(ours, learnt, kind, say)
+    return report | {"graphs": len(ours), "train": len(learnt), "test": len(held)}
+
+
+def is_valid(adjacency: Adjacency, kind: Kind) -> bool:
+    """Tell whether a graph (n, n) is of a kind.
+
+    planar: connected and planar. tree: connected without cycles. sbm: `graphs.metrics.sbm`.
+    lobster: a tree that is a path once its leaves are removed twice. grid: a rectangular lattice
+    with sides of at least 2.
+    """
+    return VALID[kind](adjacency)
+
+
+def _vun(
+    graphs: Sequence[Adjacency],
+    train: Sequence[Adjacency],
+    kind: Kind | None,
+    say: Callable[[str], None],
+) -> dict[str, float]:
+    say("looking for graphs that are the same")
+    numbers = classes([*train, *graphs])
+    learnt, ours = set(numbers[: len(train)]), numbers[len(train) :]
+    unique = np.array([number not in ours[:i] for i, number in enumerate(ours)])
+    novel = np.array([number not in learnt for number in ours])
+    report = {"unique": float(unique.mean()), "novel": float(novel.mean())}
+    if kind is None:
+        return report
+    say(f"checking that graphs are of kind {kind}")
+    valid = np.array([is_valid(graph, kind) for graph in graphs])
+    return {"valid": float(valid.mean()), **report, "vun": float((valid & unique & novel).mean())}
+
+
+def _tree(adjacency: Adjacency) -> bool:
+    return connected(adjacency) and int(adjacency.sum()) == 2 * (len(adjacency) - 1)
+
+
+def _planar(adjacency: Adjacency) -> bool:
+    import networkx as nx
+
+    return connected(adjacency) and bool(nx.check_planarity(network(adjacency))[0])
+
+
+def _lobster(adjacency: Adjacency) -> bool:
+    core = adjacency
+    for _ in range(2):
+        keep = core.sum(1) != 1
+        core = core[np.ix_(keep, keep)]
+    return _tree(adjacency) and (not len(core) or int(core.sum(1).max()) <= 2)
+
+
+def _grid(adjacency: Adjacency) -> bool:
+    return any(
+        isomorphic(adjacency, _lattice(side, len(adjacency) // side))
+        for side in range(2, int(len(adjacency) ** 0.5) + 1)
+        if len(adjacency) % side == 0
+    )
+
+
+def _lattice(rows: int, columns: int) -> Adjacency:
+    place = np.stack(np.divmod(np.arange(rows * columns), columns), 1)
+    result: Adjacency = np.abs(place[:, None] - place[None]).sum(2) == 1
+    return result
+
+
+VALID: dict[str, Callable[[Adjacency], bool]] = {
+    "planar": _planar,
+    "tree": _tree,
+    "sbm": is_sbm,
+    "lobster": _lobster,
+    "grid": _grid,
+}

@@ -1,0 +1,133 @@
+"""Evaluation of generated molecules against training and test sets."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scipy.stats import wasserstein_distance
+
+from graphs.chem.scores import PROPERTIES, Filters, examine
+from graphs.metrics import fcd, nspdk, similarity
+from graphs.metrics.summary import Summary, summarise
+from refine_core.errors import InputError
+
+Say = Callable[[str], None]
+
+
+def evaluate_molecules(
+    smiles: Sequence[str | None],
+    train: Sequence[str],
+    test: Sequence[str],
+    *,
+    filters: Sequence[str] | None = None,
+    floor: bool = True,
+    cache: Path | None = None,
+    say: Say = lambda _: None,
+) -> dict[str, float]:
+    """Judge generated molecules; shares lie in [0, 1], and what nothing is left for is NaN.
+
+    The keys of the result:
+
+    - `count`: molecules judged.
+    - `valid`: share that RDKit can sanitise, in one piece or several.
+    - `valid_connected`: share that RDKit can sanitise and that is in one piece.
+
+    All that follows is measured, as DiGress and its successors do, on the largest fragment of each
+    valid molecule, without stereochemistry:
+
+    - `unique`: distinct ones over valid ones. `novel`: distinct ones not in `train` over distinct
+      ones. `valid_unique_novel`: distinct ones not in `train` over `count`.
+    - `fcd`: Frechet ChemNet distance to `test` (`graphs.metrics.fcd`).
+    - `nspdk`: squared maximum mean discrepancy from `test` (`graphs.metrics.nspdk`).
+    - `snn`: mean Tanimoto similarity to the most similar test molecule; Morgan fingerprints of
+      radius 2 with 1,024 bits.
+    - `frag`, `scaf`: cosine of the counts of BRICS fragments, and of Bemis-Murcko scaffolds with
+      two rings or more, to those of `test`.
+    - `logp`, `sa`, `qed`, `weight`: Wasserstein distance of the values from those of `test`.
+    - `int_div`, `int_div2`: one minus the mean, and the root mean square, Tanimoto similarity of
+      all pairs.
+    - `filters`, if given: share that passes (`graphs.chem.scores.Filters`).
+
+    From `snn` on these are the metrics of MOSES (Polykovskiy et al., 2020). With `floor`, each of
+    the comparisons with `test` also stands under its name with `_floor`, for as many training
+    molecules, evenly spaced, instead of the generated ones.
+
+    Args:
+        smiles: Generated molecules, None where no molecule came out.
+        train: SMILES learnt from, canonical without stereochemistry; or else they are made so.
+        test: SMILES to compare with, likewise.
+        filters: The medicinal chemistry filters of MOSES, as SMARTS.
+        floor: Whether to measure the training molecules, too.
+        cache: Folder that keeps what was found about `test` and the floor.
+        say: Receives a line about each stage.
+
+    Raises:
+        InputError: A list is empty, or `train` or `test` has a molecule that RDKit refuses.
+    """
+    for name, molecules in (("generated", smiles), ("training", train), ("test", test)):
+        if not len(molecules):
+            raise InputError(f"Found no {name} molecules; give at least one.")
+    say(f"checking {len(smiles)} molecules")
+    found = [molecule for molecule in map(examine, smiles) if molecule is not None]
+    valid = [molecule.smiles for molecule in found]
+    distinct = set(valid)
+    known = _canonical(train, "training")
+    novel = distinct.difference(known)
+    report = {
+        "count": float(len(smiles)),
+        "valid": len(found) / len(smiles),
+        "valid_connected": sum(molecule.fragments == 1 for molecule in found) / len(smiles),
+        "unique": _share(len(distinct), len(valid)),
+        "novel": _share(len(novel), len(distinct)),
+        "valid_unique_novel": len(novel) / len(smiles),
+    }
+    ours, theirs = summarise(valid, None, say), summarise(_canonical(test, "test"), cache, say)
+    report |= compare(ours, theirs)
+    report["int_div"], report["int_div2"] = similarity.diversity(ours.fingerprints)
+    if filters is not None:
+        say("applying the filters")
+        sieve = Filters(filters)
+        report["filters"] = _share(sum(map(sieve.passes, valid)), len(valid))
+    if floor:
+        say("measuring training molecules")
+        count = min(len(smiles), len(known))
+        drawn = [known[i * len(known) // count] for i in range(count)]
+        least = compare(summarise(drawn, cache, say), theirs)
+        report |= {f"{name}_floor": value for name, value in least.items()}
+    return report
+
+
+def compare(ours: Summary, theirs: Summary) -> dict[str, float]:
+    """Return the metrics that compare with a test set, by name; see `evaluate_molecules`."""
+    nothing = not (len(ours.properties) and len(theirs.properties))
+    nan = float("nan")
+    nearest = nan if nothing else similarity.nearest(ours.fingerprints, theirs.fingerprints).mean()
+    columns = zip(PROPERTIES, ours.properties.T, theirs.properties.T, strict=True)
+    return {
+        "fcd": fcd.frechet(ours.mean, ours.covariance, theirs.mean, theirs.covariance),
+        "nspdk": nspdk.discrepancy(ours.neighbourhoods, theirs.neighbourhoods),
+        "snn": float(nearest),
+        "frag": similarity.cosine(ours.fragments, theirs.fragments),
+        "scaf": similarity.cosine(ours.scaffolds, theirs.scaffolds),
+        **{n: nan if nothing else float(wasserstein_distance(x, y)) for n, x, y in columns},
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _canonical(smiles: Sequence[str], name: str) -> Sequence[str]:
+    """Return the list as it is if a thousand of it are canonical, or else made so."""
+    sample = smiles[:: max(1, len(smiles) // 1000)]
+    found = [molecule and molecule.smiles for molecule in map(examine, sample)]
+    if found == list(sample):
+        return smiles
+    result = []
+    for text in smiles:
+        molecule = examine(text)
+        if molecule is None:
+            raise InputError(
+                f"Found the {name} molecule {text!r}, which RDKit refuses; remove or repair it."
+            )
+        result.append(molecule.smiles)
+    return result

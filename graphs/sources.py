@@ -1,0 +1,191 @@
+"""Molecules to learn from: QM9 and MOSES by name, anybody's own by path.
+
+A file is read once. Its graphs are kept in the cache under a name made of its content and of how
+it is read, with a list of the rows that were skipped and why beside them.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from graphs.chem import Reading, collect_molecules
+from graphs.files import Records, read_records
+from graphs.moses import moses_folder
+from graphs.qm9 import qm9_file
+from graphs.store import GraphStore, load, save
+from refine_core.archive import default_cache
+from refine_core.errors import InputError
+from refine_core.files import sha256, write_text
+
+FORMAT = 1  # of the cached files; part of their names
+DEFAULT = Reading()
+QM9_TRAIN, MOSES_VALIDATION = 100_000, 10_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Graphs to learn from, to choose by, and to be judged on.
+
+    Args:
+        train: To learn from.
+        validation: To choose by.
+        test: To be judged on.
+        test_scaffolds: MOSES only: molecules whose scaffolds are not in its training set.
+    """
+
+    train: GraphStore
+    validation: GraphStore
+    test: GraphStore
+    test_scaffolds: GraphStore | None = None
+
+
+def qm9(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = False) -> Splits:
+    """Return QM9: 100,000 molecules to learn from, a tenth of all to test, the rest to validate.
+
+    These are the counts of DiGress (Vignac et al. 2023) and MiDi; which molecule goes where is
+    drawn with seed 0. The properties are those of `graphs.qm9`.
+
+    Raises:
+        InputError: It is not in the cache and the package index cannot be reached.
+    """
+    store = read_molecules(qm9_file(cache), reading, cache=cache, quiet=quiet)
+    test = len(store) // 10
+    return divide(store, (QM9_TRAIN, len(store) - QM9_TRAIN - test, test))
+
+
+def moses(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = False) -> Splits:
+    """Return MOSES in its own splits; 10,000 of its training set, drawn with seed 0, validate.
+
+    Raises:
+        InputError: It is not in the cache and the package index cannot be reached.
+    """
+    folder = moses_folder(cache)
+    train = read_molecules(folder / "train.csv.gz", reading, cache=cache, quiet=quiet)
+    same = replace(reading, vocabulary=train.vocabulary)
+    test, scaffolds = (
+        read_molecules(folder / f"{name}.csv.gz", same, cache=cache, quiet=quiet)
+        for name in ("test", "test_scaffolds")
+    )
+    parts = divide(train, (len(train) - MOSES_VALIDATION, MOSES_VALIDATION, 0))
+    return Splits(parts.train, parts.validation, test, scaffolds)
+
+
+def read_splits(
+    path: str | Path,
+    reading: Reading = DEFAULT,
+    *,
+    column: str = "smiles",
+    seed: int = 0,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> Splits:
+    """Read a file with `read_molecules`; a tenth, drawn with `seed`, validates, another tests.
+
+    Raises:
+        InputError: As `read_molecules`, or there are fewer than three molecules.
+    """
+    store = read_molecules(path, reading, column=column, cache=cache, quiet=quiet)
+    if len(store) < 3:
+        raise InputError(
+            f"{path} has {len(store)} usable molecules; expected three at least, to train, "
+            "validate and test."
+        )
+    tenth = max(1, len(store) // 10)
+    return divide(store, (len(store) - 2 * tenth, tenth, tenth), seed)
+
+
+def divide(store: GraphStore, counts: Sequence[int], seed: int = 0) -> Splits:
+    """Deal graphs, shuffled with `seed`, to train, validation and test."""
+    order = np.random.default_rng(seed).permutation(len(store))
+    parts = np.split(order, np.cumsum(counts)[:2])
+    return Splits(*(store.subset(part) for part in parts))
+
+
+def read_molecules(
+    path: str | Path,
+    reading: Reading = DEFAULT,
+    *,
+    column: str = "smiles",
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> GraphStore:
+    """Read molecules from a file; see `graphs.files.read_records` for its forms.
+
+    Rows that cannot be used are skipped, listed in a file, and announced with its path; so is how
+    many molecules have lost isotopes, stereochemistry and the like.
+
+    Args:
+        path: The file.
+        reading: How molecules become graphs.
+        column: Name of the column of SMILES in .csv and .tsv files.
+        cache: Where to keep graphs; `refine_core.archive.default_cache()` when not given.
+        quiet: Whether to show no progress.
+
+    Raises:
+        InputError: The file does not exist, is empty, lacks the column, or no row can be used.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give one of molecules, e.g. .smi, .csv or .sdf.")
+    options = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(reading)}
+    named = sha256(path) + json.dumps(options, sort_keys=True)
+    key = hashlib.sha256(named.encode()).hexdigest()[:16]
+    kept = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
+    listing = kept.with_suffix(".skipped.csv")
+    if not kept.exists():
+        _read(path, reading, column, quiet, kept, listing)
+    store = load(kept)
+    _announce(path, store, listing)
+    return store
+
+
+def _read(
+    path: Path, reading: Reading, column: str, quiet: bool, kept: Path, listing: Path
+) -> None:
+    """Read a file into the cache."""
+    records = read_records(path, column)
+    found = collect_molecules(records.texts, reading, quiet=quiet)
+    if not len(found.store):
+        place, reason = found.skipped[0]
+        raise InputError(
+            f"none of the {len(records.texts)} rows of {path} can be used, the first "
+            f"({_shown(records.texts[place])}) because {reason}; give molecules, one a row."
+        )
+    _list(records, found.skipped, listing)
+    columns = {name: values[found.kept] for name, values in records.columns.items()}
+    save(replace(found.store, properties=columns), kept)
+
+
+def _list(records: Records, skipped: Sequence[tuple[int, str]], listing: Path) -> None:
+    """Write down which rows were skipped."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "molecule", "reason"])
+    writer.writerows(
+        (records.numbers[place], _shown(records.texts[place]), reason) for place, reason in skipped
+    )
+    write_text(listing, text.getvalue())
+
+
+def _shown(text: str) -> str:
+    """SMILES, or the title of a mol block."""
+    return text.split("\n", 1)[0].strip()
+
+
+def _announce(path: Path, store: GraphStore, listing: Path) -> None:
+    """Say what the file has lost."""
+    if skipped := store.report["skipped"]:
+        rows = skipped + store.report["kept"]
+        log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)
+    for what, count in store.report["dropped"].items():
+        log.warning("%s: %s dropped from %d molecules", path, what, count)

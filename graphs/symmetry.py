@@ -1,0 +1,104 @@
+"""Whether a trained model treats nodes as a set, part by part."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphs.graph import GraphBatch
+from graphs.invariance import (
+    assert_exchangeable,
+    assert_permutation_equivariant,
+    assert_permutation_invariant,
+    check_model,
+    graph_example,
+)
+from graphs.partition import Partition
+from graphs.tokenizer import ContractionTokenizer
+from graphs.trained import GraphModel
+from graphs.walk import walk
+from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+
+
+class Hidden(nn.Module):
+    """Embedding and transformer on a graph whose nodes are the clusters: (b, n, d)."""
+
+    def __init__(self, refiner: Refiner) -> None:
+        super().__init__()
+        self.embed, self.transformer = refiner.embed, refiner.transformer
+        self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
+
+    def forward(self, graphs: GraphBatch) -> Tensor:
+        """Hidden states of the nodes."""
+        state = finest(graphs, self.tokens.labels, self.tokens.kinds)
+        hidden: Tensor = self.transformer(self.embed(state, 1))[:, : graphs.nodes.shape[1]]
+        return hidden * graphs.valid[:, :, None]
+
+
+class LogProb(nn.Module):
+    """Tokeniser and refiner: log-probability (b,) of graphs whose symmetry is broken by names."""
+
+    def __init__(self, refiner: Refiner) -> None:
+        super().__init__()
+        self.refiner = refiner
+        self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
+
+    def forward(self, graphs: GraphBatch, name: Tensor) -> Tensor:
+        """Log-probabilities (b,), large and negative where a graph is larger than any known."""
+        noise = Noise(0, torch.arange(len(graphs)))
+        labels, kinds, parallel = self.tokens.labels, self.tokens.kinds, self.tokens.parallel
+        trace = self.tokens.trace(walk(graphs, noise, labels, kinds, parallel, name))
+        given = self.refiner.distributions(trace.states[:-1])
+        each = [d.log_prob(code) for d, code in zip(given, trace.codes, strict=True)]
+        return torch.stack(each).sum(0).nan_to_num(neginf=-1e4)
+
+
+def finest(graphs: GraphBatch, labels: int, kinds: int) -> Partition:
+    """State of which every cluster is a node."""
+    b, i, j = torch.nonzero(torch.triu(graphs.edges, 1), as_tuple=True)
+    count = torch.bincount(b, minlength=len(graphs))
+    slot = torch.arange(len(b), device=b.device) - (count.cumsum(0) - count)[b]
+    wide = int(count.max()) if len(b) else 0
+    ends, label = b.new_zeros(len(graphs), wide, 2), b.new_zeros(len(graphs), wide)
+    ends[b, slot] = torch.stack([i, j], 1)
+    label[b, slot] = graphs.edges[b, i, j] - 1
+    return Partition(
+        nodes=F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None],
+        inner=b.new_zeros(*graphs.valid.shape, kinds),
+        valid=graphs.valid,
+        ends=ends,
+        label=label,
+        real=torch.arange(wide, device=b.device) < count[:, None],
+        split=torch.zeros_like(graphs.valid),
+        noise=Noise(0, torch.arange(len(graphs))),
+    )
+
+
+def check(model: GraphModel, *, draws: int = 1000, seed: int = 0) -> bool:
+    """Print a table of errors and p-values; whether nothing leaks the order of the nodes.
+
+    Args:
+        model: To check, on the CPU.
+        draws: Graphs to draw for the test of the sampler's law.
+        seed: Of relabellings and draws.
+    """
+    batch = graph_example(model.vocabulary, seed=seed)
+    name = torch.rand(batch.valid.shape, generator=torch.Generator().manual_seed(seed))
+    hidden, likely = Hidden(model.refiner).eval(), LogProb(model.refiner).eval()
+    return check_model(
+        [
+            (
+                "embedding, transformer",
+                lambda: assert_permutation_equivariant(hidden, batch, seed=seed),
+            ),
+            (
+                "tokeniser, refiner",
+                lambda: assert_permutation_invariant(
+                    likely, batch, node_inputs=[name.double()], seed=seed
+                ),
+            ),
+            ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s))),
+        ]
+    )

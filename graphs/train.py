@@ -1,0 +1,77 @@
+"""Training a generator of graphs."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from graphs.config import GraphsConfig
+from graphs.data import Properties, WithProperties, all_connected, batches, limits, splits
+from graphs.model import build
+from graphs.support import Support
+from graphs.trained import GraphModel
+from refine_core.noise import Noise, derive
+from refine_core.refiner import Refiner
+from refine_core.runs import Run
+from refine_core.training import fit
+
+JUDGED = 512  # validation graphs, and samples, that each epoch is judged by
+
+
+def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = False) -> GraphModel:
+    """Train a model; continue where an earlier call was stopped.
+
+    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+
+    Raises:
+        InputError: The data cannot be used, see `graphs.data.splits`.
+    """
+    parts = splits(config.data, seed=config.seed, quiet=quiet)
+    properties = Properties.of(parts.train, config.data.properties)
+    connected, most = all_connected(parts.train), limits(parts.train)
+    support = None
+    if config.model.bounded:
+        support = Support.of(batches(parts.train), parts.train.vocabulary)
+    torch.manual_seed(derive(config.seed, 1))
+    refiner = build(
+        config.model,
+        parts.train.vocabulary,
+        most,
+        connected=connected,
+        properties=len(properties.names),
+        support=support,
+    )
+    held = WithProperties(parts.validation, properties)
+
+    def model(module: nn.Module) -> GraphModel:
+        assert isinstance(module, Refiner)
+        return GraphModel(
+            module, config, parts.train.vocabulary, most, connected, properties, support
+        )
+
+    def validate(module: nn.Module) -> dict[str, float]:
+        index = torch.arange(min(JUDGED, len(held)))
+        held_out = held[index]
+        context = held_out[1] if len(held_out) > 1 else None
+        assert isinstance(module, Refiner)
+        nats = module.code_log_prob(held_out[0], context, Noise(0, index)).sum(1).mean()
+        bits = {"validation_bits": -float(nats) / float(torch.log(torch.tensor(2.0)))}
+        made = model(module)
+        if not made.is_molecular:
+            return bits
+        smiles = made.smiles(made.sample(JUDGED))
+        return bits | {"valid": sum(text is not None for text in smiles) / JUDGED}
+
+    fitted, _ = fit(
+        refiner,
+        WithProperties(parts.train, properties),
+        config.model.training,
+        seed=derive(config.seed, 2),
+        run=Run.start(runs / config.name, config, config.seed),
+        validate=validate,
+        title="graphs",
+        quiet=quiet,
+    )
+    result = model(fitted)
+    result.save(runs / config.name / "model.safetensors")
+    return result

@@ -1,0 +1,213 @@
+"""Trained models: kept as one file, and what a user does with one.
+
+>>> model = load("qm9")                                            # doctest: +SKIP
+>>> model.smiles(model.sample(4, seed=0))                          # doctest: +SKIP
+['CC1(C)CC1C=O', 'OCC1CC1C#N', 'CC1OC2CC2N1C', 'CCC(=O)C1CN1']
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.config import GraphsConfig
+from graphs.data import Properties
+from graphs.graph import GraphBatch, Vocabulary
+from graphs.model import build
+from graphs.partition import Parallel
+from graphs.support import Support
+from graphs.tokenizer import ContractionTokenizer
+from refine_core import checkpoint
+from refine_core.config import from_dict, to_dict
+from refine_core.errors import InputError, suggest
+from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+
+KIND = "graphs.model"
+SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass
+class GraphModel:
+    """A trained generator of graphs.
+
+    Args:
+        refiner: In evaluation mode.
+        config: That made it.
+        vocabulary: What its labels mean.
+        limits: Largest counts, see `graphs.tokenizer.ContractionTokenizer`.
+        connected: Whether all graphs are in one piece.
+        properties: What it is conditioned on.
+        support: What splits may be drawn, see `graphs.support`.
+    """
+
+    refiner: Refiner
+    config: GraphsConfig
+    vocabulary: Vocabulary
+    limits: tuple[int, ...]
+    connected: bool
+    properties: Properties
+    support: Support | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes; graphs come from and go to the CPU."""
+        return next(self.refiner.parameters()).device
+
+    @property
+    def is_molecular(self) -> bool:
+        """Whether its graphs are molecules."""
+        return self.vocabulary.nodes != ("",)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        where: dict[str, float] | None = None,
+        guidance: float | None = None,
+        parallel: Parallel | None = None,
+        temperature: float | None = None,
+        batch: int = 250,
+    ) -> GraphBatch:
+        """Draw graphs; graph i depends on the seed and i only, not on `count` or `batch`.
+
+        Args:
+            count: Of graphs.
+            seed: Of the draw.
+            where: Wanted values of properties by name, in the data's units.
+            guidance: Weight of classifier-free guidance; by default the model's.
+            parallel: Clusters that split in one call; by default the model's.
+            temperature: By default the model's.
+            batch: Graphs at a time.
+
+        Raises:
+            InputError: The model does not know a property.
+        """
+        default = self.config.sampling
+        tokens = cast(ContractionTokenizer, self.refiner.tokenizer)
+        tokens.parallel = parallel or default.parallel
+        context = self.properties.request(where, count).to(self.device) if where else None
+        schedule = self.refiner.schedule.with_(
+            temperature=default.temperature if temperature is None else temperature,
+            guidance=(default.guidance if guidance is None else guidance) if where else 0.0,
+        )
+        parts = []
+        for index in torch.arange(count).split(batch):
+            given = None if context is None else context[index]
+            noise = Noise(seed, index.to(self.device))
+            parts.append(self.refiner.sample(noise, given, schedule=schedule).to("cpu"))
+        return _stacked(parts)
+
+    @torch.no_grad()
+    def code_log_prob(
+        self, graphs: GraphBatch, *, seed: int = 0, draws: int = 1, context: Tensor | None = None
+    ) -> Tensor:
+        """Lower bound (b,), in nats, on the log-probability of each graph, up to its relabellings.
+
+        The contraction tree is latent: the mean over trees of log p(codes) / q(tree) bounds
+        log p(graph); this is the mean of log p(codes), without the entropy of the trees, and so
+        lower still.
+
+        Args:
+            graphs: b graphs.
+            seed: Of the trees.
+            draws: Trees to average over.
+            context: (b, p) scaled properties.
+        """
+        index = torch.arange(len(graphs), device=self.device)
+        total = torch.zeros(len(graphs))
+        for draw in range(draws):
+            noise = Noise(seed, index).fork(draw)
+            each = self.refiner.code_log_prob(graphs.to(self.device), context, noise)
+            total += each.sum(1).cpu() / draws
+        return total
+
+    def smiles(self, graphs: GraphBatch) -> list[str | None]:
+        """Canonical SMILES, uncorrected; None where RDKit refuses.
+
+        Raises:
+            InputError: The graphs are not molecules.
+        """
+        if not self.is_molecular:
+            raise InputError("This model's graphs are not molecules, so they have no SMILES.")
+        from graphs.chem import to_smiles
+
+        return to_smiles(graphs, self.vocabulary)
+
+    def save(self, path: Path, *, half: bool = True) -> None:
+        """Write the model as one safetensors file, by default in half precision."""
+        meta = {
+            "kind": KIND,
+            "config": to_dict(self.config),
+            "vocabulary": asdict(self.vocabulary),
+            "limits": self.limits,
+            "connected": self.connected,
+            "properties": asdict(self.properties),
+            "support": asdict(self.support) if self.support else None,
+        }
+        checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
+
+
+def load(name: str | Path, device: str = "cpu") -> GraphModel:
+    """A shipped model by name, or a trained one by path (of its file or its run's folder).
+
+    Raises:
+        InputError: If there is no such model, or the file is not one.
+    """
+    saved = checkpoint.load(find(name), KIND)
+    config = from_dict(GraphsConfig, saved.meta["config"])
+    vocabulary = Vocabulary(**saved.meta["vocabulary"])
+    properties = Properties(*(tuple(value) for value in saved.meta["properties"].values()))
+    limits, connected = tuple(saved.meta["limits"]), saved.meta["connected"]
+    bounds = saved.meta["support"]
+    support = Support(*(tuple(value) for value in bounds.values())) if bounds else None
+    refiner = build(
+        config.model,
+        vocabulary,
+        limits,
+        connected=connected,
+        properties=len(properties.names),
+        support=support,
+    )
+    checkpoint.load_into(refiner, saved.tensors)
+    refiner.eval().to(device)
+    return GraphModel(refiner, config, vocabulary, limits, connected, properties, support)
+
+
+def find(name: str | Path) -> Path:
+    """Path of a model's file.
+
+    Raises:
+        InputError: If there is none.
+    """
+    shipped = {path.stem: path for path in SHIPPED.glob("*.safetensors")}
+    if str(name) in shipped:
+        return shipped[str(name)]
+    path = Path(name)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if path.exists():
+        return path
+    known = ", ".join(map(repr, shipped))
+    raise InputError(
+        f"There is no model {str(name)!r}: give {known + ', ' if known else ''}"
+        f"a run's folder, or a .safetensors file.{suggest(str(name), shipped)}"
+    )
+
+
+def _stacked(parts: list[GraphBatch]) -> GraphBatch:
+    """One batch of several, padded to the largest graph."""
+    n = max(part.nodes.shape[1] for part in parts)
+
+    def more(part: GraphBatch) -> int:
+        return n - part.nodes.shape[1]
+
+    return GraphBatch(
+        torch.cat([F.pad(part.nodes, (0, more(part))) for part in parts]),
+        torch.cat([F.pad(part.edges, (0, more(part), 0, more(part))) for part in parts]),
+        torch.cat([F.pad(part.valid, (0, more(part))) for part in parts]),
+    )

@@ -1,0 +1,91 @@
+"""The forward process: contraction of a graph to one cluster, as a binary tree.
+
+Clusters joined by an edge are merged two at a time, along a random matching, until one is left.
+Small clusters go first, so a tree over n nodes is about log2(n) deep. Who merges with whom
+depends on the graph and on one random number per node, never on the order of the nodes: the tree
+is equivariant, and with exchangeable numbers exchangeable.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.graph import GraphBatch
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Binary trees over the nodes of b graphs: 2 n - 1 tree nodes, the first n of them leaves.
+
+    Args:
+        children: (b, 2n - 1, 2) int64 tree nodes merged into each, -1 at leaves and padding.
+        members: (b, 2n - 1, n) bool, the graph's nodes in each.
+        root: (b,) int64.
+    """
+
+    children: Tensor
+    members: Tensor
+    root: Tensor
+
+
+def contract(graphs: GraphBatch, name: Tensor) -> Tree:
+    """Draw one tree per graph.
+
+    Components of a disconnected graph are merged last, as if joined.
+
+    Args:
+        graphs: b graphs, each of at least one node.
+        name: (b, n) numbers in [0, 1), independent and uniform.
+    """
+    count, n = graphs.nodes.shape
+    place = torch.arange(n, device=name.device)
+    members = torch.zeros(count, 2 * n - 1, n, dtype=torch.bool, device=name.device)
+    members[:, :n] = torch.diag_embed(graphs.valid)
+    children = place.new_full((count, 2 * n - 1, 2), -1)
+    led = place.expand(count, n).clone()  # tree node of the cluster that node i leads
+    made = place.new_full((count,), n)
+    alive, size, joined = graphs.valid.clone(), graphs.valid.long(), graphs.edges > 0
+    name = name.double().clone()
+    for step in range(n):
+        if not bool((alive.sum(1) > 1).any()):
+            break
+        partner = _matching(joined, alive, size, name, step)
+        first = partner > place
+        b, i = torch.nonzero(first, as_tuple=True)
+        j = partner[b, i]
+        new = made[b] + first.cumsum(1)[b, i] - 1
+        children[b, new] = torch.stack([led[b, i], led[b, j]], 1)
+        members[b, new] = members[b, led[b, i]] | members[b, led[b, j]]
+        made = made + first.sum(1)
+        led[b, i], alive[b, j] = new, False
+        size[b, i] += size[b, j]
+        name[b, i] = (name[b, i] + name[b, j]) % 1  # not the first's, which is the order's choice
+        leader = place.expand(count, n).clone()
+        leader[b, j] = i
+        merge = F.one_hot(leader, n).float()
+        joined = merge.transpose(1, 2) @ joined.float() @ merge > 0
+    single = graphs.valid.long().argmax(1)
+    return Tree(children, members, torch.where(made > n, made - 1, single))
+
+
+def _matching(joined: Tensor, alive: Tensor, size: Tensor, name: Tensor, step: int) -> Tensor:
+    """(b, n) partner of each cluster in a random matching, -1 for none.
+
+    Two clusters are matched where each is the other's first choice: of its neighbours those with
+    which it makes the smallest cluster, and of these a random one.
+    """
+    n = joined.shape[1]
+    both = (alive[:, :, None] & alive[:, None, :]) & ~torch.eye(
+        n, dtype=torch.bool, device=name.device
+    )
+    joined = joined & both
+    # Where nothing is joined any more, anything may be.
+    joined = torch.where(joined.flatten(1).any(1)[:, None, None], joined, both)
+    # A number for every pair and step, of the fractional part of a large multiple of its names.
+    pair = (name[:, :, None] + name[:, None]) * (4e5 + 1e5 * step) % 1
+    cost = (size[:, :, None] + size[:, None, :] + pair).masked_fill(~joined, torch.inf)
+    best = cost.argmin(2)
+    mutual = best.gather(1, best) == torch.arange(n, device=best.device)
+    return torch.where(mutual & joined.any(2), best, -1)

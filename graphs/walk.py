@@ -1,0 +1,210 @@
+"""Codes of a graph: the walk down its contraction tree."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.graph import GraphBatch
+from graphs.partition import Parallel, choose
+from graphs.tree import Tree, contract
+from refine_core.noise import Noise
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What encoding leaves for the loop to replay.
+
+    Args:
+        codes: One (b, m + e, g) tensor per scale, see `graphs.split.divide`.
+        noise: Of the tree and of the choice of clusters.
+    """
+
+    codes: list[Tensor]
+    noise: Noise
+
+    def __len__(self) -> int:
+        """Count of graphs."""
+        return len(self.noise.index)
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Edges (b, e) of a batch: the nodes at both ends (b, e, 2), labels from 0, which are real."""
+
+    ends: Tensor
+    label: Tensor
+    real: Tensor
+
+    @classmethod
+    def of(cls, graphs: GraphBatch) -> "_Edges":
+        b, i, j = torch.nonzero(torch.triu(graphs.edges, 1), as_tuple=True)
+        count = torch.bincount(b, minlength=len(graphs))
+        slot = torch.arange(len(b), device=b.device) - (count.cumsum(0) - count)[b]
+        width = int(count.max()) if len(b) else 0
+        ends = b.new_zeros(len(graphs), width, 2)
+        ends[b, slot] = torch.stack([i, j], 1)
+        label = b.new_zeros(len(graphs), width)
+        label[b, slot] = graphs.edges[b, i, j] - 1
+        return cls(ends, label, torch.arange(width, device=b.device) < count[:, None])
+
+    def at(self, place: Tensor) -> Tensor:
+        """(b, e, 2) clusters at the ends, given the cluster of each node (b, n)."""
+        return place.gather(1, self.ends.flatten(1)).view_as(self.ends)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Clusters before a scale: tree nodes (b, m), each graph node's cluster (b, n), splits."""
+
+    node: Tensor
+    place: Tensor
+    split: Tensor
+
+
+def walk(
+    graphs: GraphBatch,
+    noise: Noise,
+    labels: int,
+    kinds: int,
+    parallel: Parallel,
+    name: Tensor | None = None,
+) -> Walk:
+    """Draw a tree and the order in which its clusters split; write down the codes.
+
+    Args:
+        graphs: b graphs.
+        noise: Names them.
+        labels: Count T of node labels.
+        kinds: Count O of edge labels.
+        parallel: See `graphs.partition.choose`.
+        name: (b, n) numbers that break the nodes' symmetry; by default drawn from `noise`.
+    """
+    name = noise.uniform(0, graphs.nodes.shape[1]) if name is None else name
+    tree, edges = contract(graphs, name), _Edges.of(graphs)
+    # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
+    nodes = tree.members.float() @ F.one_hot(graphs.nodes, labels).float()
+    ends = [_pick(tree.members, edges.ends[:, :, side]) for side in (0, 1)]
+    kind = F.one_hot(edges.label, kinds).float() * edges.real[:, :, None]
+    inner = (ends[0] & ends[1]).float() @ kind
+    sums = torch.cat([nodes, inner], 2).long()
+    children = _ordered(tree, sums, name, labels)
+    steps = _descend(tree, children, edges, sums[:, :, :labels].sum(2), noise, parallel)
+    edges = _revealed(tree, children, steps, edges)
+    whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
+    codes = [F.pad(whole, (0, 2 * kinds))]
+    codes += [_code(tree, children, sums, edges, step, kinds) for step in steps]
+    return Walk(codes, noise)
+
+
+def _pick(members: Tensor, node: Tensor) -> Tensor:
+    """(b, 2n - 1, e): whether tree nodes hold graph nodes (b, e)."""
+    return members.gather(2, node[:, None].expand(-1, members.shape[1], -1))
+
+
+def _ordered(tree: Tree, sums: Tensor, name: Tensor, labels: int) -> Tensor:
+    """Children with the larger first: by nodes, then by its sums, then at random."""
+    pair = tree.children.clamp(min=0)
+    both = sums.gather(1, pair.flatten(1)[:, :, None].expand(-1, -1, sums.shape[2]))
+    both = torch.cat([both[:, :, :labels].sum(2, keepdim=True), both], 2)
+    gap = both[:, 0::2] - both[:, 1::2]
+    lead = (gap != 0).long().argmax(2, keepdim=True)
+    sign = gap.gather(2, lead)[:, :, 0].sign().double()
+    draw = (tree.members.double() @ name[:, :, None].double())[:, :, 0] * 7919 % 1
+    draw = draw.gather(1, pair.flatten(1)).view_as(pair)
+    draw = draw[:, :, 0] - draw[:, :, 1]
+    swap = torch.where(sign == 0, draw, sign) < 0
+    return torch.where(swap[:, :, None], tree.children.flip(2), tree.children)
+
+
+def _descend(
+    tree: Tree, children: Tensor, edges: _Edges, size: Tensor, noise: Noise, parallel: Parallel
+) -> list[_Step]:
+    """Split from the root down to single nodes."""
+    node, count = tree.root[:, None], torch.ones_like(tree.root)
+    place = torch.zeros_like(tree.members[:, 0], dtype=torch.int64)
+    steps: list[_Step] = []
+    while True:
+        m = node.shape[1]
+        valid = torch.arange(m, device=node.device) < count[:, None]
+        ends = edges.at(place)
+        joined = torch.zeros(len(node), m, m, dtype=torch.bool, device=node.device)
+        b, e = torch.nonzero(edges.real, as_tuple=True)
+        i, j = ends[b, e].unbind(1)
+        joined[b, i, j] = joined[b, j, i] = True
+        sizes = size.gather(1, node) * valid
+        step = len(steps) + 1
+        split = choose(sizes, joined, noise.uniform(step, m), parallel)
+        if not bool(split.any()):
+            return steps
+        steps.append(_Step(node, place, split))
+        both = children.gather(1, node[:, :, None].expand(-1, -1, 2))
+        fresh = count[:, None] + split.cumsum(1) - 1
+        wide = int((count + split.sum(1)).max())
+        b, i = torch.nonzero(split, as_tuple=True)
+        node = F.pad(torch.where(split, both[:, :, 0], node), (0, wide - m))
+        node[b, fresh[b, i]] = both[b, i, 1]
+        second = _moves(tree, both, split, place)
+        place = torch.where(second, fresh.gather(1, place), place)
+        count = count + split.sum(1)
+
+
+def _moves(tree: Tree, both: Tensor, split: Tensor, place: Tensor) -> Tensor:
+    """(b, n): whether each graph node goes to the second child of a cluster that splits."""
+    second = both[:, :, 1].clamp(min=0).gather(1, place)
+    rows = torch.arange(len(place), device=place.device)[:, None]
+    inside = tree.members[rows, second, torch.arange(place.shape[1], device=place.device)]
+    return inside & split.gather(1, place)
+
+
+def _revealed(tree: Tree, children: Tensor, steps: list[_Step], edges: _Edges) -> _Edges:
+    """Edges in the order and direction in which `divide` meets them.
+
+    By the scale whose split parts their ends, then by the cluster split, then by label; the end in
+    the first child comes first.
+    """
+    never = torch.iinfo(torch.int64).max
+    key = torch.full_like(edges.label, never)
+    turned = torch.zeros_like(edges.real)
+    for scale, step in reversed(list(enumerate(steps))):
+        ends = edges.at(step.place)
+        # Going backwards, the first scale at which an edge lies inside a cluster is its last.
+        met = (ends[:, :, 0] == ends[:, :, 1]) & edges.real & (key == never)
+        rank = (scale * 10**6 + ends[:, :, 0]) * 10**3 + edges.label
+        key = torch.where(met, rank, key)
+        both = children.gather(1, step.node[:, :, None].expand(-1, -1, 2))
+        second = _moves(tree, both, step.split, step.place).gather(1, edges.ends[:, :, 0])
+        turned = turned | (met & second)
+    ends = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
+    order = key.argsort(dim=1, stable=True)
+    ends = ends.gather(1, order[:, :, None].expand_as(ends))
+    return _Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
+
+
+def _code(
+    tree: Tree, children: Tensor, sums: Tensor, edges: _Edges, step: _Step, kinds: int
+) -> Tensor:
+    """Codes (b, m + e, g) of one scale, for e edges between clusters."""
+    digits = sums.shape[2] + 2 * kinds
+    both = children.gather(1, step.node[:, :, None].expand(-1, -1, 2)).clamp(min=0)
+    wide = sums.shape[2]
+
+    def of(node: Tensor) -> Tensor:
+        return sums.gather(1, node[:, :, None].expand(-1, -1, wide))
+
+    first, second = of(both[:, :, 0]), of(both[:, :, 1])
+    join = (of(step.node) - first - second)[:, :, -kinds:]
+    ends = edges.at(step.place)
+    real = edges.real & (ends[:, :, 0] != ends[:, :, 1])
+    shown = int(real.sum(1).max())
+    goes = _moves(tree, both, step.split, step.place)
+    goes = edges.at(goes) & real[:, :, None]
+    stays = torch.zeros_like(join)
+    for side in (0, 1):
+        b, e = torch.nonzero(real & ~goes[:, :, side], as_tuple=True)
+        place = (b, ends[b, e, side], edges.label[b, e])
+        stays.index_put_(place, torch.ones_like(b), accumulate=True)
+    code = torch.cat([first, join, stays], 2) * step.split[:, :, None]
+    bits = F.pad(goes[:, :shown].long(), (0, digits - 2))
+    return torch.cat([code, bits], 1)

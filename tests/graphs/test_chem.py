@@ -1,0 +1,280 @@
+"""Molecules to graphs and back; RDKit itself is only met through `graphs.chem`."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graphs.chem import (
+    Reading,
+    canonical,
+    collect_molecules,
+    corrected,
+    is_connected,
+    parallel,
+    parse,
+    to_graphs,
+    to_smiles,
+)
+from graphs.chem.drawing import draw_grid
+from graphs.chem.labels import atom_name, atom_number
+from graphs.chem.output import write_molecules
+from graphs.chem.properties import PROPERTIES, property_values
+from graphs.files import read_records
+from graphs.graph import GraphBatch, Vocabulary
+from refine_core.errors import InputError
+
+MOLECULES = [
+    "C",
+    "c1ccccc1",
+    "c1cc[nH]c1",
+    "c1ccc2[nH]ccc2c1",
+    "c1cc[nH+]cc1",
+    "C[N+](C)(C)CC(=O)[O-]",
+    "[C-]#[O+]",
+    "CC#N",
+    "O=[N+]([O-])c1ccccc1",
+    "CS(=O)(=O)N",
+    "[NH4+].[Cl-]",
+    "N#CC1=CC2CC12",
+    "O=c1[nH]cnc2[nH]cnc12",
+    "FC(Cl)Br",
+    "c1ccc(cc1)-c1ccccc1",
+    "OP(O)(O)=O",
+    "[O-]Cl(=O)(=O)=O.[Na+]",
+    "C1=CC=CC=CC=C1",
+    "c1ccc2cccc-2cc1",
+]
+READINGS = [
+    Reading(hydrogens=hydrogens, aromatic=aromatic)
+    for hydrogens in (False, True)
+    for aromatic in (False, True)
+]
+PLAIN = Vocabulary(("C", "N", "O", "F", "N+1", "O-1"), ("SINGLE", "DOUBLE", "TRIPLE"))
+
+
+def graph(
+    nodes: list[str], *edges: tuple[int, int, str], vocabulary: Vocabulary = PLAIN
+) -> GraphBatch:
+    """A batch of one graph, given by names."""
+    labels = torch.tensor([[vocabulary.nodes.index(name) for name in nodes]], dtype=torch.int64)
+    bonds = torch.zeros(1, len(nodes), len(nodes), dtype=torch.int64)
+    for i, j, name in edges:
+        bonds[0, i, j] = bonds[0, j, i] = 1 + vocabulary.edges.index(name)
+    return GraphBatch(labels, bonds, torch.ones(1, len(nodes), dtype=torch.bool))
+
+
+@pytest.mark.parametrize("reading", READINGS, ids=str)
+def test_smiles_in_is_smiles_out_under_any_relabelling_and_padding(reading: Reading) -> None:
+    found = collect_molecules(MOLECULES, reading, quiet=True)
+    assert not found.skipped
+    (batch,) = found.store[torch.arange(len(MOLECULES))]
+    expected = [canonical(smiles) for smiles in MOLECULES]
+    assert found.store.text(torch.arange(len(MOLECULES))) == expected
+    assert to_smiles(batch, found.store.vocabulary) == expected
+    order = torch.rand(batch.valid.shape).argsort(1)  # padding ends up in between
+    assert to_smiles(batch.permute(order), found.store.vocabulary) == expected
+
+
+def test_labels_hold_charge_kekule_bonds_and_what_was_asked_for() -> None:
+    plain = collect_molecules(["C[N+](C)(C)C", "c1cc[nH]c1", "[O-]C=O"], Reading(), quiet=True)
+    assert plain.store.vocabulary == Vocabulary(("C", "N", "O", "N+1", "O-1"), PLAIN.edges[:2])
+    bonds = plain.store[torch.tensor([1])][0].edges[0].triu().flatten()
+    assert bonds.bincount().tolist()[1:] == [3, 2]
+    aromatic = collect_molecules(["c1cc[nH]c1", "c1ccncc1"], Reading(aromatic=True), quiet=True)
+    assert aromatic.store.vocabulary == Vocabulary(("C", "N", "NH"), ("AROMATIC",))
+    explicit = collect_molecules(["CO"], Reading(hydrogens=True), quiet=True).store
+    assert explicit.vocabulary.nodes == ("H", "C", "O") and explicit.sizes.tolist() == [6]
+
+
+@pytest.mark.parametrize("element", [1, 6, 35, 118])
+@pytest.mark.parametrize("charge", [-3, -1, 0, 1, 4])
+def test_atom_numbers_are_distinct_and_have_names(element: int, charge: int) -> None:
+    number = atom_number(element, charge, False)
+    assert number != atom_number(element, charge, True) != atom_number(element, -charge, False)
+    assert atom_name(number).endswith(f"{charge:+d}" if charge else "")
+    assert number >= atom_number(element, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("C1CC", "not a SMILES"),
+        ("hello world", "not a SMILES"),
+        ("", "no atoms"),
+        ("CC(C)(C)(C)C", "alence"),
+        ("c1cccc1", "ekul"),
+        ("C[CH2]", "radical"),
+        ("*C", "wildcard"),
+        ("[H][H]", "hydrogen that no bond implies"),
+        ("N->[Fe]", "bond of type DATIVE"),
+        ("C" * 201, "201 atoms, more than the 200"),
+        ("O=[PH2]O", "not recovered"),
+    ],
+)
+def test_refused_with_the_reason(text: str, reason: str) -> None:
+    found = parse(text)
+    assert isinstance(found, str) and reason in found
+
+
+def test_what_labels_cannot_hold_is_dropped_and_counted() -> None:
+    texts = ["[13CH4]", "C[C@H](N)O", "F/C=C/F", "[2H]C([2H])[2H]", "[CH3:1]O", "CC.O", "CC"]
+    found = collect_molecules(texts, Reading(), quiet=True)
+    expected = ["C", "CC(N)O", "FC=CF", "C", "CO", "CC.O", "CC"]
+    assert found.store.text(torch.arange(7)) == expected
+    counts = {"isotopes": 2, "stereochemistry": 2, "atom maps": 1}
+    assert found.store.report == {"kept": 7, "skipped": 0, "dropped": counts}
+    largest = collect_molecules(texts, Reading(largest_fragment=True), quiet=True)
+    assert largest.store.smiles(5) == "CC"
+    assert largest.store.report["dropped"] == {**counts, "smaller fragments": 1}
+
+
+def test_raw_writing_repairs_nothing() -> None:
+    five = graph(["C"] * 6, *((0, k, "SINGLE") for k in range(1, 6)))
+    triple = graph(["O", "C"], (0, 1, "TRIPLE"))
+    apart = graph(["C", "O", "C"], (0, 2, "SINGLE"))
+    nothing = GraphBatch(
+        *(
+            torch.zeros(1, *shape).to(kind)
+            for shape, kind in [((2,), torch.int64), ((2, 2), torch.int64), ((2,), torch.bool)]
+        )
+    )
+    assert [to_smiles(batch, PLAIN) for batch in (five, triple, nothing)] == [[None]] * 3
+    assert to_smiles(apart, PLAIN) == ["CC.O"] and not is_connected("CC.O")
+    ring = Vocabulary(("C",), ("AROMATIC",))
+    five_ring = graph(
+        ["C"] * 5, *((k, (k + 1) % 5, "AROMATIC") for k in range(5)), vocabulary=ring
+    )
+    assert to_smiles(five_ring, ring) == [None]
+    explicit = Vocabulary(("H", "C"), ("SINGLE",))
+    methyl = graph(
+        ["C", "H", "H", "H"], *((0, k, "SINGLE") for k in (1, 2, 3)), vocabulary=explicit
+    )
+    assert to_smiles(methyl, explicit) == [None]
+
+
+def test_correction_weakens_the_strongest_offending_bond() -> None:
+    triple = graph(["O", "C"], (0, 1, "TRIPLE"))
+    assert corrected(triple, PLAIN) == ["C=O"]
+    five = graph(["C"] * 6, *((0, k, "SINGLE") for k in range(1, 6)))
+    assert corrected(five, PLAIN) == ["CC(C)(C)C"]
+    fluorine = graph(["C", "F", "C", "C"], (0, 1, "SINGLE"), (1, 2, "SINGLE"), (2, 3, "SINGLE"))
+    assert corrected(fluorine, PLAIN) in (["CCF"], ["CC"])
+    valid = collect_molecules(MOLECULES[:9], Reading(), quiet=True).store
+    (batch,) = valid[torch.arange(9)]
+    assert corrected(batch, valid.vocabulary) == to_smiles(batch, valid.vocabulary)
+
+
+def test_correction_leaves_no_random_graph_invalid() -> None:
+    edges = torch.randint(0, 4, (200, 7, 7)).triu(1)
+    edges = edges * (torch.rand(edges.shape) < 0.5)
+    batch = GraphBatch(
+        torch.randint(0, 4, (200, 7)), edges + edges.mT, torch.ones(200, 7, dtype=torch.bool)
+    )
+    raw, repaired = to_smiles(batch, PLAIN), corrected(batch, PLAIN)
+    assert 0 < sum(smiles is not None for smiles in raw) < 200
+    for smiles in repaired:
+        assert smiles is not None and canonical(smiles) == smiles and is_connected(smiles)
+
+
+def test_scaffolds_for_a_model() -> None:
+    batch = to_graphs(["c1ccccc1", "CC"], PLAIN)
+    assert to_smiles(batch, PLAIN) == ["c1ccccc1", "CC"]
+    for smiles, sentence in [
+        ("C1CC", "'C1CC' cannot be used: it is not a SMILES"),
+        ("CBr", "it has Br, outside the vocabulary C, N, O, F, N"),
+        ("C" * 400, "it has 400 atoms, more than the 200 allowed"),
+    ]:
+        with pytest.raises(InputError, match=sentence):
+            to_graphs(["CC", smiles], PLAIN)
+
+
+def test_workers_return_what_one_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "CHUNK", 100)
+    texts = [smiles for smiles in [*MOLECULES, "C1CC", "C[CH2]"] for _ in range(40)]
+    alone, shared = (
+        collect_molecules(texts, Reading(), workers=workers, quiet=True) for workers in (1, 2)
+    )
+    assert alone.skipped == shared.skipped and len(alone.skipped) == 80
+    assert np.array_equal(alone.kept, shared.kept)
+    assert alone.store.report == shared.store.report
+    for name, array in vars(alone.store.arrays).items():
+        assert np.array_equal(array, getattr(shared.store.arrays, name)), name
+
+
+def test_properties_of_known_molecules() -> None:
+    values = property_values(["CC(=O)Oc1ccccc1C(=O)O", None], list(PROPERTIES))
+    aspirin = {name: column[0] for name, column in values.items()}
+    assert aspirin["weight"] == pytest.approx(180.16, abs=0.01)
+    assert aspirin["tpsa"] == pytest.approx(63.6, abs=0.01)
+    assert aspirin["logp"] == pytest.approx(1.31, abs=0.01)
+    assert aspirin["qed"] == pytest.approx(0.55, abs=0.01)
+    assert aspirin["sa"] == pytest.approx(1.58, abs=0.01)
+    whole = ("atoms", "rings", "aromatic_rings", "donors", "acceptors", "charge")
+    assert [aspirin[name] for name in whole] == [13, 1, 1, 1, 3, 0]
+    assert all(np.isnan(column[1]) for column in values.values())
+    with pytest.raises(InputError, match="Did you mean 'logp'"):
+        property_values(["C"], ["logP2"])
+
+
+@pytest.mark.parametrize("coordinates", ["2d", "3d"])
+def test_written_files_are_read_again(tmp_path: Path, coordinates: str) -> None:
+    smiles = ["CCO", "c1ccccc1", "C[N+](C)(C)C"]
+    numbers = {"gap": np.array([0.25, np.nan, -3], np.float32)}
+    for suffix in ("smi", "csv", "sdf"):
+        path = tmp_path / f"molecules.{suffix}"
+        write_molecules(smiles, path, numbers, coordinates=coordinates)  # type: ignore[arg-type]
+        records = read_records(path)
+        found = collect_molecules(records.texts, Reading(), quiet=True)
+        assert found.store.text(torch.arange(3)) == [canonical(text) for text in smiles]
+        assert found.store.report["dropped"] == {}
+        if suffix != "smi":
+            assert np.array_equal(records.columns["gap"], numbers["gap"], equal_nan=True)
+    block = read_records(tmp_path / "molecules.sdf").texts[0].splitlines()
+    atoms = 9 if coordinates == "3d" else 3
+    rows = np.array([[float(x) for x in line.split()[:3]] for line in block[4 : 4 + atoms]])
+    assert rows[:, :2].std() > 0.5 and (rows[:, 2].std() > 0.1) == (coordinates == "3d")
+    with (tmp_path / "molecules.csv").open() as file:
+        assert next(csv.reader(file)) == ["smiles", "gap"]
+
+
+def test_conformers_follow_the_seed(tmp_path: Path) -> None:
+    contents = []
+    for seed in (0, 0, 1):
+        write_molecules(["CCCCO"], tmp_path / "a.sdf", coordinates="3d", seed=seed)
+        contents.append((tmp_path / "a.sdf").read_text().splitlines()[4:])
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_pictures(tmp_path: Path) -> None:
+    draw_grid(["CCO", "c1ccccc1", "C"], tmp_path / "grid.png", columns=2)
+    header = (tmp_path / "grid.png").read_bytes()[:24]
+    assert header[1:4] == b"PNG"
+    assert [int.from_bytes(header[k : k + 4], "big") for k in (16, 20)] == [400, 400]
+    draw_grid(["CCO"], tmp_path / "grid.svg", legends=["ethanol"])
+    assert "<svg" in (tmp_path / "grid.svg").read_text()
+
+
+def test_wrong_output(tmp_path: Path) -> None:
+    calls: list[tuple[Callable[[], object], str]] = [
+        (
+            lambda: write_molecules(["C"], tmp_path / "a.xyz"),
+            "suffix '.xyz'; expected one of .smi",
+        ),
+        (lambda: write_molecules(["C1"], tmp_path / "a.sdf"), "'C1' is not a molecule"),
+        (lambda: draw_grid(["C"], tmp_path / "a.jpg"), "expected .png or .svg"),
+        (lambda: draw_grid([], tmp_path / "a.png"), "no molecule to draw"),
+        (lambda: draw_grid(["C", "C1"], tmp_path / "a.png"), "'C1' is not a molecule"),
+        (
+            lambda: to_smiles(graph(["C"]), Vocabulary(("Xx",), PLAIN.edges)),
+            "'Xx' is not the name of an atom",
+        ),
+        (lambda: to_smiles(graph(["C"]), Vocabulary(("C",), ("HALF",))), "'HALF' is not the name"),
+    ]
+    for call, sentence in calls:
+        with pytest.raises(InputError, match=sentence):
+            call()
+    assert not list(tmp_path.iterdir())

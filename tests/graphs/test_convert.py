@@ -1,0 +1,109 @@
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+import torch
+
+from graphs.convert import from_networkx, from_pyg, to_networkx, to_pyg
+from graphs.graphml import read_graphml, write_graphml
+from graphs.store import GraphStore
+from refine_core.errors import InputError
+
+torch_geometric = pytest.importorskip("torch_geometric")
+
+
+def labelled() -> "list[nx.Graph[Any]]":
+    first: nx.Graph[Any] = nx.Graph()
+    first.add_node("x", label="b")
+    first.add_node("y", label="a")
+    first.add_node("z", label="b")
+    first.add_edge("z", "x", label="strong")
+    first.add_edge("y", "z", label="weak")
+    second: nx.Graph[Any] = nx.Graph()
+    second.add_node(7, label="a")
+    return [first, second]
+
+
+def everything(store: GraphStore) -> tuple[torch.Tensor, ...]:
+    (batch,) = store[torch.arange(len(store))]
+    return batch.nodes, batch.edges, batch.valid
+
+
+def test_networkx_labels_are_numbered_in_sorted_order() -> None:
+    store = from_networkx(labelled())
+    assert store.vocabulary.nodes == ("a", "b") and store.vocabulary.edges == ("strong", "weak")
+    nodes, edges, valid = everything(store)
+    assert nodes.tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert edges[0].tolist() == [[0, 0, 1], [0, 0, 2], [1, 2, 0]] and not edges[1].any()
+    assert valid.tolist() == [[True] * 3, [True, False, False]]
+
+
+def test_integer_labels_are_sorted_as_numbers() -> None:
+    graph = nx.path_graph(3)
+    nx.set_node_attributes(graph, {0: 10, 1: 9, 2: 100}, "kind")
+    assert from_networkx([graph], label="kind").vocabulary.nodes == ("9", "10", "100")
+
+
+@pytest.mark.parametrize("graphs", [labelled(), [nx.path_graph(4), nx.complete_graph(3)]])
+def test_round_trips(graphs: "list[nx.Graph[Any]]", tmp_path: Path) -> None:
+    store = from_networkx(graphs)
+    (batch,) = store[torch.arange(2)]
+    back = to_networkx(batch, store.vocabulary)
+    for before, after in zip(graphs, back, strict=True):
+        same = nx.utils.graphs_equal(nx.convert_node_labels_to_integers(before), after)
+        assert same
+    write_graphml(back, tmp_path / "folder")
+    for again in (from_networkx(back), read_graphml(tmp_path / "folder")):
+        assert again.vocabulary == store.vocabulary
+        assert all(map(torch.equal, everything(again), everything(store)))
+    pyg = from_pyg(to_pyg(batch))
+    assert all(map(torch.equal, everything(pyg), everything(store)))
+
+
+def test_one_hot_and_whole_numbers_are_one() -> None:
+    from torch_geometric.data import Data
+
+    index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    kinds = torch.tensor([0, 0, 1, 1])
+    x = torch.tensor([2, 0, 1])
+    ways = [
+        Data(x=x, edge_index=index, edge_attr=kinds),
+        Data(x=x[:, None].float(), edge_index=index, edge_attr=kinds[:, None]),
+        Data(x=torch.eye(3)[x], edge_index=index, edge_attr=torch.eye(2)[kinds]),
+    ]
+    expected, *others = [everything(from_pyg([graph])) for graph in ways]
+    assert expected[0].tolist() == [[2, 0, 1]] and expected[1][0, 1].tolist() == [1, 0, 2]
+    for other in others:
+        assert all(map(torch.equal, other, expected))
+
+
+def test_refused_graphs(tmp_path: Path) -> None:
+    from torch_geometric.data import Data
+
+    loop = nx.path_graph(2)
+    loop.add_edge(0, 0)
+    partly = nx.path_graph(2)
+    partly.nodes[0]["label"] = "a"
+    for graph, sentence in [
+        (nx.DiGraph([(0, 1)]), "graph 0 is directed"),
+        (nx.MultiGraph([(0, 1), (0, 1)]), "parallel edges"),
+        (loop, "loops"),
+        (partly, "some nodes have a label and some do not"),
+    ]:
+        with pytest.raises(InputError, match=sentence):
+            from_networkx([graph])
+    with pytest.raises(InputError, match="no graphs"):
+        from_networkx([])
+    with pytest.raises(InputError, match="is directed or has loops"):
+        from_pyg([Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2)])
+    with pytest.raises(InputError, match="x of graph 0 of shape"):
+        from_pyg([Data(x=torch.rand(2, 3), edge_index=torch.tensor([[0, 1], [1, 0]]))])
+    nx.write_graphml(nx.DiGraph([(0, 1)]), tmp_path / "directed.graphml")
+    with pytest.raises(InputError, match="graph 0 is directed"):
+        read_graphml(tmp_path)
+    (tmp_path / "directed.graphml").write_text("<graphml")
+    with pytest.raises(InputError, match="directed.graphml cannot be read as GraphML"):
+        read_graphml(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        read_graphml(tmp_path / "nowhere.graphml")

@@ -1,0 +1,74 @@
+from collections import Counter
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from graphs.convert import to_networkx
+from graphs.generic import FAMILIES, generic, tree
+from refine_core.errors import InputError
+
+
+def drawn(name: str, count: int = 12) -> "list[nx.Graph[int]]":
+    (batch,) = generic(name, count)[torch.arange(count)]
+    return to_networkx(batch)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_are_connected_and_follow_the_seed(name: str) -> None:
+    graphs = drawn(name)
+    assert all(nx.is_connected(graph) for graph in graphs)
+    assert not any(graph.number_of_nodes() == 0 for graph in graphs)
+    same, other = (generic(name, 15, seed)[torch.arange(12)][0] for seed in (0, 1))
+    first = generic(name, 12)[torch.arange(12)][0]
+    assert torch.equal(first.edges, same.edges)
+    assert first.edges.shape != other.edges.shape or not torch.equal(first.edges, other.edges)
+
+
+def test_planar_graphs_are_triangulations() -> None:
+    for graph in drawn("planar"):
+        assert nx.check_planarity(graph)[0] and len(graph) == 64
+        # Euler: 3 n - 3 - h edges, h of the n nodes on the hull.
+        assert 3 * 64 - 3 - 64 <= graph.number_of_edges() <= 3 * 64 - 6
+
+
+def test_trees_are_uniform() -> None:
+    assert all(nx.is_tree(graph) and len(graph) == 64 for graph in drawn("tree"))
+    rng = np.random.default_rng(0)
+    seen = Counter(tuple(sorted(map(tuple, np.sort(tree(rng, 4)[1], 1)))) for _ in range(4000))
+    assert len(seen) == 4**2  # Cayley
+    assert max(abs(count - 250) for count in seen.values()) < 5 * 250**0.5
+
+
+def test_blocks_have_the_published_sizes_and_density() -> None:
+    sizes = generic("sbm", 40).sizes
+    assert sizes.min() >= 40 and sizes.max() <= 200
+    # A community of 30 contributes 0.3 * 29 / 2 edges a node, other communities little.
+    edges = sum(graph.number_of_edges() for graph in drawn("sbm", 40))
+    assert 4 < edges / int(sizes.sum()) < 6
+
+
+def test_grids_are_grids() -> None:
+    for graph in drawn("grid", 6):
+        shapes = [(r, len(graph) // r) for r in range(10, 20) if len(graph) % r == 0]
+        assert any(nx.is_isomorphic(graph, nx.grid_2d_graph(*shape)) for shape in shapes)
+
+
+def test_lobsters_become_paths_when_leaves_go_twice() -> None:
+    for graph in drawn("lobster"):
+        assert nx.is_tree(graph) and 10 <= len(graph) <= 100
+        for _ in range(2):
+            graph.remove_nodes_from([node for node, degree in graph.degree() if degree <= 1])
+        assert all(degree <= 2 for _, degree in graph.degree())
+
+
+def test_ego_graphs_have_a_centre() -> None:
+    for graph in drawn("ego"):
+        assert 4 <= len(graph) <= 18
+        assert any(degree == len(graph) - 1 for _, degree in graph.degree())
+
+
+def test_unknown_family() -> None:
+    with pytest.raises(InputError, match="Did you mean 'planar'"):
+        generic("planer", 1)

@@ -1,0 +1,28 @@
+"""Every shipped config loads, and trains for two steps."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from graphs.config import GraphsConfig
+from graphs.generic import FAMILIES
+from graphs.train import train
+from refine_core.config import load
+from refine_core.optimisation import Optimisation
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "graphs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_two_steps(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = load(GraphsConfig, path)
+    data = replace(config.data, count=8)
+    if config.data.source not in FAMILIES:
+        (tmp_path / "few.smi").write_text("\n".join(["CCO", "CC(N)=O", "C1CC1O"] * 4) + "\n")
+        data = replace(data, source=str(tmp_path / "few.smi"))
+    two_steps = Optimisation(epochs=1, batch=2)
+    quick = replace(config, data=data, model=replace(config.model, training=two_steps))
+    model = train(quick, tmp_path, quiet=True)
+    assert int(model.sample(3).sizes.min()) >= 1

@@ -1,0 +1,66 @@
+"""The commands as a user types them: what they make, and the sentence for each wrong input."""
+
+from pathlib import Path
+
+import pytest
+
+from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from refine_core.cli import main
+from refine_core.config import dump
+from refine_core.optimisation import Optimisation
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with molecules.smi and tiny.yaml."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Path("molecules.smi").write_text("\n".join(["CCO", "CC(N)=O", "C1CC1O", "CC#N"] * 8) + "\n")
+    config = GraphsConfig(
+        name="tiny",
+        data=DataConfig(source="molecules.smi"),
+        model=ModelConfig(dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=8)),
+    )
+    Path("tiny.yaml").write_text(dump(config))
+    return tmp_path
+
+
+def refuse(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run a command that must fail, and return its one sentence."""
+    with pytest.raises(SystemExit) as end:
+        main(["graphs", *argv])
+    assert end.value.code == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("refine: ") and "Traceback" not in said
+    return said
+
+
+def test_train_sample_describe(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["graphs", "train", "--config", "tiny.yaml"])
+    made = {path.name for path in Path("runs/tiny").iterdir()}
+    assert made >= {"config.yaml", "run.json", "metrics.csv", "metrics.json", "model.safetensors"}
+    for name in ("out.smi", "out.csv", "out.sdf", "out.png"):
+        main(["graphs", "sample", "--model", "runs/tiny", "--count", "60", "--out", name])
+        assert Path(name).stat().st_size > 0
+    main(["graphs", "describe", "--source", "molecules.smi"])
+    assert "node labels: C, N, O" in capsys.readouterr().out
+    said = refuse(capsys, "sample", "--model", "runs/tiny", "--out", "x.pdb")
+    assert ".smi" in said
+    said = refuse(capsys, "sample", "--model", "runs/tiny", "--where", "gap=x")
+    assert "name=number" in said
+
+
+def test_wrong_input_gets_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty.smi").write_text("")
+    Path("broken.smi").write_text("C(C\nxx\n")
+    cases = {
+        ("train", "--config", "tiny.yaml", "--data.source", "empty.smi"): "empty.smi",
+        ("train", "--config", "tiny.yaml", "--data.source", "broken.smi"): "broken.smi",
+        ("train", "--config", "tiny.yaml", "--data.source", "none.smi"): "none.smi",
+        ("train", "--config", "tiny.yaml", "--model.dimm", "8"): "--model.dim",
+        ("sample", "--model", "qm8"): "no model 'qm8'",
+        ("describe", "--source", "molecules.smi", "--colunm", "a"): "--column",
+    }
+    for argv, expected in cases.items():
+        assert expected in refuse(capsys, *argv), argv
+    assert not Path("runs").exists()

@@ -1,0 +1,44 @@
+"""Stability of hand-made molecules."""
+
+import pytest
+import torch
+
+from graphs.graph import GraphBatch, Vocabulary
+from graphs.metrics.stability import stability, valences
+from refine_core.errors import InputError
+
+
+def molecule(atoms: list[int], bonds: list[tuple[int, int, int]], size: int) -> GraphBatch:
+    nodes = torch.zeros(1, size, dtype=torch.int64)
+    nodes[0, : len(atoms)] = torch.tensor(atoms)
+    edges = torch.zeros(1, size, size, dtype=torch.int64)
+    for a, b, order in bonds:
+        edges[0, a, b] = edges[0, b, a] = order
+    return GraphBatch(nodes, edges, torch.arange(size)[None] < len(atoms))
+
+
+def test_stability_with_explicit_hydrogens() -> None:
+    vocabulary = Vocabulary(("H", "C", "O", "N+1"), ("SINGLE", "DOUBLE", "TRIPLE"))
+    methane = molecule([1, 0, 0, 0, 0], [(0, i, 1) for i in range(1, 5)], 7)
+    methyl = molecule([1, 0, 0, 0], [(0, i, 1) for i in range(1, 4)], 7)  # a hydrogen is missing
+    ammonium = molecule([3, 0, 0, 0, 0], [(0, i, 1) for i in range(1, 5)], 7)
+    carbon_dioxide = molecule([1, 2, 2], [(0, 1, 2), (0, 2, 2)], 7)
+    parts = [methane, methyl, ammonium, carbon_dioxide]
+    batch = GraphBatch(
+        torch.cat([p.nodes for p in parts]),
+        torch.cat([p.edges for p in parts]),
+        torch.cat([p.valid for p in parts]),
+    )
+    assert stability(batch, vocabulary) == {"atom_stable": 16 / 17, "mol_stable": 3 / 4}
+
+
+def test_stability_with_implicit_hydrogens() -> None:
+    vocabulary = Vocabulary(("C", "O-1", "N"), ("SINGLE", "DOUBLE", "TRIPLE"))
+    # Hydrogens fill the carbon; O-1 has two bonds where F would have one; N has four.
+    batch = molecule([0, 1, 2], [(0, 1, 1), (1, 2, 1), (0, 2, 3)], 4)
+    assert stability(batch, vocabulary) == {"atom_stable": 1 / 3, "mol_stable": 0.0}
+    assert valences("S") == (2, 4, 6) and valences("Cl-1") == (0,)
+    with pytest.raises(InputError, match="'AROMATIC'"):
+        stability(batch, Vocabulary(("C",), ("SINGLE", "AROMATIC")))
+    with pytest.raises(InputError, match="'Uuo'"):
+        stability(batch, Vocabulary(("C", "Uuo", "N"), ("SINGLE", "DOUBLE", "TRIPLE")))

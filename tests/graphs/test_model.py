@@ -1,0 +1,138 @@
+"""A generator of molecules end to end on a few of them: train, save, load, sample."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphs import trained
+from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.data import Properties
+from graphs.graph import GraphBatch
+from graphs.support import Support
+from graphs.symmetry import check
+from graphs.train import train
+from graphs.trained import GraphModel
+from refine_core.errors import InputError
+from refine_core.optimisation import Optimisation
+
+MOLECULES = [
+    "CCO",
+    "c1ccccc1",
+    "CC(N)=O",
+    "N#CC1CC1O",
+    "C[NH2+]CC([O-])=O",
+    "CC#N",
+    "C=CCO",
+    "CCF",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With molecules.csv, of which `length` is a property."""
+    folder = tmp_path_factory.mktemp("graphs")
+    rows = [f"{text},{len(text)}" for text in MOLECULES * 8]
+    (folder / "molecules.csv").write_text("\n".join(["smiles,length", *rows]) + "\n")
+    return folder
+
+
+def settings(folder: Path) -> GraphsConfig:
+    return GraphsConfig(
+        name="tiny",
+        data=DataConfig(source=str(folder / "molecules.csv"), properties=("length",)),
+        model=ModelConfig(dim=16, depth=1, heads=2, training=Optimisation(epochs=2, batch=16)),
+    )
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> GraphModel:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    made = train(settings(folder), tmp_path_factory.mktemp("runs"), quiet=True)
+    patch.undo()
+    return made
+
+
+def equal(a: GraphBatch, b: GraphBatch) -> bool:
+    return all(torch.equal(x, y) for x, y in ((a.nodes, b.nodes), (a.edges, b.edges)))
+
+
+def test_saved_model_is_the_same(model: GraphModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.safetensors", half=False)
+    again = trained.load(tmp_path)
+    assert again.config == model.config
+    assert again.vocabulary == model.vocabulary and again.properties == model.properties
+    assert again.support == model.support
+    assert equal(again.sample(20, seed=1), model.sample(20, seed=1))
+
+
+def test_samples_depend_on_seed_and_place_only(model: GraphModel) -> None:
+    whole = model.sample(30, seed=3)
+    assert equal(whole, model.sample(30, seed=3, batch=7))
+    assert not equal(whole, model.sample(30, seed=4))
+
+
+def test_no_node_exceeds_what_its_label_had(model: GraphModel) -> None:
+    assert model.support is not None
+    labels = dict(zip(model.vocabulary.nodes, model.support.capacity, strict=True))
+    assert labels["C"] == 8 and labels["O"] == 4  # twice the valence: carbon of benzene, C=O
+    drawn = model.sample(200, seed=0)
+    weight = torch.tensor((0, *model.support.weight))
+    used = weight[drawn.edges].sum(2)
+    over = used > torch.tensor(model.support.capacity)[drawn.nodes]
+    loose = replace(model, support=None)
+    loose.refiner.head.support = None  # type: ignore[union-attr]
+    free = loose.sample(200, seed=0)
+    loose.refiner.head.support = model.support  # type: ignore[union-attr]
+    excess = weight[free.edges].sum(2) > torch.tensor(model.support.capacity)[free.nodes]
+    assert over.any(1).float().mean() < 0.5 * excess.any(1).float().mean()
+
+
+def test_support_is_what_was_seen() -> None:
+    edges = torch.zeros(1, 3, 3).long()
+    edges[0, 0, 1] = edges[0, 1, 0] = 2
+    edges[0, 1, 2] = edges[0, 2, 1] = 1
+    batch = GraphBatch(torch.tensor([[0, 1, 0]]), edges, torch.ones(1, 3).bool())
+    from graphs.graph import Vocabulary
+
+    found = Support.of([batch], Vocabulary(("C", "N"), ("SINGLE", "DOUBLE")))
+    assert found.capacity == (4, 6) and found.weight == (2, 4)
+
+
+def test_properties_are_asked_for_by_name(model: GraphModel) -> None:
+    assert len(model.sample(10, where={"length": 8.0}, guidance=1.0)) == 10
+    graphs = model.sample(5)
+    short, long = (
+        model.code_log_prob(graphs, context=model.properties.request({"length": value}, 5))
+        for value in (1.0, 30.0)
+    )
+    assert not torch.equal(short, long)
+    with pytest.raises(InputError, match="only on length.*mean 'length'"):
+        model.sample(1, where={"lenght": 8.0})
+
+
+def test_unknown_and_constant_properties_are_refused(folder: Path) -> None:
+    from graphs.sources import read_splits
+
+    parts = read_splits(folder / "molecules.csv", cache=folder / "cache", quiet=True)
+    with pytest.raises(InputError, match="no property 'size'"):
+        Properties.of(parts.train, ("size",))
+
+
+def test_a_bound_on_the_likelihood_averages_over_trees(model: GraphModel) -> None:
+    graphs = model.sample(5, seed=2)
+    one = torch.stack([model.code_log_prob(graphs, seed=s) for s in range(40)])
+    assert torch.allclose(model.code_log_prob(graphs, draws=40), one.mean(0), atol=4.0)
+    assert one.std(0).max() > 0
+
+
+def test_no_order_leaks(model: GraphModel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(model, draws=500)
+    assert capsys.readouterr().out.count("pass") == 3
+
+
+def test_a_missing_model_is_named() -> None:
+    with pytest.raises(InputError, match="There is no model 'qm8'"):
+        trained.load("qm8")

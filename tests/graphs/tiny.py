@@ -1,0 +1,77 @@
+"""Small random graphs and a small refiner, for laws."""
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from graphs.config import ModelConfig
+from graphs.graph import GraphBatch, Vocabulary
+from graphs.model import build
+from graphs.partition import Parallel
+from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+
+VOCABULARY = Vocabulary(("C", "N", "O"), ("SINGLE", "DOUBLE"))
+LIMITS = (6, 6, 6, 9, 9)
+
+
+def graphs(count: int, n: int, *, connected: bool = True, seed: int = 0) -> GraphBatch:
+    """Random trees with a few more edges, of 1 to n nodes; or with edges missing."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(high: int) -> int:
+        return int(torch.randint(high, (1,), generator=generator))
+
+    nodes, edges = torch.zeros(count, n).long(), torch.zeros(count, n, n).long()
+    valid = torch.zeros(count, n).bool()
+    for g in range(count):
+        size = 1 + draw(n)
+        valid[g, :size] = True
+        nodes[g, :size] = torch.randint(3, (size,), generator=generator)
+        pairs = [(i, draw(i)) for i in range(1, size)]
+        pairs += [(draw(size), draw(size)) for _ in range(size // 3)]
+        for i, j in pairs:
+            if i != j and (connected or draw(3)):
+                edges[g, i, j] = edges[g, j, i] = 1 + draw(2)
+    return GraphBatch(nodes, edges, valid)
+
+
+def to_networkx(batch: GraphBatch, g: int) -> "nx.Graph[int]":
+    graph: nx.Graph[int] = nx.Graph()
+    real = torch.nonzero(batch.valid[g])[:, 0].tolist()
+    graph.add_nodes_from((i, {"label": int(batch.nodes[g, i])}) for i in real)
+    for i, j in torch.nonzero(torch.triu(batch.edges[g], 1)).tolist():
+        graph.add_edge(i, j, label=int(batch.edges[g, i, j]))
+    return graph
+
+
+def same(a: "nx.Graph[int]", b: "nx.Graph[int]") -> bool:
+    def alike(x: dict[str, int], y: dict[str, int]) -> bool:
+        return x["label"] == y["label"]
+
+    return nx.is_isomorphic(a, b, node_match=alike, edge_match=alike)
+
+
+def refiner(parallel: Parallel = "independent", *, connected: bool = True) -> Refiner:
+    torch.manual_seed(0)
+    config = ModelConfig(dim=16, depth=2, heads=2, parallel=parallel)
+    model = build(config, VOCABULARY, LIMITS, connected=connected)
+    for parameter in model.parameters():  # gates of zero would hide most of the network
+        parameter.data.add_(0.05 * torch.randn(parameter.shape))
+    return model.eval()
+
+
+def names(count: int, seed: int = 0) -> Noise:
+    return Noise(seed, torch.arange(count))
+
+
+class Relabelled(Noise):
+    """Noise whose number per node goes along with a relabelling (b, n) of the nodes."""
+
+    def __init__(self, noise: Noise, order: Tensor) -> None:
+        super().__init__(noise.seed, noise.index)
+        self.order = order
+
+    def uniform(self, stream: int, *shape: int) -> Tensor:
+        drawn = super().uniform(stream, *shape)
+        return drawn.gather(1, self.order) if stream == 0 else drawn
