@@ -83,9 +83,9 @@ def test_no_node_exceeds_what_its_label_had(model: GraphModel) -> None:
     used = weight[drawn.edges].sum(2)
     over = used > torch.tensor(model.support.capacity)[drawn.nodes]
     loose = replace(model, support=None)
-    loose.refiner.head.support = None  # type: ignore[union-attr]
+    loose.refiner.head.support = None  # type: ignore[attr-defined]
     free = loose.sample(200, seed=0)
-    loose.refiner.head.support = model.support  # type: ignore[union-attr]
+    loose.refiner.head.support = model.support  # type: ignore[attr-defined]
     excess = weight[free.edges].sum(2) > torch.tensor(model.support.capacity)[free.nodes]
     assert over.any(1).float().mean() < 0.5 * excess.any(1).float().mean()
 
