@@ -4,7 +4,7 @@ The published test (Martinkus et al., 2022; unchanged in DiGress) recovers commu
 minimising the description length of the graph, demands 2 to 5 of them with 20 to 40 nodes each,
 and compares the densities found with 0.3 inside and 0.005 between communities in a Wald-like test
 whose p-value, averaged over all ordered pairs of communities, must exceed 0.9. That is strict: of
-600 true draws, 594 with exactly their true communities found, 91 % pass here, hardly a model more.
+600 true draws, 594 of them with their communities recovered exactly, 91 % pass here.
 
 Its recovery is a Markov chain of graph-tool, a compiled package outside the package index. Here
 the description length is that of the microcanonical block model without degree correction

@@ -49,7 +49,7 @@ class Summary:
 def summarise(
     smiles: Sequence[str], cache: Path | None = None, say: Say = lambda _: None
 ) -> Summary:
-    """Summarise valid molecules, 10,000 of QM9's size in about three minutes of one core.
+    """Summarise valid molecules, 10,000 of QM9's size in a little over a minute of one core.
 
     Args:
         smiles: Canonical SMILES.
