@@ -11,7 +11,7 @@ from graphs import trained
 from graphs.config import DataConfig, GraphsConfig
 from graphs.data import splits
 from graphs.evaluate import evaluate as measure
-from graphs.evaluate import table
+from graphs.metrics.report import markdown
 from graphs.symmetry import check
 from graphs.train import train as run_training
 from refine_core.cli import arguments, commands
@@ -157,7 +157,7 @@ def evaluate(argv: list[str]) -> None:
             temperature=temperature,
             say=_say,
         )
-        print(table(report))
+        print(markdown(report))
         print(f"report: {out}")
 
     arguments(run, argv, "refine graphs evaluate")
@@ -166,7 +166,7 @@ def evaluate(argv: list[str]) -> None:
 def invariance(argv: list[str]) -> None:
     """Prove that no node order leaks: a table of errors and p-values; exit code 1 on failure."""
 
-    def run(model: str, draws: int = 1000, seed: int = 0) -> None:
+    def run(model: str, draws: int = 2000, seed: int = 0) -> None:
         """Check a model.
 
         Args:

@@ -1,5 +1,6 @@
 """Measuring a model: a table, metrics.json, pictures."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 
 from graphs.data import splits
 from graphs.generic import FAMILIES
+from graphs.metrics.report import markdown
 from graphs.partition import Parallel
 from graphs.trained import GraphModel
 from refine_core.archive import default_cache
@@ -62,15 +64,11 @@ def evaluate(
         source: Any = model.config.data.source
         kind = source if source in FAMILIES and source in VALID else None
         report |= evaluate_graphs(graphs, batch(parts.train), batch(parts.test), kind, say=say)
-    write_json(out / "metrics.json", report)
-    write_text(out / "REPORT.md", table(report))
+    # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
+    plain = {name: None if math.isnan(value) else value for name, value in report.items()}
+    write_json(out / "metrics.json", plain)
+    write_text(out / "REPORT.md", markdown(report))
     return report
-
-
-def table(report: dict[str, float]) -> str:
-    """The report in Markdown."""
-    rows = [f"| {name} | {value:.4g} |" for name, value in report.items()]
-    return "\n".join(["| quantity | value |", "|---|---|", *rows]) + "\n"
 
 
 def _molecules(

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from graphs.edges import pair_counts
 from refine_core.noise import Noise
 
 Parallel = Literal["one", "independent", "all"]
@@ -61,12 +62,7 @@ class Partition:
     @property
     def edge_counts(self) -> Tensor:
         """(b, m, m) int64, edges between clusters."""
-        count, m = self.valid.shape
-        table = torch.zeros(count, m, m, dtype=torch.int64, device=self.valid.device)
-        b, e = torch.nonzero(self.real, as_tuple=True)
-        i, j = self.ends[b, e].unbind(1)
-        table.index_put_((b, i, j), torch.ones_like(b), accumulate=True)
-        return table + table.transpose(1, 2)
+        return pair_counts(self.ends, self.real, self.valid.shape[1])
 
     @property
     def outer(self) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphs.edges import Edges
 from graphs.graph import GraphBatch
 from graphs.invariance import (
     assert_exchangeable,
@@ -57,26 +58,20 @@ class LogProb(nn.Module):
 
 def finest(graphs: GraphBatch, labels: int, kinds: int) -> Partition:
     """State of which every cluster is a node."""
-    b, i, j = torch.nonzero(torch.triu(graphs.edges, 1), as_tuple=True)
-    count = torch.bincount(b, minlength=len(graphs))
-    slot = torch.arange(len(b), device=b.device) - (count.cumsum(0) - count)[b]
-    wide = int(count.max()) if len(b) else 0
-    ends, label = b.new_zeros(len(graphs), wide, 2), b.new_zeros(len(graphs), wide)
-    ends[b, slot] = torch.stack([i, j], 1)
-    label[b, slot] = graphs.edges[b, i, j] - 1
+    edges = Edges.of(graphs)
     return Partition(
         nodes=F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None],
-        inner=b.new_zeros(*graphs.valid.shape, kinds),
+        inner=graphs.nodes.new_zeros(*graphs.valid.shape, kinds),
         valid=graphs.valid,
-        ends=ends,
-        label=label,
-        real=torch.arange(wide, device=b.device) < count[:, None],
+        ends=edges.ends,
+        label=edges.label,
+        real=edges.real,
         split=torch.zeros_like(graphs.valid),
         noise=Noise(0, torch.arange(len(graphs))),
     )
 
 
-def check(model: GraphModel, *, draws: int = 1000, seed: int = 0) -> bool:
+def check(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
     """Print a table of errors and p-values; whether nothing leaks the order of the nodes.
 
     Args:

@@ -22,7 +22,7 @@ from graphs.support import Support
 from graphs.tokenizer import ContractionTokenizer
 from refine_core import checkpoint
 from refine_core.config import from_dict, to_dict
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 
@@ -159,7 +159,7 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
     Raises:
         InputError: If there is no such model, or the file is not one.
     """
-    saved = checkpoint.load(find(name), KIND)
+    saved = checkpoint.load(checkpoint.find(name, SHIPPED), KIND)
     config = from_dict(GraphsConfig, saved.meta["config"])
     vocabulary = Vocabulary(**saved.meta["vocabulary"])
     properties = Properties(*(tuple(value) for value in saved.meta["properties"].values()))
@@ -177,26 +177,6 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
     checkpoint.load_into(refiner, saved.tensors)
     refiner.eval().to(device)
     return GraphModel(refiner, config, vocabulary, limits, connected, properties, support)
-
-
-def find(name: str | Path) -> Path:
-    """Path of a model's file.
-
-    Raises:
-        InputError: If there is none.
-    """
-    shipped = {path.stem: path for path in SHIPPED.glob("*.safetensors")}
-    if str(name) in shipped:
-        return shipped[str(name)]
-    path = Path(name)
-    path = path / "model.safetensors" if path.is_dir() else path
-    if path.exists():
-        return path
-    known = ", ".join(map(repr, shipped))
-    raise InputError(
-        f"There is no model {str(name)!r}: give {known + ', ' if known else ''}"
-        f"a run's folder, or a .safetensors file.{suggest(str(name), shipped)}"
-    )
 
 
 def _stacked(parts: list[GraphBatch]) -> GraphBatch:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.edges import Edges, pair_counts
 from graphs.graph import GraphBatch
 from graphs.partition import Parallel, choose
 from graphs.tree import Tree, contract
@@ -27,31 +28,6 @@ class Walk:
     def __len__(self) -> int:
         """Count of graphs."""
         return len(self.noise.index)
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Edges (b, e) of a batch: the nodes at both ends (b, e, 2), labels from 0, which are real."""
-
-    ends: Tensor
-    label: Tensor
-    real: Tensor
-
-    @classmethod
-    def of(cls, graphs: GraphBatch) -> "_Edges":
-        b, i, j = torch.nonzero(torch.triu(graphs.edges, 1), as_tuple=True)
-        count = torch.bincount(b, minlength=len(graphs))
-        slot = torch.arange(len(b), device=b.device) - (count.cumsum(0) - count)[b]
-        width = int(count.max()) if len(b) else 0
-        ends = b.new_zeros(len(graphs), width, 2)
-        ends[b, slot] = torch.stack([i, j], 1)
-        label = b.new_zeros(len(graphs), width)
-        label[b, slot] = graphs.edges[b, i, j] - 1
-        return cls(ends, label, torch.arange(width, device=b.device) < count[:, None])
-
-    def at(self, place: Tensor) -> Tensor:
-        """(b, e, 2) clusters at the ends, given the cluster of each node (b, n)."""
-        return place.gather(1, self.ends.flatten(1)).view_as(self.ends)
 
 
 @dataclass(frozen=True)
@@ -82,7 +58,7 @@ def walk(
         name: (b, n) numbers that break the nodes' symmetry; by default drawn from `noise`.
     """
     name = noise.uniform(0, graphs.nodes.shape[1]) if name is None else name
-    tree, edges = contract(graphs, name), _Edges.of(graphs)
+    tree, edges = contract(graphs, name), Edges.of(graphs)
     # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
     nodes = tree.members.float() @ F.one_hot(graphs.nodes, labels).float()
     ends = [_pick(tree.members, edges.ends[:, :, side]) for side in (0, 1)]
@@ -119,7 +95,7 @@ def _ordered(tree: Tree, sums: Tensor, name: Tensor, labels: int) -> Tensor:
 
 
 def _descend(
-    tree: Tree, children: Tensor, edges: _Edges, size: Tensor, noise: Noise, parallel: Parallel
+    tree: Tree, children: Tensor, edges: Edges, size: Tensor, noise: Noise, parallel: Parallel
 ) -> list[_Step]:
     """Split from the root down to single nodes."""
     node, count = tree.root[:, None], torch.ones_like(tree.root)
@@ -128,11 +104,7 @@ def _descend(
     while True:
         m = node.shape[1]
         valid = torch.arange(m, device=node.device) < count[:, None]
-        ends = edges.at(place)
-        joined = torch.zeros(len(node), m, m, dtype=torch.bool, device=node.device)
-        b, e = torch.nonzero(edges.real, as_tuple=True)
-        i, j = ends[b, e].unbind(1)
-        joined[b, i, j] = joined[b, j, i] = True
+        joined = pair_counts(edges.at(place), edges.real, m) > 0
         sizes = size.gather(1, node) * valid
         step = len(steps) + 1
         split = choose(sizes, joined, noise.uniform(step, m), parallel)
@@ -158,7 +130,7 @@ def _moves(tree: Tree, both: Tensor, split: Tensor, place: Tensor) -> Tensor:
     return inside & split.gather(1, place)
 
 
-def _revealed(tree: Tree, children: Tensor, steps: list[_Step], edges: _Edges) -> _Edges:
+def _revealed(tree: Tree, children: Tensor, steps: list[_Step], edges: Edges) -> Edges:
     """Edges in the order and direction in which `divide` meets them.
 
     By the scale whose split parts their ends, then by the cluster split, then by label; the end in
@@ -179,11 +151,11 @@ def _revealed(tree: Tree, children: Tensor, steps: list[_Step], edges: _Edges) -
     ends = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
     order = key.argsort(dim=1, stable=True)
     ends = ends.gather(1, order[:, :, None].expand_as(ends))
-    return _Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
+    return Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
 
 
 def _code(
-    tree: Tree, children: Tensor, sums: Tensor, edges: _Edges, step: _Step, kinds: int
+    tree: Tree, children: Tensor, sums: Tensor, edges: Edges, step: _Step, kinds: int
 ) -> Tensor:
     """Codes (b, m + e, g) of one scale, for e edges between clusters."""
     digits = sums.shape[2] + 2 * kinds

@@ -17,7 +17,7 @@ from images.config import ImagesConfig
 from images.model import build, build_tokenizer, sampling_schedule
 from refine_core import checkpoint
 from refine_core.config import from_dict, to_dict
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
@@ -203,7 +203,7 @@ def load(name: str | Path, device: str = "cpu") -> ImageModel:
     Raises:
         InputError: If there is no such model, or the file is not one.
     """
-    path = find(name)
+    path = checkpoint.find(name, SHIPPED, hidden=["evaluator"])
     saved = checkpoint.load(path, KIND)
     config = from_dict(ImagesConfig, saved.meta["config"])
     channels, height, width = saved.meta["shape"]
@@ -212,25 +212,3 @@ def load(name: str | Path, device: str = "cpu") -> ImageModel:
     checkpoint.load_into(refiner, saved.tensors)
     refiner.eval().to(device)
     return ImageModel(refiner, config, (channels, height, width), saved.meta["classes"])
-
-
-def find(name: str | Path) -> Path:
-    """Path of a model's file.
-
-    Raises:
-        InputError: If there is none.
-    """
-    shipped = {
-        path.stem: path for path in SHIPPED.glob("*.safetensors") if path.stem != "evaluator"
-    }
-    if str(name) in shipped:
-        return shipped[str(name)]
-    path = Path(name)
-    path = path / "model.safetensors" if path.is_dir() else path
-    if path.exists():
-        return path
-    raise InputError(
-        f"There is no model {str(name)!r}: give {', '.join(map(repr, shipped))}, "
-        f"a run's folder, or a .safetensors file."
-        f"{suggest(str(name), shipped)}"
-    )

@@ -6,6 +6,7 @@ would misread.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
-from refine_core.errors import InputError
+from refine_core.errors import InputError, suggest
 from refine_core.files import atomic_write
 from refine_core.runs import versions
 
@@ -79,6 +80,31 @@ def load(path: str | Path, kind: str) -> Checkpoint:
     if meta.get("half"):
         tensors = {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()}
     return Checkpoint(tensors, meta)
+
+
+def find(name: str | Path, shipped: Path, hidden: Sequence[str] = ()) -> Path:
+    """Path of a model's file: shipped under that name, or given by path (or its run's folder).
+
+    Args:
+        name: What the user typed.
+        shipped: Folder of the models that ship.
+        hidden: Names in it that are no models.
+
+    Raises:
+        InputError: There is none.
+    """
+    known = {path.stem: path for path in sorted(shipped.glob("*.safetensors"))}
+    known = {stem: path for stem, path in known.items() if stem not in hidden}
+    if str(name) in known:
+        return known[str(name)]
+    path = Path(name)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if path.exists():
+        return path
+    choices = [*map(repr, known), "a run's folder, or a .safetensors file"]
+    raise InputError(
+        f"There is no model {str(name)!r}: give {', '.join(choices)}.{suggest(str(name), known)}"
+    )
 
 
 def load_into(module: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -34,8 +34,11 @@ class CodeDistribution:
         return self.token_log_prob(code).sum(1)
 
     def sample(self, noise: Noise) -> Tensor:
-        """Codes (b, n, g): the inverse distribution function at uniform numbers."""
-        uniform = noise.uniform(0, *self.logits.shape[1:3])
+        """Codes (b, n, g)."""
+        return self.inverse(noise.uniform(0, *self.logits.shape[1:3]))
+
+    def inverse(self, uniform: Tensor) -> Tensor:
+        """Codes (b, n, g): the inverse distribution function at `uniform` (b, n, g) in [0, 1)."""
         cumulative = self.logits.float().softmax(-1).cumsum(-1)
         total = cumulative[..., -1:]
         passed = (cumulative <= uniform[..., None] * total).sum(-1)

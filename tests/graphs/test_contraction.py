@@ -1,5 +1,8 @@
 """Laws of the contraction tokeniser."""
 
+from dataclasses import replace
+from typing import Any
+
 import networkx as nx
 import pytest
 import torch
@@ -115,3 +118,27 @@ def test_every_parameter_learns() -> None:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert name in idle or bool(parameter.grad.count_nonzero()), name
+
+
+def test_samples_follow_the_probabilities() -> None:
+    model, count = refiner(), 20_000
+    batch = graphs(20, 5)
+    batch = batch[batch.sizes == 5][:1]
+    trace = model.tokenizer.trace(model.tokenizer.features(batch, names(1)))
+    state, many = trace.states[2], names(count)  # of two clusters and the edges between
+
+    def repeated(x: torch.Tensor) -> torch.Tensor:
+        return x.expand(count, *x.shape[1:])
+
+    parts = {name: getattr(state, name) for name in ("nodes", "inner", "valid", "ends", "label")}
+    parts |= {"real": state.real, "split": state.split}
+    wide = replace(state, noise=many, **{name: repeated(x) for name, x in parts.items()})
+    with torch.no_grad():
+        one: Any = model.distributions([trace.states[0], state])[1]
+        hidden = tuple((w, repeated(h)) for w, h in one.hidden)
+        drawn = replace(one, state=wide, hidden=hidden).sample(many)
+        codes, times = drawn.unique(dim=0, return_counts=True)
+        for code, share in zip(codes, times / count, strict=True):
+            assert abs(float(one.log_prob(code[None]).exp() - share)) < 0.015
+        total = sum(float(one.log_prob(code[None]).exp()) for code in codes)
+    assert len(codes) > 3 and total > 0.95

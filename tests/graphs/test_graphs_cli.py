@@ -1,5 +1,6 @@
 """The commands as a user types them: what they make, and the sentence for each wrong input."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_train_sample_describe(folder: Path, capsys: pytest.CaptureFixture[str])
     assert ".smi" in said
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--where", "gap=x")
     assert "name=number" in said
+
+
+SOURCES = ["lobster", pytest.param("molecules.smi", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_evaluate(folder: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data.source", source, "--data.count", "20"]
+    main(["graphs", "train", "--config", "tiny.yaml", *words])
+    main(["graphs", "evaluate", "--model", "runs/tiny", "--count", "40", "--out", "report"])
+    report = json.loads(Path("report/metrics.json").read_text())
+    assert 1 <= report["calls"] and 0 <= report["unique"] <= 1
+    expected = {"vun", "orbit_ratio"} if source == "lobster" else {"fcd", "corrected_valid"}
+    assert expected <= report.keys()
+    assert "| unique |" in capsys.readouterr().out
 
 
 def test_wrong_input_gets_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
