@@ -53,7 +53,7 @@ class GraphEmbed(Embed):
             nn.Linear(2 * max(properties, 1), dim), nn.SiLU(), nn.Linear(dim, dim)
         )
 
-    def forward(self, state: Partition, k: int) -> Tokens:
+    def forward(self, state: Partition, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, m + e, d) of the m clusters and the e edges."""
         outer = state.outer if state.started else torch.zeros_like(state.inner)
         slack = torch.zeros_like(state.sizes)

@@ -45,7 +45,7 @@ class ImageEmbed(Embed):
         )
         self.label = nn.Embedding(classes + 1, dim)
 
-    def forward(self, state: Tensor, k: int) -> Tokens:
+    def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, n_k, dim) of scale k."""
         value = self.enter(self.view(state, k).flatten(2).transpose(1, 2)) + self.position[k]
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))

@@ -13,8 +13,12 @@ class Embed(nn.Module, ABC):
     """A domain's embedding. Positions live here, and only here."""
 
     @abstractmethod
-    def forward(self, state: Any, k: int) -> Tokens:
-        """Tokens of scale k, level k + 1, from the state before it."""
+    def forward(self, state: Any, k: int, context: Any = None) -> Tokens:
+        """Tokens of scale k, level k + 1, from the state before it.
+
+        What a context says of each token, such as a map, may be added here; what it says of the
+        whole sample belongs to `context`.
+        """
 
     @abstractmethod
     def context(self, context: Any, count: int) -> Tokens:

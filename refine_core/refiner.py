@@ -69,7 +69,7 @@ class Refiner(nn.Module):
 
     def distributions(self, states: Sequence[Any], context: Any = None) -> list[CodeDistribution]:
         """Distributions of the codes of each scale given the states before them, at once."""
-        parts = [self.embed(state, k) for k, state in enumerate(states)]
+        parts = [self.embed(state, k, context) for k, state in enumerate(states)]
         given = self.embed.context(context, len(parts[0].value))
         if self.transformer.history == "markov" and not given.value.shape[1]:
             # No scale sees another: apart, they cost the sum of their squares.
@@ -153,11 +153,9 @@ class Refiner(nn.Module):
                 f"{len(self.tokenizer.schedule)}: give one entry per scale."
             )
         count = len(noise.index)
-        given = self.embed.context(context, count)
-        free = None
-        if context is not None and any(scale.guidance for scale in schedule):
-            free = self.embed.context(None, count)
-        call = Caller(self.embed, self.transformer, self.head, given, free, cached=cached)
+        guided = context is not None and any(scale.guidance for scale in schedule)
+        contexts = [context, None] if guided else [context]
+        call = Caller(self.embed, self.transformer, self.head, contexts, count, cached=cached)
 
         def choose(state: Any, k: int) -> Quantized:
             dist = call(state, k, schedule[k].guidance)

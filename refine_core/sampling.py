@@ -35,8 +35,8 @@ class Caller:
         embed: States to tokens.
         transformer: Tokens to hidden states.
         head: Hidden states to distributions.
-        given: The context's tokens.
-        free: Tokens of no context, for guidance; None if no scale is guided.
+        contexts: The context, and for guidance, None.
+        count: Of samples.
         cached: Whether keys and values are kept, or under markov history all but the context
             forgotten; the result is the same.
     """
@@ -46,49 +46,49 @@ class Caller:
         embed: Embed,
         transformer: Transformer,
         head: Head,
-        given: Tokens,
-        free: Tokens | None,
+        contexts: Sequence[Any],
+        count: int,
         *,
         cached: bool,
     ) -> None:
         self.embed, self.transformer, self.head = embed, transformer, head
         markov = transformer.history == "markov"
         self.cache = Cache() if cached and not markov else None
-        self.copies = 1 if free is None else 2
-        self.seen = [given if free is None else _stack(given, free)]
+        self.contexts = contexts
+        self.seen = [_stack([embed.context(context, count) for context in contexts])]
         self.condition = self.seen[0].condition
         self.forgets = cached and markov
 
     def __call__(self, state: Any, k: int, guidance: float) -> CodeDistribution:
         """Distribution of the codes of scale k given the state before it."""
-        tokens = self.embed(state, k)
-        valid, width = tokens.valid, tokens.value.shape[1]
-        if self.copies == 2:
-            tokens = _stack(tokens, tokens)
+        parts = [self.embed(state, k, context) for context in self.contexts]
+        tokens, valid, width = _stack(parts), parts[0].valid, parts[0].value.shape[1]
         fresh = [*self.seen, tokens]
         hidden = self.transformer(replace(join(fresh), condition=self.condition), self.cache)
         if not self.forgets:
             self.seen = [] if self.cache is not None else fresh
-        parts = hidden[:, -width:].chunk(self.copies)
-        dist = self.head(parts[0], state, k, valid)
-        if self.copies == 1:
-            return dist
-        return dist.guided(self.head(parts[1], state, k, valid), guidance)
+        dist, *free = (
+            self.head(part, state, k, valid) for part in hidden[:, -width:].chunk(len(parts))
+        )
+        return dist.guided(free[0], guidance) if free else dist
 
 
-def _stack(a: Tokens, b: Tokens) -> Tokens:
-    """Tokens of two batches in one, of the same levels."""
+def _stack(parts: Sequence[Tokens]) -> Tokens:
+    """Tokens of one or several batches, of the same levels, in one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
 
-    def both(x: Tensor | None, y: Tensor | None) -> Tensor | None:
-        return None if x is None or y is None else torch.cat([x, y])
-
-    def bias(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.expand(len(a.value), *x.shape[1:])
+    def every(name: str) -> Tensor | None:
+        found = [getattr(part, name) for part in parts]
+        if any(x is None for x in found):
+            return None
+        return torch.cat([x.expand(len(first.value), *x.shape[1:]) for x in found])
 
     return replace(
-        a,
-        value=torch.cat([a.value, b.value]),
-        valid=both(a.valid, b.valid),
-        bias=both(bias(a.bias), bias(b.bias)),
-        condition=both(a.condition, b.condition),
+        first,
+        value=torch.cat([part.value for part in parts]),
+        valid=every("valid"),
+        bias=every("bias"),
+        condition=every("condition"),
     )

@@ -54,6 +54,8 @@ class NetworkConfig:
     """Latitudes and longitudes of the transformer's tokens."""
     dropout: float = 0.0
     """Dropout inside the blocks."""
+    turned: bool = True
+    """Whether training turns samples around the globe, static fields with them."""
     training: Optimisation = field(default_factory=Optimisation)
 
 

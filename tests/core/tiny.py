@@ -36,7 +36,7 @@ class TinyEmbed(Embed):
         self.label = nn.Embedding(4, dim)
         self.memory = nn.Embedding(4, memory * dim)
 
-    def forward(self, state: Tensor, k: int) -> Tokens:
+    def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
         value = self.enter(self.view(state, k).flatten(2).transpose(1, 2))
         count = value.shape[1]
         angles = torch.arange(count)[:, None] * torch.tensor([1.0, 0.3])

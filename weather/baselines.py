@@ -1,0 +1,172 @@
+"""Forecasts that cost nothing: climatology, persistence, and ensembles of both.
+
+All come from states before the first forecast, `history`. A season is the days of the year within
+`WINDOW` of a day, in all years of the history, at the same hour of the day.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Times = NDArray[np.datetime64]
+
+WINDOW = 15.0
+"""Days of the year on either side that count as the same season."""
+SAMPLES = 120
+"""States of a season that climatology is made of, at most."""
+BUDGET = 2**29
+"""Bytes that may be held in memory to read them once; what is larger is read as it is needed."""
+QUANTILES = (0.1, 0.9)
+"""Of climatology; what lies beyond is an event."""
+YEAR = 365.2425
+
+
+@dataclass(frozen=True)
+class Climate:
+    """A season, for one variable.
+
+    Args:
+        mean: (L, H, W).
+        quantiles: (Q, L, H, W) at `QUANTILES`.
+    """
+
+    mean: Array
+    quantiles: Array
+
+
+class History:
+    """Past states of one variable.
+
+    Args:
+        states: (time, [level], latitude, longitude), times unique and ascending.
+        hours: Hours of the day that will be asked for; others are not read.
+    """
+
+    def __init__(self, states: xr.DataArray, hours: NDArray[np.int64]) -> None:
+        states = states.isel(time=np.isin(_hour(states["time"].values), hours))
+        self._states = states.load() if states.nbytes <= BUDGET else states
+        self.times: Times = states["time"].values
+        self._hours, self._days = _hour(self.times), _day(self.times)
+
+    def season(self, when: np.datetime64) -> NDArray[np.int64]:
+        """Indices of the states of the same season and hour."""
+        away = np.abs((self._days - _day(when) + YEAR / 2) % YEAR - YEAR / 2)
+        return np.flatnonzero((away <= WINDOW) & (self._hours == _hour(when)))
+
+    def take(self, index: NDArray[np.int64]) -> Array:
+        """States (n, L, H, W) at indices (n,)."""
+        return maps(self._states.isel(time=index))
+
+    def climate(self, when: np.datetime64) -> Climate:
+        """Mean and quantiles of a season."""
+        states = self.take(thinned(self.season(when), SAMPLES))
+        last = np.ascontiguousarray(np.moveaxis(states, 0, -1))
+        last.sort(axis=-1)  # a tenth of the time of np.quantile
+        place = np.array(QUANTILES) * (len(states) - 1)
+        below = np.floor(place).astype(np.int64)
+        share = (place - below).astype(last.dtype)
+        above = np.minimum(below + 1, len(states) - 1)
+        quantiles = last[..., below] * (1 - share) + last[..., above] * share
+        return Climate(states.mean(0), np.moveaxis(quantiles, -1, 0))
+
+    def ensemble(self, when: np.datetime64, members: int) -> Array:
+        """Climatological ensemble: states (m, L, H, W) of a season, m <= members."""
+        return self.take(thinned(self.season(when), members))
+
+    def dressed(
+        self, start: Array, init: np.datetime64, lead: np.timedelta64, members: int
+    ) -> Array:
+        """Persistence dressed with its errors in the past, of the same season and lead time.
+
+        Args:
+            start: (L, H, W) state at `init`.
+            init: Start of the forecast.
+            lead: Lead time.
+            members: m, at most.
+
+        Returns:
+            (m, L, H, W).
+        """
+        first, then = self._pairs(init, lead)
+        chosen = thinned(np.arange(len(first)), members)
+        return start + self.take(then[chosen]) - self.take(first[chosen])
+
+    def covers(self, init: np.datetime64, lead: np.timedelta64, least: int = 10) -> bool:
+        """Whether a forecast's season is there, for climatology and for errors of persistence."""
+        pairs = len(self._pairs(init, lead)[0])
+        return min(pairs, len(self.season(init + lead))) >= least
+
+    def _pairs(
+        self, init: np.datetime64, lead: np.timedelta64
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of states in the season of `init`, and of those `lead` later."""
+        first = self.season(init)
+        later = self.times[first] + lead
+        then = np.minimum(np.searchsorted(self.times, later), len(self.times) - 1)
+        known = self.times[then] == later
+        return first[known], then[known]
+
+
+def forecasts(
+    history: History | None,
+    start: Array | None,
+    init: np.datetime64,
+    lead: np.timedelta64,
+    members: int,
+) -> dict[str, Array]:
+    """Baselines (m, L, H, W) by name, as far as there are history and start.
+
+    Args:
+        history: Of the variable.
+        start: (L, H, W) state at `init`.
+        init: Start of the forecast.
+        lead: Lead time.
+        members: m of the ensembles, at most.
+    """
+    result: dict[str, Array] = {}
+    if history is not None:
+        result["climatology"] = history.climate(init + lead).mean[None]
+        result["climatological ensemble"] = history.ensemble(init + lead, members)
+    if start is not None:
+        result["persistence"] = start[None]
+    if history is not None and start is not None:
+        result["dressed persistence"] = history.dressed(start, init, lead, members)
+    return result
+
+
+def before(states: xr.Dataset, init: np.datetime64, gap_days: int = 15) -> xr.Dataset:
+    """States at least `gap_days` before the first start: nothing of the verified time is known."""
+    return states.isel(time=states["time"].values < init - np.timedelta64(gap_days, "D"))
+
+
+def thinned(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of the indices, evenly spread.
+
+    >>> thinned(np.arange(10), 4).tolist()
+    [0, 3, 6, 9]
+    """
+    if len(index) <= most:
+        return index
+    return index[np.linspace(0, len(index) - 1, most).round().astype(np.int64)]
+
+
+def maps(array: xr.DataArray) -> Array:
+    """Values (n, L, H, W) of an array (n, [level], latitude, longitude)."""
+    values: Array = np.asarray(array.values, np.float32)
+    return values if "level" in array.dims else values[:, None]
+
+
+def _hour(when: Any) -> Any:
+    """Hour of the day."""
+    return np.asarray(when).astype("datetime64[h]").astype(np.int64) % 24
+
+
+def _day(when: Any) -> Any:
+    """Day of the year, from 0, with its fraction."""
+    when = np.asarray(when).astype("datetime64[s]")
+    year = when.astype("datetime64[Y]").astype("datetime64[s]")
+    return (when - year) / np.timedelta64(86400, "s")
