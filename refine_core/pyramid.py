@@ -30,7 +30,9 @@ AxisMatrix = Callable[[int, int], Tensor]
 
 
 class Pyramid(Protocol):
-    """What the residual loop needs of a pyramid."""
+    """What the residual loop needs of a pyramid, which is a module too."""
+
+    sizes: tuple[Size, ...]
 
     def resample(self, x: Tensor, source: int, target: int) -> Tensor:
         """Reduce `x` to a coarser scale, or expand it to a finer one."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from refine_core.data import Batch
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.pyramid import GridPyramid
+from refine_core.pyramid import Pyramid
 from refine_core.quantized import Quantized, Quantizer
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokenizer import Tokenizer
@@ -48,7 +48,7 @@ class ResidualTokenizer(Tokenizer):
     def __init__(
         self,
         schedule: ScaleSchedule,
-        pyramid: GridPyramid,
+        pyramid: Pyramid,
         quantizers: Sequence[Quantizer],
         encoder: nn.Module,
         decoder: nn.Module,

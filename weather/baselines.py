@@ -11,15 +11,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from weather.fields import Array, held, maps
+from weather.metrics.sorting import quantile
+
 Times = NDArray[np.datetime64]
 
 WINDOW = 15.0
 """Days of the year on either side that count as the same season."""
 SAMPLES = 120
 """States of a season that climatology is made of, at most."""
-BUDGET = 2**29
-"""Bytes that may be held in memory to read them once; what is larger is read as it is needed."""
+LEAST = 10
+"""States that a season must have to be used."""
 QUANTILES = (0.1, 0.9)
 """Of climatology; what lies beyond is an event."""
 YEAR = 365.2425
@@ -43,12 +45,12 @@ class History:
 
     Args:
         states: (time, [level], latitude, longitude), times unique and ascending.
-        hours: Hours of the day that will be asked for; others are not read.
+        asked: Times for which seasons are wanted; other hours of the day are not read.
     """
 
-    def __init__(self, states: xr.DataArray, hours: NDArray[np.int64]) -> None:
-        states = states.isel(time=np.isin(_hour(states["time"].values), hours))
-        self._states = states.load() if states.nbytes <= BUDGET else states
+    def __init__(self, states: xr.DataArray, asked: Times) -> None:
+        states = states.isel(time=np.isin(_hour(states["time"].values), _hour(asked)))
+        self._states = held(states)
         self.times: Times = states["time"].values
         self._hours, self._days = _hour(self.times), _day(self.times)
 
@@ -64,14 +66,8 @@ class History:
     def climate(self, when: np.datetime64) -> Climate:
         """Mean and quantiles of a season."""
         states = self.take(thinned(self.season(when), SAMPLES))
-        last = np.ascontiguousarray(np.moveaxis(states, 0, -1))
-        last.sort(axis=-1)  # a tenth of the time of np.quantile
-        place = np.array(QUANTILES) * (len(states) - 1)
-        below = np.floor(place).astype(np.int64)
-        share = (place - below).astype(last.dtype)
-        above = np.minimum(below + 1, len(states) - 1)
-        quantiles = last[..., below] * (1 - share) + last[..., above] * share
-        return Climate(states.mean(0), np.moveaxis(quantiles, -1, 0))
+        mean = states.mean(0, dtype=np.float64).astype(states.dtype)
+        return Climate(mean, quantile(states, QUANTILES))
 
     def ensemble(self, when: np.datetime64, members: int) -> Array:
         """Climatological ensemble: states (m, L, H, W) of a season, m <= members."""
@@ -91,16 +87,11 @@ class History:
         Returns:
             (m, L, H, W).
         """
-        first, then = self._pairs(init, lead)
+        first, then = self.pairs(init, lead)
         chosen = thinned(np.arange(len(first)), members)
         return start + self.take(then[chosen]) - self.take(first[chosen])
 
-    def covers(self, init: np.datetime64, lead: np.timedelta64, least: int = 10) -> bool:
-        """Whether a forecast's season is there, for climatology and for errors of persistence."""
-        pairs = len(self._pairs(init, lead)[0])
-        return min(pairs, len(self.season(init + lead))) >= least
-
-    def _pairs(
+    def pairs(
         self, init: np.datetime64, lead: np.timedelta64
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices of states in the season of `init`, and of those `lead` later."""
@@ -113,6 +104,7 @@ class History:
 
 def forecasts(
     history: History | None,
+    climate: Climate | None,
     start: Array | None,
     init: np.datetime64,
     lead: np.timedelta64,
@@ -122,14 +114,15 @@ def forecasts(
 
     Args:
         history: Of the variable.
+        climate: Of the valid time, from the history.
         start: (L, H, W) state at `init`.
         init: Start of the forecast.
         lead: Lead time.
         members: m of the ensembles, at most.
     """
     result: dict[str, Array] = {}
-    if history is not None:
-        result["climatology"] = history.climate(init + lead).mean[None]
+    if history is not None and climate is not None:
+        result["climatology"] = climate.mean[None]
         result["climatological ensemble"] = history.ensemble(init + lead, members)
     if start is not None:
         result["persistence"] = start[None]
@@ -140,7 +133,26 @@ def forecasts(
 
 def before(states: xr.Dataset, init: np.datetime64, gap_days: int = 15) -> xr.Dataset:
     """States at least `gap_days` before the first start: nothing of the verified time is known."""
-    return states.isel(time=states["time"].values < init - np.timedelta64(gap_days, "D"))
+    return states.isel(time=states["time"].values <= init - np.timedelta64(gap_days, "D"))
+
+
+def covers(times: Times, inits: Times, leads: NDArray[np.timedelta64]) -> bool:
+    """Whether a history of some times holds the seasons of forecasts.
+
+    Args:
+        times: (n,) of the history.
+        inits: (P,) starts.
+        leads: (P,) lead times.
+
+    Returns:
+        Whether each forecast finds `LEAST` states for its climatology, and as many pairs of
+        states for the errors of its persistence.
+    """
+    history = History(xr.DataArray(np.zeros(len(times)), {"time": times}, ["time"]), times)
+    return all(
+        len(history.season(init + lead)) >= LEAST and len(history.pairs(init, lead)[0]) >= LEAST
+        for init, lead in zip(inits, leads, strict=True)
+    )
 
 
 def thinned(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -152,12 +164,6 @@ def thinned(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     if len(index) <= most:
         return index
     return index[np.linspace(0, len(index) - 1, most).round().astype(np.int64)]
-
-
-def maps(array: xr.DataArray) -> Array:
-    """Values (n, L, H, W) of an array (n, [level], latitude, longitude)."""
-    values: Array = np.asarray(array.values, np.float32)
-    return values if "level" in array.dims else values[:, None]
 
 
 def _hour(when: Any) -> Any:

@@ -7,6 +7,9 @@ drawn, on a circle (Politis & Romano 1992), and not single starts.
 import numpy as np
 from numpy.typing import NDArray
 
+from weather.fields import Array
+from weather.metrics.sorting import quantile
+
 Real = NDArray[np.float64]
 
 RESAMPLES = 1000
@@ -62,8 +65,8 @@ def means(counts: Real, values: Real, there: NDArray[np.bool_]) -> Real:
     return result
 
 
-def interval(values: Real, level: float = 0.95) -> tuple[Real, Real]:
+def interval(values: Array, level: float = 0.95) -> tuple[Array, Array]:
     """Lower and upper end from resampled values (B, ...); the first row is left out."""
     tail = (1 - level) / 2
-    low, high = np.quantile(values[1:], [tail, 1 - tail], axis=0)
+    low, high = quantile(values[1:], [tail, 1 - tail])
     return low, high

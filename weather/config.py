@@ -23,7 +23,7 @@ class DataConfig:
     static: tuple[str, ...] = ()
     """Fields without time: land-sea mask, orography."""
     forcing: tuple[str, ...] = ()
-    """Fields without levels that are known in advance: given for the valid time, never predicted."""
+    """Fields without levels known in advance: given for the valid time, never predicted."""
     step_hours: int = 24
     """Length of a model step."""
     history: int = 1

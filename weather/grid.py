@@ -1,15 +1,9 @@
 """The latitude-longitude grid: cell areas, and the pyramid of grids on the sphere."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from refine_core.errors import InputError
-from refine_core.pyramid import Size
 
 Array = NDArray[np.float64]
 

@@ -38,7 +38,7 @@ def region_weights(grid: Grid, regions: Sequence[str]) -> NDArray[np.float64]:
         if not inside.any():
             raise InputError(f"The grid has no row in region {name!r}: leave it out.")
         row[inside] = grid.area()[inside]
-    return result / result.sum(1, keepdims=True)
+    return np.asarray(result / result.sum(1, keepdims=True))
 
 
 def regional_mean(maps: Array, weight: Array) -> NDArray[np.float64]:

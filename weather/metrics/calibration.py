@@ -23,7 +23,7 @@ def ranks(ensemble: Array, truth: Array, generator: np.random.Generator) -> Inte
     """
     below = np.count_nonzero(ensemble < truth, axis=0)
     ties = np.count_nonzero(ensemble == truth, axis=0)
-    return below + generator.integers(0, ties, endpoint=True)
+    return np.asarray(below + generator.integers(0, ties, endpoint=True))
 
 
 def histogram(index: Integers, bins: int, weight: Array, values: Array | None = None) -> Array:
@@ -49,7 +49,7 @@ def histogram(index: Integers, bins: int, weight: Array, values: Array | None = 
 
 def probability(ensemble: Array, threshold: Array) -> Array:
     """Share of members (M, ...) above a threshold (...)."""
-    return np.count_nonzero(ensemble > threshold, axis=0) / len(ensemble)
+    return np.asarray(np.count_nonzero(ensemble > threshold, axis=0) / len(ensemble))
 
 
 def brier(probability: Array, event: Flags, members: int, *, fair: bool = True) -> Array:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weather.metrics.sorting import sorted_last
+
 Array = NDArray[np.floating[Any]]
 
 
@@ -47,8 +49,7 @@ def crps_terms(error: Array) -> tuple[Array, Array]:
         Mean absolute error of the members, and half the mean distance of two different members,
         zero for one member; (...) each.
     """
-    last = np.ascontiguousarray(np.moveaxis(error, 0, -1))  # sorts faster in one piece
-    last.sort(axis=-1)
+    last = sorted_last(error)
     members = last.shape[-1]
     weight = (2 * np.arange(members) - members + 1) / max(1, members * (members - 1))
     return np.abs(last).mean(-1), last @ weight.astype(last.dtype)
@@ -58,7 +59,8 @@ def variance(ensemble: Array) -> Array:
     """Variance of the members (M, ...) about their mean, divided by M - 1; NaN of one member."""
     if len(ensemble) == 1:
         return np.full_like(ensemble[0], np.nan)
-    return ensemble.var(0, ddof=1)
+    result: Array = ensemble.var(0, ddof=1)
+    return result
 
 
 def promised_square(variance: Array, members: int) -> Array:
@@ -84,7 +86,7 @@ def unbiased_square(square: Array, variance: Array, members: int) -> Array:
 
 def root(square: Array) -> Array:
     """Root of a mean square; zero where less than nothing is left of it."""
-    return np.sqrt(np.maximum(square, 0))
+    return np.asarray(np.sqrt(np.maximum(square, 0)))
 
 
 def spread_skill(promised: Array, square: Array) -> Array:

@@ -28,24 +28,31 @@ Array = NDArray[np.floating[Any]]
 def energy_score(ensemble: Array, truth: Array, weight: Array, *, fair: bool = True) -> Array:
     """Energy score.
 
+    Squared distances add up over the rows of a map, so that all regions share the products of
+    members with each other.
+
     Args:
-        ensemble: (M, ..., d).
-        truth: (..., d).
-        weight: (d,) of the squares in the norm.
+        ensemble: (M, ..., H, W).
+        truth: (..., H, W).
+        weight: (R, H) of the rows in each region, of sum 1.
         fair: Whether to remove the bias of a finite ensemble.
 
     Returns:
-        (...), in the ensemble's units; of one member, the norm of its error.
+        (..., R), in the ensemble's units; of one member, the norm of its error.
     """
-    scaled = np.moveaxis((ensemble - truth) * np.sqrt(weight, dtype=ensemble.dtype), 0, -2)
     members = len(ensemble)
-    skill = np.sqrt((scaled**2).sum(-1)).mean(-1)
-    deviation = scaled - scaled.mean(-2, keepdims=True)  # else rounding spoils the distances
-    gram = deviation @ deviation.swapaxes(-1, -2)
+    error = ensemble - truth
+    skill: Array = np.sqrt((error**2).mean(-1) @ weight.T).mean(0)
+    if members == 1:
+        return skill
+    deviation = np.moveaxis(error - error.mean(0), 0, -2)  # else rounding spoils the distances
+    products = deviation @ deviation.swapaxes(-1, -2) / error.shape[-1]  # (..., H, M, M)
+    flat = products.reshape(*products.shape[:-2], -1)
+    gram = (weight.astype(flat.dtype) @ flat).reshape(*flat.shape[:-2], -1, members, members)
     square = gram.diagonal(axis1=-2, axis2=-1)
     distance = np.sqrt(np.maximum(square[..., :, None] + square[..., None, :] - 2 * gram, 0))
     pairs = members * (members - 1) if fair else members**2
-    result: Array = skill - distance.sum((-1, -2)) / (2 * max(1, pairs))
+    result: Array = skill - distance.sum((-1, -2)) / (2 * pairs)
     return result
 
 
@@ -93,7 +100,8 @@ class Blocks:
     def __init__(self, grid: Grid, weight: Array, shape: tuple[int, int] = (6, 12)) -> None:
         rows, columns = (min(size, n) for size, n in zip(shape, grid.shape, strict=True))
         in_row = np.arange(grid.shape[0]) * rows // grid.shape[0] == np.arange(rows)[:, None]
-        in_column = np.arange(grid.shape[1]) * columns // grid.shape[1] == np.arange(columns)[:, None]
+        in_column = np.arange(grid.shape[1]) * columns // grid.shape[1]
+        in_column = in_column == np.arange(columns)[:, None]
         area = in_row * grid.area()
         self._rows = area / area.sum(1, keepdims=True)
         self._columns = in_column / in_column.sum(1, keepdims=True)
@@ -105,7 +113,7 @@ class Blocks:
     def __call__(self, maps: Array) -> Array:
         """(..., rows x columns) means of maps (..., H, W)."""
         kind = maps.dtype
-        means = self._rows.astype(kind) @ maps @ self._columns.T.astype(kind)
+        means: Array = self._rows.astype(kind) @ maps @ self._columns.T.astype(kind)
         return means.reshape(*means.shape[:-2], -1)
 
 

@@ -1,0 +1,224 @@
+"""Whatever a source is stored as, it comes in as one form; what is damaged is named."""
+
+import functools
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from refine_core.errors import InputError
+from tests.weather.synthetic import atmosphere, times
+from weather import files
+from weather.copying import read
+from weather.grid import Channel
+from weather.source import canonical, fields, grid_of, open_dataset
+
+HERE = atmosphere(times(6))
+
+
+def same(found: xr.Dataset, expected: xr.Dataset, rtol: float = 1e-6) -> None:
+    assert set(found.data_vars) == set(expected.data_vars)
+    for name, array in expected.data_vars.items():
+        assert found[name].dims == array.dims, name
+        assert found[name].dtype == np.float32
+        np.testing.assert_allclose(found[name].values, array.values, rtol, 1e-6, err_msg=str(name))
+        assert found[name].attrs["units"] == array.attrs["units"]
+    for name in ("time", "level", "latitude", "longitude"):
+        np.testing.assert_allclose(
+            found[name].values.astype(float), expected[name].values.astype(float), 1e-12
+        )
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("consolidated", [True, False])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_zarr(tmp_path: Path, version: int, consolidated: bool) -> None:
+    path = tmp_path / "states.zarr"
+    HERE.chunk(time=5).to_zarr(path, zarr_format=version, consolidated=consolidated)
+    found = open_dataset(str(path))
+    assert found["geopotential"].chunks is not None  # lazy
+    same(found, HERE)
+
+
+def test_netcdf_file_folder_and_pattern(tmp_path: Path) -> None:
+    HERE.to_netcdf(tmp_path / "whole.nc")
+    folder = tmp_path / "days"
+    folder.mkdir()
+    HERE.isel(time=slice(0, 9)).to_netcdf(folder / "a.nc")
+    HERE.isel(time=slice(9, None)).to_netcdf(folder / "b.nc")
+    for path in (tmp_path / "whole.nc", folder, folder / "*.nc"):
+        found = open_dataset(str(path))
+        assert found["geopotential"].chunks is not None
+        same(found, HERE)
+
+
+def test_files_of_one_variable_each(tmp_path: Path) -> None:
+    for name in HERE.data_vars:
+        HERE[[name]].to_netcdf(tmp_path / f"{name}.nc")
+    same(open_dataset(str(tmp_path)), HERE)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_zarr_behind_a_url(tmp_path: Path, url: str, version: int) -> None:
+    HERE.chunk(time=5).to_zarr(tmp_path / "s.zarr", zarr_format=version, consolidated=True)
+    same(open_dataset(f"{url}/s.zarr"), HERE)
+    with pytest.raises(InputError, match="other.zarr cannot be read"):
+        open_dataset(f"{url}/other.zarr")
+
+
+def test_netcdf_behind_a_url(tmp_path: Path, url: str) -> None:
+    HERE.to_netcdf(tmp_path / "s.nc")
+    same(open_dataset(f"{url}/s.nc"), HERE)
+
+
+def foreign() -> xr.Dataset:
+    """The same states as others would write them."""
+    data = HERE.rename(
+        {
+            "geopotential": "zg",
+            "temperature": "T",
+            "2m_temperature": "t2m",
+            "mean_sea_level_pressure": "msl",
+            "land_sea_mask": "lsm",
+            "geopotential_at_surface": "z",
+            "toa_incident_solar_radiation": "tisr",
+            "latitude": "lat",
+            "longitude": "lon",
+            "level": "plev",
+            "time": "valid_time",
+        }
+    )
+    for name, units, factor, summand in (
+        ("zg", None, 1 / 9.80665, 0),
+        ("T", "degC", 1, -273.15),
+        ("t2m", "°C", 1, -273.15),
+        ("msl", "hPa", 0.01, 0),
+        ("lsm", "%", 100, 0),
+        ("tisr", "J/m^2", 1, 0),
+    ):
+        data[name] = data[name].astype(float) * factor + summand
+        data[name].attrs = {"units": units} if units else {}
+    data = data.assign_coords(plev=("plev", data["plev"].values * 100.0, {"units": "Pa"}))
+    data = data.isel(lat=slice(None, None, -1), plev=slice(None, None, -1))
+    data = data.assign_coords(lon=(data["lon"] + 180) % 360 - 180).sortby("lon")
+    return data.assign_coords(expver=("valid_time", ["0001"] * data.sizes["valid_time"]))
+
+
+def test_other_names_units_and_orders(tmp_path: Path) -> None:
+    foreign().to_netcdf(tmp_path / "f.nc")
+    same(open_dataset(str(tmp_path / "f.nc")), HERE, 1e-5)
+
+
+def test_a_repeated_meridian_is_dropped() -> None:
+    again = HERE.isel(longitude=[0]).assign_coords(longitude=[360.0])
+    doubled = xr.concat([HERE, again], "longitude", data_vars="minimal")
+    assert doubled.sizes["longitude"] == 17
+    same(canonical(doubled), HERE)
+
+
+def test_single_level_members_and_leads() -> None:
+    forecast = HERE.isel(level=0).rename(time="step")
+    forecast = forecast.assign_coords(
+        step=("step", np.arange(forecast.sizes["step"]) * 6, {"units": "hours"}),
+        time=np.datetime64("2000-01-01", "ns"),
+    )
+    forecast = forecast.expand_dims(realization=[0, 1])
+    found = canonical(forecast)
+    assert found["geopotential"].dims == (
+        *("number", "prediction_timedelta", "level"),
+        *("latitude", "longitude"),
+    )
+    assert "level" not in found["2m_temperature"].dims
+    assert found["prediction_timedelta"].values[1] == np.timedelta64(6, "h")
+    assert found["time"].values == np.datetime64("2000-01-01")
+
+
+def test_units_that_are_not_declared_stay() -> None:
+    data = HERE.copy()
+    data["2m_temperature"] = data["2m_temperature"] - 273.15
+    data["2m_temperature"].attrs = {}
+    found = canonical(data)["2m_temperature"]
+    np.testing.assert_array_equal(found.values, data["2m_temperature"].values)
+    assert "units" not in found.attrs
+
+
+def test_fields_and_grid() -> None:
+    wanted = [Channel("temperature", 850), Channel("2m_temperature")]
+    maps = fields(HERE, wanted)
+    assert maps.dims == ("time", "channel", "latitude", "longitude")
+    assert maps["channel"].values.tolist() == ["temperature_850", "2m_temperature"]
+    np.testing.assert_array_equal(maps.values[:, 0], HERE["temperature"].sel(level=850).values)
+    assert grid_of(HERE).shape == (8, 16)
+    for absent in (Channel("temperature", 300), Channel("2m_temperature", 500), Channel("sst")):
+        with pytest.raises(InputError, match=f"no {absent.name}"):
+            fields(HERE, [absent])
+
+
+def test_a_truncated_chunk_names_variable_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "states.zarr"
+    HERE.chunk(time=6).to_zarr(path, zarr_format=3, consolidated=False)
+    chunk = path / "temperature" / "c" / "2" / "0" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:50])
+    found, index = open_dataset(str(path)), np.arange(24)
+    wanted = [Channel("geopotential", 500), Channel("temperature", 500)]
+    assert read(found, wanted, index[:12]).shape == (12, 2, 8, 16)
+    with pytest.raises(InputError, match="states.zarr: temperature_500 at 2000-01-04T00:00 can"):
+        read(found, wanted, index)
+
+
+def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    HERE.to_netcdf(tmp_path / "bad.nc")
+    (tmp_path / "bad.nc").write_bytes((tmp_path / "bad.nc").read_bytes()[:20_000])
+    (tmp_path / "empty").mkdir()
+    store = tmp_path / "half.zarr"
+    HERE.to_zarr(store, zarr_format=3, consolidated=False)
+    (store / "zarr.json").unlink()
+    whole = tmp_path / "broken.zarr"
+    HERE.to_zarr(whole, zarr_format=3, consolidated=False)
+    (whole / "zarr.json").write_text('{"zarr_format": 3, "node_')
+    for name, said in (
+        ("bad.nc", "cannot be read"),
+        ("absent.zarr", "is not there"),
+        ("empty", "holds no netCDF"),
+        ("half.zarr", "store is not whole"),
+        ("broken.zarr", "cannot be read"),
+    ):
+        with pytest.raises(InputError, match=f"{name}.*{said}"):
+            open_dataset(str(tmp_path / name))
+
+
+def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    (tmp_path / "a.grib2").write_bytes(b"GRIB")
+    with pytest.raises(InputError, match="pip install cfgrib"):
+        open_dataset(str(tmp_path / "a.grib2"))
+    with pytest.raises(InputError, match="pip install gcsfs"):
+        open_dataset("gs://bucket/states.zarr")
+
+
+def test_no_grid_and_no_calendar() -> None:
+    with pytest.raises(InputError, match="expected latitude and longitude"):
+        canonical(HERE.rename(latitude="cell").drop_vars("cell"))
+    odd = HERE.assign_coords(time=np.arange(HERE.sizes["time"]))
+    with pytest.raises(InputError, match="Gregorian"):
+        canonical(odd)

@@ -1,0 +1,129 @@
+"""`refine weather forecast`: an ensemble, written as it goes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from refine_core.cli import arguments
+from refine_core.errors import InputError
+from refine_core.progress import Progress
+from weather.initial import InitialStates
+from weather.store import ForecastStore
+from weather.trained import WeatherModel, load
+
+
+def forecast(argv: list[str]) -> None:
+    """Roll an ensemble forward from states in a file, and write it as Zarr or netCDF."""
+
+    def run(
+        model: str,
+        init: str,
+        time: tuple[str, ...] = (),
+        members: int = 50,
+        lead_days: float = 10.0,
+        seed: int = 0,
+        batch: int = 25,
+        out: Path = Path("forecast.zarr"),
+        overwrite: bool = False,
+    ) -> None:
+        """Make a forecast.
+
+        A stopped run goes on where it was, and ends with the same file.
+
+        Args:
+            model: A shipped model's name, a run's folder or a file.
+            init: Path or URL of initial states: Zarr, netCDF or GRIB.
+            time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times
+                and a step, as 2003-11-01/2003-11-11/48h, stand for all between.
+            members: Of the ensemble.
+            lead_days: Length of the forecast.
+            seed: Of the ensemble; member m depends on it, on the initial time and on m only.
+            batch: Members at a time.
+            out: A .zarr store, or a .nc file.
+            overwrite: Whether an existing file is replaced.
+        """
+        loaded = load(model)
+        initial = InitialStates.open(init, loaded)
+        times = initial.choose(time)
+        make(
+            loaded,
+            initial,
+            times,
+            members,
+            _steps(loaded, lead_days),
+            seed,
+            batch,
+            out,
+            overwrite=overwrite,
+        )
+        print(f"forecast: {out}")
+
+    arguments(run, argv, "refine weather forecast")
+
+
+def make(
+    model: WeatherModel,
+    initial: InitialStates,
+    times: list[np.datetime64],
+    members: int,
+    steps: int,
+    seed: int,
+    batch: int,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Forecast from `times` into the store `out`; what it holds already is left as it is.
+
+    Raises:
+        InputError: There is another forecast at `out`, or a state or a member is not physical.
+    """
+    if members < 1 or batch < 1:
+        raise InputError(
+            f"Found {members} members in batches of {batch}, expected one or more of each."
+        )
+    netcdf = out.suffix == ".nc"
+    store = ForecastStore.open(
+        out.with_suffix(".zarr") if netcdf else out,
+        grid=model.grid,
+        channels=model.channels,
+        times=np.array(times),
+        members=members,
+        leads=[model.config.data.step_hours * (k + 1) for k in range(steps)],
+        identity={"model": model.config.name, "digest": model.digest, "seed": seed},
+        overwrite=overwrite,
+    )
+    pending = set(store.pending())
+    groups = [range(first, min(first + batch, members)) for first in range(0, members, batch)]
+    with Progress("forecast", len(times) * members, quiet=quiet) as progress:
+        for place, time in enumerate(times):
+            for number, names in enumerate(groups):
+                # A group is computed as a whole, so that a continued run rounds as the first did.
+                if pending & {(place, member) for member in names}:
+                    states = model.rollout(
+                        initial.states(time),
+                        time,
+                        members=names,
+                        steps=steps,
+                        seed=seed,
+                        batch=batch,
+                        forcing=initial.forcing(time, steps),
+                    )
+                    values = np.stack([state.values.numpy() for state in states], 1)
+                    store.write(place, names, values)
+                progress.update(place * members + names[-1] + 1)
+    store.finish()
+    if netcdf:
+        store.to_netcdf(out)
+
+
+def _steps(model: WeatherModel, lead_days: float) -> int:
+    """Model steps in a length of days."""
+    steps = lead_days * 24 / model.config.data.step_hours
+    if steps < 1 or steps != int(steps):
+        raise InputError(
+            f"Found --lead-days {lead_days}, expected a multiple of the model's step of "
+            f"{model.config.data.step_hours} hours."
+        )
+    return int(steps)

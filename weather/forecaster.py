@@ -1,0 +1,146 @@
+"""A forecast model: the mean of the next state, and a head that draws the residual about it."""
+
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from refine_core.data import Batch
+from refine_core.noise import Noise
+from weather.config import HeadConfig
+from weather.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
+from weather.grid import Grid
+from weather.mean import Given, MeanModel, Situation
+from weather.refine import RefineHead, build_tokenizer
+
+
+class ResidualHead(Protocol):
+    """Draws residuals; also an `nn.Module`."""
+
+    calls: int
+
+    def __call__(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
+        """Training losses."""
+        ...
+
+    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+        """Residuals (b, C, H, W)."""
+        ...
+
+
+class Forecaster(nn.Module):
+    """One step of a forecast.
+
+    A residual is scaled by its zonal standard deviation, and weighted by the square root of area,
+    so that squared errors of heads and tokenisers are shares of variance, weighted by area.
+
+    Args:
+        mean: Frozen here.
+        head: Of residuals.
+        scale: (C, H, 1) standard deviation of the mean's error, normalised units.
+        lower: (C,) least normalised value that is physical, minus infinity where there is none.
+        spread: Factor on residuals.
+    """
+
+    def __init__(
+        self, mean: MeanModel, head: nn.Module, scale: Tensor, lower: Tensor, spread: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.mean = mean.requires_grad_(False)
+        self.head = head
+        self.spread = spread
+        self.register_buffer("scale", scale)
+        self.register_buffer("lower", lower[:, None, None])
+
+    @property
+    def calls(self) -> int:
+        """Network calls that a step takes."""
+        return 1 + self.draws.calls
+
+    @property
+    def draws(self) -> ResidualHead:
+        """The head, by what it does."""
+        return cast(ResidualHead, self.head)
+
+    def train(self, mode: bool = True) -> "Forecaster":
+        """Training mode for all but the frozen mean."""
+        super().train(mode)
+        self.mean.eval()
+        return self
+
+    def weight(self) -> Tensor:
+        """(C, H, 1) what a residual is multiplied by."""
+        area: Tensor = self.mean.get_buffer("area")
+        return area.sqrt() / self.get_buffer("scale")
+
+    def residual(self, batch: Batch, noise: Noise) -> tuple[Tensor, Situation]:
+        """Scaled residuals of windows `batch`, and their situation."""
+        with torch.no_grad():
+            self.mean.training = self.training  # only whether samples are turned
+            given, future, shift = self.mean.prepare(batch, noise)
+            situation = self.mean.situation(given, shift)
+            return (future - self.mean.mean(given, situation)) * self.weight(), situation
+
+    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Training losses of the head on windows `batch`."""
+        residual, situation = self.residual(batch, noise)
+        return self.draws(residual, situation, noise)
+
+    def after_step(self) -> None:
+        """Pass it on to the head."""
+        after = getattr(self.head, "after_step", None)
+        if after is not None:
+            after()
+
+    @torch.no_grad()
+    def step(self, given: Given, noise: Noise) -> Tensor:
+        """Next states (b, C, H, W), normalised; `given` may be of one sample for all members."""
+        situation = self.mean.situation(given)
+        mean = self.mean.mean(given, situation)
+        count = len(noise.index)
+        if len(mean) == 1 < count:
+            situation = Situation(
+                *(
+                    x.expand(count, *x.shape[1:])
+                    for x in (situation.maps, situation.hidden, situation.clock)
+                )
+            )
+        drawn = self.draws.draw(situation, noise) / self.weight()
+        return torch.maximum(mean + self.spread * drawn, self.get_buffer("lower"))
+
+
+class TokenizerTraining(nn.Module):
+    """Trains a tokeniser on the residuals of a forecaster whose head is not trained yet."""
+
+    def __init__(self, forecaster: Forecaster, tokenizer: nn.Module) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.forecaster = [forecaster]  # in a list, so that its weights are not trained or saved
+
+    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """The tokeniser's losses."""
+        forecaster = self.forecaster[0].train(self.training)
+        residual, _ = forecaster.residual(batch, noise)
+        losses: dict[str, Tensor] = self.tokenizer((residual,), noise)
+        return losses
+
+    def after_step(self) -> None:
+        """Update the codebooks."""
+        self.tokenizer.after_step()  # type: ignore[operator]
+
+
+def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> nn.Module:
+    """Head of a kind for residuals of `channels` maps.
+
+    Raises:
+        InputError: If sizes do not fit together.
+    """
+    inputs = mean.inputs + channels
+    if config.kind == "refine":
+        tokenizer = build_tokenizer(config.tokenizer, grid, channels)
+        return RefineHead(tokenizer, inputs, mean.network.position.shape[1], config)
+    if config.kind == "diffusion":
+        return DiffusionHead(grid, inputs, channels, config)
+    if config.kind == "crps":
+        return CRPSHead(grid, inputs, channels, config)
+    return GaussianHead(grid, channels) if config.kind == "gaussian" else NoHead(channels, grid)

@@ -1,0 +1,117 @@
+"""Measuring forecasts start by start: memory does not grow with the number of starts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from weather.align import Plan
+from weather.baselines import Climate, History, forecasts
+from weather.fields import Array, held, maps, members, select
+from weather.grid import Channel
+from weather.metrics.spectra import zonal_power
+from weather.mismatch import check_finite, check_size
+from weather.records import Records
+from weather.statistics import Areas, statistics, tallies
+
+LEAST = 20
+"""Members of the ensembles that baselines make, at least."""
+
+
+class Measurement:
+    """Records of forecasts and baselines, filled by iteration.
+
+    Args:
+        named: Forecasts by name, of `align.as_forecast`; the first is the one to verify.
+        truth: Canonical.
+        past: Canonical states for the baselines.
+        plan: What to verify.
+        areas: Regions.
+        seed: Of ties in ranks.
+    """
+
+    def __init__(
+        self,
+        named: Mapping[str, xr.Dataset],
+        truth: xr.Dataset,
+        past: xr.Dataset | None,
+        plan: Plan,
+        areas: Areas,
+        seed: int,
+    ) -> None:
+        self._named, self._truth, self._past = named, truth, past
+        self._plan, self._areas, self._seed = plan, areas, seed
+        self._members = max(LEAST, next(iter(named.values())).sizes["number"])
+        self.persistence = bool(np.isin(plan.inits, truth["time"].values).all())
+        """Whether the truth holds every start."""
+        self.channels = [c for group in plan.channels.values() for c in group]
+        self.records = {name: self._empty() for name in named}
+        """By name: forecasts first, then the baselines."""
+        self.truth = self._empty()
+        """Spectra of the truth."""
+
+    def __len__(self) -> int:
+        """Steps of the iteration."""
+        return len(self._plan.channels) * len(self._plan.inits)
+
+    def __iter__(self) -> Iterator[None]:
+        """Measure everything, variable by variable and start by start."""
+        plan = self._plan
+        valid = (plan.inits[:, None] + plan.leads)[plan.there]
+        times = np.unique(np.append(valid, plan.inits if self.persistence else valid[:0]))
+        for channels in plan.channels.values():
+            truth = held(select(self._truth, channels).sel(time=times))
+            past = self._past
+            history = None if past is None else History(select(past, channels), times)
+            for start in range(len(plan.inits)):
+                self._measure(channels, start, truth, history)
+                yield
+
+    def _empty(self) -> Records:
+        return Records(self._plan.there, len(self.channels))
+
+    def _measure(
+        self,
+        channels: Sequence[Channel],
+        start: int,
+        truth: xr.DataArray,
+        history: History | None,
+    ) -> None:
+        """Measure one variable of one start."""
+        init, used = self._plan.inits[start], np.flatnonzero(self._plan.there[start])
+        leads = self._plan.leads[used]
+        truths = maps(truth.sel(time=init + leads))
+        check_finite("The truth", truths, channels, init)
+        begin = maps(truth.sel(time=init)) if self.persistence else None
+        drawn = [members(select(f, channels).sel(time=init), leads) for f in self._named.values()]
+        for lead, number, then, *states in zip(leads, used, truths, *drawn, strict=True):
+            given = dict(zip(self._named, states, strict=True))
+            for name, state in given.items():
+                check_finite(name, state, channels, init + lead)
+                if start == 0:
+                    check_size(name, state, then, channels)
+            climate = history.climate(init + lead) if history else None
+            simple = forecasts(history, climate, begin, init, lead, self._members)
+            self._keep(channels, (start, int(number)), then, climate, given, simple)
+
+    def _keep(
+        self,
+        channels: Sequence[Channel],
+        pair: tuple[int, int],
+        truth: Array,
+        climate: Climate | None,
+        given: dict[str, Array],
+        simple: dict[str, Array],
+    ) -> None:
+        """Measure one variable of one pair of start and lead time."""
+        first = self.channels.index(channels[0])
+        where = slice(first, first + len(channels))
+        for name, state in (given | simple).items():
+            record = self.records.setdefault(name, self._empty())
+            record.members = max(record.members, len(state))
+            record.put(*pair, where, statistics(state, truth, climate, self._areas))
+        for name, state in given.items():
+            ties = np.random.default_rng([self._seed, first, *pair])
+            table = tallies(state, truth, climate, self._areas, ties)
+            self.records[name].add(pair[1], where, table)
+        self.truth.add(pair[1], where, {"spectrum": self._areas.weight @ zonal_power(truth)})

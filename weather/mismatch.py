@@ -1,0 +1,76 @@
+"""What does not fit together, said in a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from refine_core.errors import InputError
+from weather.fields import Array
+from weather.grid import Channel, Grid
+from weather.source import grid_of
+
+FAR = 5.0
+"""Standard deviations of the truth's map between the means of forecast and truth."""
+
+
+def check_grid(name: str, dataset: xr.Dataset, truth: Grid) -> None:
+    """Check that a dataset is on the truth's grid.
+
+    Raises:
+        InputError: It is not.
+    """
+    grid = grid_of(dataset)
+    if grid != truth:
+        found, expected = (
+            f"{g.shape[0]} x {g.shape[1]} points from {g.latitude[0]:g}N {g.longitude[0]:g}E"
+            for g in (grid, truth)
+        )
+        raise InputError(
+            f"{name} has a grid of {found}, the truth one of {expected}: regrid one of them."
+        )
+
+
+def check_units(name: str, forecast: xr.DataArray, truth: xr.DataArray) -> None:
+    """Check that the units, where both are given, are the same.
+
+    Raises:
+        InputError: They are not.
+    """
+    found, expected = (str(array.attrs.get("units", "")) for array in (forecast, truth))
+    plain = [unit.replace("**", "").replace("^", "") for unit in (found, expected)]
+    if found and expected and plain[0] != plain[1]:
+        raise InputError(
+            f"{name} has {forecast.name} in {found!r}, the truth in {expected!r}: convert one."
+        )
+
+
+def check_finite(name: str, values: Array, channels: Sequence[Channel], when: Any) -> None:
+    """Check that no value of maps (n, L, H, W) is missing.
+
+    Raises:
+        InputError: One is.
+    """
+    if not np.isfinite(values).all():
+        which, level = np.argwhere(~np.isfinite(values))[0][:2]
+        raise InputError(
+            f"{name} has no number (NaN or infinite) in {channels[level].name} at "
+            f"{np.datetime64(when, 'h')}, map {which + 1} of {len(values)}: complete it, or leave "
+            "out the variable."
+        )
+
+
+def check_size(name: str, members: Array, truth: Array, channels: Sequence[Channel]) -> None:
+    """Check that members (M, L, H, W) and truth (L, H, W) are of the same order.
+
+    Raises:
+        InputError: They are far apart, as they are where units differ that nothing declares.
+    """
+    for level, channel in enumerate(channels):
+        found, expected = (float(v[..., level, :, :].mean()) for v in (members, truth))
+        if abs(found - expected) > FAR * float(truth[level].std()):
+            raise InputError(
+                f"{name} has a mean of {found:.4g} in {channel.name}, the truth of "
+                f"{expected:.4g}: the units seem to differ; convert one."
+            )

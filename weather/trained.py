@@ -1,0 +1,166 @@
+"""Trained models: kept as one file, and what a user does with one.
+
+>>> model = load("gcm")                                            # doctest: +SKIP
+>>> for state in model.rollout(initial, time, members=20, steps=10):   # doctest: +SKIP
+...     print(state.lead_hours, state.values.shape)
+24 (20, 12, 32, 64)
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from refine_core import checkpoint
+from refine_core.config import from_dict, to_dict
+from refine_core.files import sha256
+from weather.config import WeatherConfig, channels
+from weather.forecaster import Forecaster, build_head
+from weather.grid import Channel, Grid
+from weather.mean import MeanModel
+from weather.prepare import Prepared, Statistics
+from weather.rollout import State, rollout
+from weather.variables import nonnegative
+
+KIND = "weather.model"
+SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass
+class WeatherModel:
+    """A trained forecast model.
+
+    Args:
+        forecaster: In evaluation mode.
+        config: That made it.
+        grid: Of its maps.
+        mean: (C,) mean of each channel, in SI units.
+        std: (C,) standard deviation of each channel, in SI units.
+        forcing_mean: (F,) mean of each forcing field.
+        forcing_std: (F,) standard deviation of each forcing field.
+        digest: Of the file it was loaded from; names the model in what it makes.
+    """
+
+    forecaster: Forecaster
+    config: WeatherConfig
+    grid: Grid
+    mean: Tensor
+    std: Tensor
+    forcing_mean: Tensor
+    forcing_std: Tensor
+    digest: str = ""
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Predicted maps, in the order of C."""
+        return channels(self.config.data)
+
+    @property
+    def calls(self) -> int:
+        """Network calls that a step takes."""
+        return self.forecaster.calls
+
+    @classmethod
+    def of(cls, forecaster: Forecaster, config: WeatherConfig, data: Prepared) -> "WeatherModel":
+        """A model with the statistics of the data it was trained on."""
+        values = data.statistics
+        numbers = (values.mean, values.std, values.forcing_mean, values.forcing_std)
+        tensors = [torch.from_numpy(np.asarray(x)).float() for x in numbers]
+        return cls(forecaster, config, data.grid, *tensors)
+
+    def normalise(self, states: Tensor) -> Tensor:
+        """States (..., C, H, W) in SI units, as the network takes them."""
+        return (states - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def denormalise(self, states: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return states * self.std[:, None, None] + self.mean[:, None, None]
+
+    def rollout(
+        self,
+        initial: NDArray[np.float32] | Tensor,
+        time: np.datetime64,
+        *,
+        members: int | Sequence[int] = 50,
+        steps: int = 10,
+        seed: int = 0,
+        batch: int = 25,
+        forcing: NDArray[np.float32] | None = None,
+    ) -> Iterator[State]:
+        """Forecast states, step by step; see `weather.rollout.rollout`."""
+        yield from rollout(
+            self,
+            initial,
+            time,
+            members=members,
+            steps=steps,
+            seed=seed,
+            batch=batch,
+            forcing=forcing,
+        )
+
+    def save(self, path: Path, *, half: bool = True) -> None:
+        """Write the model as one safetensors file, by default in half precision."""
+        meta = {
+            "kind": KIND,
+            "config": to_dict(self.config),
+            "latitude": self.grid.latitude.tolist(),
+            "longitude": self.grid.longitude.tolist(),
+            "statics": len(self.forecaster.mean.get_buffer("static")),
+            "statistics": [
+                x.tolist() for x in (self.mean, self.std, self.forcing_mean, self.forcing_std)
+            ],
+        }
+        checkpoint.save(path, self.forecaster.state_dict(), meta, half=half)
+
+
+def load(name: str | Path, device: str = "cpu") -> WeatherModel:
+    """A shipped model by name, or a trained one by path (of its file or its run's folder).
+
+    Raises:
+        InputError: If there is no such model, or the file is not one.
+    """
+    path = checkpoint.find(name, SHIPPED)
+    saved = checkpoint.load(path, KIND)
+    config = from_dict(WeatherConfig, saved.meta["config"])
+    grid = Grid(np.array(saved.meta["latitude"]), np.array(saved.meta["longitude"]))
+    numbers = [torch.tensor(x) for x in saved.meta["statistics"]]
+    count, static = len(channels(config.data)), torch.zeros(saved.meta["statics"], *grid.shape)
+    mean = _mean(config, grid, static, torch.ones(count))
+    head = build_head(config.head, grid, count, mean)
+    scale = torch.ones(count, grid.shape[0], 1)
+    forecaster = Forecaster(mean, head, scale, torch.zeros(count), config.head.spread)
+    checkpoint.load_into(forecaster, saved.tensors)
+    forecaster.eval().to(device)
+    return WeatherModel(forecaster, config, grid, *numbers, digest=sha256(path)[:16])
+
+
+def build_mean(
+    config: WeatherConfig, grid: Grid, static: Tensor, statistics: Statistics
+) -> MeanModel:
+    """An untrained mean for data of these statistics."""
+    change = torch.from_numpy(statistics.residual_std / statistics.std).float()
+    return _mean(config, grid, static, change)
+
+
+def _mean(config: WeatherConfig, grid: Grid, static: Tensor, change: Tensor) -> MeanModel:
+    data = config.data
+    return MeanModel(grid, static, change, data.history, len(data.forcing), config.mean)
+
+
+def normalised_static(data: Prepared) -> Tensor:
+    """(S, H, W) static fields of mean 0 and standard deviation 1."""
+    statistics = data.statistics
+    mean, std = statistics.static_mean[:, None, None], statistics.static_std[:, None, None]
+    return torch.from_numpy(np.asarray((data.static - mean) / std)).float()
+
+
+def lower_limits(data: Prepared) -> Tensor:
+    """(C,) normalised zero of channels that cannot be negative, else minus infinity."""
+    zero = torch.from_numpy(-data.statistics.mean / data.statistics.std).float()
+    positive = torch.tensor([nonnegative(channel.variable) for channel in data.channels])
+    return torch.where(positive, zero, -torch.inf)
