@@ -9,10 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError, suggest
+from weather.canonical import canonical
 from weather.fields import LEAD
 from weather.grid import Channel, Grid
 from weather.mismatch import check_grid, check_units
-from weather.source import canonical, grid_of
+from weather.source import grid_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,9 +94,7 @@ def scores(
             promised.append((promised_square(spread, members) * area).mean((1, 2)))
             errors.append((np.square(ensemble.mean(0) - truth[0]) * area).mean((1, 2)))
     shape = (len(chosen), steps, -1)
-    ratio = spread_skill(
-        np.reshape(promised, shape).mean(0), np.reshape(errors, shape).mean(0)
-    )
+    ratio = spread_skill(np.reshape(promised, shape).mean(0), np.reshape(errors, shape).mean(0))
     relative = np.mean(total, 0) / model.std.numpy()
     by_lead = {f"spread_skill_{k + 1}": float(x) for k, x in enumerate(ratio.mean(1))}
     return {"crps": float(relative.mean()), "spread_skill": float(ratio.mean()), **by_lead}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from refine_core.errors import InputError, suggest
 from weather.config import DataConfig, channels
@@ -125,16 +126,30 @@ def _value_problems(source: xr.Dataset, data: DataConfig, sample: bool) -> list[
     if not wanted or not len(index):
         return []
     looked = index[np.unique([0, len(index) // 2, len(index) - 1])] if sample else index
-    scan, unreadable = Scan(wanted, grid_of(source), data.forcing), []
+    scans = {channel: Scan([channel], grid_of(source), data.forcing) for channel in wanted}
+    problems: list[str] = []
     for block in blocks(source, wanted, looked, BLOCK):
-        try:
-            scan.look(times[block], read(source, wanted, block))
-        except InputError as error:
-            unreadable.append(str(error).rstrip("."))
-    problems = scan.problems() + unreadable
+        for channel, maps in _readable(source, wanted, block, problems):
+            scans[channel].look(times[block], maps)
+    problems += [problem for scan in scans.values() for problem in scan.problems()]
     if problems and len(looked) < len(index):
         problems.append(f"(values were looked at in {len(looked)} of {len(index)} times only)")
     return problems
+
+
+def _readable(
+    source: xr.Dataset, wanted: list[Channel], block: NDArray[np.int64], problems: list[str]
+) -> Iterator[tuple[Channel, NDArray[np.float32]]]:
+    """Each channel with its maps (n, 1, H, W) at some times; of others, a problem."""
+    try:
+        maps = read(source, wanted, block)
+        yield from zip(wanted, np.split(maps, len(wanted), 1), strict=True)
+    except InputError as error:
+        if len(wanted) == 1:
+            problems.append(str(error).rstrip("."))
+        else:
+            for channel in wanted:
+                yield from _readable(source, [channel], block, problems)
 
 
 def _is_there(source: xr.Dataset, channel: Channel) -> bool:

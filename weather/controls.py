@@ -1,5 +1,7 @@
 """Other ways to draw the residual, on the same backbone: what refinement is compared with."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -43,13 +45,13 @@ class GaussianHead(NoHead):
         self.register_buffer("rest", torch.zeros(channels, grid.shape[0], 1))
 
     def estimate(self, residuals: Tensor) -> None:
-        """Set the covariance to that of scaled residuals (n, C, H, W), n above the rank."""
-        modes = self.get_buffer("modes")
+        """Set the covariance to that of scaled residuals (n, C, H, W)."""
+        modes = self.get_buffer("modes").zero_()
         flat = residuals.flatten(1)
         values, vectors = torch.linalg.eigh(flat @ flat.T / len(flat))
         order = values.argsort(descending=True)[: len(modes)]
         leading = vectors[:, order].T @ flat / len(flat) ** 0.5
-        modes.copy_(leading.unflatten(1, self.shape))
+        modes[: len(leading)] = leading.unflatten(1, self.shape)
         left = residuals.square().mean(0) - modes.square().sum(0)
         self.get_buffer("rest").copy_(left.mean(-1, keepdim=True).clamp(min=0).sqrt())
 
@@ -58,7 +60,8 @@ class GaussianHead(NoHead):
         modes = self.get_buffer("modes")
         drawn: Tensor = noise.normal(0, len(modes)) @ modes.flatten(1)
         white = noise.normal(1, *self.shape) * self.get_buffer("rest")
-        return drawn.unflatten(1, self.shape).add(white)
+        drawn = drawn.unflatten(1, self.shape) + white
+        return drawn
 
 
 class DiffusionHead(nn.Module):
@@ -114,8 +117,10 @@ class DiffusionHead(nn.Module):
                 "The diffusion control samples with the library diffusers, which is not "
                 "installed: pip install 'refine[weather]'."
             ) from None
-        scheduler = HeunDiscreteScheduler(prediction_type="sample")
-        scheduler.set_timesteps(self.levels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of its copies
+            scheduler = HeunDiscreteScheduler(prediction_type="sample")
+            scheduler.set_timesteps(self.levels)
         sigma = self.level(torch.linspace(0, 1, self.levels))
         scheduler.sigmas = torch.cat([sigma[:1], sigma[1:].repeat_interleave(2), torch.zeros(1)])
         scheduler.set_begin_index(0)

@@ -76,7 +76,7 @@ def rollout(
     outside = _forcing(model, forcing, steps)
     names = tuple(range(members)) if isinstance(members, int) else tuple(members)
     step = np.timedelta64(model.config.data.step_hours, "h")
-    start = np.datetime64(time, "h")
+    start = time.astype("datetime64[h]")
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
     for number in range(steps):

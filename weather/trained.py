@@ -69,8 +69,8 @@ class WeatherModel:
         """A model with the statistics of the data it was trained on."""
         values = data.statistics
         numbers = (values.mean, values.std, values.forcing_mean, values.forcing_std)
-        tensors = [torch.from_numpy(np.asarray(x)).float() for x in numbers]
-        return cls(forecaster, config, data.grid, *tensors)
+        mean, std, shift, factor = (torch.from_numpy(np.asarray(x)).float() for x in numbers)
+        return cls(forecaster, config, data.grid, mean, std, shift, factor)
 
     def normalise(self, states: Tensor) -> Tensor:
         """States (..., C, H, W) in SI units, as the network takes them."""
@@ -128,7 +128,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     saved = checkpoint.load(path, KIND)
     config = from_dict(WeatherConfig, saved.meta["config"])
     grid = Grid(np.array(saved.meta["latitude"]), np.array(saved.meta["longitude"]))
-    numbers = [torch.tensor(x) for x in saved.meta["statistics"]]
+    mean_of, std_of, shift, factor = (torch.tensor(x) for x in saved.meta["statistics"])
     count, static = len(channels(config.data)), torch.zeros(saved.meta["statics"], *grid.shape)
     mean = _mean(config, grid, static, torch.ones(count))
     head = build_head(config.head, grid, count, mean)
@@ -136,7 +136,9 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     forecaster = Forecaster(mean, head, scale, torch.zeros(count), config.head.spread)
     checkpoint.load_into(forecaster, saved.tensors)
     forecaster.eval().to(device)
-    return WeatherModel(forecaster, config, grid, *numbers, digest=sha256(path)[:16])
+    return WeatherModel(
+        forecaster, config, grid, mean_of, std_of, shift, factor, sha256(path)[:16]
+    )
 
 
 def build_mean(

@@ -11,10 +11,10 @@ from refine_core.progress import Progress
 from weather import bootstrap
 from weather.align import Plan, as_forecast, check_history, plan
 from weather.baselines import before, covers
+from weather.canonical import canonical
 from weather.measure import Measurement
 from weather.records import score_trees, tally_tree
 from weather.regions import REGIONS
-from weather.source import canonical
 from weather.statistics import Areas
 
 Report = dict[str, Any]
@@ -84,7 +84,8 @@ def _report(
     run: Measurement, what: Plan, truth: xr.Dataset, regions: Sequence[str], seed: int
 ) -> Report:
     block = bootstrap.block_length(what.inits)
-    counts = bootstrap.resamples(len(what.inits), block, seed)
+    number = bootstrap.RESAMPLES if len(what.inits) > 1 else 0
+    counts = bootstrap.resamples(len(what.inits), block, seed, number)
     channels = [c.name for c in run.channels]
     scores, differences = score_trees(run.records, counts, channels, regions)
     verified = int(what.there.sum())

@@ -1,0 +1,70 @@
+"""Windows hold what was before and after a start, in units of the training part's spread."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.weather.synthetic import atmosphere, config, times
+from weather.prepare import prepare
+from weather.prepared import PARTS, Prepared
+from weather.windows import Windows, clock
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    folder = tmp_path_factory.mktemp("windows")
+    atmosphere().to_netcdf(folder / "s.nc")
+    return prepare(config(folder / "s.nc"), folder / "p", quiet=True)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_what_a_window_holds(made: Prepared, part: str, steps: int) -> None:
+    windows = Windows(made, part, steps)  # type: ignore[arg-type]
+    assert len(windows) == len(made.starts(part, steps))  # type: ignore[arg-type]
+    index = torch.tensor([len(windows) - 1, 0, 2])
+    past, future, forcing, when = windows[index]
+    assert all(tensor.dtype == torch.float32 for tensor in (past, future, forcing, when))
+    assert past.shape == (3, 2, 6, 8, 16)
+    assert future.shape == (3, steps, 6, 8, 16)
+    source, known, step = atmosphere(), made.statistics, np.timedelta64(12, "h")
+    for row, start in enumerate(made.times[windows.starts[index.numpy()]]):
+        for tensor, offset in ((past, -1), (future, 1)):
+            for k in range(tensor.shape[1]):
+                expected = source["temperature"].sel(level=850, time=start + (k + offset) * step)
+                found = tensor[row, k, 3].double() * known.std[3] + known.mean[3]
+                np.testing.assert_allclose(found, expected, 1e-5)
+        for k in range(steps):
+            sun = source["toa_incident_solar_radiation"].sel(time=start + (k + 1) * step)
+            found = forcing[row, k, 0].double() * known.forcing_std[0] + known.forcing_mean[0]
+            np.testing.assert_allclose(found, sun, 1e-4, 1)
+            np.testing.assert_array_equal(when[row, k], clock(np.array([start + k * step]))[0])
+
+
+def test_training_windows_are_normalised(made: Prepared) -> None:
+    past, *_ = Windows(made, "train")[torch.arange(76)]
+    weight = torch.from_numpy(made.grid.area()).float()[:, None]
+    assert (past * weight).mean((0, 1, 3, 4)).abs().max() < 0.1
+    assert ((past**2 * weight).mean((0, 1, 3, 4)) - 1).abs().max() < 0.1
+
+
+def test_windows_without_forcing(tmp_path: Path) -> None:
+    atmosphere().to_netcdf(tmp_path / "s.nc")
+    data = config(tmp_path / "s.nc", forcing=(), static=(), history=1)
+    windows = Windows(prepare(data, tmp_path / "p", quiet=True), "train", 2)
+    past, _, forcing, _ = windows[torch.arange(4)]
+    assert past.shape == (4, 1, 6, 8, 16)
+    assert forcing.shape == (4, 2, 0, 8, 16)
+
+
+def test_clock() -> None:
+    when = np.array(["2000-01-01T00", "2001-07-02T06", "2015-03-04T18"], "datetime64[ns]")
+    day, year = clock(when)[:, :2], clock(when)[:, 2:]
+    np.testing.assert_allclose(day, [[0, 1], [1, 0], [-1, 0]], atol=1e-6)
+    assert year[0, 1] == 1
+    assert year[1, 1] < -0.999  # midsummer is half a year away
+    np.testing.assert_allclose(np.hypot(*year.T), 1, 1e-6)
+    series = clock(times(2 * 365, 24))
+    np.testing.assert_allclose(series[0, 2:], series[365, 2:], atol=0.01)

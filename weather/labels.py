@@ -1,0 +1,88 @@
+"""Numbers, units and lead times as a reader wants them."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+SHORT = {
+    "geopotential": "z",
+    "temperature": "t",
+    "u_component_of_wind": "u",
+    "v_component_of_wind": "v",
+    "specific_humidity": "q",
+    "2m_temperature": "2 m temperature",
+    "mean_sea_level_pressure": "mean sea level pressure",
+}
+
+
+def number(value: float) -> str:
+    """Three digits, or all before the point.
+
+    >>> number(1234.5), number(0.9876), number(0.00012345)
+    ('1234', '0.988', '0.000123')
+    """
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def pretty(unit: str) -> str:
+    """Units with raised powers.
+
+    >>> pretty("m**2 s**-2")
+    'm² s⁻²'
+    """
+    return re.sub(r"\*\*(-?\d+)", lambda found: found[1].translate(RAISED), unit)
+
+
+def title(channel: str) -> str:
+    """Name of a channel above a panel.
+
+    >>> title("geopotential_500"), title("2m_temperature"), title("vorticity_850")
+    ('z500', '2 m temperature', 'vorticity 850')
+    """
+    name, _, level = channel.rpartition("_")
+    if level.isdigit():
+        return SHORT[name] + level if name in SHORT else f"{name.replace('_', ' ')} {level}"
+    return SHORT.get(channel, channel.replace("_", " "))
+
+
+def shown(lead_days: Sequence[float], most: int) -> list[int]:
+    """Indices of at most `most` lead times: 1, 3, 5, 7 and 10 days if there are, or evenly spread.
+
+    >>> shown([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 6)
+    [0, 2, 4, 6, 9]
+    >>> shown([0.5, 1.0, 1.5, 2.0], 3)
+    [0, 2, 3]
+    """
+    if len(lead_days) <= most:
+        return list(range(len(lead_days)))
+    usual = [lead_days.index(day) for day in (1, 3, 5, 7, 10) if day in lead_days]
+    if 3 <= len(usual) <= most:
+        return usual
+    step = (len(lead_days) - 1) / (most - 1)
+    return [int(i * step + 0.5) for i in range(most)]
+
+
+def spread(places: Iterable[float], gap: float) -> list[float]:
+    """Move places apart until they are `gap` from each other, as little as that takes.
+
+    >>> spread([0.5, 0.5, 3.0], 1.0)
+    [0.0, 1.0, 3.0]
+    """
+    groups: list[list[float]] = []  # mean of where its members want to be, and how many
+    wanted = sorted(enumerate(places), key=lambda pair: pair[1])
+    for _, place in wanted:
+        groups.append([place, 1])
+        while len(groups) > 1 and groups[-1][0] - groups[-2][0] < gap * sum(
+            count for _, count in groups[-2:]
+        ) / 2:
+            (place_a, count_a), (place_b, count_b) = groups[-2:]
+            total = count_a + count_b
+            groups[-2:] = [[(place_a * count_a + place_b * count_b) / total, total]]
+    ordered = [
+        centre + gap * (i - (count - 1) / 2) for centre, count in groups for i in range(int(count))
+    ]
+    result = [0.0] * len(ordered)
+    for (index, _), place in zip(wanted, ordered, strict=True):
+        result[index] = place
+    return result
