@@ -14,7 +14,7 @@ from weather.grid import Channel
 from weather.prepared import PARTS, inside
 from weather.scan import Scan
 from weather.source import grid_of, static_maps, times_of
-from weather.variables import VARIABLES, conversion
+from weather.variables import VARIABLES, conversion, long_name
 
 BLOCK = 2**26
 """Bytes of maps held in memory at a time, unless a chunk of the source is larger."""
@@ -76,9 +76,11 @@ def _config_problems(data: DataConfig) -> Iterator[str]:
 def _variable_problems(source: xr.Dataset, data: DataConfig, name: str) -> Iterator[str]:
     if name not in source:
         known = [str(each) for each in source.data_vars]
+        usual = long_name(name, levels=name in data.atmospheric)
+        meant = f" Did you mean {usual!r}?" if usual in known else suggest(name, known)
         yield (
             f"{name}: not in the source, which has {', '.join(known) or 'no maps'}: correct the "
-            f"name, or leave it out.{suggest(name, known)}"
+            f"name, or leave it out.{meant}"
         )
         return
     array, upper = source[name], name in data.atmospheric

@@ -94,7 +94,10 @@ def _grib(path: Path) -> xr.Dataset:
         raise InputError(f"{path} is GRIB, which needs cfgrib: run `pip install cfgrib`.")
     from cfgrib import open_datasets  # type: ignore[import-not-found]
 
-    kinds = open_datasets(str(path), backend_kwargs={"indexpath": ""}, decode_timedelta=False)
+    with warnings.catch_warnings():
+        # About what cfgrib asks of xarray.
+        warnings.filterwarnings("ignore", "In a future version of xarray", FutureWarning)
+        kinds = open_datasets(str(path), backend_kwargs={"indexpath": ""}, decode_timedelta=False)
     return xr.merge([_levelled(kind) for kind in kinds], compat="override")
 
 

@@ -73,9 +73,10 @@ def spread(places: Iterable[float], gap: float) -> list[float]:
     wanted = sorted(enumerate(places), key=lambda pair: pair[1])
     for _, place in wanted:
         groups.append([place, 1])
-        while len(groups) > 1 and groups[-1][0] - groups[-2][0] < gap * sum(
-            count for _, count in groups[-2:]
-        ) / 2:
+        while (
+            len(groups) > 1
+            and groups[-1][0] - groups[-2][0] < gap * sum(count for _, count in groups[-2:]) / 2
+        ):
             (place_a, count_a), (place_b, count_b) = groups[-2:]
             total = count_a + count_b
             groups[-2:] = [[(place_a * count_a + place_b * count_b) / total, total]]

@@ -147,13 +147,12 @@ def _copy(
     predicted, given = channels(data), [Channel(name) for name in data.forcing]
     grid = grid_of(source)
     scan = Scan([*predicted, *given], grid, data.forcing, progress["found"])
+    files = {"states.npy": slice(len(predicted)), "forcing.npy": slice(len(predicted), None)}
+    shape = {"states.npy": len(predicted), "forcing.npy": len(given)}
     parts = [
-        (ArrayFile(folder / name, (len(index), count, *grid.shape)), which)
-        for name, which, count in (
-            ("states.npy", slice(len(predicted)), len(predicted)),
-            ("forcing.npy", slice(len(predicted), None), len(given)),
-        )
-        if count
+        (ArrayFile(folder / name, (len(index), shape[name], *grid.shape)), which)
+        for name, which in files.items()
+        if shape[name]
     ]
     row = 0
     with Progress("reading", len(index), quiet=quiet) as bar:

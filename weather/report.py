@@ -54,7 +54,9 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
     ]
     for region in regions:
         parts += [f"## {TABLES['crps_fair']}, {region}", table(report, "crps_fair", region)]
-    parts += [f"## {caption}\n\n![{caption}]({file})" for file, caption in (pictures or {}).items()]
+    parts += [
+        f"## {caption}\n\n![{caption}]({file})" for file, caption in (pictures or {}).items()
+    ]
     parts.append(f"All scores, lead times, regions and intervals: metrics.json. {_MEANING}")
     return "\n\n".join(parts) + "\n"
 

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from refine_core.errors import InputError
-from tests.weather.synthetic import atmosphere, config, times
+from tests.weather.synthetic import atmosphere, config
 from weather.check import check, require
 from weather.source import canonical, open_dataset
 from weather.variables import VARIABLES, conversion, long_name, mean_range, value_range
@@ -38,6 +38,7 @@ def only(problems: list[str], *said: str) -> None:
 
 def test_missing_variables_and_levels() -> None:
     only(found(atmosphere(), surface=("2m_temprature",)), "2m_temprature: not", "'2m_temperature'")
+    only(found(atmosphere(), surface=("msl",)), "mean 'mean_sea_level_pressure'?")
     problems = found(atmosphere(), levels=(500, 300))
     assert [problem.split(",")[0] for problem in problems] == [
         "geopotential: not at 300 hPa",

@@ -1,4 +1,4 @@
-"""Prepared data equal the source, whatever happened on the way; nothing is known of later parts."""
+"""Prepared data equal the source, whatever happened on the way; later parts are not known."""
 
 import errno
 import os
@@ -15,10 +15,9 @@ from tests.weather.synthetic import atmosphere, config, times
 from weather import copying
 from weather import prepare as module
 from weather.cli_prepare import prepare as command
-from weather.climatology import TERMS, climatology_at
 from weather.config import DataConfig, WeatherConfig
 from weather.prepare import prepare, prepared
-from weather.prepared import PARTS, Prepared, bounds, starts
+from weather.prepared import PARTS, bounds, starts
 
 
 def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:
@@ -50,6 +49,7 @@ def test_arrays_are_those_of_the_source(tmp_path: Path, small_blocks: None) -> N
     assert len(made.times) == 4 * (20 + 7 + 8)
     np.testing.assert_array_equal(made.states[:, 1], at["geopotential"].values[:, 1])
     np.testing.assert_array_equal(made.states[:, 4], at["2m_temperature"].values)
+    assert made.forcing is not None
     np.testing.assert_array_equal(made.forcing[:, 0], at["toa_incident_solar_radiation"].values)
     np.testing.assert_array_equal(made.static[1], source["geopotential_at_surface"].values)
     assert made.states.dtype == np.float32
@@ -170,7 +170,7 @@ def test_a_full_disk_names_the_file_and_loses_nothing(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(copying.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=r"states\.npy|forcing\.npy|progress\.json"):
             prepare(data, tmp_path / "p", quiet=True)
     prepare(data, tmp_path / "p", quiet=True)
@@ -208,46 +208,6 @@ def test_missing_values_are_found_while_reading(tmp_path: Path, small_blocks: No
         assert "temperature at 850 hPa: missing (NaN)" in str(raised.value)
         assert "2000-01-20T06:00" in str(raised.value)
     assert not (tmp_path / "p" / "meta.json").exists()
-
-
-def yearly(hours: int) -> xr.Dataset:
-    """A temperature that repeats every year and day."""
-    when = times(3 * 365, hours, "2001-01-01")
-    source = atmosphere(when, h=2, w=4)
-    day = ((when - np.datetime64("2000-01-01", "ns")) / np.timedelta64(1, "D"))[:, None, None]
-    year, south = 2 * np.pi * day / 365.2425, np.array([[1.0], [-1.0]])
-    warm = 10 * south * np.cos(year - 0.3) + np.arange(4) * np.sin(2 * year)
-    warm = warm + 3 * np.cos(2 * np.pi * day + np.arange(4)) * (hours < 12)
-    source["2m_temperature"] = (("time", "latitude", "longitude"), (280 + warm).astype("f4"))
-    return source[["2m_temperature"]]
-
-
-def learnt(tmp_path: Path, source: xr.Dataset, **changes: Any) -> Prepared:
-    source.to_netcdf(tmp_path / "s.nc")
-    parts = {"train": ("2001-01-01", "2002-11-30"), "validation": ("2003-01-01", "2003-05-31")}
-    data = config(
-        tmp_path / "s.nc",
-        **{"atmospheric": (), "levels": (), "static": (), "forcing": (), "step_hours": 24},
-        **{"surface": ("2m_temperature",), "test": ("2003-07-01", "2003-12-31")},
-        **(parts | changes),
-    )
-    return prepare(data, tmp_path / "p", quiet=True)
-
-
-@pytest.mark.parametrize(("hours", "terms"), [(6, TERMS[2]), (24, TERMS[1])])
-def test_climatology_foresees_what_repeats(tmp_path: Path, hours: int, terms: int) -> None:
-    made = learnt(tmp_path, yearly(hours))
-    assert made.climatology.shape == (terms, 1, 2, 4)
-    when = made.times[made.starts("test")]
-    truth = made.states[made.starts("test")]
-    np.testing.assert_allclose(climatology_at(made.climatology, when), truth, atol=2e-3)
-
-
-def test_climatology_of_less_than_a_year_is_the_mean(tmp_path: Path) -> None:
-    made = learnt(tmp_path, yearly(24), train=("2001-01-01", "2001-06-30"))
-    assert made.climatology.shape == (1, 1, 2, 4)
-    mean = made.states[:181].mean(0)
-    np.testing.assert_allclose(climatology_at(made.climatology, made.times[:3])[2], mean, 1e-6)
 
 
 def test_command(

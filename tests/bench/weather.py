@@ -1,0 +1,83 @@
+"""What a member of configs/weather/gcm.yaml costs, beside diffusion, and on larger grids.
+
+`10-day member, HxW`: seconds a member of a 10-day forecast, in a batch of five. `diffusion /
+refinement` is the ratio for the same backbone, `refinement / mean` what drawing adds to the
+deterministic forecast. Untrained weights: the time is the same. Larger grids keep patches of the
+same count of cells, so the tokens grow with the grid.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from refine_core.config import load
+from refine_core.noise import Noise
+from tests.bench.timing import Call, ratio, taken
+from weather.config import WeatherConfig, channels
+from weather.forecaster import Forecaster, build_head
+from weather.grid import Grid
+from weather.mean import Given, MeanModel
+
+FOLDER = Path(__file__).parents[2] / "configs" / "weather"
+BATCH, STEPS = 5, 10
+GRIDS = {"32x64": (8, 16), "73x144": (18, 36), "121x240": (30, 60)}
+
+
+def bench() -> dict[str, float]:
+    """Seconds and ratios by name; about two minutes."""
+    measured: dict[str, float] = {}
+    for name, tokens in GRIDS.items():
+        ours = _step("gcm", name, tokens)
+        measured[f"10-day member, {name}, seconds"] = STEPS * _least(ours) / BATCH
+        if name == "32x64":
+            measured["diffusion / refinement"] = ratio(_step("diffusion", name, tokens), ours)
+            measured["refinement / mean"] = ratio(ours, _step("deterministic", name, tokens))
+    return measured
+
+
+def _least(call: Call) -> float:
+    call()
+    return min(taken(call) for _ in range(3))
+
+
+def _step(config: str, size: str, tokens: tuple[int, int]) -> Call:
+    """One step of five members."""
+    torch.manual_seed(0)
+    model = _forecaster(load(WeatherConfig, FOLDER / f"{config}.yaml"), _grid(size), tokens)
+    channel, high, _ = model.get_buffer("scale").shape
+    wide = model.mean.get_buffer("static").shape[-1]
+    maps = torch.randn(BATCH, 1, channel, high, wide)
+    given = Given(maps, maps.new_zeros(BATCH, 0, *maps.shape[3:]), torch.zeros(BATCH, 4))
+    noise = Noise(0, torch.arange(BATCH))
+    return lambda: model.step(given, noise)
+
+
+def _grid(size: str) -> Grid:
+    high, wide = (int(n) for n in size.split("x"))
+    edge = 90.0 if high % 2 else 90 - 90 / high
+    return Grid(np.linspace(-edge, edge, high), np.arange(wide) * 360 / wide)
+
+
+def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> Forecaster:
+    data, count = config.data, len(channels(config.data))
+
+    finest = config.head.tokenizer.sizes[-1]
+    sizes = tuple(
+        (round(h * tokens[0] / finest[0]), round(w * tokens[1] / finest[1]))
+        for h, w in config.head.tokenizer.sizes
+    )
+    network = replace(config.head.network, grid=tokens)
+    head = replace(
+        config.head, network=network, tokenizer=replace(config.head.tokenizer, sizes=sizes)
+    )
+    static = torch.zeros(len(data.static), *grid.shape)
+    mean = MeanModel(
+        grid, static, torch.ones(count), data.history, 0,
+        replace(config.mean, grid=tokens),
+    )  # fmt: skip
+    ones: Tensor = torch.ones(count, grid.shape[0], 1)
+    limits = torch.full((count,), -torch.inf)
+    return Forecaster(mean, build_head(head, grid, count, mean), ones, limits).eval()

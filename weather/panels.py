@@ -1,0 +1,136 @@
+"""A figure with a panel for each variable, and what its panels share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.lines import Line2D
+
+from refine_core.files import atomic_write
+from weather.labels import shown, spread
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
+
+MOST, COLUMNS = 12, 4
+"""Panels in a figure, and in a row."""
+MAIN, OTHERS = "#1261a0", ("#d1495b", "#2e8b57", "#8e5ea2", "#c77b0a")
+BASELINES: dict[str, tuple[str, Any]] = {
+    "climatology": ("#8a8a8a", (0, (1, 1.2))),
+    "climatological ensemble": ("#5a5a5a", "-"),
+    "persistence": ("#b5803a", (0, (1, 1.2))),
+    "dressed persistence": ("#b5803a", "-"),
+}
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e8e8e8",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#666666",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw in the style of the reports."""
+    with plt.rc_context(STYLE):
+        yield
+
+
+def panels(channels: Sequence[str], margin: float = 0.0) -> tuple[Any, list[tuple[Any, str]]]:
+    """A figure, and an axis for each of at most `MOST` channels.
+
+    Args:
+        channels: Names.
+        margin: Inches to the right for labels.
+    """
+    channels = channels[:MOST]
+    columns = min(COLUMNS, len(channels))
+    rows = -(-len(channels) // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(2.9 * columns + margin, 2.5 * rows + 0.7),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axis in axes.flat[len(channels) :]:
+        axis.axis("off")
+    return figure, list(zip(axes.flat, channels, strict=False))
+
+
+def look(names: Sequence[str]) -> dict[str, tuple[str, Any, float]]:
+    """Colour, dashes and width of each forecast's line, the first being the one verified."""
+    first, *others = names
+    result: dict[str, tuple[str, Any, float]] = {first: (MAIN, "-", 2.4)}
+    free = iter(OTHERS * len(others))
+    for name in others:
+        colour, dashes = BASELINES[name] if name in BASELINES else (next(free), "-")
+        result[name] = (colour, dashes, 1.4)
+    return result
+
+
+def lead_colours(lead_days: Sequence[float], most: int = 4) -> dict[int, Any]:
+    """Colours of some lead times, by index: the longer, the darker."""
+    leads = shown(lead_days, most) if len(lead_days) <= most else _spaced(len(lead_days), most)
+    shades = plt.get_cmap("YlGnBu")(np.linspace(0.35, 0.95, len(leads)))
+    return dict(zip(leads, shades, strict=True))
+
+
+def _spaced(count: int, most: int) -> list[int]:
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+
+
+def lead_legend(
+    figure: Any, lead_days: Sequence[float], marks: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Legend of lead times, and of other lines by name and looks."""
+    lines = {
+        f"{lead_days[lead]:g} d": {"color": colour, "lw": 2.4}
+        for lead, colour in lead_colours(lead_days).items()
+    }
+    handles = [Line2D([], [], **dict(each)) for each in (lines | dict(marks)).values()]
+    names = [*lines, *marks]
+    figure.legend(handles, names, loc="outside upper right", ncols=len(names), fontsize=8.5)
+
+
+def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> None:
+    """Write names where lines end, to the right of an axis, moved apart.
+
+    Args:
+        axis: With its limits set.
+        ends: Height and colour by name.
+        bold: The name to stress.
+    """
+    low, high = axis.get_ylim()
+    places = spread([(y - low) / (high - low) for y, _ in ends.values()], 0.085)
+    for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
+        axis.annotate(
+            name,
+            (1.03, place),
+            xycoords="axes fraction",
+            color=colour,
+            fontsize=8.5,
+            va="center",
+            fontweight="bold" if name == bold else "normal",
+            annotation_clip=False,
+        )
+
+
+def save(figure: Any, path: Path, heading: str) -> None:
+    """Write a figure with a heading at the upper left."""
+    figure.suptitle(heading, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=130, format="png")
+    plt.close(figure)
