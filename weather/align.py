@@ -12,6 +12,7 @@ from refine_core.errors import InputError, suggest
 from weather.canonical import canonical
 from weather.fields import LEAD
 from weather.grid import Channel, Grid
+from weather.labels import importance
 from weather.mismatch import check_grid, check_units
 from weather.source import grid_of
 
@@ -151,7 +152,12 @@ def _channels(
             f"{name} and {other} have no variable in common: {name} has {_listed(offered)}, "
             f"{other} has {_listed(known)}."
         )
-    return [c for c in chosen if c in known]
+    return sorted((c for c in chosen if c in known), key=_place)
+
+
+def _place(channel: Channel) -> tuple[int, str, int]:
+    """Key of the order in reports: the best known variables first."""
+    return importance(channel.variable), channel.variable, channel.level or 0
 
 
 def _listed(channels: Any) -> str:

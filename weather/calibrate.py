@@ -75,9 +75,7 @@ def scores(
     model: WeatherModel, data: Prepared, starts: int, members: int, steps: int, seed: int
 ) -> Row:
     """Mean fair CRPS, in climatological standard deviations, and mean spread-skill ratio."""
-    part = data.starts("validation")
-    stride = np.timedelta64(data.data.step_hours, "h") // (data.times[1] - data.times[0])
-    part = part[part + stride * steps < len(data.states)]
+    part, stride = data.starts("validation", steps), data.stride
     chosen = part[np.linspace(0, len(part) - 1, starts).round().astype(int)]
     area = data.grid.area()[:, None]
     history = stride * np.arange(1 - data.data.history, 1)

@@ -13,7 +13,44 @@ SHORT = {
     "specific_humidity": "q",
     "2m_temperature": "2 m temperature",
     "mean_sea_level_pressure": "mean sea level pressure",
+    "10m_u_component_of_wind": "10 m u wind",
+    "10m_v_component_of_wind": "10 m v wind",
 }
+HEADLINE = ("geopotential_500", "temperature_850", "u_component_of_wind_850", *SHORT)
+"""Channels that a reader looks at first, then all of the best known variables."""
+SCALED = {"kg kg**-1": (1e3, "g kg⁻¹"), "s**-1": (1e5, "10⁻⁵ s⁻¹")}
+"""Units in which values are too small to read: the factor to better ones."""
+
+
+def headline(channels: Sequence[str], most: int) -> list[str]:
+    """At most `most` of the channels, the best known first if there are more.
+
+    >>> headline(["vorticity_850", "temperature_850", "2m_temperature"], 2)
+    ['temperature_850', '2m_temperature']
+    """
+    if len(channels) <= most:
+        return list(channels)
+    return sorted(channels, key=lambda name: (importance(name), name))[:most]
+
+
+def importance(channel: str) -> int:
+    """Place of a channel in reports, from 0.
+
+    >>> importance("geopotential_500"), importance("geopotential_300"), importance("vorticity_850")
+    (0, 3, 12)
+    """
+    variable = channel.rpartition("_")[0] if channel[-1].isdigit() else channel
+    known = [channel, variable]
+    return min((HEADLINE.index(each) for each in known if each in HEADLINE), default=len(HEADLINE))
+
+
+def scaled(unit: str) -> tuple[float, str]:
+    """Factor to units that read well, and their name.
+
+    >>> scaled("kg kg**-1"), scaled("m**2 s**-2")
+    ((1000.0, 'g kg⁻¹'), (1.0, 'm² s⁻²'))
+    """
+    return SCALED.get(unit, (1.0, pretty(unit)))
 
 
 def number(value: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from refine_core.files import atomic_write
-from weather.labels import shown, spread
+from weather.labels import headline, spread
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
@@ -48,22 +48,34 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def panels(channels: Sequence[str], margin: float = 0.0) -> tuple[Any, list[tuple[Any, str]]]:
+def panels(
+    channels: Sequence[str], margin: float = 0.2, bottom: float = 0.9
+) -> tuple[Any, list[tuple[Any, str]]]:
     """A figure, and an axis for each of at most `MOST` channels.
 
     Args:
         channels: Names.
-        margin: Inches to the right for labels.
+        margin: Inches to the right, for labels.
+        bottom: Inches below, for a legend.
     """
-    channels = channels[:MOST]
+    channels = headline(channels, MOST)
     columns = min(COLUMNS, len(channels))
     rows = -(-len(channels) // columns)
+    left, top = 0.65, 0.8  # inches; an automatic layout takes seconds
+    width, height = left + 2.7 * columns + margin, top + 2.6 * rows - 0.5 + bottom
     figure, axes = plt.subplots(
         rows,
         columns,
-        figsize=(2.9 * columns + margin, 2.5 * rows + 0.7),
-        layout="constrained",
+        figsize=(width, height),
         squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": 1 - margin / width,
+            "top": 1 - top / height,
+            "bottom": bottom / height,
+            "wspace": 0.27,
+            "hspace": 0.45,
+        },
     )
     for axis in axes.flat[len(channels) :]:
         axis.axis("off")
@@ -83,13 +95,10 @@ def look(names: Sequence[str]) -> dict[str, tuple[str, Any, float]]:
 
 def lead_colours(lead_days: Sequence[float], most: int = 4) -> dict[int, Any]:
     """Colours of some lead times, by index: the longer, the darker."""
-    leads = shown(lead_days, most) if len(lead_days) <= most else _spaced(len(lead_days), most)
+    count = min(most, len(lead_days))
+    leads = [round(i * (len(lead_days) - 1) / max(1, count - 1)) for i in range(count)]
     shades = plt.get_cmap("YlGnBu")(np.linspace(0.35, 0.95, len(leads)))
     return dict(zip(leads, shades, strict=True))
-
-
-def _spaced(count: int, most: int) -> list[int]:
-    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
 def lead_legend(
@@ -102,7 +111,7 @@ def lead_legend(
     }
     handles = [Line2D([], [], **dict(each)) for each in (lines | dict(marks)).values()]
     names = [*lines, *marks]
-    figure.legend(handles, names, loc="outside upper right", ncols=len(names), fontsize=8.5)
+    figure.legend(handles, names, loc="lower center", ncols=len(names), fontsize=9)
 
 
 def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> None:
@@ -130,7 +139,9 @@ def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> N
 
 def save(figure: Any, path: Path, heading: str) -> None:
     """Write a figure with a heading at the upper left."""
-    figure.suptitle(heading, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+    width, height = figure.get_size_inches()
+    place = (0.15 / width, 1 - 0.15 / height)
+    figure.text(*place, heading, ha="left", va="top", fontsize=12, fontweight="bold")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png")
     plt.close(figure)

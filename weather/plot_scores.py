@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weather.labels import pretty, shown, title
+from weather.labels import scaled, shown, title
 from weather.panels import (
     house_style,
     label_ends,
@@ -34,42 +34,46 @@ def draw(report: Report, out: Path) -> dict[str, str]:
     """
     first, region = next(iter(report["scores"])), report["regions"][0]
     plans: list[tuple[str, str, Callable[[], Any]]] = [
-        ("crps", "Fair CRPS", lambda: curves(report, "crps_fair")),
-        ("rmse", "RMSE of the ensemble mean", lambda: curves(report, "rmse")),
-        ("spectra", "Zonal power spectra", lambda: spectra(report, ratio=False)),
-        ("spectral_ratio", "Power relative to the truth", lambda: spectra(report, ratio=True)),
+        ("crps", "Fair CRPS{}: lower is better", lambda: curves(report, "crps_fair")),
+        ("rmse", "RMSE of the ensemble mean{}: lower is better", lambda: curves(report, "rmse")),
+        ("spectra", "Zonal power spectra of the members{}", lambda: spectra(report, ratio=False)),
+        ("ratio", "Power of the members over that of the truth{}", lambda: spectra(report, ratio=True)),
     ]
     if report["members"][first] > 1:
         plans += [
-            ("spread_skill", "Spread-skill ratio", lambda: curves(report, "spread_skill")),
-            ("ranks", "Rank histograms", lambda: ranks(report)),
+            ("spread", "Spread-skill ratio{}: 1 is right", lambda: curves(report, "spread_skill")),
+            ("ranks", "Rank histograms{}: flat is right", lambda: ranks(report)),
         ]
     if "reliability_0.9" in report:
-        plans.append(("reliability", "Reliability", lambda: reliability(report)))
+        plans.append(("reliability", "Reliability of extremes{}", lambda: reliability(report)))
     captions = {}
     with house_style():
         for name, caption, make in plans:
-            captions[f"{name}.png"] = f"{caption}, {region}"
+            captions[f"{name}.png"] = caption.format(f", {region}")
             save(make(), out / f"{name}.png", captions[f"{name}.png"])
     return captions
 
 
 def curves(report: Report, score: str) -> Any:
     """A score against lead time, a line a forecast, with the 95 % interval of the first."""
-    figure, axes = panels(list(report["channels"]), margin=1.6)
+    figure, axes = panels(list(report["channels"]), margin=1.75, bottom=0.6)
     days, region, looks = report["lead_days"], report["regions"][0], look(list(report["scores"]))
     first = next(iter(looks))
     for axis, channel in axes:
         ends = {}
+        factor, unit = scaled(report["channels"][channel])
+        if score == "spread_skill":
+            factor, unit = 1.0, ""
         for name, (colour, dashes, width) in looks.items():
             leaf = report["scores"][name][channel][region][score]
             if None in leaf["value"]:
                 continue
-            axis.plot(days, leaf["value"], color=colour, ls=dashes, lw=width, zorder=width)
-            ends[name] = (leaf["value"][-1], colour)
+            value = factor * np.array(leaf["value"])
+            axis.plot(days, value, color=colour, ls=dashes, lw=width, zorder=width)
+            ends[name] = (value[-1], colour)
             if name == first and leaf["low"] is not None:
-                axis.fill_between(days, leaf["low"], leaf["high"], color=colour, alpha=0.18, lw=0)
-        unit = pretty(report["channels"][channel])
+                low, high = (factor * np.array(leaf[end], np.float64) for end in ("low", "high"))
+                axis.fill_between(days, low, high, color=colour, alpha=0.18, lw=0)
         _finish(axis, score, title(channel) + (f"  ({unit})" if unit else ""))
         axis.set_xticks([days[t] for t in shown(days, 6)])
         if axis.get_subplotspec().is_last_col() or axis is axes[-1][0]:
@@ -81,7 +85,6 @@ def _finish(axis: Any, score: str, heading: str) -> None:
     axis.set_xlabel("lead time (days)")
     axis.set_title(heading)
     if score == "spread_skill":
-        axis.set_title(heading.partition("  (")[0])
         low, high = axis.get_ylim()
         axis.set_ylim(min(low, 0.8), max(high, 1.2))
         axis.axhspan(0.9, 1.1, color="#dcebd9", zorder=0)
@@ -141,18 +144,31 @@ def spectra(report: Report, *, ratio: bool) -> Any:
     tables = report["spectrum"]
     mark = {"color": "black", "lw": 1.2, "ls": ":"}
     for axis, channel in axes:
+        factor, unit = scaled(report["channels"][channel])
         truth, members = (
-            np.array(tables[name][channel][region], np.float64)[:, 1:] for name in ("truth", first)
+            factor**2 * np.array(tables[name][channel][region], np.float64)[:, 1:]
+            for name in ("truth", first)
         )
         wave = np.arange(1, truth.shape[1] + 1)
         for lead, colour in lead_colours(report["lead_days"]).items():
-            power = members[lead] / (truth[lead] if ratio else 1)
-            axis.plot(wave, power, color=colour, lw=1.5)
+            axis.plot(wave, members[lead] / (truth[lead] if ratio else 1), color=colour, lw=1.5)
         axis.plot(wave, np.ones(len(wave)) if ratio else truth.mean(0), **mark)
-        unit = pretty(report["channels"][channel])
         axis.set(xscale="log", yscale="log", xlim=(1, wave[-1]), xlabel="zonal wavenumber")
+        ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= wave[-1]]
+        axis.set_xticks(ticks, map(str, ticks))
+        axis.minorticks_off()
         axis.set_title(title(channel) + (f"  ({unit})²" if unit and not ratio else ""))
+        if ratio:
+            _octaves(axis)
         if axis.get_subplotspec().is_first_col():
             axis.set_ylabel("members / truth" if ratio else "power")
     lead_legend(figure, report["lead_days"], {"truth": mark})
     return figure
+
+
+def _octaves(axis: Any) -> None:
+    """Limits and ticks at powers of two, as far below one as above."""
+    most = max(1, int(np.ceil(np.abs(np.log2(axis.get_ylim())).max())))
+    powers = range(-most, most + 1, -(-most // 4))
+    axis.set_ylim(2.0**-most, 2.0**most)
+    axis.set_yticks([2.0**p for p in powers], [f"{2.0**p:g}" for p in powers])

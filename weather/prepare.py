@@ -144,21 +144,19 @@ def _copy(
     Raises:
         InputError: A value is missing or impossible.
     """
-    predicted, given = channels(data), [Channel(name) for name in data.forcing]
-    grid = grid_of(source)
-    scan = Scan([*predicted, *given], grid, data.forcing, progress["found"])
-    files = {"states.npy": slice(len(predicted)), "forcing.npy": slice(len(predicted), None)}
-    shape = {"states.npy": len(predicted), "forcing.npy": len(given)}
-    parts = [
-        (ArrayFile(folder / name, (len(index), shape[name], *grid.shape)), which)
-        for name, which in files.items()
-        if shape[name]
-    ]
+    predicted, given, grid = len(channels(data)), len(data.forcing), grid_of(source)
+    wanted = [*channels(data), *(Channel(name) for name in data.forcing)]
+    scan = Scan(wanted, grid, data.forcing, progress["found"])
+    states = ArrayFile(folder / "states.npy", (len(index), predicted, *grid.shape))
+    parts = [(states, slice(predicted))]
+    if given:
+        forcing = ArrayFile(folder / "forcing.npy", (len(index), given, *grid.shape))
+        parts.append((forcing, slice(predicted, None)))
     row = 0
     with Progress("reading", len(index), quiet=quiet) as bar:
-        for block in blocks(source, scan.channels, index, BLOCK):
-            if row >= progress["done"]:
-                maps = read(source, scan.channels, block)
+        for block in blocks(source, wanted, index, BLOCK):
+            if row + len(block) > progress["done"]:
+                maps = read(source, wanted, block)
                 scan.look(times_of(source)[block], maps)
                 for file, which in parts:
                     file.write(row, maps[:, which])

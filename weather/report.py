@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from refine_core.files import write_text
-from weather.labels import number, pretty, shown
+from weather.labels import number, scaled, shown
 from weather.plot_scores import draw
 
 Report = Mapping[str, Any]
@@ -76,13 +76,14 @@ def table(report: Report, score: str, region: str) -> str:
     first = next(iter(report["scores"]))
     rows = [["variable", "forecast", *(f"{report['lead_days'][t]:g} d" for t in leads)]]
     for channel, unit in report["channels"].items():
-        label = f"{channel}, {pretty(unit)}" if unit and score != "spread_skill" else channel
+        factor, unit = (1.0, "") if score == "spread_skill" else scaled(unit)
+        label = f"{channel} ({unit})" if unit else channel
         found = {n: tree[channel][region][score] for n, tree in report["scores"].items()}
         ideal = 1.0 if score == "spread_skill" else 0.0
         best = [_best({n: leaf["value"][t] for n, leaf in found.items()}, ideal) for t in leads]
         for name, leaf in found.items():
             cells = [
-                _cell(leaf, t, bold=name == top, ends=name == first)
+                _cell(leaf, t, factor, bold=name == top, ends=name == first)
                 for t, top in zip(leads, best, strict=True)
             ]
             if any(leaf["value"][t] is not None for t in leads):
@@ -127,13 +128,15 @@ def _best(values: Mapping[str, float | None], ideal: float) -> str:
     return min(known, key=known.__getitem__, default="")
 
 
-def _cell(leaf: Report, lead: int, *, bold: bool, ends: bool) -> str:
+def _cell(leaf: Report, lead: int, factor: float, *, bold: bool, ends: bool) -> str:
     value = leaf["value"][lead]
     if value is None:
         return ""
-    text = f"**{number(value)}**" if bold else number(value)
+    text = number(factor * value)
+    text = f"**{text}**" if bold else text
     if ends and leaf["low"] is not None and leaf["low"][lead] is not None:
-        text += f" [{number(leaf['low'][lead])}, {number(leaf['high'][lead])}]"
+        low, high = (number(factor * leaf[end][lead]) for end in ("low", "high"))
+        text += f" [{low}, {high}]"
     return text
 
 

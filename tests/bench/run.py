@@ -7,7 +7,7 @@ import torch
 
 from refine_core.files import write_json
 from refine_core.runs import versions
-from tests.bench import quantizer, refiner, weather
+from tests.bench import quantizer, refiner, weather, weather_loader
 
 OUT = Path(__file__).parents[2] / "results" / "bench"
 
@@ -16,7 +16,13 @@ def main() -> None:
     """One thread, so that ratios do not depend on the count of cores."""
     torch.set_num_threads(1)
     machine = {"processor": platform.machine(), "threads": 1, **versions()}
-    for name, module in {"quantizer": quantizer, "refiner": refiner, "weather": weather}.items():
+    modules = {
+        "quantizer": quantizer,
+        "refiner": refiner,
+        "weather": weather,
+        "weather_loader": weather_loader,
+    }
+    for name, module in modules.items():
         ratios = {key: round(value, 3) for key, value in module.bench().items()}
         write_json(OUT / f"{name}.json", {"machine": machine, "ratios": ratios})
         for key, value in ratios.items():

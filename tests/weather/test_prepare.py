@@ -11,13 +11,12 @@ import xarray as xr
 
 from refine_core.config import dump
 from refine_core.errors import InputError
-from tests.weather.synthetic import atmosphere, config, times
+from tests.weather.synthetic import atmosphere, config
 from weather import copying
 from weather import prepare as module
 from weather.cli_prepare import prepare as command
 from weather.config import DataConfig, WeatherConfig
 from weather.prepare import prepare, prepared
-from weather.prepared import PARTS, bounds, starts
 
 
 def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:
@@ -94,26 +93,6 @@ def test_later_parts_are_not_known(tmp_path: Path) -> None:
     assert not np.array_equal(one.states, two.states)
     assert one.statistics.to_dict() == two.statistics.to_dict()
     np.testing.assert_array_equal(one.climatology, two.climatology)
-
-
-@pytest.mark.parametrize("history", [1, 2, 3])
-@pytest.mark.parametrize("steps", [1, 4])
-def test_starts_stay_in_their_part(history: int, steps: int) -> None:
-    data = config(history=history)
-    when = np.delete(times(), [20, 21, 130])  # also beside gaps
-    for part in PARTS:
-        first, end = bounds(data, part)
-        step, known = np.timedelta64(12, "h"), set(when)
-        expected = [
-            place
-            for place, time in enumerate(when)
-            if all(
-                first <= time + k * step < end and time + k * step in known
-                for k in range(1 - history, steps + 1)
-            )
-        ]
-        assert starts(when, data, part, steps).tolist() == expected
-        assert expected
 
 
 class Interrupted(Exception):

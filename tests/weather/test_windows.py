@@ -8,7 +8,7 @@ import torch
 
 from tests.weather.synthetic import atmosphere, config, times
 from weather.prepare import prepare
-from weather.prepared import PARTS, Prepared
+from weather.prepared import PARTS, Prepared, bounds, starts
 from weather.windows import Windows, clock
 
 
@@ -57,6 +57,26 @@ def test_windows_without_forcing(tmp_path: Path) -> None:
     past, _, forcing, _ = windows[torch.arange(4)]
     assert past.shape == (4, 1, 6, 8, 16)
     assert forcing.shape == (4, 2, 0, 8, 16)
+
+
+@pytest.mark.parametrize("history", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 4])
+def test_starts_stay_in_their_part(history: int, steps: int) -> None:
+    data = config(history=history)
+    when = np.delete(times(), [20, 21, 130])  # also beside gaps
+    for part in PARTS:
+        first, end = bounds(data, part)
+        step, known = np.timedelta64(12, "h"), set(when)
+        expected = [
+            place
+            for place, time in enumerate(when)
+            if all(
+                first <= time + k * step < end and time + k * step in known
+                for k in range(1 - history, steps + 1)
+            )
+        ]
+        assert starts(when, data, part, steps).tolist() == expected
+        assert expected
 
 
 def test_clock() -> None:
