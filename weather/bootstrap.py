@@ -1,7 +1,8 @@
 """Confidence intervals from resampling forecasts in blocks.
 
 Errors of forecasts started a few days apart are alike, so that blocks of consecutive starts are
-drawn, on a circle (Politis & Romano 1992), and not single starts.
+drawn, on a circle (Politis & Romano 1992), and not single starts. Intervals from few blocks, less
+than some twenty, are too narrow.
 """
 
 import numpy as np
@@ -39,7 +40,7 @@ def resamples(count: int, block: int, seed: int, number: int = RESAMPLES) -> Rea
     generator = np.random.default_rng(seed)
     blocks = -(-count // block)
     start = generator.integers(0, count, (number, blocks, 1))
-    drawn = ((start + np.arange(block)) % count).reshape(number, -1)[:, :count]
+    drawn = ((start + np.arange(block)) % count).reshape(number, blocks * block)[:, :count]
     cell = drawn + count * np.arange(number)[:, None]
     counts = np.bincount(cell.ravel(), minlength=number * count).reshape(number, count)
     return np.concatenate([np.ones((1, count)), counts])

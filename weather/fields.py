@@ -30,7 +30,9 @@ def held(array: xr.DataArray) -> xr.DataArray:
 def select(dataset: xr.Dataset, channels: Sequence[Channel]) -> xr.DataArray:
     """One variable, at the levels of its channels."""
     array = dataset[channels[0].variable]
-    return array if channels[0].level is None else array.sel(level=[c.level for c in channels])
+    if channels[0].level is None:
+        return array
+    return _chosen(array, "level", np.array([c.level for c in channels]))
 
 
 def members(forecast: xr.DataArray, leads: NDArray[np.timedelta64]) -> Iterator[Array]:
@@ -40,7 +42,12 @@ def members(forecast: xr.DataArray, leads: NDArray[np.timedelta64]) -> Iterator[
         forecast: Of one start: prediction_timedelta, number, [level], latitude, longitude.
         leads: To read.
     """
-    forecast = forecast.sel({LEAD: leads}).transpose(LEAD, "number", ...)
+    forecast = _chosen(forecast, LEAD, leads).transpose(LEAD, "number", ...)
     step = max(1, BUDGET * len(leads) // forecast.nbytes)
     for first in range(0, len(leads), step):
         yield from maps(forecast.isel({LEAD: slice(first, first + step)}))
+
+
+def _chosen(array: xr.DataArray, dim: str, labels: NDArray[Any]) -> xr.DataArray:
+    """The array at some labels; at all of them without the cost of choosing."""
+    return array if np.array_equal(array[dim].values, labels) else array.sel({dim: labels})

@@ -11,7 +11,8 @@ from weather.config import HeadConfig
 from weather.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
 from weather.grid import Grid
 from weather.mean import Given, MeanModel, Situation
-from weather.refine import RefineHead, build_tokenizer
+from weather.refine import RefineHead
+from weather.tokenizer import build_tokenizer
 
 
 class ResidualHead(Protocol):

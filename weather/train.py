@@ -1,6 +1,7 @@
 """Training: the mean, the tokeniser of its errors, and the head, one after the other."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from refine_core.config import to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
+from refine_core.residual import ResidualTokenizer
 from refine_core.runs import Run
 from refine_core.training import fit
 from weather.config import WeatherConfig
@@ -17,6 +19,7 @@ from weather.forecaster import Forecaster, TokenizerTraining, build_head
 from weather.mean import MeanModel
 from weather.prepare import Prepared, prepared
 from weather.refine import RefineHead
+from weather.tokenizer import start_from_principal_components
 from weather.trained import WeatherModel, build_mean, load, lower_limits, normalised_static
 from weather.windows import Windows
 
@@ -114,7 +117,9 @@ def _tokenizer(
     quiet: bool,
 ) -> None:
     """Train the head's tokeniser, and put the averaged weights into it."""
-    tokenizer = head.refiner.tokenizer.requires_grad_(True)
+    tokenizer = cast(ResidualTokenizer, head.refiner.tokenizer.requires_grad_(True))
+    residuals = torch.cat([r for r, _ in _residuals(forecaster, windows, ESTIMATED)])
+    start_from_principal_components(tokenizer, residuals)
     training = TokenizerTraining(forecaster, tokenizer)
     fitted, _ = fit(
         training,

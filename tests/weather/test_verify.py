@@ -1,0 +1,248 @@
+"""Verification: scores by hand, other layouts, comparisons, mistakes."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from refine_core.errors import InputError
+from tests.weather.forecasts import DAY, ensemble, starts, world
+from weather import fields
+from weather.cli_verify import verify as command
+from weather.grid import Grid
+from weather.metrics.ensemble import crps
+from weather.regions import region_weights, regional_mean
+from weather.verify import Report, verify
+
+WORLD = world()
+FORECAST = ensemble(WORLD)
+REPORT = verify(FORECAST, WORLD)
+
+
+def score(
+    report: Report,
+    score: str,
+    name: str = "forecast",
+    channel: str = "temperature_850",
+    region: str = "global",
+) -> np.ndarray:
+    return np.array(report["scores"][name][channel][region][score]["value"], float)
+
+
+def valid(init: int, lead: int) -> np.datetime64:
+    when: np.datetime64 = FORECAST["time"].values[init] + (lead + 1) * DAY
+    return when
+
+
+def test_scores_are_those_computed_by_hand() -> None:
+    grid = Grid(WORLD["latitude"].values, WORLD["longitude"].values)
+    weight = region_weights(grid, ["southern-extratropics"])
+    fair, square, persistence = [], [], []
+    for init in range(len(FORECAST["time"])):
+        x = FORECAST["temperature"].isel(time=init, prediction_timedelta=1, level=1).values
+        y = WORLD["temperature"].sel(time=valid(init, 1)).isel(level=1).values
+        start = WORLD["temperature"].sel(time=FORECAST["time"][init]).isel(level=1).values
+        fair.append(regional_mean(crps(x, y), weight))
+        square.append(regional_mean((x.mean(0) - y) ** 2, weight))
+        persistence.append(regional_mean(np.abs(start - y), weight))
+    where = {"region": "southern-extratropics"}
+    assert score(REPORT, "crps_fair", **where)[1] == pytest.approx(np.mean(fair), rel=1e-5)
+    assert score(REPORT, "rmse", **where)[1] == pytest.approx(np.mean(square) ** 0.5, rel=1e-5)
+    found = score(REPORT, "mae", "persistence", **where)[1]
+    assert found == pytest.approx(np.mean(persistence), rel=1e-5)
+    assert score(REPORT, "crps", "persistence", **where)[1] == found
+
+
+def test_exchangeable_members_are_calibrated() -> None:
+    inits, variables = starts(40, "2001-03-01", 14), ["temperature"]
+    report = verify(ensemble(WORLD, 8, inits), WORLD, variables=variables)
+    np.testing.assert_allclose(score(report, "spread_skill"), 1, atol=0.05)
+    share = np.array(report["ranks"]["forecast"]["temperature_850"]["global"])
+    assert share.shape == (3, 9)
+    np.testing.assert_allclose(share.mean(0) * 9, 1, atol=0.1)
+    narrow = verify(ensemble(WORLD, 8, inits, spread=0.5), WORLD, variables=variables)
+    assert score(narrow, "spread_skill").max() < 0.65
+    assert score(narrow, "crps_fair").min() > score(report, "crps_fair").max()
+
+
+def test_the_truth_is_a_perfect_forecast() -> None:
+    perfect = ensemble(WORLD, 3)
+    times = perfect["time"] + perfect["prediction_timedelta"]
+    for name in perfect:
+        values = WORLD[name].sel(time=times.values.ravel()).values
+        shape = (*times.shape, *values.shape[1:])
+        members = np.stack([values.reshape(shape)] * 3, 1)
+        perfect[name] = (perfect[name].dims, members, perfect[name].attrs)
+    report = verify(perfect, WORLD)
+    for name in ("crps_fair", "rmse", "bias", "energy", "variogram", "brier_0.9"):
+        np.testing.assert_allclose(score(report, name), 0, atol=1e-5)
+    np.testing.assert_allclose(score(report, "acc"), 1)
+    truth, members = (
+        report["spectrum"][name]["temperature_500"]["global"] for name in ("truth", "forecast")
+    )
+    np.testing.assert_allclose(members, truth, rtol=1e-5)
+
+
+def test_climatology_knows_no_more_than_the_season() -> None:
+    assert score(REPORT, "acc", "climatological ensemble").max() < 0.3
+    ratio = score(REPORT, "crps_fair", "climatological ensemble") / score(
+        REPORT, "crps", "climatology"
+    )
+    np.testing.assert_allclose(ratio, 1 / np.sqrt(2), atol=0.04)  # of Gaussians
+    assert (
+        score(REPORT, "crps_fair", "dressed persistence")
+        < score(REPORT, "crps_fair", "persistence")
+    ).all()
+
+
+def other_layout(forecast: xr.Dataset) -> xr.Dataset:
+    """As somebody else would write it."""
+    forecast = forecast.isel(latitude=slice(None, None, -1), level=[1, 0])
+    west = (forecast["longitude"].values + 180) % 360 - 180
+    forecast = forecast.assign_coords(longitude=west).sortby("longitude")
+    hours = (forecast["prediction_timedelta"].values / np.timedelta64(1, "h")).astype(int)
+    forecast = forecast.assign_coords(
+        prediction_timedelta=("prediction_timedelta", hours, {"units": "hours"})
+    )
+    forecast = forecast.transpose("longitude", "latitude", "prediction_timedelta", ...)
+    names = {"latitude": "lat", "longitude": "lon", "number": "realization"}
+    return forecast.rename({**names, "prediction_timedelta": "lead_time", "temperature": "t"})
+
+
+def test_other_layouts_have_the_same_scores() -> None:
+    assert verify(other_layout(FORECAST), WORLD) == REPORT
+
+
+def test_reading_piece_by_piece_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "BUDGET", 1)
+    chunked = FORECAST.chunk(time=1, number=1)
+    assert verify(chunked, WORLD.chunk(time=100)) == REPORT
+
+
+def test_a_deterministic_forecast_is_an_ensemble_of_one() -> None:
+    report = verify(FORECAST.isel(number=0, drop=True), WORLD)
+    np.testing.assert_array_equal(score(report, "crps_fair"), score(report, "mae"))
+    assert np.isnan(score(report, "spread_skill")).all()
+    assert "forecast is one forecast: its CRPS is its mean absolute error." in report["notes"]
+    assert "ranks" not in report
+
+
+def test_pairs_beyond_the_truth_are_left_out_and_counted() -> None:
+    until = FORECAST["time"].values[-1] + DAY  # the last start has one day
+    report = verify(FORECAST, WORLD.sel(time=slice(None, until)))
+    assert report["pairs"] == {"verified": 16, "left_out": 2}
+    assert "2 of 18 pairs" in report["notes"][0]
+    fewer = verify(FORECAST.isel(time=slice(0, -1)), WORLD)
+    assert score(report, "crps_fair")[1] == score(fewer, "crps_fair")[1]
+    assert score(report, "crps_fair")[0] == score(REPORT, "crps_fair")[0]
+
+
+def test_forecasts_are_compared_where_they_have_the_same_starts() -> None:
+    worse = ensemble(WORLD, 4, starts()[1:], spread=3.0)
+    report = verify(FORECAST, WORLD, against={"worse": worse}, variables=["temperature_850"])
+    assert report["starts"]["count"] == 5
+    assert list(report["scores"])[:2] == ["forecast", "worse"]
+    leaf = report["differences"]["worse"]["difference"]["temperature_850"]["global"]["crps_fair"]
+    expected = score(report, "crps_fair") - score(report, "crps_fair", "worse")
+    np.testing.assert_allclose(leaf["value"], expected, rtol=1e-3)
+    assert (np.array(leaf["high"]) < 0).all()
+    same = verify(FORECAST, WORLD, against={"same": FORECAST}, variables=["temperature_850"])
+    leaf = same["differences"]["same"]["difference"]["temperature_850"]["global"]["energy"]
+    assert leaf == {"value": [0.0] * 3, "low": [0.0] * 3, "high": [0.0] * 3}
+
+
+def test_variables_and_lead_times_are_chosen() -> None:
+    report = verify(FORECAST, WORLD, variables=["temperature_850"], lead_days=[3, 1])
+    assert list(report["channels"].items()) == [("temperature_850", "K")]
+    assert report["lead_days"] == [1, 3]
+    np.testing.assert_array_equal(score(report, "crps_fair"), score(REPORT, "crps_fair")[[0, 2]])
+
+
+def test_without_a_history_there_is_no_climatology() -> None:
+    report = verify(FORECAST, WORLD.sel(time=slice("2002-02-20", None)))
+    assert list(report["scores"]) == ["forecast", "persistence"]
+    assert any("no climatological baselines" in note for note in report["notes"])
+    given = verify(FORECAST, WORLD.sel(time=slice("2002-02-20", None)), WORLD)
+    assert given["scores"] == REPORT["scores"]
+
+
+def test_one_start_has_no_intervals() -> None:
+    report = verify(FORECAST.isel(time=[2]), WORLD, regions=["tropics"])
+    assert report["scores"]["forecast"]["temperature_500"]["tropics"]["crps"]["low"] is None
+    assert any("more than one start" in note for note in report["notes"])
+
+
+def without_units(data: xr.Dataset) -> xr.Dataset:
+    data = data.copy()
+    data["temperature"] = data["temperature"] - 273.15
+    return data
+
+
+def broken(data: xr.Dataset) -> xr.Dataset:
+    data = data.copy(deep=True)
+    data["temperature"][2, 1, 1, 0, 3, 4] = np.nan
+    return data
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda f: f.isel(latitude=slice(1, None)), {}, "grid of 7 x 12 .* truth one of 8 x 12"),
+        (lambda f: f.assign_coords(longitude=f.longitude + 3), {}, "from -78.75N 3E, the truth"),
+        (without_units, {}, "units seem to differ"),
+        (broken, {}, r"temperature_500 at 2002-03-21T00, map 2 of 6"),
+        (lambda f: f.isel(prediction_timedelta=0, drop=True), {}, "expected a forecast with pred"),
+        (lambda f: f.rename(temperature="warmth", mean_sea_level_pressure="p"), {}, "in common"),
+        (lambda f: f.assign_coords(time=f.time + 9999 * DAY), {}, "is in the truth, which goes"),
+        (lambda f: f, {"variables": ["temperature_580"]}, "Did you mean 'temperature_850'"),
+        (lambda f: f, {"lead_days": [2.5]}, "no lead time of 2.5 days, it has 1, 2, 3"),
+        (lambda f: f, {"regions": ["tropic"]}, "Did you mean 'tropics'"),
+        (lambda f: f, {"against": {"forecast": FORECAST}}, "two forecasts named"),
+        (lambda f: f, {"against": {"b": FORECAST.isel(level=[0])}}, "b has no variable"),
+        (
+            lambda f: f,
+            {"against": {"b": FORECAST.assign_coords(time=FORECAST.time + DAY)}},
+            "No start is in all of forecast, b",
+        ),
+        (lambda f: f, {"history": WORLD.isel(level=[0])}, "history has no variable"),
+    ],
+)
+def test_mistakes_get_one_sentence(
+    change: Callable[[xr.Dataset], xr.Dataset], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        verify(change(FORECAST), WORLD, **options)
+    assert re.fullmatch(r"[^\n]+[.?]", str(error.value))
+
+
+def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    WORLD.to_netcdf(tmp_path / "truth.nc")
+    other_layout(FORECAST).to_netcdf(tmp_path / "mine.nc")
+    FORECAST.isel(number=0, drop=True).to_netcdf(tmp_path / "other.nc")
+    out = tmp_path / "out"
+    command(
+        [str(tmp_path / "mine.nc"), "--truth", str(tmp_path / "truth.nc")]
+        + ["--against", f"other={tmp_path / 'other.nc'}", "--out", str(out)]
+        + ["--leads", "1", "3", "--regions", "global", "tropics"]
+    )
+    report = json.loads((out / "metrics.json").read_text())
+    assert list(report["scores"])[:2] == ["mine", "other"]
+    text = (out / "REPORT.md").read_text()
+    pictures = re.findall(r"\]\((.*\.png)\)", text)
+    assert len(pictures) == 7
+    assert {path.name for path in out.iterdir()} == {*pictures, "metrics.json", "REPORT.md"}
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if "temperature_850 (K) | mine" in line)
+    best = score(report, "crps_fair", "mine")[0]
+    assert f"**{best:.3g}**" in row
+    assert row in text
+
+
+def test_the_command_wants_names_for_other_forecasts() -> None:
+    with pytest.raises(InputError, match="expected name=path"):
+        command(["a.zarr", "--truth", "b.zarr", "--against", "c.zarr"])

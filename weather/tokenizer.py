@@ -1,0 +1,131 @@
+"""The tokeniser of residuals: patches of the map to codes, and back."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from refine_core.quantizer import Bitwise, ProductQuantizer, Quantizer
+from refine_core.residual import ResidualTokenizer
+from refine_core.schedule import ScaleSchedule
+from weather.config import TokenizerConfig
+from weather.grid import Grid
+from weather.sphere import Cells, SphereConv, SpherePyramid
+
+
+class Patches(nn.Module):
+    """Maps (b, m, H, W) to tokens (b, n, m * p * p) of p x p cells, n = size[0] * size[1]."""
+
+    def __init__(self, grid: Grid, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+        self.patch = max(1, round(grid.shape[1] / size[1]))
+        self.cells = Cells(grid, (size[0] * self.patch, size[1] * self.patch))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Tokens."""
+        cells = self.cells.enter(maps)
+        return nn.functional.pixel_unshuffle(cells, self.patch).flatten(2).transpose(1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """x + two convolutions on the sphere."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        last = SphereConv(width, width)
+        nn.init.zeros_(last.weight)
+        self.change = nn.Sequential(nn.GELU(), SphereConv(width, width), nn.GELU(), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the same shape."""
+        out: Tensor = x + self.change(x)
+        return out
+
+
+class Encoder(nn.Module):
+    """Residual maps (b, C, H, W) to features (b, d, h, w)."""
+
+    def __init__(self, grid: Grid, channels: int, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.patches = Patches(grid, config.sizes[-1])
+        self.enter = nn.Linear(channels * self.patches.patch**2, config.dim)
+        self.stem = nn.Conv2d(config.dim, config.width, 1)
+        self.body = nn.Sequential(ResidualBlock(config.width), nn.GELU())
+        self.leave = nn.Conv2d(config.width, config.dim, 1)
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Features."""
+        x = self.enter(self.patches(maps)).transpose(1, 2).unflatten(2, self.patches.size)
+        out: Tensor = x + self.leave(self.body(self.stem(x)))
+        return out
+
+
+class Decoder(nn.Module):
+    """Features (b, d, h, w) to residual maps (b, C, H, W): a linear part, and convolutions."""
+
+    def __init__(self, patches: Patches, channels: int, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.cells, self.patch = patches.cells, patches.patch
+        self.linear = nn.Conv2d(config.dim, channels * self.patch**2, 1)
+        self.stem = nn.Conv2d(config.dim, config.width, 1)
+        self.body = nn.Sequential(ResidualBlock(config.width), nn.GELU())
+        self.fine = nn.Conv2d(config.width, channels * self.patch**2, 1)
+        last = SphereConv(config.width, channels)
+        self.smooth = nn.Sequential(SphereConv(channels, config.width), nn.GELU(), last)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(self.fine.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Maps."""
+        rough = self.linear(features) + self.fine(self.body(self.stem(features)))
+        cells = nn.functional.pixel_shuffle(rough, self.patch)
+        out: Tensor = self.cells.leave(cells + self.smooth(cells))
+        return out
+
+
+def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> ResidualTokenizer:
+    """Tokeniser of residuals of `channels` maps on `grid`.
+
+    Raises:
+        InputError: If sizes shrink, or are finer than the grid.
+    """
+    schedule = ScaleSchedule.of(config.sizes)
+
+    def quantizer() -> Quantizer:
+        if config.quantizer == "bitwise":
+            return Bitwise(config.dim, kind="bsq")
+        return ProductQuantizer(config.groups, config.codes, config.dim)
+
+    quantizers = [quantizer() for _ in schedule]
+    encoder = Encoder(grid, channels, config)
+    return ResidualTokenizer(
+        schedule.with_(codes=[each.size for each in quantizers]),
+        SpherePyramid(config.sizes),
+        quantizers,
+        encoder,
+        Decoder(encoder.patches, channels, config),
+        truncation=config.truncation,
+    )
+
+
+@torch.no_grad()
+def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Tensor) -> None:
+    """Let encoder and decoder begin as the best linear ones, for residuals (n, C, H, W).
+
+    Patches are projected on their principal components, turned at random so that all groups of
+    channels carry as much, and scaled to unit variance. The convolutions start at zero, and learn
+    the rest.
+    """
+    encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
+    patches = encoder.patches(residuals).flatten(0, 1)
+    _, vectors = torch.linalg.eigh(patches.T @ patches)
+    count = min(vectors.shape[1], tokenizer.dim)
+    turned = torch.linalg.qr(torch.randn(count, count))[0] @ vectors.flip(1)[:, :count].T
+    scale = (patches @ turned.T).std()
+    encoder.enter.weight.zero_()[:count] = turned / scale
+    decoder.linear.weight.zero_()[:, :count, 0, 0] = turned.T * scale
+    nn.init.zeros_(encoder.enter.bias)
+    nn.init.zeros_(cast(Tensor, decoder.linear.bias))
