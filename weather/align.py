@@ -13,7 +13,7 @@ from weather.canonical import canonical
 from weather.fields import LEAD
 from weather.grid import Channel, Grid
 from weather.labels import importance
-from weather.mismatch import check_grid, check_units
+from weather.mismatch import check_grid, check_units, in_order
 from weather.source import grid_of
 
 
@@ -60,7 +60,7 @@ def as_forecast(dataset: xr.Dataset, name: str) -> xr.Dataset:
             "difference; give the coordinate the attribute units, such as 'hours'."
         )
     kept = [v for v in dataset.data_vars if {"time", LEAD} <= set(dataset[v].dims)]
-    dataset = dataset[kept].sortby(["time", LEAD])
+    dataset = in_order(name, dataset[kept]).sortby(LEAD)
     return dataset if "number" in dataset.dims else dataset.expand_dims("number")
 
 

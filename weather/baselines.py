@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from weather.fields import Array, held, maps
+from weather import fields
+from weather.fields import Array, maps
 from weather.metrics.sorting import quantile
 
 Times = NDArray[np.datetime64]
@@ -50,7 +51,8 @@ class History:
 
     def __init__(self, states: xr.DataArray, asked: Times) -> None:
         states = states.isel(time=np.isin(_hour(states["time"].values), _hour(asked)))
-        self._states = held(states)
+        self._states = states
+        self._held = maps(states) if states.nbytes <= fields.BUDGET else None
         self.times: Times = states["time"].values
         self._hours, self._days = _hour(self.times), _day(self.times)
 
@@ -61,7 +63,7 @@ class History:
 
     def take(self, index: NDArray[np.int64]) -> Array:
         """States (n, L, H, W) at indices (n,)."""
-        return maps(self._states.isel(time=index))
+        return maps(self._states.isel(time=index)) if self._held is None else self._held[index]
 
     def climate(self, when: np.datetime64) -> Climate:
         """Mean and quantiles of a season."""

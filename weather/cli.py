@@ -8,9 +8,8 @@ from refine_core.errors import InputError
 from refine_core.files import write_json
 from weather.calibrate import calibrate as choose
 from weather.cli_forecast import forecast
-from weather.cli_plot import plot
 from weather.cli_prepare import prepare
-from weather.cli_simulate import sample, simulate
+from weather.sample import sample
 from weather.cli_verify import verify
 from weather.config import WeatherConfig
 from weather.prepare import prepared
@@ -26,9 +25,7 @@ def main(argv: list[str]) -> None:
         "calibrate": calibrate,
         "forecast": forecast,
         "verify": verify,
-        "plot": plot,
         "sample": sample,
-        "simulate": simulate,
     }
     commands("refine weather", table, argv)
 

@@ -8,7 +8,7 @@ from refine_core.cli import arguments
 from refine_core.errors import InputError
 from refine_core.progress import Progress
 from weather.initial import InitialStates
-from weather.store import ForecastStore
+from weather.store import ForecastStore, to_netcdf
 from weather.trained import WeatherModel, load
 
 
@@ -115,7 +115,7 @@ def make(
                 progress.update(place * members + names[-1] + 1)
     store.finish()
     if netcdf:
-        store.to_netcdf(out)
+        to_netcdf(store.path, out)
 
 
 def _steps(model: WeatherModel, lead_days: float) -> int:

@@ -32,6 +32,19 @@ def check_grid(name: str, dataset: xr.Dataset, truth: Grid) -> None:
         )
 
 
+def in_order(name: str, dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with ascending times.
+
+    Raises:
+        InputError: A time is there twice.
+    """
+    times, count = np.unique(dataset["time"].values, return_counts=True)
+    if (count > 1).any():
+        twice = times[count > 1][0].astype("datetime64[m]")
+        raise InputError(f"{name} has the time {twice} twice: keep one of them.")
+    return dataset if np.array_equal(times, dataset["time"].values) else dataset.sortby("time")
+
+
 def check_units(name: str, forecast: xr.DataArray, truth: xr.DataArray) -> None:
     """Check that the units, where both are given, are the same.
 

@@ -37,7 +37,11 @@ def draw(report: Report, out: Path) -> dict[str, str]:
         ("crps", "Fair CRPS{}: lower is better", lambda: curves(report, "crps_fair")),
         ("rmse", "RMSE of the ensemble mean{}: lower is better", lambda: curves(report, "rmse")),
         ("spectra", "Zonal power spectra of the members{}", lambda: spectra(report, ratio=False)),
-        ("ratio", "Power of the members over that of the truth{}", lambda: spectra(report, ratio=True)),
+        (
+            "ratio",
+            "Power of the members over that of the truth{}",
+            lambda: spectra(report, ratio=True),
+        ),
     ]
     if report["members"][first] > 1:
         plans += [

@@ -43,7 +43,8 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
     first, *others = report["scores"]
     main, *regions = report["regions"]
     parts = [f"# Verification of {first}", _head(report)]
-    parts += [f"- {note}" for note in report["notes"]]
+    if report["notes"]:
+        parts.append("\n".join(f"- {note}" for note in report["notes"]))
     for score, title in TABLES.items():
         parts += [f"## {title}, {main}", table(report, score, main)]
     parts += [

@@ -9,10 +9,12 @@ import xarray as xr
 from refine_core.errors import InputError
 from refine_core.progress import Progress
 from weather import bootstrap
-from weather.align import Plan, as_forecast, check_history, plan
+from weather.align import Plan, as_forecast, check_history, known_channels, plan
 from weather.baselines import before, covers
 from weather.canonical import canonical
+from weather.grid import Channel
 from weather.measure import Measurement
+from weather.mismatch import in_order
 from weather.records import score_trees, tally_tree
 from weather.regions import REGIONS
 from weather.statistics import Areas
@@ -65,9 +67,9 @@ def verify(
         raise InputError(f"Found two forecasts named {name!r}: give the other another name.")
     given = {name: forecast} | dict(against or {})
     named = {each: as_forecast(data, each) for each, data in given.items()}
-    truth = canonical(truth)
+    truth = in_order("The truth", canonical(truth))
     what = plan(named, truth, variables, lead_days)
-    past = truth if history is None else canonical(history)
+    past = truth if history is None else in_order("The history", canonical(history))
     check_history(past, what)
     past = before(past, what.inits[0])
     first, lead = np.nonzero(what.there)
@@ -77,7 +79,11 @@ def verify(
     with Progress(f"verify {name}", len(run), quiet=quiet) as bar:
         for done, _ in enumerate(run, 1):
             bar.update(done)
-    return _report(run, what, truth, regions, seed) | {"notes": _notes(run, what, covered)}
+    unknown = (
+        [] if variables else [c for c in known_channels(named[name]) if c not in run.channels]
+    )
+    notes = _notes(run, what, covered, unknown)
+    return _report(run, what, truth, regions, seed) | {"notes": notes}
 
 
 def _report(
@@ -106,7 +112,7 @@ def _report(
     }
 
 
-def _notes(run: Measurement, what: Plan, covered: bool) -> list[str]:
+def _notes(run: Measurement, what: Plan, covered: bool, unknown: Sequence[Channel]) -> list[str]:
     """What a reader must know of the numbers."""
     notes = []
     if what.offered > what.there.sum():
@@ -123,7 +129,10 @@ def _notes(run: Measurement, what: Plan, covered: bool) -> list[str]:
         notes.append("There is no persistence: the truth lacks some of the starts.")
     if len(what.inits) == 1:
         notes.append("There are no intervals: they need more than one start.")
-    for name, record in run.records.items():
-        if record.members == 1:
-            notes.append(f"{name} is one forecast: its CRPS is its mean absolute error.")
+    single = [name for name, record in run.records.items() if record.members == 1]
+    if single:
+        notes.append(f"The CRPS of one member is its mean absolute error: {', '.join(single)}.")
+    if unknown:
+        names = ", ".join(channel.name for channel in unknown)
+        notes.append(f"Left out, as they are not in the truth: {names}.")
     return notes

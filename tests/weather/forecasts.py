@@ -66,4 +66,5 @@ def ensemble(
     coords = {"time": inits, "number": np.arange(members), "prediction_timedelta": lead}
     places = {each: truth[each] for each in ("level", "latitude", "longitude")}
     made = xr.Dataset(fields, {**coords, **places})
-    return made.transpose(*ORDER)
+    valid = made["time"] + made["prediction_timedelta"]
+    return made.assign_coords(valid_time=valid).transpose(*ORDER)

@@ -128,7 +128,7 @@ def test_a_deterministic_forecast_is_an_ensemble_of_one() -> None:
     report = verify(FORECAST.isel(number=0, drop=True), WORLD)
     np.testing.assert_array_equal(score(report, "crps_fair"), score(report, "mae"))
     assert np.isnan(score(report, "spread_skill")).all()
-    assert "forecast is one forecast: its CRPS is its mean absolute error." in report["notes"]
+    assert "one member is its mean absolute error: forecast," in report["notes"][-1]
     assert "ranks" not in report
 
 
@@ -161,6 +161,12 @@ def test_variables_and_lead_times_are_chosen() -> None:
     assert list(report["channels"].items()) == [("temperature_850", "K")]
     assert report["lead_days"] == [1, 3]
     np.testing.assert_array_equal(score(report, "crps_fair"), score(REPORT, "crps_fair")[[0, 2]])
+
+
+def test_what_the_truth_lacks_is_left_out_and_named() -> None:
+    report = verify(FORECAST, WORLD.isel(level=[1]))
+    assert list(report["channels"]) == ["temperature_850", "mean_sea_level_pressure"]
+    assert report["notes"][-1].endswith("not in the truth: temperature_500.")
 
 
 def test_without_a_history_there_is_no_climatology() -> None:
@@ -199,6 +205,7 @@ def broken(data: xr.Dataset) -> xr.Dataset:
         (lambda f: f.isel(prediction_timedelta=0, drop=True), {}, "expected a forecast with pred"),
         (lambda f: f.rename(temperature="warmth", mean_sea_level_pressure="p"), {}, "in common"),
         (lambda f: f.assign_coords(time=f.time + 9999 * DAY), {}, "is in the truth, which goes"),
+        (lambda f: f.isel(time=[0, 1, 1]), {}, "the time 2002-03-10T00:00 twice"),
         (lambda f: f, {"variables": ["temperature_580"]}, "Did you mean 'temperature_850'"),
         (lambda f: f, {"lead_days": [2.5]}, "no lead time of 2.5 days, it has 1, 2, 3"),
         (lambda f: f, {"regions": ["tropic"]}, "Did you mean 'tropics'"),

@@ -1,0 +1,135 @@
+"""A forecast on disk: complete, or clearly not."""
+
+import filecmp
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from tests.weather.test_sphere import GRIDS
+from weather.grid import Channel
+from weather.source import canonical
+from weather.store import ForecastStore, to_netcdf
+
+GRID = GRIDS["poles"]
+CHANNELS = [
+    Channel("geopotential", 500),
+    Channel("geopotential", 850),
+    Channel("mean_sea_level_pressure"),
+]
+TIMES = np.array(["2003-11-01", "2003-11-03T12"], "datetime64[ns]")
+MEMBERS, LEADS = 3, (24, 48)
+
+
+def begin(path: Path, **changes: Any) -> ForecastStore:
+    settings: dict[str, Any] = {
+        "grid": GRID,
+        "channels": CHANNELS,
+        "times": TIMES,
+        "members": MEMBERS,
+        "leads": LEADS,
+        "identity": {"model": "tiny", "seed": 0},
+    }
+    return ForecastStore.open(path, **(settings | changes))
+
+
+def states(time: int, members: list[int]) -> NDArray[np.float32]:
+    shape = (len(LEADS), len(CHANNELS), *GRID.shape)
+    parts = [np.random.default_rng([time, m]).normal(size=shape) for m in members]
+    return np.stack(parts).astype(np.float32)
+
+
+def fill(store: ForecastStore, members: list[int] | None = None) -> None:
+    for time in range(len(TIMES)):
+        store.write(time, members or [0, 1, 2], states(time, members or [0, 1, 2]))
+
+
+def test_it_opens_without_a_warning_and_holds_what_was_written(tmp_path: Path) -> None:
+    store = begin(tmp_path / "a.zarr")
+    fill(store)
+    store.finish()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dataset = xr.open_zarr(tmp_path / "a.zarr").load()
+        xr.open_dataset(tmp_path / "a.zarr", engine="zarr").close()
+    assert dataset["geopotential"].dims == (
+        *("time", "number", "prediction_timedelta", "level", "latitude", "longitude"),
+    )
+    assert dataset["valid_time"].dims == ("time", "prediction_timedelta")
+    late = dataset.isel(time=1, prediction_timedelta=1)
+    assert late["valid_time"] == TIMES[1] + np.timedelta64(48, "h")
+    expected = states(1, [0, 1, 2])
+    np.testing.assert_array_equal(late["geopotential"].sel(level=850), expected[:, 1, 1])
+    np.testing.assert_array_equal(late["mean_sea_level_pressure"], expected[:, 1, 2])
+    assert dataset["mean_sea_level_pressure"].attrs["units"] == "Pa"
+    assert dataset.attrs["model"] == "tiny"
+    assert canonical(dataset)["geopotential"].shape == (2, 3, 2, 2, *GRID.shape)
+
+
+def test_a_chunk_is_a_member(tmp_path: Path) -> None:
+    store = begin(tmp_path / "a.zarr")
+    fill(store)
+    chunks = xr.open_zarr(store.partial, consolidated=False)["geopotential"].encoding["chunks"]
+    assert chunks == (1, 1, 2, 2, *GRID.shape)
+
+
+def test_a_continued_store_has_the_same_bytes(tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole.zarr")
+    fill(whole)
+    whole.finish()
+    begin(tmp_path / "part.zarr").write(0, [1], states(0, [1]))
+    assert not (tmp_path / "part.zarr").exists()
+    again = begin(tmp_path / "part.zarr")
+    assert again.pending() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
+    for time, member in again.pending():
+        again.write(time, [member], states(time, [member]))
+    again.finish()
+    compared = filecmp.dircmp(tmp_path / "whole.zarr", tmp_path / "part.zarr")
+
+    def same(tree: filecmp.dircmp[str]) -> bool:
+        alike = not (tree.left_only or tree.right_only or tree.diff_files)
+        return alike and all(same(below) for below in tree.subdirs.values())
+
+    assert same(compared)
+
+
+def test_a_member_without_its_mark_is_written_again(tmp_path: Path) -> None:
+    store = begin(tmp_path / "a.zarr")
+    fill(store)
+    (store.partial / "members" / "1.2").unlink()  # as a kill in the middle leaves it
+    assert begin(tmp_path / "a.zarr").pending() == [(1, 2)]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    store = begin(path)
+    with pytest.raises(InputError, match="part of another forecast"):
+        begin(path, identity={"model": "tiny", "seed": 1})
+    fill(store)
+    store.finish()
+    with pytest.raises(InputError, match="exists: choose another name, or give --overwrite"):
+        begin(path)
+    other = begin(path, members=1, overwrite=True)
+    assert xr.open_zarr(path).sizes["number"] == MEMBERS  # until the new one is complete
+    fill(other, [0])
+    other.finish()
+    assert xr.open_zarr(path).sizes["number"] == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"a.zarr"}
+    with pytest.raises(InputError, match="end in .zarr"):
+        begin(tmp_path / "a.grib")
+
+
+def test_netcdf_holds_the_same(tmp_path: Path) -> None:
+    store = begin(tmp_path / "a.zarr")
+    fill(store)
+    store.finish()
+    to_netcdf(tmp_path / "a.zarr", tmp_path / "a.nc")
+    shutil.copy(tmp_path / "a.nc", tmp_path / "b.nc")
+    with xr.open_dataset(tmp_path / "b.nc") as a, xr.open_zarr(tmp_path / "a.zarr") as b:
+        xr.testing.assert_equal(a.load(), b.load())

@@ -1,0 +1,217 @@
+"""Forecasts on disk: one Zarr store, written member by member.
+
+Until the last member is there, the store lies beside its place as `<name>.partial`, with a mark
+for each member that is whole; then it is renamed. So a stop loses the members in flight and no
+more, what is not complete never looks complete, and a run that was continued leaves the same
+bytes as one that was not. Layout of WeatherBench 2: `time` is the initial time, `number` the
+member, `prediction_timedelta` the lead.
+"""
+
+import json
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from refine_core.files import atomic_write, write_json
+from weather.grid import Channel, Grid
+from weather.variables import VARIABLES
+
+MARKS = "members"
+DIMS = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
+_STANDARD = {
+    "geopotential": "geopotential",
+    "temperature": "air_temperature",
+    "u_component_of_wind": "eastward_wind",
+    "v_component_of_wind": "northward_wind",
+    "specific_humidity": "specific_humidity",
+    "vorticity": "atmosphere_relative_vorticity",
+    "2m_temperature": "air_temperature",
+    "mean_sea_level_pressure": "air_pressure_at_mean_sea_level",
+}
+
+
+class ForecastStore:
+    """An ensemble forecast in the making; see `open`."""
+
+    def __init__(self, path: Path, channels: Sequence[Channel], shape: tuple[int, int]) -> None:
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+        self.channels = channels
+        self.shape = shape
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        grid: Grid,
+        channels: Sequence[Channel],
+        times: NDArray[np.datetime64],
+        members: int,
+        leads: Sequence[int],
+        identity: dict[str, Any],
+        overwrite: bool = False,
+    ) -> "ForecastStore":
+        """Begin a store, or continue one.
+
+        Args:
+            path: Of the store, ends in .zarr.
+            grid: Of the maps.
+            channels: C predicted maps.
+            times: Initial times.
+            members: Of the ensemble.
+            leads: Lead times, in hours.
+            identity: What else decides the values (the model, the seed); kept as attributes.
+            overwrite: Whether another store there is replaced, once the new one is complete.
+
+        Raises:
+            InputError: There is a store already, or the remains of another forecast.
+        """
+        store = cls(path, channels, (len(times), members))
+        if path.suffix != ".zarr":
+            raise InputError(f"Found {path}, expected a forecast's name to end in .zarr or .nc.")
+        if path.exists() and not overwrite:
+            raise InputError(
+                f"{path} exists: choose another name, or give --overwrite to replace it."
+            )
+        dataset = _template(grid, channels, times, members, leads, identity)
+        wanted = json.dumps(
+            [identity, [str(t) for t in times], members, list(leads), [c.name for c in channels]]
+        )
+        note = store.partial / "forecast.json"
+        if store.partial.exists() and note.exists() and json.loads(note.read_text()) == wanted:
+            return store
+        if note.exists() and not overwrite:
+            raise InputError(
+                f"{store.partial} holds part of another forecast (other times, members, model or "
+                "seed): finish it with its own settings, or give --overwrite to replace it."
+            )
+        shutil.rmtree(store.partial, ignore_errors=True)
+        _create(dataset, store.partial)
+        (store.partial / MARKS).mkdir()
+        write_json(note, wanted)
+        return store
+
+    def pending(self) -> list[tuple[int, int]]:
+        """Initial time and member of all that are not written yet."""
+        times, members = self.shape
+        return [
+            (time, member)
+            for time in range(times)
+            for member in range(members)
+            if not self._mark(time, member).exists()
+        ]
+
+    def write(self, time: int, members: Sequence[int], states: NDArray[np.float32]) -> None:
+        """Write members of an initial time.
+
+        Args:
+            time: Which of the initial times.
+            members: m names.
+            states: (m, leads, C, H, W) in SI units.
+        """
+        group = zarr.open_group(str(self.partial), mode="r+", use_consolidated=False)
+        for row, member in enumerate(members):
+            for name, places in _variables(self.channels).items():
+                values = states[row][:, places]
+                one = self.channels[places[0]].level is None
+                array = group[name]
+                assert isinstance(array, zarr.Array)
+                array[time, member] = values[:, 0] if one else values
+            with atomic_write(self._mark(time, member)) as mark:
+                mark.touch()
+
+    def finish(self) -> None:
+        """Put the complete store in its place."""
+        shutil.rmtree(self.partial / MARKS)
+        (self.partial / "forecast.json").unlink()
+        if self.path.exists():
+            old = self.path.with_name(self.path.name + ".old")
+            shutil.rmtree(old, ignore_errors=True)
+            self.path.rename(old)
+            self.partial.rename(self.path)
+            shutil.rmtree(old)
+        else:
+            self.partial.rename(self.path)
+
+    def _mark(self, time: int, member: int) -> Path:
+        return self.partial / MARKS / f"{time}.{member}"
+
+
+def to_netcdf(store: Path, path: Path) -> None:
+    """Copy a finished store into a netCDF file, one chunk at a time."""
+    with atomic_write(path) as temporary, xr.open_zarr(store) as dataset:
+        dataset.to_netcdf(temporary, engine="netcdf4")
+
+
+def _variables(channels: Sequence[Channel]) -> dict[str, list[int]]:
+    """Places in C of each variable's maps."""
+    places: dict[str, list[int]] = {}
+    for place, channel in enumerate(channels):
+        places.setdefault(channel.variable, []).append(place)
+    return places
+
+
+def _template(
+    grid: Grid,
+    channels: Sequence[Channel],
+    times: NDArray[np.datetime64],
+    members: int,
+    leads: Sequence[int],
+    identity: dict[str, Any],
+) -> xr.Dataset:
+    """The coordinates, and the attributes of all."""
+    lead = np.array(leads, "timedelta64[h]").astype("timedelta64[ns]")
+    start = np.asarray(times).astype("datetime64[ns]")
+    levels = list(dict.fromkeys(c.level for c in channels if c.level is not None))
+    lead_name = "prediction_timedelta"
+    coords: dict[str, Any] = {
+        "time": ("time", start, {"standard_name": "forecast_reference_time"}),
+        "number": ("number", np.arange(members), {"standard_name": "realization", "units": "1"}),
+        "prediction_timedelta": (
+            "prediction_timedelta",
+            lead,
+            {"standard_name": "forecast_period"},
+        ),
+        "latitude": ("latitude", grid.latitude, {"units": "degrees_north"}),
+        "longitude": ("longitude", grid.longitude, {"units": "degrees_east"}),
+        "valid_time": (
+            ("time", lead_name),
+            start[:, None] + lead,
+            {"standard_name": "time"},
+        ),
+    }
+    if levels:
+        coords["level"] = ("level", np.array(levels), {"units": "hPa", "positive": "down"})
+    sizes = {name: len(value[1]) for name, value in coords.items() if name != "valid_time"}
+    variables = {}
+    for name, places in _variables(channels).items():
+        dims = [d for d in DIMS if d != "level" or channels[places[0]].level is not None]
+        known = VARIABLES.get(name)
+        attrs = {"long_name": name.replace("_", " ")}
+        attrs |= {"units": known.units} if known else {}
+        attrs |= {"standard_name": _STANDARD[name]} if name in _STANDARD else {}
+        shape = tuple(sizes[d] for d in dims)
+        empty = dask.array.full(  # type: ignore[no-untyped-call]
+            shape, np.nan, chunks=(1, 1, *shape[2:]), dtype=np.float32
+        )
+        variables[name] = (dims, empty, attrs)
+    about = {"Conventions": "CF-1.11", "source": "refine", **identity}
+    return xr.Dataset(variables, coords, about)
+
+
+def _create(dataset: xr.Dataset, path: Path) -> None:
+    """Write coordinates and attributes, and leave the values out."""
+    with warnings.catch_warnings():
+        # Zarr 3 has no rule for consolidated metadata yet, but everybody reads it.
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
+        dataset.to_zarr(path, mode="w", compute=False, zarr_format=3, consolidated=True)
