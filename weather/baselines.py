@@ -150,7 +150,9 @@ def covers(times: Times, inits: Times, leads: NDArray[np.timedelta64]) -> bool:
         Whether each forecast finds `LEAST` states for its climatology, and as many pairs of
         states for the errors of its persistence.
     """
-    history = History(xr.DataArray(np.zeros(len(times)), {"time": times}, ["time"]), times)
+    empty = np.zeros((len(times), 1, 1), np.float32)
+    states = xr.DataArray(empty, {"time": times}, ["time", "latitude", "longitude"])
+    history = History(states, times)
     return all(
         len(history.season(init + lead)) >= LEAST and len(history.pairs(init, lead)[0]) >= LEAST
         for init, lead in zip(inits, leads, strict=True)

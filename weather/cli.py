@@ -9,10 +9,10 @@ from refine_core.files import write_json
 from weather.calibrate import calibrate as choose
 from weather.cli_forecast import forecast
 from weather.cli_prepare import prepare
-from weather.sample import sample
 from weather.cli_verify import verify
 from weather.config import WeatherConfig
 from weather.prepare import prepared
+from weather.sample import sample
 from weather.train import train as run_training
 from weather.trained import load
 

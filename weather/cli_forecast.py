@@ -98,7 +98,7 @@ def make(
     groups = [range(first, min(first + batch, members)) for first in range(0, members, batch)]
     with Progress("forecast", len(times) * members, quiet=quiet) as progress:
         for place, time in enumerate(times):
-            for number, names in enumerate(groups):
+            for names in groups:
                 # A group is computed as a whole, so that a continued run rounds as the first did.
                 if pending & {(place, member) for member in names}:
                     states = model.rollout(

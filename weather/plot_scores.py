@@ -39,7 +39,7 @@ def draw(report: Report, out: Path) -> dict[str, str]:
         ("spectra", "Zonal power spectra of the members{}", lambda: spectra(report, ratio=False)),
         (
             "ratio",
-            "Power of the members over that of the truth{}",
+            "Power of members over truth{}",
             lambda: spectra(report, ratio=True),
         ),
     ]

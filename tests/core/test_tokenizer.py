@@ -5,6 +5,7 @@ import torch
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.pyramid import GridPyramid
 from refine_core.vq import VQ
 from tests.core.tiny import DIM, QUANTIZERS, tokenizer
 
@@ -40,6 +41,7 @@ def test_coarse_codes_decode_to_the_expanded_state(kind: str, loop: str) -> None
 
 def test_open_loop_quantises_the_laplacian_bands() -> None:
     tokens = tokenizer("vq", "open")
+    assert isinstance(tokens.pyramid, GridPyramid)
     bands = tokens.pyramid.laplacian(X)
     for k, code in enumerate(tokens.encode(X)):
         assert torch.equal(code, tokens.quantizers[k].encode(bands[k].flatten(2).transpose(1, 2)))  # type: ignore[operator]

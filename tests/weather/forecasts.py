@@ -68,3 +68,17 @@ def ensemble(
     made = xr.Dataset(fields, {**coords, **places})
     valid = made["time"] + made["prediction_timedelta"]
     return made.assign_coords(valid_time=valid).transpose(*ORDER)
+
+
+def other_layout(forecast: xr.Dataset) -> xr.Dataset:
+    """As somebody else would write it."""
+    forecast = forecast.isel(latitude=slice(None, None, -1), level=[1, 0])
+    west = (forecast["longitude"].values + 180) % 360 - 180
+    forecast = forecast.assign_coords(longitude=west).sortby("longitude")
+    hours = (forecast["prediction_timedelta"].values / np.timedelta64(1, "h")).astype(int)
+    forecast = forecast.assign_coords(
+        prediction_timedelta=("prediction_timedelta", hours, {"units": "hours"})
+    )
+    forecast = forecast.transpose("longitude", "latitude", "prediction_timedelta", ...)
+    names = {"latitude": "lat", "longitude": "lon", "number": "realization"}
+    return forecast.rename({**names, "prediction_timedelta": "lead_time", "temperature": "t"})

@@ -1,19 +1,10 @@
-"""Verification: scores by hand, other layouts, comparisons, mistakes."""
-
-import json
-import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+"""Verification: scores by hand, other layouts, comparisons."""
 
 import numpy as np
 import pytest
-import xarray as xr
 
-from refine_core.errors import InputError
-from tests.weather.forecasts import DAY, ensemble, starts, world
+from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
 from weather import fields
-from weather.cli_verify import verify as command
 from weather.grid import Grid
 from weather.metrics.ensemble import crps
 from weather.regions import region_weights, regional_mean
@@ -100,20 +91,6 @@ def test_climatology_knows_no_more_than_the_season() -> None:
     ).all()
 
 
-def other_layout(forecast: xr.Dataset) -> xr.Dataset:
-    """As somebody else would write it."""
-    forecast = forecast.isel(latitude=slice(None, None, -1), level=[1, 0])
-    west = (forecast["longitude"].values + 180) % 360 - 180
-    forecast = forecast.assign_coords(longitude=west).sortby("longitude")
-    hours = (forecast["prediction_timedelta"].values / np.timedelta64(1, "h")).astype(int)
-    forecast = forecast.assign_coords(
-        prediction_timedelta=("prediction_timedelta", hours, {"units": "hours"})
-    )
-    forecast = forecast.transpose("longitude", "latitude", "prediction_timedelta", ...)
-    names = {"latitude": "lat", "longitude": "lon", "number": "realization"}
-    return forecast.rename({**names, "prediction_timedelta": "lead_time", "temperature": "t"})
-
-
 def test_other_layouts_have_the_same_scores() -> None:
     assert verify(other_layout(FORECAST), WORLD) == REPORT
 
@@ -181,75 +158,3 @@ def test_one_start_has_no_intervals() -> None:
     report = verify(FORECAST.isel(time=[2]), WORLD, regions=["tropics"])
     assert report["scores"]["forecast"]["temperature_500"]["tropics"]["crps"]["low"] is None
     assert any("more than one start" in note for note in report["notes"])
-
-
-def without_units(data: xr.Dataset) -> xr.Dataset:
-    data = data.copy()
-    data["temperature"] = data["temperature"] - 273.15
-    return data
-
-
-def broken(data: xr.Dataset) -> xr.Dataset:
-    data = data.copy(deep=True)
-    data["temperature"][2, 1, 1, 0, 3, 4] = np.nan
-    return data
-
-
-@pytest.mark.parametrize(
-    ("change", "options", "message"),
-    [
-        (lambda f: f.isel(latitude=slice(1, None)), {}, "grid of 7 x 12 .* truth one of 8 x 12"),
-        (lambda f: f.assign_coords(longitude=f.longitude + 3), {}, "from -78.75N 3E, the truth"),
-        (without_units, {}, "units seem to differ"),
-        (broken, {}, r"temperature_500 at 2002-03-21T00, map 2 of 6"),
-        (lambda f: f.isel(prediction_timedelta=0, drop=True), {}, "expected a forecast with pred"),
-        (lambda f: f.rename(temperature="warmth", mean_sea_level_pressure="p"), {}, "in common"),
-        (lambda f: f.assign_coords(time=f.time + 9999 * DAY), {}, "is in the truth, which goes"),
-        (lambda f: f.isel(time=[0, 1, 1]), {}, "the time 2002-03-10T00:00 twice"),
-        (lambda f: f, {"variables": ["temperature_580"]}, "Did you mean 'temperature_850'"),
-        (lambda f: f, {"lead_days": [2.5]}, "no lead time of 2.5 days, it has 1, 2, 3"),
-        (lambda f: f, {"regions": ["tropic"]}, "Did you mean 'tropics'"),
-        (lambda f: f, {"against": {"forecast": FORECAST}}, "two forecasts named"),
-        (lambda f: f, {"against": {"b": FORECAST.isel(level=[0])}}, "b has no variable"),
-        (
-            lambda f: f,
-            {"against": {"b": FORECAST.assign_coords(time=FORECAST.time + DAY)}},
-            "No start is in all of forecast, b",
-        ),
-        (lambda f: f, {"history": WORLD.isel(level=[0])}, "history has no variable"),
-    ],
-)
-def test_mistakes_get_one_sentence(
-    change: Callable[[xr.Dataset], xr.Dataset], options: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(InputError, match=message) as error:
-        verify(change(FORECAST), WORLD, **options)
-    assert re.fullmatch(r"[^\n]+[.?]", str(error.value))
-
-
-def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    WORLD.to_netcdf(tmp_path / "truth.nc")
-    other_layout(FORECAST).to_netcdf(tmp_path / "mine.nc")
-    FORECAST.isel(number=0, drop=True).to_netcdf(tmp_path / "other.nc")
-    out = tmp_path / "out"
-    command(
-        [str(tmp_path / "mine.nc"), "--truth", str(tmp_path / "truth.nc")]
-        + ["--against", f"other={tmp_path / 'other.nc'}", "--out", str(out)]
-        + ["--leads", "1", "3", "--regions", "global", "tropics"]
-    )
-    report = json.loads((out / "metrics.json").read_text())
-    assert list(report["scores"])[:2] == ["mine", "other"]
-    text = (out / "REPORT.md").read_text()
-    pictures = re.findall(r"\]\((.*\.png)\)", text)
-    assert len(pictures) == 7
-    assert {path.name for path in out.iterdir()} == {*pictures, "metrics.json", "REPORT.md"}
-    printed = capsys.readouterr().out
-    row = next(line for line in printed.splitlines() if "temperature_850 (K) | mine" in line)
-    best = score(report, "crps_fair", "mine")[0]
-    assert f"**{best:.3g}**" in row
-    assert row in text
-
-
-def test_the_command_wants_names_for_other_forecasts() -> None:
-    with pytest.raises(InputError, match="expected name=path"):
-        command(["a.zarr", "--truth", "b.zarr", "--against", "c.zarr"])
