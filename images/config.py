@@ -14,6 +14,8 @@ class TokenizerConfig:
 
     sizes: tuple[int, ...] = (1, 2, 4, 7)
     """Side of each scale's grid, coarse to fine; the finest is the feature grid."""
+    parts: tuple[int, ...] = (1,)
+    """Calls in which a scale is drawn, its cells interleaved: one count for all, or one each."""
     quantizer: Literal["vq", "product", "fsq", "bitwise"] = "vq"
     """vq: nearest code; product: one per group of channels; fsq: a fixed grid; bitwise: signs."""
     codes: tuple[int, ...] = (128,)

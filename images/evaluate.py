@@ -164,7 +164,7 @@ def _pictures(
 ) -> None:
     save_samples(model, out / "samples.png")
     save_filmstrip(model, out / "filmstrip.png")
-    names = ["x".join(map(str, scale.size)) for scale in model.schedule]
+    names = [scale.name for scale in model.schedule]
     save_usage(usage(model.tokenizer, images.test.images), names, out / "usage.png")
     test = images.test.images[:10]
     rows = [test, model.reconstruct(test), drawn[:10], images.train.images[nearest[:10]]]

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class ImageEmbed(Embed):
-    """A linear map of the state at the scale's own size, plus learned positions.
+    """A convolution of the state at the scale's own size, plus learned positions.
 
     The class is the condition.
 
@@ -37,9 +37,9 @@ class ImageEmbed(Embed):
 
     def __init__(self, tokenizer: ResidualTokenizer, dim: int, classes: int) -> None:
         super().__init__()
-        self.view = tokenizer.view
+        self.view, self.take = tokenizer.view, tokenizer.take
         self.classes = classes
-        self.enter = nn.Linear(tokenizer.dim, dim)
+        self.enter = nn.Conv2d(tokenizer.dim, dim, 3, padding=1)
         self.position = nn.ParameterList(
             nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
         )
@@ -47,7 +47,7 @@ class ImageEmbed(Embed):
 
     def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, n_k, dim) of scale k."""
-        value = self.enter(self.view(state, k).flatten(2).transpose(1, 2)) + self.position[k]
+        value = self.take(self.enter(self.view(state, k)), k) + self.position[k]
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
 
     def context(self, context: Tensor | None, count: int) -> Tokens:
@@ -83,16 +83,19 @@ def build_tokenizer(
             f"`tokenizer.sizes` must end with {max(grid)}, found {finest}."
         )
     sizes = [tuple(max(1, round(side * n / finest)) for n in grid) for side in config.sizes]
-    pyramid = area(sizes) if config.loop == "closed" else gaussian(sizes)
-    quantizers = _quantizers(config, len(sizes))
-    dim = quantizers[0].dim
+    own = _quantizers(config, len(sizes))
+    parts = per_scale(config.parts, len(sizes))
+    schedule = ScaleSchedule.of(sizes).with_(codes=[quantizer.size for quantizer in own])
+    schedule = schedule.interleaved(parts)
+    quantizers = [each for each, count in zip(own, parts, strict=True) for _ in range(count)]
+    dim = own[0].dim
     return ResidualTokenizer(
-        ScaleSchedule.of(sizes).with_(codes=[quantizer.size for quantizer in quantizers]),
-        pyramid,
+        schedule,
+        area(schedule.sizes) if config.loop == "closed" else gaussian(schedule.sizes),
         quantizers,
         Encoder(channels, dim, config.width, config.blocks, config.patch),
         Decoder(channels, size, dim, config.width, config.blocks, config.patch),
-        phi=[Phi(dim) for _ in sizes] if config.phi else None,
+        phi=[Phi(dim) for _ in schedule] if config.phi else None,
         loop=config.loop,
         truncation=config.truncation,
     )

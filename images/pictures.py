@@ -72,7 +72,7 @@ def save_samples(model: ImageModel, path: Path, each: int = 10, seed: int = 0) -
 def save_filmstrip(model: ImageModel, path: Path, count: int = 6, seed: int = 0) -> None:
     """Draw each sample after every scale: what each network call adds."""
     frames = [model.sample(count, seed=seed, scales=k + 1) for k in range(len(model.schedule))]
-    sizes = ["x".join(map(str, scale.size)) for scale in model.schedule]
+    sizes = [scale.name for scale in model.schedule]
     figure, axes = plt.subplots(
         count,
         len(frames),

@@ -127,11 +127,11 @@ class ImageModel:
             free, (0, -free.shape[3] % size[1], 0, -free.shape[2] % size[0])
         )
         kept = []
-        for scale in tokens.schedule:
+        for k, (high, wide) in enumerate(tokens.schedule.sizes):
             # A coarse token stays if most of what it stands for does; a finest one, if all does.
-            limit = 0.0 if scale is tokens.schedule[-1] else 0.49
-            drawn_share = nn.functional.adaptive_avg_pool2d(padded, (scale.size[0], scale.size[1]))
-            kept.append((drawn_share <= limit).flatten(1).expand(len(images), -1).to(self.device))
+            limit = 0.0 if (high, wide) == size else 0.49
+            share = nn.functional.adaptive_avg_pool2d(padded, (high, wide)).to(self.device)
+            kept.append((tokens.take(share, k)[..., 0] <= limit).expand(len(images), -1))
         drawn = self.refiner.sample(
             self._noise(seed, len(images)),
             self._labels(labels, len(images), cycle=False),

@@ -1,5 +1,6 @@
 """The residual tokeniser over a grid pyramid: VAR's closed loop and the paper's open one."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -63,6 +64,10 @@ class ResidualTokenizer(Tokenizer):
             raise InputError(
                 f"{len(quantizers)} quantisers for {len(schedule)} scales: give one per scale."
             )
+        if loop == "open" and len(schedule.complete) < len(schedule):
+            raise InputError(
+                "An open loop quantises whole bands: give scales in one part each, or close it."
+            )
         self.schedule = schedule
         self.pyramid = pyramid
         self.quantizers = nn.ModuleList(quantizers)
@@ -73,6 +78,9 @@ class ResidualTokenizer(Tokenizer):
         self.commitment = commitment
         self.truncation = truncation
         self.dim = quantizers[0].dim
+        for k, scale in enumerate(schedule):
+            if scale.part[1] > 1:
+                self.register_buffer(f"cells_{k}", torch.tensor(scale.cells), persistent=False)
 
     def features(self, x: Tensor, noise: Noise | None = None) -> Tensor:
         """Features (b, d, *finest) of data."""
@@ -87,6 +95,21 @@ class ResidualTokenizer(Tokenizer):
         """What scale k sees of the state before it, on its own grid: C of eq. 18."""
         return self.pyramid.resample(state, self._canvas(k - 1), k)
 
+    def take(self, grid: Tensor, k: int) -> Tensor:
+        """Tokens (b, n_k, d) of scale k, of its grid (b, d, *size)."""
+        tokens = grid.flatten(2).transpose(1, 2)
+        part = self.schedule[k].part[1] > 1
+        return tokens.index_select(1, self.get_buffer(f"cells_{k}")) if part else tokens
+
+    def put(self, tokens: Tensor, k: int) -> Tensor:
+        """Inverse of `take`: (b, d, *size), zero at cells that are not the scale's."""
+        size = self.schedule[k].size
+        if self.schedule[k].part[1] > 1:
+            whole = tokens.new_zeros(len(tokens), math.prod(size), tokens.shape[2])
+            tokens = whole.index_copy(1, self.get_buffer(f"cells_{k}"), tokens)
+        grid: Tensor = tokens.transpose(1, 2).unflatten(2, size)
+        return grid
+
     def quantize(self, features: Tensor, state: Tensor, k: int) -> Quantized:
         """Code at scale k of the residual, see the class."""
         finest = len(self.schedule) - 1
@@ -97,7 +120,7 @@ class ResidualTokenizer(Tokenizer):
             if k > 0:
                 coarse = self.pyramid.resample(features, finest, k - 1)
                 residual = residual - self.pyramid.resample(coarse, k - 1, k)
-        chosen: Quantized = self.quantizers[k](residual.flatten(2).transpose(1, 2))
+        chosen: Quantized = self.quantizers[k](self.take(residual, k))
         return chosen
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
@@ -119,7 +142,7 @@ class ResidualTokenizer(Tokenizer):
     def add(self, state: Tensor, value: Tensor, k: int) -> Tensor:
         """State plus phi_k of the value, both on the canvas of scale k."""
         canvas = self._canvas(k)
-        grid = value.transpose(1, 2).unflatten(2, self.schedule[k].size)
+        grid = self.put(value, k)
         before = self.pyramid.resample(state, self._canvas(k - 1), canvas)
         refined: Tensor = before + self.phi[k](self.pyramid.resample(grid, k, canvas))
         return refined
@@ -141,7 +164,9 @@ class ResidualTokenizer(Tokenizer):
         reconstruction = F.mse_loss(self.finish(self._truncated(trace.states, noise)), x)
         quantisation = torch.stack([choice.loss for choice in trace.chosen]).mean()
         if self.loop == "closed":
-            pulls = [F.mse_loss(features, state.detach()) for state in trace.states[1:]]
+            pulls = [
+                F.mse_loss(features, trace.states[k + 1].detach()) for k in self.schedule.complete
+            ]
             quantisation = quantisation + self.commitment * torch.stack(pulls).mean()
         return {
             "loss": reconstruction + quantisation,
@@ -151,13 +176,12 @@ class ResidualTokenizer(Tokenizer):
 
     def _truncated(self, states: Sequence[Tensor], noise: Noise) -> Tensor:
         """Final state, or for `truncation` of the samples that after a random number of scales."""
-        finest = len(self.schedule) - 1
-        full = states[-1]
+        full, finest, coarser = states[-1], len(self.schedule) - 1, self.schedule.complete[:-1]
         uniform = noise.uniform(0).reshape(-1, *[1] * (full.ndim - 1))
-        draw = uniform / max(self.truncation, 1e-9) * finest
-        for k in range(finest if self.truncation else 0):
+        draw = uniform / max(self.truncation, 1e-9) * len(coarser)
+        for place, k in enumerate(coarser if self.truncation else []):
             coarse = self.pyramid.resample(states[k + 1], self._canvas(k), finest)
-            full = torch.where((draw >= k) & (draw < k + 1), coarse, full)
+            full = torch.where((draw >= place) & (draw < place + 1), coarse, full)
         return full
 
     def after_step(self) -> None:

@@ -13,59 +13,9 @@ from typing import Any, Literal
 from refine_core.errors import InputError, suggest
 from refine_core.files import write_text
 from refine_core.pyramid import Size
+from refine_core.scale import Scale
 
 History = Literal["full", "markov"]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """One factor of the product.
-
-    Args:
-        size: Length of each axis; empty where the data decides, as for graphs.
-        codes: Values that a digit of the scale's codes can take; None where not fixed.
-        weight: Of the scale's loss, relative to the others, per token.
-        temperature: Divides the logits when sampling; 0 takes the most likely code.
-        top_k: Keeps that many most likely values of each digit; None keeps all.
-        top_p: Keeps the smallest set of values with this probability; 1 keeps all.
-        guidance: Classifier-free guidance weight w of (1 + w) conditional - w unconditional
-            logits; 0 is none.
-    """
-
-    size: Size = ()
-    codes: int | None = None
-    weight: float = 1.0
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    guidance: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", tuple(self.size))
-        wrong = {
-            "size": any(n < 1 for n in self.size),
-            "codes": self.codes is not None and self.codes < 2,
-            "weight": self.weight < 0,
-            "temperature": self.temperature < 0,
-            "top_k": self.top_k is not None and self.top_k < 1,
-            "top_p": not 0 < self.top_p <= 1,
-        }
-        for name in (name for name, is_wrong in wrong.items() if is_wrong):
-            raise InputError(
-                f"A scale cannot have {name} = {getattr(self, name)}: see Scale's documentation."
-            )
-
-    def __str__(self) -> str:
-        size = "x".join(map(str, self.size)) or "?"
-        return size if self.codes is None else f"{size}:{self.codes}"
-
-    @property
-    def tokens(self) -> int:
-        """Count of tokens, where the size is fixed."""
-        count = 1
-        for length in self.size:
-            count *= length
-        return count
 
 
 @dataclass(frozen=True)
@@ -131,6 +81,31 @@ class ScaleSchedule:
                 )
             scales = [replace(scale, **{name: v}) for scale, v in zip(scales, each, strict=True)]
         return replace(self, scales=tuple(scales))
+
+    def interleaved(self, parts: Sequence[int]) -> "ScaleSchedule":
+        """Draw scale k in `parts[k]` calls, each of every parts[k]-th cell; see `Scale.part`.
+
+        >>> print(ScaleSchedule.of([(2, 2), (3, 3)]).interleaved([1, 2]))
+        2x2 -> 3x3[1/2] -> 3x3[2/2] (13 tokens, full history)
+
+        Raises:
+            InputError: If there is not one count per scale.
+        """
+        if len(parts) != len(self):
+            raise InputError(
+                f"Found {len(parts)} counts of parts for {len(self)} scales: give one per scale."
+            )
+        scales = [
+            replace(scale, part=(place, count))
+            for scale, count in zip(self.scales, parts, strict=True)
+            for place in range(count)
+        ]
+        return replace(self, scales=tuple(scales))
+
+    @property
+    def complete(self) -> list[int]:
+        """Scales after which no cell of their size is left to be drawn."""
+        return [k for k, scale in enumerate(self.scales) if scale.part[0] == scale.part[1] - 1]
 
     @property
     def sizes(self) -> tuple[Size, ...]:

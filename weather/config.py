@@ -65,6 +65,8 @@ class TokenizerConfig:
 
     sizes: tuple[tuple[int, int], ...] = ((2, 4), (4, 8), (8, 16), (8, 16))
     """Latitudes and longitudes of each scale, coarse to fine; the finest is the feature grid."""
+    parts: tuple[int, ...] = (1,)
+    """Calls in which a scale is drawn, its cells interleaved: one count for all, or one each."""
     quantizer: Literal["product", "bitwise"] = "product"
     """product: one codebook per group of channels; bitwise: signs."""
     codes: int = 16

@@ -1,5 +1,6 @@
 """The residual about the mean, drawn scale by scale: what refinement does in this domain."""
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -14,6 +15,7 @@ from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
 from weather.config import HeadConfig
 from weather.mean import CLOCK, Situation
+from weather.sphere import SphereConv
 from weather.tokenizer import Encoder
 
 
@@ -54,21 +56,39 @@ class RefineHead(nn.Module):
         self.temperature = config.temperature
 
     @property
+    def embed(self) -> "SituationEmbed":
+        """States and situations to tokens."""
+        return cast(SituationEmbed, self.refiner.embed)
+
+    @property
     def calls(self) -> int:
         """Network calls that a draw takes."""
         return len(self.refiner.schedule)
 
     def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
         """Training losses: the negative log-probability of the residual's codes."""
-        losses: dict[str, Tensor] = self.refiner((residual, situation), noise)
+        losses: dict[str, Tensor] = self.refiner((residual, self.embed.known(situation)), noise)
         return losses
 
     def draw(self, situation: Situation, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
         temperature = list(self.temperature) * (self.calls if len(self.temperature) == 1 else 1)
         schedule = self.refiner.schedule.with_(temperature=temperature)
-        drawn: Tensor = self.refiner.sample(noise, situation, schedule=schedule)
+        drawn: Tensor = self.refiner.sample(noise, self.embed.known(situation), schedule=schedule)
         return drawn
+
+
+@dataclass(frozen=True)
+class Known:
+    """A situation as tokens see it.
+
+    Args:
+        grid: (b, dim, h, w) on the tokeniser's finest grid.
+        clock: (b, 4).
+    """
+
+    grid: Tensor
+    clock: Tensor
 
 
 class SituationEmbed(Embed):
@@ -79,31 +99,29 @@ class SituationEmbed(Embed):
 
     def __init__(self, tokenizer: ResidualTokenizer, inputs: int, hidden: int, dim: int) -> None:
         super().__init__()
-        self.view, self.pyramid = tokenizer.view, tokenizer.pyramid
+        self.view, self.take, self.pyramid = tokenizer.view, tokenizer.take, tokenizer.pyramid
         self.encode = cast(Encoder, tokenizer.encoder).patches
         self.maps = nn.Linear(inputs * self.encode.patch**2, dim)
         self.hidden = nn.Linear(hidden, dim)
-        self.enter = nn.Linear(tokenizer.dim, dim)
+        self.enter = SphereConv(tokenizer.dim, dim)
         self.position = nn.ParameterList(
             nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
         )
         self.clock = nn.Sequential(nn.Linear(CLOCK, dim), nn.SiLU(), nn.Linear(dim, dim))
 
-    def forward(self, state: Tensor, k: int, context: Situation | None = None) -> Tokens:
+    def known(self, situation: Situation) -> Known:
+        """Encode a situation, once for all scales."""
+        seen = self.maps(self.encode(situation.maps)) + self.hidden(situation.hidden)
+        return Known(seen.transpose(1, 2).unflatten(2, self.encode.size), situation.clock)
+
+    def forward(self, state: Tensor, k: int, context: Known | None = None) -> Tokens:
         """Tokens (b, n_k, dim) of scale k."""
         assert context is not None, "a residual is of a situation"
-        value = self.enter(self.view(state, k).flatten(2).transpose(1, 2)) + self.position[k]
-        value = value + self.situation(context, k)
+        beneath = self.pyramid.resample(context.grid, len(self.position) - 1, k)
+        value = self.take(self.enter(self.view(state, k)) + beneath, k) + self.position[k]
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
 
-    def situation(self, context: Situation, k: int) -> Tensor:
-        """(b, n_k, dim) what is known where each token is."""
-        known = self.maps(self.encode(context.maps)) + self.hidden(context.hidden)
-        grid = known.transpose(1, 2).unflatten(2, self.encode.size)
-        finest = len(self.position) - 1
-        return self.pyramid.resample(grid, finest, k).flatten(2).transpose(1, 2)
-
-    def context(self, context: Situation | None, count: int) -> Tokens:
+    def context(self, context: Known | None, count: int) -> Tokens:
         """No tokens; time of day and year as the condition."""
         assert context is not None, "a residual is of a situation"
         vector = self.clock(context.clock)
@@ -111,6 +129,6 @@ class SituationEmbed(Embed):
         level = torch.zeros(0, dtype=torch.int64, device=vector.device)
         return Tokens(nothing, level, condition=vector)
 
-    def drop(self, context: Situation, where: Tensor) -> Situation:
+    def drop(self, context: Known, where: Tensor) -> Known:
         """The same: a residual without a situation means nothing."""
         return context

@@ -92,18 +92,19 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
     Raises:
         InputError: If sizes shrink, or are finer than the grid.
     """
-    schedule = ScaleSchedule.of(config.sizes)
+    parts = config.parts * (len(config.sizes) if len(config.parts) == 1 else 1)
+    schedule = ScaleSchedule.of(config.sizes).interleaved(parts)
 
     def quantizer() -> Quantizer:
         if config.quantizer == "bitwise":
             return Bitwise(config.dim, kind="bsq")
         return ProductQuantizer(config.groups, config.codes, config.dim)
 
-    quantizers = [quantizer() for _ in schedule]
+    quantizers = [each for count in parts for each in [quantizer()] * count]
     encoder = Encoder(grid, channels, config)
     return ResidualTokenizer(
         schedule.with_(codes=[each.size for each in quantizers]),
-        SpherePyramid(config.sizes),
+        SpherePyramid(schedule.sizes),
         quantizers,
         encoder,
         Decoder(encoder.patches, channels, config),
@@ -115,17 +116,17 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
 def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Tensor) -> None:
     """Let encoder and decoder begin as the best linear ones, for residuals (n, C, H, W).
 
-    Patches are projected on their principal components, turned at random so that all groups of
-    channels carry as much, and scaled to unit variance. The convolutions start at zero, and learn
-    the rest.
+    Channels are the principal components of patches, the leading first, scaled to a mean variance
+    of one: groups of channels are drawn independently, so they had better be uncorrelated. The
+    convolutions start at zero, and learn the rest.
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
     patches = encoder.patches(residuals).flatten(0, 1)
     _, vectors = torch.linalg.eigh(patches.T @ patches)
     count = min(vectors.shape[1], tokenizer.dim)
-    turned = torch.linalg.qr(torch.randn(count, count))[0] @ vectors.flip(1)[:, :count].T
-    scale = (patches @ turned.T).std()
-    encoder.enter.weight.zero_()[:count] = turned / scale
-    decoder.linear.weight.zero_()[:, :count, 0, 0] = turned.T * scale
+    leading = vectors.flip(1)[:, :count].T
+    scale = (patches @ leading.T).std()
+    encoder.enter.weight.zero_()[:count] = leading / scale
+    decoder.linear.weight.zero_()[:, :count, 0, 0] = leading.T * scale
     nn.init.zeros_(encoder.enter.bias)
     nn.init.zeros_(cast(Tensor, decoder.linear.bias))

@@ -7,10 +7,10 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.pyramid import GridPyramid
 from refine_core.vq import VQ
-from tests.core.tiny import DIM, QUANTIZERS, tokenizer
+from tests.core.tiny import DIM, OPEN, QUANTIZERS, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
-CASES = [(kind, loop) for kind in QUANTIZERS for loop in ("closed", "open")]
+CASES = [(kind, "closed") for kind in QUANTIZERS] + OPEN
 
 
 @pytest.mark.parametrize(("kind", "loop"), CASES)
@@ -19,7 +19,7 @@ def test_decoded_codes_are_the_sum_of_bands(kind: str, loop: str) -> None:
     trace = tokens.trace(X)
     total = torch.zeros_like(X)
     for k, choice in enumerate(trace.chosen):
-        grid = choice.value.transpose(1, 2).unflatten(2, tokens.schedule[k].size)
+        grid = tokens.put(choice.value, k)
         if loop == "closed":
             band = tokens.phi[k](tokens.pyramid.resample(grid, k, 2))
         else:
@@ -37,6 +37,22 @@ def test_coarse_codes_decode_to_the_expanded_state(kind: str, loop: str) -> None
         assert torch.allclose(
             tokens.decode(trace.codes[:k]), tokens.finish(trace.states[k]), atol=1e-5
         )
+
+
+def test_parts_share_the_cells_of_their_size() -> None:
+    tokens = tokenizer("interleaved")
+    cells = [scale.cells for scale in tokens.schedule][1:]
+    assert sorted(cells[0] + cells[1]) == list(range(25))
+    assert [scale.tokens for scale in tokens.schedule] == [1, 13, 12]
+    for k in (1, 2):
+        mine = tokens.take(X, k)
+        assert torch.equal(tokens.take(tokens.put(mine, k), k), mine)
+    assert torch.equal(tokens.put(tokens.take(X, 1), 1) + tokens.put(tokens.take(X, 2), 2), X)
+
+
+def test_open_loops_have_no_parts() -> None:
+    with pytest.raises(InputError, match="one part each"):
+        tokenizer("interleaved", "open")
 
 
 def test_open_loop_quantises_the_laplacian_bands() -> None:

@@ -23,7 +23,9 @@ QUANTIZERS: dict[str, Callable[[], Quantizer]] = {
     "fsq": lambda: FSQ((3, 4, 3, 3)),
     "bitwise": lambda: Bitwise(DIM, kind="bsq"),
     "product": lambda: ProductQuantizer(2, 5, DIM),
+    "interleaved": lambda: VQ(8, DIM),
 }
+OPEN = [(kind, "open") for kind in QUANTIZERS if kind != "interleaved"]
 
 
 class TinyEmbed(Embed):
@@ -31,13 +33,13 @@ class TinyEmbed(Embed):
 
     def __init__(self, tokenizer: ResidualTokenizer, dim: int, memory: int) -> None:
         super().__init__()
-        self.view = tokenizer.view
+        self.view, self.take = tokenizer.view, tokenizer.take
         self.enter = nn.Linear(tokenizer.dim, dim)
         self.label = nn.Embedding(4, dim)
         self.memory = nn.Embedding(4, memory * dim)
 
     def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
-        value = self.enter(self.view(state, k).flatten(2).transpose(1, 2))
+        value = self.enter(self.take(self.view(state, k), k))
         count = value.shape[1]
         angles = torch.arange(count)[:, None] * torch.tensor([1.0, 0.3])
         return Tokens(value, torch.full((count,), k + 1), rotary=angles)
@@ -62,9 +64,13 @@ class TinyEmbed(Embed):
 def tokenizer(kind: str = "vq", loop: str = "closed") -> ResidualTokenizer:
     """Tokeniser with random codebooks and identity encoder."""
     sizes = [(1, 1), (2, 2), (5, 5)] if loop == "closed" else halvings((5, 5), 3)
-    pyramid = area(sizes) if loop == "closed" else gaussian(sizes)
+    schedule = ScaleSchedule.of(sizes)
+    if kind == "interleaved":
+        schedule = ScaleSchedule.of([sizes[0], sizes[2]]).interleaved([1, 2])
+        sizes = schedule.sizes
+    pyramid = gaussian(sizes) if (kind, loop) in OPEN else area(sizes)
     made = ResidualTokenizer(
-        ScaleSchedule.of(sizes),
+        schedule,
         pyramid,
         [QUANTIZERS[kind]() for _ in sizes],
         nn.Identity(),
