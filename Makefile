@@ -25,8 +25,10 @@ test: install  ## check style, types and imports, and run all tests but the slow
 slow: install  ## run the tests that take minutes
 	$(BIN)/pytest -m slow
 
-demo: install  ## ablation preset, pictures and figures from the shipped model
+demo: install  ## the main job of every domain on real or bundled data, with pictures
 	$(BIN)/refine images demo
+	$(BIN)/refine graphs demo
+	$(BIN)/refine weather demo
 
 bench: install  ## measure speed ratios, into results/bench/
 	$(BIN)/python -m tests.bench.run

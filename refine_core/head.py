@@ -1,5 +1,6 @@
 """Heads: hidden states to distributions over codes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,22 +81,29 @@ class CategoricalHead(nn.Module):
         dim: Width of the hidden states.
         digits: Digits g of a code.
         sizes: Values of a digit, one count per scale.
+        maps: Which map each scale uses, so that several share one; by default each its own.
     """
 
-    def __init__(self, dim: int, digits: int, sizes: list[int]) -> None:
+    def __init__(
+        self, dim: int, digits: int, sizes: Sequence[int], maps: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         if digits < 1 or min(sizes, default=0) < 2:
             raise InputError(
                 f"A head needs digits of 2 values or more, found {digits} of {sizes} values."
             )
         self.digits = digits
-        self.maps = nn.ModuleList(nn.Linear(dim, digits * size) for size in sizes)
+        self.uses = list(range(len(sizes))) if maps is None else list(maps)
+        own = dict(zip(self.uses, sizes, strict=True))
+        self.maps = nn.ModuleList(nn.Linear(dim, digits * own[use]) for use in sorted(own))
 
     def forward(
         self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
     ) -> CodeDistribution:
         """Distribution of the codes of scale k from hidden states (b, n, d)."""
-        return CodeDistribution(self.maps[k](hidden).unflatten(2, (self.digits, -1)), valid)
+        return CodeDistribution(
+            self.maps[self.uses[k]](hidden).unflatten(2, (self.digits, -1)), valid
+        )
 
 
 class BitwiseHead(nn.Module):

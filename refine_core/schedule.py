@@ -103,6 +103,11 @@ class ScaleSchedule:
         return replace(self, scales=tuple(scales))
 
     @property
+    def wholes(self) -> list[int]:
+        """For each scale, how many sizes have been completed before it."""
+        return [sum(done < k for done in self.complete) for k in range(len(self))]
+
+    @property
     def complete(self) -> list[int]:
         """Scales after which no cell of their size is left to be drawn."""
         return [k for k, scale in enumerate(self.scales) if scale.part[0] == scale.part[1] - 1]

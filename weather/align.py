@@ -86,15 +86,15 @@ def plan(
     grid = grid_of(truth)
     for name, forecast in forecasts.items():
         check_grid(name, forecast, grid)
-    channels = _channels(forecasts[first], truth, first, "the truth", variables)
+    channels = chosen_channels(forecasts[first], truth, first, "the truth", variables)
     for name in others:
-        _channels(forecasts[name], forecasts[name], name, name, [c.name for c in channels])
+        chosen_channels(forecasts[name], forecasts[name], name, name, [c.name for c in channels])
     inits = forecasts[first]["time"].values
-    leads = _leads(forecasts[first][LEAD].values, lead_days, first)
+    leads = chosen_leads(forecasts[first][LEAD].values, lead_days, first)
     offered = len(inits) * len(leads)
     for name in others:
         inits = np.intersect1d(inits, forecasts[name]["time"].values)
-        leads = _leads(forecasts[name][LEAD].values, leads / np.timedelta64(1, "D"), name)
+        leads = chosen_leads(forecasts[name][LEAD].values, leads / np.timedelta64(1, "D"), name)
     there = np.isin(inits[:, None] + leads, truth["time"].values)
     if not there.any():
         raise InputError(_nothing(forecasts, truth, inits))
@@ -116,7 +116,7 @@ def check_history(history: xr.Dataset, plan: Plan) -> None:
     """
     check_grid("The history", history, plan.grid)
     names = [c.name for group in plan.channels.values() for c in group]
-    _channels(history, history, "The history", "the history", names)
+    chosen_channels(history, history, "The history", "the history", names)
 
 
 def known_channels(dataset: xr.Dataset) -> list[Channel]:
@@ -129,7 +129,7 @@ def known_channels(dataset: xr.Dataset) -> list[Channel]:
     ]
 
 
-def _channels(
+def chosen_channels(
     forecast: xr.Dataset, truth: xr.Dataset, name: str, other: str, wanted: Sequence[str]
 ) -> list[Channel]:
     """Channels wanted, all of which both have."""
@@ -164,7 +164,9 @@ def _listed(channels: Any) -> str:
     return ", ".join(sorted(c.name for c in channels)) or "none"
 
 
-def _leads(offered: NDArray[np.timedelta64], days: Any, name: str) -> NDArray[np.timedelta64]:
+def chosen_leads(
+    offered: NDArray[np.timedelta64], days: Any, name: str
+) -> NDArray[np.timedelta64]:
     """Lead times wanted, ascending."""
     if len(days) == 0:
         later: NDArray[np.timedelta64] = offered[offered > np.timedelta64(0)]

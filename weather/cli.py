@@ -8,9 +8,12 @@ from refine_core.errors import InputError
 from refine_core.files import write_json
 from weather.calibrate import calibrate as choose
 from weather.cli_forecast import forecast
+from weather.cli_plot import plot
 from weather.cli_prepare import prepare
+from weather.cli_simulate import simulate
 from weather.cli_verify import verify
 from weather.config import WeatherConfig
+from weather.demo import demo
 from weather.prepare import prepared
 from weather.sample import sample
 from weather.train import train as run_training
@@ -20,12 +23,15 @@ from weather.trained import load
 def main(argv: list[str]) -> None:
     """Run `refine weather`."""
     table = {
+        "simulate": simulate,
         "prepare": prepare,
         "train": train,
         "calibrate": calibrate,
         "forecast": forecast,
         "verify": verify,
+        "plot": plot,
         "sample": sample,
+        "demo": demo,
     }
     commands("refine weather", table, argv)
 

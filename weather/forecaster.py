@@ -38,19 +38,29 @@ class Forecaster(nn.Module):
     Args:
         mean: Frozen here.
         head: Of residuals.
-        scale: (C, H, 1) standard deviation of the mean's error, normalised units.
+        scale: (C, H, 1) standard deviation of the mean's error on the states it was trained on,
+            normalised units.
+        inflation: (C,) that of its error on other states over it. Heads learn from the former,
+            which a mean that has seen them fits too well, and draw the latter.
         lower: (C,) least normalised value that is physical, minus infinity where there is none.
         spread: Factor on residuals.
     """
 
     def __init__(
-        self, mean: MeanModel, head: nn.Module, scale: Tensor, lower: Tensor, spread: float = 1.0
+        self,
+        mean: MeanModel,
+        head: nn.Module,
+        scale: Tensor,
+        inflation: Tensor,
+        lower: Tensor,
+        spread: float = 1.0,
     ) -> None:
         super().__init__()
         self.mean = mean.requires_grad_(False)
         self.head = head
         self.spread = spread
         self.register_buffer("scale", scale)
+        self.register_buffer("inflation", inflation[:, None, None])
         self.register_buffer("lower", lower[:, None, None])
 
     @property
@@ -69,18 +79,25 @@ class Forecaster(nn.Module):
         self.mean.eval()
         return self
 
-    def weight(self) -> Tensor:
-        """(C, H, 1) what a residual is multiplied by."""
+    def weight(self, *, seen: bool) -> Tensor:
+        """(C, H, 1) what a residual is multiplied by; `seen` by the mean in its training or not."""
         area: Tensor = self.mean.get_buffer("area")
-        return area.sqrt() / self.get_buffer("scale")
+        weight = area.sqrt() / self.get_buffer("scale")
+        return weight if seen else weight / self.get_buffer("inflation")
 
-    def residual(self, batch: Batch, noise: Noise) -> tuple[Tensor, Situation]:
-        """Scaled residuals of windows `batch`, and their situation."""
+    def residual(
+        self, batch: Batch, noise: Noise, *, seen: bool | None = None
+    ) -> tuple[Tensor, Situation]:
+        """Scaled residuals of windows `batch`, and their situation.
+
+        `seen` says whether the mean was trained on them; by default if this is training.
+        """
         with torch.no_grad():
             self.mean.training = self.training  # only whether samples are turned
             given, future, shift = self.mean.prepare(batch, noise)
             situation = self.mean.situation(given, shift)
-            return (future - self.mean.mean(given, situation)) * self.weight(), situation
+            error = future - self.mean.mean(given, situation)
+            return error * self.weight(seen=self.training if seen is None else seen), situation
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Training losses of the head on windows `batch`."""
@@ -106,7 +123,7 @@ class Forecaster(nn.Module):
                     for x in (situation.maps, situation.hidden, situation.clock)
                 )
             )
-        drawn = self.draws.draw(situation, noise) / self.weight()
+        drawn = self.draws.draw(situation, noise) / self.weight(seen=False)
         return torch.maximum(mean + self.spread * drawn, self.get_buffer("lower"))
 
 

@@ -1,6 +1,7 @@
 """The latitude-longitude grid: cell areas, and the pyramid of grids on the sphere."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +77,21 @@ def edges(latitude: Array) -> Array:
     first = max(-90.0, latitude[0] - step[0] / 2)
     last = min(90.0, latitude[-1] + step[-1] / 2)
     return np.concatenate([[first], inner, [last]])
+
+
+def overlap(fine: Array, coarse: Array) -> Array:
+    """(coarse, fine) shares by area of a coarse row that fine rows make up; edges in degrees."""
+    a, b = np.sin(np.deg2rad(fine)), np.sin(np.deg2rad(coarse))
+    top = np.minimum(a[None, 1:], b[1:, None])
+    low = np.maximum(a[None, :-1], b[:-1, None])
+    part = np.clip(top - low, 0, None)
+    return cast(Array, part / part.sum(1, keepdims=True))
+
+
+def shares(fine: int, coarse: int) -> Array:
+    """(coarse, fine) shares of a coarse cell around the globe."""
+    a, b = np.arange(fine + 1) / fine, np.arange(coarse + 1) / coarse
+    part = np.clip(
+        np.minimum(a[None, 1:], b[1:, None]) - np.maximum(a[None, :-1], b[:-1, None]), 0, 1
+    )
+    return cast(Array, part / part.sum(1, keepdims=True))

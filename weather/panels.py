@@ -137,11 +137,27 @@ def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> N
         )
 
 
-def save(figure: Any, path: Path, heading: str) -> None:
-    """Write a figure with a heading at the upper left."""
-    width, height = figure.get_size_inches()
-    place = (0.15 / width, 1 - 0.15 / height)
-    figure.text(*place, heading, ha="left", va="top", fontsize=12, fontweight="bold")
+def wave_axis(axis: Any, most: int) -> None:
+    """Make both axes logarithmic, the lower one that of wavenumbers from 1."""
+    axis.set(xscale="log", yscale="log", xlim=(1, most), xlabel="zonal wavenumber")
+    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= most]
+    axis.set_xticks(ticks, map(str, ticks))
+    axis.minorticks_off()
+
+
+def save(figure: Any, path: Path, heading: str, about: str = "") -> None:
+    """Write a figure with a heading at the upper left, see `head`."""
+    head(figure, heading, about)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png")
     plt.close(figure)
+
+
+def head(figure: Any, heading: str, about: str = "") -> None:
+    """Write a heading at the upper left of a figure, and a line about it below."""
+    width, height = figure.get_size_inches()
+    left, top = 0.15 / width, 1 - 0.15 / height
+    figure.text(left, top, heading, ha="left", va="top", fontsize=12, fontweight="bold")
+    if about:
+        below = top - 0.25 / height
+        figure.text(left, below, about, ha="left", va="top", fontsize=8.5, color="#555555")

@@ -15,6 +15,7 @@ from weather.panels import (
     look,
     panels,
     save,
+    wave_axis,
 )
 
 Report = Mapping[str, Any]
@@ -157,10 +158,7 @@ def spectra(report: Report, *, ratio: bool) -> Any:
         for lead, colour in lead_colours(report["lead_days"]).items():
             axis.plot(wave, members[lead] / (truth[lead] if ratio else 1), color=colour, lw=1.5)
         axis.plot(wave, np.ones(len(wave)) if ratio else truth.mean(0), **mark)
-        axis.set(xscale="log", yscale="log", xlim=(1, wave[-1]), xlabel="zonal wavenumber")
-        ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= wave[-1]]
-        axis.set_xticks(ticks, map(str, ticks))
-        axis.minorticks_off()
+        wave_axis(axis, len(wave))
         axis.set_title(title(channel) + (f"  ({unit})²" if unit and not ratio else ""))
         if ratio:
             _octaves(axis)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.embed import Embed, Head
@@ -15,7 +16,7 @@ from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
 from weather.config import HeadConfig
 from weather.mean import CLOCK, Situation
-from weather.sphere import SphereConv
+from weather.sphere import pad
 from weather.tokenizer import Encoder
 
 
@@ -49,7 +50,7 @@ class RefineHead(nn.Module):
             head = BitwiseHead(dim, tokenizer.digits(0), count)
         else:
             sizes = [tokenizer.digit_values(k) for k in range(count)]
-            head = CategoricalHead(dim, tokenizer.digits(0), sizes)
+            head = CategoricalHead(dim, tokenizer.digits(0), sizes, tokenizer.schedule.wholes)
         self.refiner = Refiner(
             tokenizer, embed, transformer, head, corruption=config.corruption, dropout=0.0
         )
@@ -92,7 +93,7 @@ class Known:
 
 
 class SituationEmbed(Embed):
-    """The state at the scale's size, the situation beneath it, and learned positions.
+    """The state at the scale's size, 3 x 3 cells of it, what is known there, and positions.
 
     The situation is encoded once, on the finest grid, and reduced to every scale.
     """
@@ -103,7 +104,7 @@ class SituationEmbed(Embed):
         self.encode = cast(Encoder, tokenizer.encoder).patches
         self.maps = nn.Linear(inputs * self.encode.patch**2, dim)
         self.hidden = nn.Linear(hidden, dim)
-        self.enter = SphereConv(tokenizer.dim, dim)
+        self.enter = nn.Linear(9 * tokenizer.dim, dim)
         self.position = nn.ParameterList(
             nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
         )
@@ -118,7 +119,8 @@ class SituationEmbed(Embed):
         """Tokens (b, n_k, dim) of scale k."""
         assert context is not None, "a residual is of a situation"
         beneath = self.pyramid.resample(context.grid, len(self.position) - 1, k)
-        value = self.take(self.enter(self.view(state, k)) + beneath, k) + self.position[k]
+        around = F.unfold(pad(self.view(state, k)), 3).unflatten(2, beneath.shape[2:])
+        value = self.enter(self.take(around, k)) + self.take(beneath, k) + self.position[k]
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
 
     def context(self, context: Known | None, count: int) -> Tokens:

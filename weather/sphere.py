@@ -9,7 +9,6 @@ both.
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.pyramid import Size
-from weather.grid import Array, Grid, edges
+from weather.grid import Array, Grid, edges, overlap, shares
 
 
 class SpherePyramid(nn.Module):
@@ -46,7 +45,7 @@ class SpherePyramid(nn.Module):
                 if source == target or ((h, w) == (high, wide) and _same(rows, source, target)):
                     continue
                 if target < source:
-                    matrices = [_overlap(rows[source], rows[target]), _shares(w, wide)]
+                    matrices = [overlap(rows[source], rows[target]), shares(w, wide)]
                 else:
                     near, over = _between(rows[source], rows[target])
                     matrices = [near, _around(w, wide, 0.0), over, _around(w, wide, 0.5)]
@@ -118,24 +117,6 @@ def pad(x: Tensor) -> Tensor:
 
 def _same(rows: Sequence[Array], a: int, b: int) -> bool:
     return bool(np.allclose(rows[a], rows[b], atol=1e-6))
-
-
-def _overlap(fine: Array, coarse: Array) -> Array:
-    """(coarse, fine) shares by area of a coarse row that fine rows make up; edges in degrees."""
-    a, b = np.sin(np.deg2rad(fine)), np.sin(np.deg2rad(coarse))
-    top = np.minimum(a[None, 1:], b[1:, None])
-    low = np.maximum(a[None, :-1], b[:-1, None])
-    part = np.clip(top - low, 0, None)
-    return cast(Array, part / part.sum(1, keepdims=True))
-
-
-def _shares(fine: int, coarse: int) -> Array:
-    """(coarse, fine) shares of a coarse cell around the globe."""
-    a, b = np.arange(fine + 1) / fine, np.arange(coarse + 1) / coarse
-    part = np.clip(
-        np.minimum(a[None, 1:], b[1:, None]) - np.maximum(a[None, :-1], b[:-1, None]), 0, 1
-    )
-    return cast(Array, part / part.sum(1, keepdims=True))
 
 
 def _between(coarse: Array, fine: Array) -> tuple[Array, Array]:

@@ -1,15 +1,12 @@
 """Forecasts on disk: one Zarr store, written member by member.
 
-Until the last member is there, the store lies beside its place as `<name>.partial`, with a mark
-for each member that is whole; then it is renamed. So a stop loses the members in flight and no
-more, what is not complete never looks complete, and a run that was continued leaves the same
+Until the last member is there, the store lies beside its place in `<name>.partial`, with a mark
+for each member that is whole; then it takes its place. So a stop loses the members in flight and
+no more, what is not complete never looks complete, and a run that was continued leaves the same
 bytes as one that was not. Layout of WeatherBench 2: `time` is the initial time, `number` the
 member, `prediction_timedelta` the lead.
 """
 
-import json
-import shutil
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +18,14 @@ import zarr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from refine_core.files import atomic_write, write_json
+from refine_core.files import atomic_write
 from weather.grid import Channel, Grid
+from weather.partial import PartialStore
 from weather.variables import VARIABLES
 
 MARKS = "members"
 DIMS = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
-_STANDARD = {
+STANDARD_NAMES = {
     "geopotential": "geopotential",
     "temperature": "air_temperature",
     "u_component_of_wind": "eastward_wind",
@@ -36,6 +34,8 @@ _STANDARD = {
     "vorticity": "atmosphere_relative_vorticity",
     "2m_temperature": "air_temperature",
     "mean_sea_level_pressure": "air_pressure_at_mean_sea_level",
+    "land_sea_mask": "land_area_fraction",
+    "geopotential_at_surface": "surface_geopotential",
 }
 
 
@@ -44,7 +44,8 @@ class ForecastStore:
 
     def __init__(self, path: Path, channels: Sequence[Channel], shape: tuple[int, int]) -> None:
         self.path = path
-        self.partial = path.with_name(path.name + ".partial")
+        self._making = PartialStore(path, "forecast", "times, members, model or seed")
+        self.partial = self._making.store
         self.channels = channels
         self.shape = shape
 
@@ -79,26 +80,11 @@ class ForecastStore:
         store = cls(path, channels, (len(times), members))
         if path.suffix != ".zarr":
             raise InputError(f"Found {path}, expected a forecast's name to end in .zarr or .nc.")
-        if path.exists() and not overwrite:
-            raise InputError(
-                f"{path} exists: choose another name, or give --overwrite to replace it."
-            )
-        dataset = _template(grid, channels, times, members, leads, identity)
-        wanted = json.dumps(
-            [identity, [str(t) for t in times], members, list(leads), [c.name for c in channels]]
-        )
-        note = store.partial / "forecast.json"
-        if store.partial.exists() and note.exists() and json.loads(note.read_text()) == wanted:
-            return store
-        if note.exists() and not overwrite:
-            raise InputError(
-                f"{store.partial} holds part of another forecast (other times, members, model or "
-                "seed): finish it with its own settings, or give --overwrite to replace it."
-            )
-        shutil.rmtree(store.partial, ignore_errors=True)
-        _create(dataset, store.partial)
-        (store.partial / MARKS).mkdir()
-        write_json(note, wanted)
+        names = [channel.name for channel in channels]
+        wanted = [identity, [str(t) for t in times], members, list(leads), names]
+        if not store._making.continues(wanted, overwrite=overwrite):
+            dataset = _template(grid, channels, times, members, leads, identity)
+            store._making.begin(dataset, wanted)
         return store
 
     def pending(self) -> list[tuple[int, int]]:
@@ -132,19 +118,10 @@ class ForecastStore:
 
     def finish(self) -> None:
         """Put the complete store in its place."""
-        shutil.rmtree(self.partial / MARKS)
-        (self.partial / "forecast.json").unlink()
-        if self.path.exists():
-            old = self.path.with_name(self.path.name + ".old")
-            shutil.rmtree(old, ignore_errors=True)
-            self.path.rename(old)
-            self.partial.rename(self.path)
-            shutil.rmtree(old)
-        else:
-            self.partial.rename(self.path)
+        self._making.finish()
 
     def _mark(self, time: int, member: int) -> Path:
-        return self.partial / MARKS / f"{time}.{member}"
+        return self._making.folder / MARKS / f"{time}.{member}"
 
 
 def to_netcdf(store: Path, path: Path) -> None:
@@ -199,7 +176,7 @@ def _template(
         known = VARIABLES.get(name)
         attrs = {"long_name": name.replace("_", " ")}
         attrs |= {"units": known.units} if known else {}
-        attrs |= {"standard_name": _STANDARD[name]} if name in _STANDARD else {}
+        attrs |= {"standard_name": STANDARD_NAMES[name]} if name in STANDARD_NAMES else {}
         shape = tuple(sizes[d] for d in dims)
         empty = dask.array.full(  # type: ignore[no-untyped-call]
             shape, np.nan, chunks=(1, 1, *shape[2:]), dtype=np.float32
@@ -207,11 +184,3 @@ def _template(
         variables[name] = (dims, empty, attrs)
     about = {"Conventions": "CF-1.11", "source": "refine", **identity}
     return xr.Dataset(variables, coords, about)
-
-
-def _create(dataset: xr.Dataset, path: Path) -> None:
-    """Write coordinates and attributes, and leave the values out."""
-    with warnings.catch_warnings():
-        # Zarr 3 has no rule for consolidated metadata yet, but everybody reads it.
-        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
-        dataset.to_zarr(path, mode="w", compute=False, zarr_format=3, consolidated=True)

@@ -43,8 +43,9 @@ def train(
     mean = _mean(config, data, folder, quiet)
     torch.manual_seed(derive(config.seed, 2))
     head = build_head(config.head, data.grid, len(data.channels), mean)
-    scale = error_scale(mean, windows)
-    forecaster = Forecaster(mean, head, scale, lower_limits(data), config.head.spread)
+    scale, fresh = (error_scale(mean, part) for part in (windows, Windows(data, "validation")))
+    inflation = (fresh / scale).square().mul(mean.get_buffer("area")).mean((1, 2)).sqrt()
+    forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), config.head.spread)
     if isinstance(head, RefineHead):
         _tokenizer(config, forecaster, head, windows, held, folder, quiet)
     if isinstance(head, GaussianHead):
@@ -150,7 +151,7 @@ def _losses(module: nn.Module, held: tuple[Tensor, ...]) -> dict[str, float]:
 
 @torch.no_grad()
 def error_scale(mean: MeanModel, windows: Windows) -> Tensor:
-    """(C, H, 1) zonal standard deviation of the mean's errors in training."""
+    """(C, H, 1) zonal standard deviation of the mean's errors on a part of the data."""
     total, count = torch.zeros(()), 0
     for index in torch.arange(min(ESTIMATED, len(windows))).split(64):
         batch = windows[index * (len(windows) // min(ESTIMATED, len(windows)))]
@@ -165,10 +166,10 @@ def error_scale(mean: MeanModel, windows: Windows) -> Tensor:
 def _residuals(
     forecaster: Forecaster, windows: Windows, count: int
 ) -> list[tuple[Tensor, object]]:
-    """Scaled residuals of windows spread over the part, in batches."""
+    """Scaled residuals of training windows spread over the part, in batches."""
     count = min(count, len(windows))
     step = len(windows) // count
     return [
-        forecaster.eval().residual(windows[index * step], Noise(0, index))
+        forecaster.eval().residual(windows[index * step], Noise(0, index), seen=True)
         for index in torch.arange(count).split(64)
     ]

@@ -133,7 +133,8 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     mean = _mean(config, grid, static, torch.ones(count))
     head = build_head(config.head, grid, count, mean)
     scale = torch.ones(count, grid.shape[0], 1)
-    forecaster = Forecaster(mean, head, scale, torch.zeros(count), config.head.spread)
+    one = torch.ones(count)
+    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), config.head.spread)
     checkpoint.load_into(forecaster, saved.tensors)
     forecaster.eval().to(device)
     return WeatherModel(

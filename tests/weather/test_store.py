@@ -50,6 +50,17 @@ def fill(store: ForecastStore, members: list[int] | None = None) -> None:
         store.write(time, members or [0, 1, 2], states(time, members or [0, 1, 2]))
 
 
+def same_files(a: Path, b: Path) -> bool:
+    """Whether two folders hold the same, byte by byte."""
+
+    def same(tree: filecmp.dircmp[str]) -> bool:
+        _, differ, failed = filecmp.cmpfiles(tree.left, tree.right, tree.common_files, False)
+        alike = not (tree.left_only or tree.right_only or differ or failed)
+        return alike and all(same(below) for below in tree.subdirs.values())
+
+    return same(filecmp.dircmp(a, b))
+
+
 def test_it_opens_without_a_warning_and_holds_what_was_written(tmp_path: Path) -> None:
     store = begin(tmp_path / "a.zarr")
     fill(store)
@@ -90,19 +101,13 @@ def test_a_continued_store_has_the_same_bytes(tmp_path: Path) -> None:
     for time, member in again.pending():
         again.write(time, [member], states(time, [member]))
     again.finish()
-    compared = filecmp.dircmp(tmp_path / "whole.zarr", tmp_path / "part.zarr")
-
-    def same(tree: filecmp.dircmp[str]) -> bool:
-        alike = not (tree.left_only or tree.right_only or tree.diff_files)
-        return alike and all(same(below) for below in tree.subdirs.values())
-
-    assert same(compared)
+    assert same_files(tmp_path / "whole.zarr", tmp_path / "part.zarr")
 
 
 def test_a_member_without_its_mark_is_written_again(tmp_path: Path) -> None:
     store = begin(tmp_path / "a.zarr")
     fill(store)
-    (store.partial / "members" / "1.2").unlink()  # as a kill in the middle leaves it
+    (store.partial.parent / "members" / "1.2").unlink()  # as a kill in the middle leaves it
     assert begin(tmp_path / "a.zarr").pending() == [(1, 2)]
 
 

@@ -1,0 +1,116 @@
+"""What maps stand on: coasts, views and the closed surface."""
+
+import numpy as np
+import pytest
+
+from refine_core.errors import InputError
+from weather.coast import coastline, coasts_between
+from weather.display import display, error_scale, spread_scale, value_scale
+from weather.extent import chosen_view
+from weather.grid import Channel, Grid
+from weather.surface import Surface
+from weather.views import Cap, Rectangle, seen
+
+GRID = Grid(np.arange(-87.5, 90.0, 5.0), np.arange(0.0, 360.0, 10.0))
+CAPES = {"Good Hope": (18.4, -34.1), "Horn": (-67.3, -55.6), "Farewell": (-43.9, 59.9)}
+
+
+def test_no_line_crosses_the_dateline() -> None:
+    steps = [np.abs(np.diff(line, axis=0)) for line in coastline()]
+    assert max(step[:, 0].max() for step in steps) < 15
+    points = np.concatenate(coastline())
+    assert np.abs(points[:, 0]).max() <= 180
+    assert np.abs(points[:, 1]).max() < 90
+    assert len(points) > 4000
+    for longitude, latitude in CAPES.values():
+        assert np.hypot(points[:, 0] - longitude, points[:, 1] - latitude).min() < 1.5
+    # Chukotka is cut, and goes on at the other end.
+    ends = points[np.abs(points[:, 0]) == 180]
+    west, east = (sorted(ends[ends[:, 0] == edge, 1]) for edge in (-180, 180))
+    assert west == east
+
+
+def test_coasts_go_on_over_the_edge_of_a_map() -> None:
+    pacific = coasts_between(120.0, 240.0)
+    steps = np.abs(np.diff(pacific, axis=0))
+    assert np.nanmax(steps) < 15
+    for longitude, latitude in ((174.8, -41.3), (180.0 + 180 - 155.5, 19.6)):  # Wellington, Hawaii
+        assert np.nanmin(np.hypot(*(pacific - (longitude, latitude)).T)) < 1.5
+
+
+@pytest.mark.parametrize("centre", [0.0, 180.0, -77.0])
+def test_a_closed_map_goes_on_at_its_seam(centre: float) -> None:
+    surface = Surface(GRID, centre)
+    angle = np.deg2rad(GRID.longitude)
+    maps = np.cos(np.deg2rad(GRID.latitude))[:, None] * np.cos(angle - 1) + 3.0
+    closed = surface(np.stack([maps, 2 * maps]))
+    assert surface.longitude[0] < centre - 180 + 1e-9
+    assert surface.longitude[-1] > centre + 180 - 1e-9
+    assert (np.diff(surface.longitude) > 0).all()
+    up, across = np.deg2rad(surface.latitude)[:, None], np.deg2rad(surface.longitude)
+    expected = np.cos(up) * np.cos(across - 1) + 3.0
+    np.testing.assert_allclose(closed[0], expected, atol=1e-6)  # at the poles, too
+    np.testing.assert_allclose(closed[1], 2 * closed[0])
+    assert surface.latitude[[0, -1]].tolist() == [-90.0, 90.0]
+
+
+def test_a_part_of_the_globe_stays_in_one_piece() -> None:
+    surface = Surface(Grid(np.array([40.0, 50.0]), np.array([0.0, 10.0, 340.0, 350.0])))
+    assert not surface.around
+    assert surface.longitude.tolist() == [-20.0, -10.0, 0.0, 10.0]
+    assert surface(np.arange(4.0) + np.zeros((2, 1)))[0].tolist() == [2.0, 3.0, 0.0, 1.0]
+    assert surface.ends == (40.0, 50.0, -20.0, 10.0)
+
+
+def test_caps_are_seen_from_above_their_pole() -> None:
+    north, south = Cap(30.0), Cap(30.0, northern=False)
+    greenwich, east = np.array([0.0]), np.array([90.0])
+    for cap, sign in ((north, 1), (south, -1)):
+        np.testing.assert_allclose(cap.place(greenwich, np.array([sign * 90.0])), 0, atol=1e-9)
+        x, y = cap.place(greenwich, np.array([sign * 30.0]))
+        assert (x[0], y[0]) == pytest.approx((0.0, -sign))
+        assert cap.place(east, np.array([sign * 30.0]))[0] == pytest.approx(1.0)
+    # Stereographic: angles are kept, so a step north is as long as one east.
+    x, y = north.place(np.array([0.0, 0.1 / np.cos(np.pi / 3)]), np.array([60.0, 60.0]))
+    _, up = north.place(greenwich, np.array([60.1]))
+    assert np.hypot(x[1] - x[0], y[1] - y[0]) == pytest.approx(up[0] - y[0], rel=1e-2)
+
+
+def test_views_suit_the_grid_and_what_is_asked() -> None:
+    part = Grid(np.arange(30.0, 71.0, 10.0), np.array([0.0, 10.0, 350.0]))
+    assert chosen_view(GRID, "", None, None, usual="north") == Cap(20.0)
+    assert chosen_view(GRID, "south", (-90.0, -40.0), None, usual="") == Cap(40.0, False)
+    assert chosen_view(part, "", None, None, usual="north") == Rectangle(30.0, 70.0, -10.0, 10.0)
+    pacific = chosen_view(GRID, "", (-10.0, 40.0), (150.0, -120.0), usual="north")
+    assert pacific == Rectangle(-10.0, 40.0, 150.0, 240.0)
+    rows, columns = seen(pacific, GRID)
+    assert GRID.longitude[columns.ravel()].tolist() == list(range(150, 241, 10))
+    assert GRID.latitude[rows.ravel()].min() == -7.5
+    with pytest.raises(InputError, match="leave out --view"):
+        chosen_view(part, "north", None, None, usual="globe")
+
+
+def test_values_are_shown_as_forecasters_read_them() -> None:
+    height = display(Channel("geopotential", 500), "m**2 s**-2")
+    warmth = display(Channel("2m_temperature"), "K")
+    assert (height.unit, warmth.unit, warmth.unit_difference) == ("dam", "°C", "K")
+    assert warmth(np.array([273.15], np.float32))[0] == pytest.approx(0.0, abs=1e-4)
+    assert warmth.heading == "2 m temperature"
+    strange = display(Channel("geopotential", 500), "furlong**2")
+    assert strange(np.array([5.0]))[0] == 5.0
+    assert "furlong" in strange.unit
+    wet = display(Channel("specific_humidity", 850), "kg kg**-1")
+    assert wet(np.array([0.01]))[0] == pytest.approx(10.0)
+
+
+def test_colours_of_temperature_and_error_are_even_about_zero() -> None:
+    values = np.linspace(-10.0, 30.0, 500)
+    scale = value_scale(display(Channel("2m_temperature"), "K"), values)
+    assert (scale.norm.vmin, scale.norm.vmax) == pytest.approx((-30, 30), rel=0.02)
+    errors = error_scale(values, scale)
+    np.testing.assert_allclose(errors.levels, -errors.levels[::-1])
+    assert 0 not in errors.levels
+    rounding = spread_scale(np.full(10, 1e-9), scale)
+    assert float(rounding.norm(1e-9)) < 0.01  # what is only rounding stays pale
+    tones = scale.colours(np.linspace(0.0, 1.0, 9))[:, :3]
+    assert len(np.unique(tones.round(2), axis=0)) == 9

@@ -1,0 +1,143 @@
+"""The commands as a user types them: what they write, what a stop leaves, one sentence else."""
+
+import errno
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from refine_core.cli import main
+from tests.weather import tiny
+from tests.weather.synthetic import atmosphere
+from weather.store import ForecastStore
+from weather.train import train
+
+TIMES = ["--time", "2000-02-05T00", "2000-02-06T00", "--lead-days", "1.5", "--batch", "2"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A trained model in runs/tiny_refine, and truth.zarr."""
+    path = tmp_path_factory.mktemp("weather")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFINE_CACHE", str(path / "cache"))
+        patch.chdir(path)
+        short = replace(tiny.OPT, epochs=1)
+        network = replace(tiny.NETWORK, training=short)
+        made = tiny.config(path)
+        tokens = replace(made.head.tokenizer, training=short)
+        head = replace(made.head, network=network, tokenizer=tokens)
+        train(replace(made, mean=network, head=head), quiet=True)
+        yield path
+
+
+def forecast(folder: Path, out: str, *argv: str, init: str = "truth.zarr") -> None:
+    """Four members of two starts."""
+    base = ["--model", "runs/tiny_refine", "--init", str(folder / init), "--members", "4"]
+    main(["weather", "forecast", *base, "--out", str(folder / out), *TIMES, *argv])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: Any, **options: Any) -> str:
+    """The one sentence that a forecast ends with."""
+    with pytest.raises(SystemExit) as end:
+        forecast(*argv, **options)
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return " ".join(said[said.index("refine: ") :].split())
+
+
+def digest(store: Path) -> dict[str, str]:
+    """Bytes of every file of a store."""
+    files = [path for path in sorted(store.rglob("*")) if path.is_file()]
+    return {
+        str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def test_a_forecast_has_the_layout_that_others_expect(folder: Path) -> None:
+    forecast(folder, "whole.zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = xr.open_zarr(folder / "whole.zarr")
+    assert dict(data.sizes) == {
+        "time": 2, "number": 4, "prediction_timedelta": 3, "level": 2, "latitude": 8,
+        "longitude": 16,
+    }  # fmt: skip
+    assert data["geopotential"].encoding["chunks"][:2] == (1, 1)
+    assert data["2m_temperature"].attrs["units"] == "K"
+    assert data["valid_time"].dims == ("time", "prediction_timedelta")
+    values = data["geopotential"].values
+    assert np.isfinite(values).all()
+    assert (values.std(1) > 0).all()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
+def test_a_stop_loses_no_member_and_changes_no_byte(
+    stop: BaseException,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if not (folder / "whole.zarr").exists():
+        forecast(folder, "whole.zarr")
+    name, calls, write = f"stopped_{type(stop).__name__}.zarr", [0], ForecastStore.write
+
+    def failing(self: ForecastStore, *given: Any) -> None:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise stop
+        write(self, *given)
+
+    monkeypatch.setattr(ForecastStore, "write", failing)
+    with pytest.raises(SystemExit) as end:
+        forecast(folder, name)
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (folder / name).exists()
+    monkeypatch.setattr(ForecastStore, "write", write)
+    forecast(folder, name)
+    assert digest(folder / name) == digest(folder / "whole.zarr")
+
+
+def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    forecast(folder, "once.nc")
+    before = os.stat(folder / "once.nc").st_mtime_ns
+    assert "--overwrite" in refused(capsys, folder, "once.nc", "--seed", "1")
+    assert os.stat(folder / "once.nc").st_mtime_ns == before
+    forecast(folder, "once.nc", "--seed", "1", "--overwrite")
+    with xr.open_dataset(folder / "once.nc") as data:
+        assert data.sizes["number"] == 4
+
+
+def test_wrong_inputs_get_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = atmosphere()
+    changed = {
+        "celsius.nc": truth.assign(temperature=truth["temperature"] - 273.15),
+        "one_level.nc": truth.sel(level=[850]),
+        "no_pressure.nc": truth.drop_vars("mean_sea_level_pressure"),
+        "coarse.nc": truth.isel(latitude=slice(None, None, 2)),
+    }
+    for name, data in changed.items():
+        data.to_netcdf(folder / name)
+    assert "500" in refused(capsys, folder, "x.zarr", init="one_level.nc")
+    assert "mean_sea_level_pressure" in refused(capsys, folder, "x.zarr", init="no_pressure.nc")
+    assert "4" in refused(capsys, folder, "x.zarr", init="coarse.nc")
+    assert "temperature" in refused(capsys, folder, "x.zarr", init="celsius.nc")
+    assert "nowhere.zarr is not there" in refused(capsys, folder, "x.zarr", init="nowhere.zarr")
+    said = refused(capsys, folder, "x.zarr", "--time", "1999-01-01T00")
+    assert "goes from 2000-01-01" in said
+    assert "multiple of the model's step" in refused(
+        capsys, folder, "x.zarr", "--lead-days", "0.3"
+    )
+    assert ".zarr or .nc" in refused(capsys, folder, "x.grib")
+    assert "nobody" in refused(capsys, folder, "x.zarr", "--model", "nobody")
+    assert not (folder / "x.zarr").exists()
