@@ -40,12 +40,14 @@ class CodeDistribution:
 
     def inverse(self, uniform: Tensor) -> Tensor:
         """Codes (b, n, g): the inverse distribution function at `uniform` (b, n, g) in [0, 1)."""
-        cumulative = self.logits.float().softmax(-1).cumsum(-1)
+        logits = self.logits.float()
+        cumulative = (logits - logits.amax(-1, keepdim=True)).exp_().cumsum(-1)
         total = cumulative[..., -1:]
         passed = (cumulative <= uniform[..., None] * total).sum(-1)
-        # Where rounding carries the product up to the total, the last possible value is meant.
-        last = (cumulative < total).sum(-1)
-        return torch.minimum(passed, last)
+        if bool((passed == logits.shape[-1]).any()):
+            # Where rounding carries the product up to the total, the last possible value is meant.
+            passed = torch.minimum(passed, (cumulative < total).sum(-1))
+        return passed
 
     def guided(self, unconditional: "CodeDistribution", weight: float) -> "CodeDistribution":
         """Classifier-free guidance on logits (arXiv 2207.12598); weight 0 changes nothing."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.embed import Embed, Head
@@ -109,6 +108,12 @@ class SituationEmbed(Embed):
             nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
         )
         self.clock = nn.Sequential(nn.Linear(CLOCK, dim), nn.SiLU(), nn.Linear(dim, dim))
+        for k, scale in enumerate(tokenizer.schedule):
+            wide = scale.size[1]
+            corner = [cell // wide * (wide + 2) + cell % wide for cell in scale.cells]
+            square = [row * (wide + 2) + column for row in range(3) for column in range(3)]
+            near = torch.tensor(corner)[:, None] + torch.tensor(square)
+            self.register_buffer(f"near_{k}", near.flatten(), persistent=False)
 
     def known(self, situation: Situation) -> Known:
         """Encode a situation, once for all scales."""
@@ -119,9 +124,15 @@ class SituationEmbed(Embed):
         """Tokens (b, n_k, dim) of scale k."""
         assert context is not None, "a residual is of a situation"
         beneath = self.pyramid.resample(context.grid, len(self.position) - 1, k)
-        around = F.unfold(pad(self.view(state, k)), 3).unflatten(2, beneath.shape[2:])
-        value = self.enter(self.take(around, k)) + self.take(beneath, k) + self.position[k]
+        around = self.around(self.view(state, k), k)
+        value = self.enter(around) + self.take(beneath, k) + self.position[k]
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
+
+    def around(self, grid: Tensor, k: int) -> Tensor:
+        """(b, n_k, d * 9) the 3 x 3 cells around each of the scale's, of its grid (b, d, *size)."""
+        cells = pad(grid).flatten(2).transpose(1, 2).contiguous()
+        near = cells.index_select(1, self.get_buffer(f"near_{k}"))
+        return near.unflatten(1, (-1, 9)).transpose(2, 3).flatten(2)
 
     def context(self, context: Known | None, count: int) -> Tokens:
         """No tokens; time of day and year as the condition."""

@@ -80,4 +80,5 @@ def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> F
     )  # fmt: skip
     ones: Tensor = torch.ones(count, grid.shape[0], 1)
     limits = torch.full((count,), -torch.inf)
-    return Forecaster(mean, build_head(head, grid, count, mean), ones, limits).eval()
+    made = build_head(head, grid, count, mean)
+    return Forecaster(mean, made, ones, torch.ones(count), limits).eval()
