@@ -8,6 +8,8 @@ import torch
 from rich.console import Console
 
 from graphs import trained
+from graphs.cli_conditional import evaluate_properties, evaluate_scaffolds
+from graphs.cli_sample import sample
 from graphs.config import DataConfig, GraphsConfig
 from graphs.data import splits
 from graphs.evaluate import evaluate as measure
@@ -16,7 +18,6 @@ from graphs.symmetry import check
 from graphs.train import train as run_training
 from refine_core.cli import arguments, commands
 from refine_core.config import parse
-from refine_core.errors import InputError
 from refine_core.files import write_text
 
 _say = Console(stderr=True, highlight=False).print
@@ -29,6 +30,8 @@ def main(argv: list[str]) -> None:
         "train": train,
         "sample": sample,
         "evaluate": evaluate,
+        "evaluate-properties": evaluate_properties,
+        "evaluate-scaffolds": evaluate_scaffolds,
         "invariance": invariance,
         "describe": describe,
     }
@@ -40,91 +43,6 @@ def train(argv: list[str]) -> None:
     config = parse(GraphsConfig, argv, prog="refine graphs train")
     run_training(config)
     print(f"model: {Path('runs') / config.name / 'model.safetensors'}")
-
-
-def sample(argv: list[str]) -> None:
-    """Draw graphs: molecules as .smi, .csv, .sdf or a picture, others as .graphml."""
-
-    def run(
-        model: str,
-        count: int = 100,
-        seed: int = 0,
-        where: tuple[str, ...] = (),
-        guidance: float | None = None,
-        parallel: Literal["one", "independent", "all"] | None = None,
-        temperature: float | None = None,
-        batch: int = 250,
-        coordinates: Literal["2d", "3d"] = "2d",
-        out: Path = Path("molecules.smi"),
-    ) -> None:
-        """Draw graphs.
-
-        Args:
-            model: A shipped model's name, a run's folder or a file.
-            count: How many graphs.
-            seed: Of the draw; graph i depends on it and i only.
-            where: Properties wanted, as name=value.
-            guidance: Weight of classifier-free guidance; by default the model's.
-            parallel: Clusters that split in one call; by default the model's.
-            temperature: By default the model's.
-            batch: Graphs at a time.
-            coordinates: Of .sdf files.
-            out: A .smi, .csv, .sdf, .png or .svg file of molecules, or a .graphml file. Molecules
-                that RDKit refuses are left out, and counted.
-        """
-        loaded = trained.load(model)
-        kinds = [".smi", ".csv", ".sdf", ".png", ".svg"] if loaded.is_molecular else [".graphml"]
-        if out.suffix not in kinds:
-            raise InputError(f"{out} ends with {out.suffix!r}: give one of {', '.join(kinds)}.")
-        graphs = loaded.sample(
-            count,
-            seed=seed,
-            where=_wanted(where),
-            guidance=guidance,
-            parallel=parallel,
-            temperature=temperature,
-            batch=batch,
-        )
-        if loaded.is_molecular:
-            _write_molecules(loaded.smiles(graphs), out, coordinates, seed)
-        else:
-            from graphs.convert import to_networkx
-            from graphs.graphml import write_graphml
-
-            write_graphml(to_networkx(graphs, loaded.vocabulary), out)
-        print(out)
-
-    arguments(run, argv, "refine graphs sample")
-
-
-def _wanted(where: tuple[str, ...]) -> dict[str, float] | None:
-    pairs = {}
-    for text in where:
-        name, _, value = text.partition("=")
-        try:
-            pairs[name] = float(value)
-        except ValueError:
-            raise InputError(f"Found --where {text!r}, expected name=number.") from None
-    return pairs or None
-
-
-def _write_molecules(
-    smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
-) -> None:
-    from graphs.chem.drawing import draw_grid
-    from graphs.chem.output import write_molecules
-    from graphs.chem.properties import property_values
-
-    found = [text for text in smiles if text is not None]
-    _say(f"{len(found)} of {len(smiles)} are valid molecules")
-    if not found:
-        raise InputError("Not one of the graphs drawn is a valid molecule: train for longer.")
-    if out.suffix in (".png", ".svg"):
-        draw_grid(found, out)
-    elif out.suffix == ".smi":
-        write_molecules(found, out)
-    else:
-        write_molecules(found, out, property_values(found), coordinates=coordinates, seed=seed)
 
 
 def evaluate(argv: list[str]) -> None:

@@ -27,7 +27,7 @@ class DataConfig:
     count: int = 200
     """Graphs drawn from a generator: 64 % to learn from, 16 % validate, 20 % test."""
     properties: tuple[str, ...] = ()
-    """Numeric columns to condition on."""
+    """Numeric columns to condition on, or what RDKit computes of molecules, e.g. logp and qed."""
 
 
 @config
@@ -51,6 +51,12 @@ class ModelConfig:
     """Largest distance that attention tells apart; a bond away is 2."""
     property_dropout: float = 0.1
     """Share of samples trained without their properties, for guidance."""
+    single_dropout: float = 0.0
+    """Of several properties: share of values that are left out one by one in training, so that any
+    subset of them can be asked for."""
+    start_from: str | None = None
+    """A shipped model's name, a run's folder or a file: training starts from its weights, as far
+    as names and shapes agree; weights of new properties start at zero."""
     training: Optimisation = field(default_factory=Optimisation)
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.columns import computable, with_columns
 from graphs.config import DataConfig
 from graphs.generic import FAMILIES, generic
 from graphs.graph import GraphBatch
@@ -22,9 +23,16 @@ if TYPE_CHECKING:
 def splits(config: DataConfig, *, seed: int = 0, quiet: bool = False) -> "Splits":
     """Graphs to learn from, to choose by, and to be judged on (`graphs.sources.Splits`).
 
+    They have the columns `config.properties`, of the data or computed, see `graphs.columns`.
+
     Raises:
         InputError: There is no such source, or it has no usable graph.
     """
+    parts = _read(config, seed, quiet)
+    return with_columns(parts, config.properties, quiet=quiet) if config.properties else parts
+
+
+def _read(config: DataConfig, seed: int, quiet: bool) -> "Splits":
     from graphs.sources import divide, moses, qm9, read_splits  # they need RDKit
 
     if config.source in FAMILIES:
@@ -52,42 +60,56 @@ class Properties:
         names: p columns.
         mean: (p,) over the training graphs.
         spread: (p,) standard deviations.
+        low: (p,) smallest values; empty where a model of old did not note them.
+        high: (p,) largest.
     """
 
     names: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     spread: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, store: GraphStore, names: tuple[str, ...]) -> "Properties":
-        """Of the columns of a store.
+        """Of the columns of a store; missing values (NaN) count for nothing.
 
         Raises:
             InputError: A column is missing, or constant.
         """
-        known = list(store.properties)
+        known = [*store.properties, *computable(store)]
         for name in names:
-            if name not in known:
+            if name not in store.properties:
                 raise InputError(
                     f"There is no property {name!r}, only {', '.join(known) or 'none'}."
                     f"{suggest(name, known)}"
                 )
-        columns = [np.asarray(store.properties[name]) for name in names]
-        spread = [float(np.nanstd(column)) for column in columns]
-        for name, value in zip(names, spread, strict=True):
-            if not value > 0:
+        columns = [np.asarray(store.properties[name], np.float64) for name in names]
+        columns = [column[np.isfinite(column)] for column in columns]
+        for name, column in zip(names, columns, strict=True):
+            if not len(column) or column.min() == column.max():
                 raise InputError(f"Property {name!r} has the same value everywhere: leave it out.")
-        return cls(names, tuple(float(np.nanmean(c)) for c in columns), tuple(spread))
+        return cls(
+            names,
+            *(
+                tuple(float(statistic(column)) for column in columns)
+                for statistic in (np.mean, np.std, np.min, np.max)
+            ),
+        )
 
     def scaled(self, values: Tensor) -> Tensor:
         """(b, p) in units of the spread, NaN where unknown."""
-        return (values - torch.tensor(self.mean)) / torch.tensor(self.spread)
+        scaled = (values - torch.tensor(self.mean)) / torch.tensor(self.spread)
+        return torch.where(scaled.isfinite(), scaled, torch.nan)
 
     def request(self, where: dict[str, float], count: int) -> Tensor:
         """Context (count, p) of wanted values; what is not named is left open.
 
+        A value that no training graph had is refused, for what the model makes of it is anybody's
+        guess.
+
         Raises:
-            InputError: The model does not know a name.
+            InputError: The model does not know a name, or a value lies outside of what it saw.
         """
         for name in where:
             if name not in self.names:
@@ -95,6 +117,14 @@ class Properties:
                 raise InputError(
                     f"The model is not conditioned on {name!r}, only on {known}."
                     f"{suggest(name, self.names)}"
+                )
+        ranges = zip(self.names, self.low, self.high, self.spread, strict=False)
+        for name, low, high, spread in ranges:
+            # A hundredth of the spread covers what rounding does to the range shown.
+            if name in where and not (low - 0.01 * spread <= where[name] <= high + 0.01 * spread):
+                raise InputError(
+                    f"Found {name}={where[name]:g}, but training graphs have a {name} from "
+                    f"{low:.4g} to {high:.4g}: ask for a value in between."
                 )
         wanted = torch.tensor([[where.get(name, torch.nan) for name in self.names]])
         return self.scaled(wanted).expand(count, -1)

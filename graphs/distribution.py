@@ -10,9 +10,9 @@ from torch import Tensor
 
 from graphs import subset
 from graphs.budget import Budget
+from graphs.draw import bounded, draw
 from graphs.ends import Ends
 from graphs.partition import Partition
-from refine_core.head import CodeDistribution
 from refine_core.noise import Noise
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class SplitDistribution:
         given = code[:, :m][state.split]
         rows = given.clamp(max=self.head.values - 1)
         low, high = Budget.of(state, self.head.connected).bounds(given)
-        logits = self._sum(lambda h: self.head.number_logits(h[:, :m][state.split], rows))
-        logits = _bounded(logits, low, high)
+        logits = self.sum(lambda h: self.head.number_logits(h[:, :m][state.split], rows))
+        logits = bounded(logits, low, high)
         total = -F.cross_entropy(logits.flatten(0, 1), rows.flatten(), reduction="none")
         total = total.view_as(rows).sum(1).masked_fill((rows < given).any(1), -torch.inf)
         ends = Ends.of(state)
         if len(ends.row):
             stays = code[ends.graph, m + ends.slot, ends.side] == 0
-            table = ends.table(self._stay(ends, rows), -1e4)
+            table = ends.table(self.stay(ends, rows), -1e4)
             subsets = subset.log_prob(table, ends.table(stays, False))
             total = total.index_add(0, ends.owner, subsets)
         result = total.new_zeros(code.shape[:2])
@@ -80,7 +80,7 @@ class SplitDistribution:
         So the law is that of `log_prob` given the support, whose probability `log_prob` leaves
         out: it is a lower bound.
         """
-        code, m = self._once(noise), self.state.valid.shape[1]
+        code, m = draw(self, noise)[0], self.state.valid.shape[1]
         support = self.head.support
         if support is None:
             return code
@@ -89,41 +89,11 @@ class SplitDistribution:
             if not bool(wrong.any()):
                 break
             part = replace(self, state=replace(self.state, split=wrong))
-            again = part._once(noise.fork(attempt))
+            again = draw(part, noise.fork(attempt))[0]
             code[:, :m][wrong] = again[:, :m][wrong]
             if self.state.real.shape[1]:
                 ends = wrong.gather(1, self.state.ends.flatten(1)).view_as(self.state.ends)
                 code[:, m:, :2] = torch.where(ends, again[:, m:, :2], code[:, m:, :2])
-        return code
-
-    def _once(self, noise: Noise) -> Tensor:
-        state, m = self.state, self.state.valid.shape[1]
-        budget = Budget.of(state, self.head.connected)
-        rows = state.nodes.new_zeros(int(state.split.sum()), budget.digits)
-        uniform = noise.uniform(0, m, budget.digits)[state.split]
-        entered = [(w, self.head.enter(h[:, :m][state.split])) for w, h in self.hidden]
-        memory = torch.zeros_like(entered[0][1])
-        for i in range(budget.digits):
-            low, high = (bound[:, i] for bound in budget.bounds(rows))
-            if bool((low == high).all()):
-                rows[:, i] = low
-            else:
-                each = [w * self.head.next_logits(h, memory, i) for w, h in entered]
-                logits = torch.stack(each).sum(0)
-                number = CodeDistribution(_bounded(logits, low, high)[:, None, None])
-                number = number.sharpened(self.temperature, self.top_k, self.top_p)
-                rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
-            memory = memory + self.head.past[i].index_select(0, rows[:, i])
-        code = rows.new_zeros(*self.valid.shape, budget.digits)
-        code[:, :m][state.split] = rows
-        ends = Ends.of(state)
-        if len(ends.row):
-            table = ends.table(self._stay(ends, rows) / max(self.temperature, 1e-3), -1e4)
-            kinds = state.inner.shape[2]
-            size = rows[ends.owner, ends.label + budget.digits - kinds]
-            draws = noise.uniform(1, state.real.shape[1], 2)[ends.graph, ends.slot, ends.side]
-            stays = subset.sample(table, size, ends.table(draws, 1.0))[ends.row, ends.place]
-            code[ends.graph, m + ends.slot, ends.side] = (~stays).long()
         return code
 
     def guided(self, unconditional: "SplitDistribution", weight: float) -> "SplitDistribution":
@@ -139,21 +109,16 @@ class SplitDistribution:
         """With a temperature, and for numbers the likeliest values only."""
         return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
 
-    def _sum(self, logits: Callable[[Tensor], Tensor]) -> Tensor:
+    def sum(self, logits: Callable[[Tensor], Tensor]) -> Tensor:
+        """Weighted sum of logits, each of one of the hidden states."""
         return torch.stack([w * logits(h) for w, h in self.hidden]).sum(0)
 
-    def _stay(self, ends: Ends, rows: Tensor) -> Tensor:
+    def stay(self, ends: Ends, rows: Tensor) -> Tensor:
+        """(t,) logits that ends stay with the first child, given the numbers (r, g)."""
         m = self.state.valid.shape[1]
         codes = rows[ends.owner[ends.row]]
-        return self._sum(
+        return self.sum(
             lambda h: self.head.stay_logits(
                 h[ends.graph, ends.cluster], h[ends.graph, m + ends.slot], codes
             )
         )
-
-
-def _bounded(logits: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Logits (..., values) with minus infinity outside of [low, high]."""
-    value = torch.arange(logits.shape[-1], device=logits.device)
-    outside = (value < low[..., None]) | (value > high[..., None])
-    return logits.masked_fill(outside, -torch.inf)

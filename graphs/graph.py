@@ -1,8 +1,10 @@
 """Graphs as padded batches of labels, and what the labels mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from refine_core.errors import InputError
@@ -75,4 +77,16 @@ class GraphBatch:
             self.nodes.gather(1, order),
             rows.gather(2, order[:, None].expand_as(self.edges)),
             self.valid.gather(1, order),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["GraphBatch"]) -> "GraphBatch":
+        """One batch of several, padded to the largest graph."""
+        n = max(part.nodes.shape[1] for part in parts)
+        more = [n - part.nodes.shape[1] for part in parts]
+        pairs = list(zip(parts, more, strict=True))
+        return cls(
+            torch.cat([F.pad(part.nodes, (0, by)) for part, by in pairs]),
+            torch.cat([F.pad(part.edges, (0, by, 0, by)) for part, by in pairs]),
+            torch.cat([F.pad(part.valid, (0, by)) for part, by in pairs]),
         )

@@ -1,6 +1,10 @@
 """The graphs model: what the domain plugs into the core."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from graphs.config import ModelConfig
 from graphs.embed import GraphEmbed
@@ -8,8 +12,30 @@ from graphs.graph import Vocabulary
 from graphs.head import SplitHead
 from graphs.support import Support
 from graphs.tokenizer import ContractionTokenizer
+from refine_core.data import Batch
+from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.transformer import Transformer
+
+
+class PropertyRefiner(Refiner):
+    """A refiner that learns to be told any subset of its properties.
+
+    Args:
+        parts: As of `Refiner`.
+        single: Share of single values that are left out in training, beside the `dropout` of all.
+        options: As of `Refiner`.
+    """
+
+    def __init__(self, *parts: Any, single: float, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self.single = single
+
+    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        """Training losses of graphs `batch[0]` with properties `batch[1]` (b, p)."""
+        graphs, values = batch
+        left_out = noise.uniform(-3, values.shape[1]) < self.single
+        return super().forward((graphs, torch.where(left_out, torch.nan, values)), noise)
 
 
 def build(
@@ -41,7 +67,7 @@ def build(
         history="markov",
         dropout=config.dropout,
     )
-    return Refiner(
+    parts = (
         tokens,
         GraphEmbed(
             config.dim,
@@ -54,5 +80,8 @@ def build(
         ),
         transformer,
         SplitHead(config.dim, tokens.digits(0), tokens.digit_values(0), connected, support),
-        dropout=config.property_dropout if properties else 0.0,
     )
+    if not properties:
+        return Refiner(*parts)
+    single = config.single_dropout if properties > 1 else 0.0
+    return PropertyRefiner(*parts, single=single, dropout=config.property_dropout)

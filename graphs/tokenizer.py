@@ -18,7 +18,8 @@ from graphs.split import divide
 from graphs.walk import Walk, walk
 from refine_core.noise import Noise
 from refine_core.quantized import Quantized
-from refine_core.schedule import Scale, ScaleSchedule
+from refine_core.scale import Scale
+from refine_core.schedule import ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 

@@ -1,15 +1,17 @@
 """Training a generator of graphs."""
 
+import math
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from graphs.config import GraphsConfig
 from graphs.data import Properties, WithProperties, all_connected, batches, limits, splits
 from graphs.model import build
 from graphs.support import Support
 from graphs.trained import GraphModel
+from graphs.warm import start_from
 from refine_core.noise import Noise, derive
 from refine_core.refiner import Refiner
 from refine_core.runs import Run
@@ -41,6 +43,8 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
         properties=len(properties.names),
         support=support,
     )
+    if config.model.start_from is not None:
+        start_from(refiner, config.model.start_from, properties.names, parts.train.vocabulary)
     held = WithProperties(parts.validation, properties)
 
     def model(module: nn.Module) -> GraphModel:
@@ -52,10 +56,15 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
     def validate(module: nn.Module) -> dict[str, float]:
         index = torch.arange(min(JUDGED, len(held)))
         held_out = held[index]
-        context = held_out[1] if len(held_out) > 1 else None
         assert isinstance(module, Refiner)
-        nats = module.code_log_prob(held_out[0], context, Noise(0, index)).sum(1).mean()
-        bits = {"validation_bits": -float(nats) / float(torch.log(torch.tensor(2.0)))}
+
+        def measure(context: Tensor | None) -> float:
+            nats = module.code_log_prob(held_out[0], context, Noise(0, index)).sum(1).mean()
+            return -float(nats) / math.log(2)
+
+        bits = {"validation_bits": measure(None)}
+        if len(held_out) > 1:
+            bits["conditional_bits"] = measure(held_out[1])
         made = model(module)
         if not made.is_molecular:
             return bits

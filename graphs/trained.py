@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.config import GraphsConfig
 from graphs.data import Properties
+from graphs.extend import PARTICLES
 from graphs.graph import GraphBatch, Vocabulary
+from graphs.kept import Kept
 from graphs.model import build
 from graphs.partition import Parallel
 from graphs.support import Support
@@ -73,8 +74,13 @@ class GraphModel:
         parallel: Parallel | None = None,
         temperature: float | None = None,
         batch: int = 250,
+        scaffold: str | GraphBatch | None = None,
+        particles: int = PARTICLES,
     ) -> GraphBatch:
         """Draw graphs; graph i depends on the seed and i only, not on `count` or `batch`.
+
+        Properties shape the first scale too, the counts of nodes and edges, so the size of a graph
+        follows from what is asked for.
 
         Args:
             count: Of graphs.
@@ -84,9 +90,13 @@ class GraphModel:
             parallel: Clusters that split in one call; by default the model's.
             temperature: By default the model's.
             batch: Graphs at a time.
+            scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
+                every graph drawn contains (`graphs.extend`).
+            particles: Draws of which one is kept, for each graph with a scaffold; more cost time
+                and agree better with the model.
 
         Raises:
-            InputError: The model does not know a property.
+            InputError: The model does not know a property, or cannot extend the scaffold.
         """
         default = self.config.sampling
         tokens = cast(ContractionTokenizer, self.refiner.tokenizer)
@@ -96,12 +106,19 @@ class GraphModel:
             temperature=default.temperature if temperature is None else temperature,
             guidance=(default.guidance if guidance is None else guidance) if where else 0.0,
         )
+        kept = None
+        if scaffold is not None:
+            kept = Kept.of(scaffold, self.vocabulary, self.limits, self.support)
         parts = []
-        for index in torch.arange(count).split(batch):
+        for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
             given = None if context is None else context[index]
             noise = Noise(seed, index.to(self.device))
-            parts.append(self.refiner.sample(noise, given, schedule=schedule).to("cpu"))
-        return _stacked(parts)
+            if kept is None:
+                drawn = self.refiner.sample(noise, given, schedule=schedule)
+            else:
+                drawn = kept.sample(self.refiner, noise, given, schedule, particles)
+            parts.append(drawn.to("cpu"))
+        return GraphBatch.joined(parts)
 
     @torch.no_grad()
     def code_log_prob(
@@ -177,17 +194,3 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
     checkpoint.load_into(refiner, saved.tensors)
     refiner.eval().to(device)
     return GraphModel(refiner, config, vocabulary, limits, connected, properties, support)
-
-
-def _stacked(parts: list[GraphBatch]) -> GraphBatch:
-    """One batch of several, padded to the largest graph."""
-    n = max(part.nodes.shape[1] for part in parts)
-
-    def more(part: GraphBatch) -> int:
-        return n - part.nodes.shape[1]
-
-    return GraphBatch(
-        torch.cat([F.pad(part.nodes, (0, more(part))) for part in parts]),
-        torch.cat([F.pad(part.edges, (0, more(part), 0, more(part))) for part in parts]),
-        torch.cat([F.pad(part.valid, (0, more(part))) for part in parts]),
-    )

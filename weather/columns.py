@@ -23,7 +23,7 @@ UPPER = (
     "specific_humidity",
 )
 LAPSE = 0.0065
-"""K m-1, G above."""
+"""K m-1, the rate G."""
 DRY_AIR = 287.04
 """J kg-1 K-1, the gas constant R."""
 

@@ -97,6 +97,8 @@ class PartialStore:
 
     def finish(self) -> None:
         """Put the complete store in its place."""
+        for stray in self.store.rglob("*.partial"):  # a chunk that a kill left half-written
+            stray.unlink()
         old = self.path.with_name(self.path.name + ".old")
         if self.path.exists():
             shutil.rmtree(old, ignore_errors=True)

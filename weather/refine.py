@@ -129,10 +129,10 @@ class SituationEmbed(Embed):
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
 
     def around(self, grid: Tensor, k: int) -> Tensor:
-        """(b, n_k, d * 9) the 3 x 3 cells around each of the scale's, of its grid (b, d, *size)."""
+        """(b, n_k, d * 9) 3 x 3 cells around each of the scale's, of its grid (b, d, *size)."""
         cells = pad(grid).flatten(2).transpose(1, 2).contiguous()
-        near = cells.index_select(1, self.get_buffer(f"near_{k}"))
-        return near.unflatten(1, (-1, 9)).transpose(2, 3).flatten(2)
+        near = cells.index_select(1, self.get_buffer(f"near_{k}")).unflatten(1, (-1, 9))
+        return cast(Tensor, near).transpose(2, 3).flatten(2)
 
     def context(self, context: Known | None, count: int) -> Tokens:
         """No tokens; time of day and year as the condition."""

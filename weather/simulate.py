@@ -132,6 +132,14 @@ def simulate(
     if not store.begun:
         land, ground = regrid(atmosphere.land), regrid(atmosphere.surface_geopotential)
         store.begin(grid, {"land_sea_mask": land, "geopotential_at_surface": ground})
+    _run(span, atmosphere, regrid, store, quiet)
+    store.finish()
+
+
+def _run(
+    span: Span, atmosphere: Atmosphere, regrid: Conservative, store: SimulationStore, quiet: bool
+) -> None:
+    """Fill a store, from its restart on."""
     done, state, maps = store.read_restart()
     if done:
         atmosphere.restore(state)
@@ -149,10 +157,10 @@ def simulate(
             if full:
                 store.write(row - len(maps["temperature"]), maps)
                 maps = {}
+            # The chunk comes first: a stop between the two writes it once more, and the same.
             if full or day % KEEP_DAYS == 0:
                 store.write_restart(day, atmosphere.state(), maps)
             bar.update(day)
-    store.finish()
 
 
 def equiangular(rows: int, columns: int) -> Grid:

@@ -1,4 +1,4 @@
-"""Reading many molecules, on every core.
+"""Reading many molecules, or computing on them, on every core.
 
 Workers are fresh interpreters that are given texts and return arrays, so a script that reads
 molecules needs no guard against being run again by its own workers.
@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from graphs.chem.reading import Reading, parse
 CHUNK = 2000
 Array = NDArray[Any]
 Worker = subprocess.Popen[bytes]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,23 +77,36 @@ def parse_chunk(texts: Sequence[str], reading: Reading) -> Chunk:
 def parse_all(
     texts: Sequence[str], reading: Reading, workers: int | None = None
 ) -> Iterator[tuple[int, Chunk]]:
-    """Turn texts into graphs, chunk by chunk in their order.
+    """Turn texts into graphs, see `map_chunks`.
 
     Args:
         texts: SMILES or mol blocks.
         reading: How.
-        workers: Processes; one for each core when not given. Few texts are read without any.
+        workers: Processes; one for each core when not given.
+    """
+    return map_chunks(texts, partial(parse_chunk, reading=reading), workers)
+
+
+def map_chunks(
+    texts: Sequence[str], work: Callable[[Sequence[str]], T], workers: int | None = None
+) -> Iterator[tuple[int, T]]:
+    """Work on texts chunk by chunk in their order.
+
+    Args:
+        texts: What to work on.
+        work: What to do with a chunk; it and its results are pickled.
+        workers: Processes; one for each core when not given. Few texts are done without any.
 
     Yields:
-        Place of a chunk's first text, and the chunk.
+        Place of a chunk's first text, and the result.
     """
     starts = range(0, len(texts), CHUNK)
     workers = min(workers or os.cpu_count() or 1, len(starts))
     if workers < 2 or len(starts) < 4:
-        yield from ((i, parse_chunk(texts[i : i + CHUNK], reading)) for i in starts)
+        yield from ((i, work(texts[i : i + CHUNK])) for i in starts)
         return
-    with _workers(workers, reading) as free, ThreadPoolExecutor(workers) as threads:
-        waiting: deque[tuple[int, Future[Chunk]]] = deque()
+    with _workers(workers, work) as free, ThreadPoolExecutor(workers) as threads:
+        waiting: deque[tuple[int, Future[T]]] = deque()
         for i in starts:
             waiting.append((i, threads.submit(_ask, free, texts[i : i + CHUNK])))
             if len(waiting) > 2 * workers:
@@ -101,7 +116,7 @@ def parse_all(
 
 
 @contextmanager
-def _workers(count: int, reading: Reading) -> Iterator[SimpleQueue[Worker]]:
+def _workers(count: int, work: Callable[[Sequence[str]], object]) -> Iterator[SimpleQueue[Worker]]:
     """Start workers and put them into a queue of free ones; end them in the end."""
     command = [sys.executable, "-c", "from graphs.chem.parallel import serve; serve()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -112,7 +127,7 @@ def _workers(count: int, reading: Reading) -> Iterator[SimpleQueue[Worker]]:
     free: SimpleQueue[Worker] = SimpleQueue()
     try:
         for worker in started:
-            _send(worker, reading)
+            _send(worker, work)
             free.put(worker)
         yield free
     finally:
@@ -121,14 +136,13 @@ def _workers(count: int, reading: Reading) -> Iterator[SimpleQueue[Worker]]:
             worker.communicate()
 
 
-def _ask(free: SimpleQueue[Worker], texts: Sequence[str]) -> Chunk:
-    """Have a free worker read texts."""
+def _ask(free: SimpleQueue[Worker], texts: Sequence[str]) -> Any:
+    """Have a free worker work on texts."""
     worker = free.get()
     try:
         _send(worker, texts)
         assert worker.stdout is not None
-        chunk: Chunk = pickle.load(worker.stdout)
-        return chunk
+        return pickle.load(worker.stdout)
     finally:
         free.put(worker)
 
@@ -140,13 +154,13 @@ def _send(worker: Worker, value: object) -> None:
 
 
 def serve() -> None:
-    """Read texts from standard input and write their chunks to standard output, till the end."""
+    """Read texts from standard input and write the results to standard output, till the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    reading: Reading = pickle.load(sys.stdin.buffer)
+    work = pickle.load(sys.stdin.buffer)
     while True:
         try:
             texts = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump(parse_chunk(texts, reading), sys.stdout.buffer)
+        pickle.dump(work(texts), sys.stdout.buffer)
         sys.stdout.buffer.flush()

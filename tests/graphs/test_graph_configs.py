@@ -20,8 +20,9 @@ def test_two_steps(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     config = load(GraphsConfig, path)
     data = replace(config.data, count=8)
     if config.data.source not in FAMILIES:
-        (tmp_path / "few.smi").write_text("\n".join(["CCO", "CC(N)=O", "C1CC1O"] * 4) + "\n")
-        data = replace(data, source=str(tmp_path / "few.smi"))
+        rows = ["CCO,0.2,1", "CC(N)=O,0.3,2", "C1CC1O,0.25,3"] * 4
+        (tmp_path / "few.csv").write_text("\n".join(["smiles,gap,mu", *rows]) + "\n")
+        data = replace(data, source=str(tmp_path / "few.csv"))
     two_steps = Optimisation(epochs=1, batch=2)
     quick = replace(config, data=data, model=replace(config.model, training=two_steps))
     model = train(quick, tmp_path, quiet=True)

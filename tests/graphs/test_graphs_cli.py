@@ -51,6 +51,34 @@ def test_train_sample_describe(folder: Path, capsys: pytest.CaptureFixture[str])
     assert "name=number" in said
 
 
+def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data.properties", "logp", "qed", "--config", "tiny.yaml"]
+    main(["graphs", "train", *words])
+    model = ["--model", "runs/tiny"]
+    main(["graphs", "sample", *model, "--where", "logp=0.1,qed=0.4", "--guidance", "2"])
+    assert Path("molecules.smi").read_text()
+    main(["graphs", "sample", *model, "--scaffold", "CO", "--count", "12", "--out", "co.smi"])
+    assert all("O" in line for line in Path("co.smi").read_text().split())
+    few = ["--count", "10", "--out", "report"]
+    main(["graphs", "evaluate-properties", *model, "--targets", "logp=0.1", *few])
+    rows = json.loads(Path("report/properties.json").read_text())["rows"]
+    assert [row["sampling"] for row in rows] == ["unguided", *(f"guidance {w}" for w in (0, 1, 2))]
+    main(["graphs", "evaluate-scaffolds", *model, "--scaffolds", "CO", *few])
+    rows = json.loads(Path("report/scaffolds.json").read_text())["rows"]
+    assert [row["particles"] for row in rows] == [1, 8] and rows[1]["contain"] == 1
+    cases = {
+        ("sample", "--where", "lgp=1"): "Did you mean 'logp'?",
+        ("sample", "--where", "logp=99"): "ask for a value in between",
+        ("sample", "--where", "logp"): "name=number",
+        ("sample", "--scaffold", "[SiH4]"): "outside the vocabulary",
+        ("sample", "--scaffold", "C" * 400): "400 atoms",
+        ("sample", "--scaffold", "CCCC"): "The scaffold has 4 C",
+        ("evaluate-properties", "--targets", "gap=1"): "RDKit does not compute 'gap'",
+    }
+    for argv, expected in cases.items():
+        assert expected in refuse(capsys, *argv, *model), argv
+
+
 SOURCES = ["lobster", pytest.param("molecules.smi", marks=pytest.mark.slow)]
 
 

@@ -1,0 +1,164 @@
+"""Graphs that contain a given part: it is always there, and the rest follows the model's law."""
+
+from dataclasses import replace
+from typing import Any
+
+import networkx as nx
+import pytest
+import torch
+from torch import Tensor
+
+from graphs import trained
+from graphs.budget import Demand
+from graphs.chem.matching import contain
+from graphs.draw import draw
+from graphs.extend import extend
+from graphs.graph import GraphBatch
+from graphs.invariance import assert_exchangeable
+from graphs.partition import Parallel
+from graphs.scaffold import Scaffold
+from graphs.trained import GraphModel
+from refine_core.errors import InputError
+from refine_core.refiner import Refiner
+from tests.graphs.tiny import names, refiner, to_networkx
+
+MODES: tuple[Parallel, ...] = ("one", "independent", "all")
+
+
+def graph(nodes: list[int], edges: list[tuple[int, int, int]]) -> GraphBatch:
+    made = torch.zeros(1, len(nodes), len(nodes), dtype=torch.int64)
+    for i, j, label in edges:
+        made[0, i, j] = made[0, j, i] = label
+    return GraphBatch(torch.tensor([nodes]), made, torch.ones(1, len(nodes)).bool())
+
+
+RING = graph([0] * 6, [(i, (i + 1) % 6, 1 + i % 2) for i in range(6)])
+PIECES = {
+    "node": graph([1], []),
+    "ring": RING,
+    "two parts": graph([0, 1, 2, 0], [(0, 1, 1), (2, 3, 2)]),
+    "triangle": graph([0, 1, 2], [(0, 1, 1), (1, 2, 1), (0, 2, 2)]),
+}
+
+
+def drawn(model: Refiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
+    how: dict[str, Any] = {"particles": 1, "candidates": 12, "schedule": model.schedule}
+    with torch.no_grad():
+        return extend(model, Scaffold.of(piece), names(count), **how | options)
+
+
+def holds(batch: GraphBatch, g: int, piece: GraphBatch) -> bool:
+    """Whether a graph has the nodes and edges of a piece, with their labels."""
+
+    def alike(a: dict[str, int], b: dict[str, int]) -> bool:
+        return a["label"] == b["label"]
+
+    whole, part = to_networkx(batch, g), to_networkx(piece, 0)
+    match: Any = nx.algorithms.isomorphism.GraphMatcher(whole, part, alike, alike)
+    return bool(match.subgraph_is_monomorphic())
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
+def test_the_scaffold_is_in_every_sample(mode: Parallel, piece: GraphBatch) -> None:
+    batch = drawn(refiner(mode), piece, 15)
+    for g in range(15):
+        assert holds(batch, g, piece) and nx.is_connected(to_networkx(batch, g))
+    assert len(batch.sizes.unique()) > 2
+
+
+def test_also_where_graphs_may_be_disconnected() -> None:
+    batch = drawn(refiner(connected=False), RING, 15)
+    assert all(holds(batch, g, RING) for g in range(15))
+
+
+def test_samples_do_not_depend_on_the_batch() -> None:
+    model = refiner()
+    whole, few = (drawn(model, RING, count, particles=2) for count in (12, 5))
+    for g in range(5):
+        size = int(few.sizes[g])
+        assert int(whole.sizes[g]) == size
+        assert torch.equal(few.edges[g, :size, :size], whole.edges[g, :size, :size])
+
+
+def test_shares_are_the_probability_of_meeting_a_demand() -> None:
+    """The mean of exp(share) is the frequency with which free draws meet the demand."""
+    model, count = refiner(), 2000
+    tokens: Any = model.tokenizer
+    state = tokens.start(count, names(count))
+    with torch.no_grad():
+        (dist,) = model.distributions([state])
+    demand = Demand.nothing(state.nodes[:, 0], state.inner[:, 0])
+    least = torch.tensor([1, 2, 0]), torch.tensor([1, 1])
+    nodes, inner = demand.nodes.clone(), demand.inner.clone()
+    nodes[:, 0], inner[:, 0] = least
+    demand = replace(demand, nodes=nodes, inner=inner)
+    with torch.no_grad():
+        free = draw(dist, names(count))[0][:, 0, :5]  # type: ignore[arg-type]
+        met, share = draw(dist, names(count, seed=1), demand)  # type: ignore[arg-type]
+    assert bool((met[:, 0, :5] >= torch.cat(least)).all())
+    frequency = (free >= torch.cat(least)).all(1).float().mean()
+    assert 0.1 < frequency < 0.9
+    assert abs(float(share[:, 0].exp().mean() - frequency)) < 0.04
+
+
+def test_the_rest_follows_the_model() -> None:
+    """With one node as scaffold, graphs come as often as the model's, times its occurrences."""
+    model, node, count = refiner("all"), PIECES["node"], 200
+    with torch.no_grad():
+        free = model.sample(names(2000, seed=9))
+
+    def labels(batch: GraphBatch) -> Tensor:
+        return torch.stack([((batch.nodes == t) & batch.valid).sum(1) for t in range(3)], 1) + 0.0
+
+    plain = labels(free)
+    expected = (plain[:, 1:2] * plain).sum(0) / plain[:, 1].sum()
+    found = labels(drawn(model, node, count, particles=8, candidates=4))
+    error = 4 * found.std(0) / count**0.5
+    assert bool(((found.mean(0) - expected).abs() < error).all())
+    assert bool(((plain.mean(0) - expected).abs() > error).any())  # it does make a difference
+
+
+def test_no_order_leaks() -> None:
+    model, scaffold = refiner("all"), Scaffold.of(PIECES["triangle"])
+    how: dict[str, Any] = {"schedule": model.schedule, "particles": 1, "candidates": 4}
+
+    def sample(seed: int) -> GraphBatch:
+        with torch.no_grad():
+            return extend(model, scaffold, names(300, seed), **how)
+
+    assert_exchangeable(sample)
+
+
+@pytest.fixture(scope="module")
+def model() -> GraphModel:
+    return trained.load("qm9")
+
+
+@pytest.mark.parametrize("smiles", ["c1ccccc1", "C1CO1", "[O-]C=O", "C.N"])
+def test_molecules_contain_it(model: GraphModel, smiles: str) -> None:
+    batch = model.sample(6, scaffold=smiles, particles=4)
+    piece = Scaffold.read(smiles, model.vocabulary, model.limits).batch(1)
+    assert all(holds(batch, g, piece) for g in range(6))
+    made = model.smiles(batch)
+    found = contain(made, smiles)
+    assert any(found)
+    assert all(there or text is None for there, text in zip(found, made, strict=True))
+
+
+def test_a_scaffold_that_cannot_be_gets_a_sentence(model: GraphModel) -> None:
+    cases = {
+        "[SiH4]": "it has Si, outside the vocabulary",
+        "C" * 400: "it has 400 atoms, more than",
+        "C" * 10: "The scaffold has 10 C, but no graph of training has more than 9",
+        "C(C)(C)(C)(C)C": "Explicit valence",
+        "C(C": "it is not a SMILES",
+        "C*": "wildcard",
+        "": "it has no atoms",
+    }
+    for smiles, said in cases.items():
+        with pytest.raises(InputError, match=said):
+            model.sample(1, scaffold=smiles)
+    loose = replace(model, vocabulary=replace(model.vocabulary, nodes=("",)))
+    with pytest.raises(InputError, match="give a scaffold as a graph"):
+        loose.sample(1, scaffold="CC")
