@@ -12,6 +12,7 @@ from images.metrics import class_accuracy, frechet
 from images.trained import ImageModel
 from refine_core.errors import InputError
 from refine_core.files import write_json
+from refine_core.schedule import ScaleSchedule
 
 Row = dict[str, float]
 
@@ -31,8 +32,9 @@ def tune(
 ) -> tuple[ImageModel, list[Row]]:
     """Try every combination; return the best model and all that was measured.
 
-    Guidance may rise from the coarsest scale to the finest, as w (k / (K - 1)) ** power: strong
-    guidance of coarse scales costs variety, of fine ones it removes errors. Best is the smallest
+    Guidance may rise from the coarsest size to the finest, as w (k / (K - 1)) ** power, alike for
+    all parts of a size: strong guidance of coarse scales costs variety, of fine ones it removes
+    errors. Best is the smallest
     Frechet distance to training images among the combinations whose samples are recognised as
     their class at least as often as `accuracy`; without one, the most accurate. Test images stay
     unseen.
@@ -61,7 +63,7 @@ def tune(
     real = judge.evaluate(images.train.images[chosen]).features
     rows: list[Row] = []
     for weight, heat, rise in product(guidance, temperature, power):
-        trial = model.with_sampling(**_setting(weight, heat, rise, len(model.schedule)))
+        trial = model.with_sampling(**_setting(weight, heat, rise, model.schedule))
         made = judge.evaluate(trial.sample(count, seed=seed, labels=labels))
         row = {
             "guidance": weight,
@@ -78,12 +80,15 @@ def tune(
         if good
         else max(rows, key=lambda row: row["accuracy"])
     )
-    setting = _setting(best["guidance"], best["temperature"], best["power"], len(model.schedule))
+    setting = _setting(best["guidance"], best["temperature"], best["power"], model.schedule)
     return model.with_sampling(**setting), rows
 
 
-def _setting(weight: float, heat: float, rise: float, scales: int) -> dict[str, tuple[float, ...]]:
-    share = [(k / max(scales - 1, 1)) ** rise for k in range(scales)]
+def _setting(
+    weight: float, heat: float, rise: float, schedule: ScaleSchedule
+) -> dict[str, tuple[float, ...]]:
+    finest = max(schedule.wholes[-1], 1)
+    share = [(size / finest) ** rise for size in schedule.wholes]
     return {"guidance": tuple(round(weight * s, 4) for s in share), "temperature": (heat,)}
 
 

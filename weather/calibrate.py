@@ -12,8 +12,8 @@ from weather.refine import RefineHead
 from weather.trained import WeatherModel
 
 Row = dict[str, float]
-NEAR = 0.03
-"""Mean deviations of the spread-skill ratio from 1 that count as equal."""
+NEAR = 0.05
+"""Mean deviation of the spread-skill ratio from 1 that is good enough."""
 
 
 def calibrate(
@@ -31,7 +31,7 @@ def calibrate(
     """The model with the best of all temperatures and spreads, and a row for each.
 
     Best is the spread-skill ratio, averaged over channels and leads, closest to 1; among those
-    that are as close up to 0.03, the lowest fair CRPS.
+    that are within 0.05 of it, the lowest fair CRPS.
 
     Args:
         model: To calibrate.
@@ -56,7 +56,7 @@ def calibrate(
             progress.row(rows[-1])
 
     def order(row: Row) -> tuple[float, float]:
-        return round(abs(row["spread_skill"] - 1) / NEAR), row["crps"]
+        return max(abs(row["spread_skill"] - 1), NEAR), row["crps"]
 
     best = min(rows, key=order)
     return with_sampling(model, best["temperature"], best["spread"]), rows

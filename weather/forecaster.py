@@ -80,7 +80,7 @@ class Forecaster(nn.Module):
         return self
 
     def weight(self, *, seen: bool) -> Tensor:
-        """(C, H, 1) what a residual is multiplied by; `seen`: of states the mean was trained on."""
+        """(C, H, 1) what a residual is multiplied by; `seen`: of states the mean learnt from."""
         area: Tensor = self.mean.get_buffer("area")
         weight = area.sqrt() / self.get_buffer("scale")
         return weight if seen else weight / self.get_buffer("inflation")

@@ -1,5 +1,6 @@
 """Training: the mean, the tokeniser of its errors, and the head, one after the other."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -38,9 +39,9 @@ def train(
         InputError: The data cannot be used, see `weather.check`.
     """
     data = prepared(config.data, quiet=quiet)
-    folder = runs / config.name
+    folder, source = runs / config.name, _source(config)
     windows, held = Windows(data, "train"), judged(Windows(data, "validation"))
-    mean = _mean(config, data, folder, quiet)
+    mean = source.forecaster.mean if source else _mean(config, data, folder, quiet)
     torch.manual_seed(derive(config.seed, 2))
     head = build_head(config.head, data.grid, len(data.channels), mean)
     scale, fresh = (error_scale(mean, part) for part in (windows, Windows(data, "validation")))
@@ -63,21 +64,27 @@ def train(
         )
         assert isinstance(fitted, Forecaster)
         forecaster = fitted
-    model = WeatherModel.of(forecaster.eval(), config, data)
+    made_of = replace(config, mean=source.config.mean) if source else config
+    model = WeatherModel.of(forecaster.eval(), made_of, data)
     model.save(folder / "model.safetensors")
     return model
 
 
+def _source(config: WeatherConfig) -> WeatherModel | None:
+    """The model whose mean is taken over."""
+    if not config.mean_from:
+        return None
+    other = load(config.mean_from)
+    if to_dict(other.config.data) != to_dict(config.data):
+        raise InputError(
+            f"The model {config.mean_from}, whose mean `mean_from` takes over, was trained "
+            "on other data settings: give this config the same `data`."
+        )
+    return other
+
+
 def _mean(config: WeatherConfig, data: Prepared, folder: Path, quiet: bool) -> MeanModel:
-    """The mean, trained or taken over."""
-    if config.mean_from:
-        other = load(config.mean_from)
-        if to_dict(other.config.data) != to_dict(config.data):
-            raise InputError(
-                f"The model {config.mean_from}, whose mean `mean_from` takes over, was trained "
-                "on other data settings: give this config the same `data`."
-            )
-        return other.forecaster.mean
+    """The mean, trained."""
     torch.manual_seed(derive(config.seed, 0))
     mean = build_mean(config, data.grid, normalised_static(data), data.statistics)
     held = judged(Windows(data, "validation"))
