@@ -49,10 +49,11 @@ def calibrate(argv: list[str]) -> None:
     def run(
         model: str,
         temperature: tuple[float, ...] = (0.9, 1.0, 1.1),
-        spread: tuple[float, ...] = (0.9, 1.0, 1.1, 1.2),
+        spread: tuple[float, ...] = (1.0, 1.15, 1.3, 1.45),
+        rounds: int = 2,
         starts: int = 12,
         members: int = 10,
-        steps: int = 5,
+        steps: int = 10,
         seed: int = 0,
         out: Path = Path("calibrated.safetensors"),
     ) -> None:
@@ -61,7 +62,8 @@ def calibrate(argv: list[str]) -> None:
         Args:
             model: A shipped model's name, a run's folder or a file.
             temperature: Temperatures to try, where codes are drawn.
-            spread: Factors on the residual to try.
+            spread: Factors on the residual of all channels to try.
+            rounds: Of fitting the factor of each channel.
             starts: Initial times.
             members: Of each ensemble.
             steps: To roll out.
@@ -77,6 +79,7 @@ def calibrate(argv: list[str]) -> None:
             data,
             temperature=temperature,
             spread=spread,
+            rounds=rounds,
             starts=starts,
             members=members,
             steps=steps,

@@ -101,8 +101,9 @@ class HeadConfig:
     """Noise levels of the second-order sampler (diffusion)."""
     members: int = 2
     """Members drawn per sample in training (crps)."""
-    spread: float = 1.0
-    """Factor on the drawn residual, fitted by `refine weather calibrate`."""
+    spread: tuple[float, ...] = (1.0,)
+    """Factor on the drawn residual, one for all channels or one per channel, fitted by
+    `refine weather calibrate`."""
 
 
 @config

@@ -1,11 +1,13 @@
 """A forecast model: the mean of the next state, and a head that draws the residual about it."""
 
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from refine_core.data import Batch
+from refine_core.errors import InputError
 from refine_core.noise import Noise
 from weather.config import HeadConfig
 from weather.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
@@ -43,7 +45,7 @@ class Forecaster(nn.Module):
         inflation: (C,) that of its error on other states over it. Heads learn from the former,
             which a mean that has seen them fits too well, and draw the latter.
         lower: (C,) least normalised value that is physical, minus infinity where there is none.
-        spread: Factor on residuals.
+        spread: Factor on residuals, one for all channels or one per channel.
     """
 
     def __init__(
@@ -53,15 +55,26 @@ class Forecaster(nn.Module):
         scale: Tensor,
         inflation: Tensor,
         lower: Tensor,
-        spread: float = 1.0,
+        spread: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__()
         self.mean = mean.requires_grad_(False)
         self.head = head
-        self.spread = spread
         self.register_buffer("scale", scale)
         self.register_buffer("inflation", inflation[:, None, None])
         self.register_buffer("lower", lower[:, None, None])
+        self.register_buffer("spread", torch.ones(len(lower), 1, 1), persistent=False)
+        self.widen(spread)
+
+    def widen(self, spread: Sequence[float]) -> None:
+        """Draw residuals larger by factors, one for all channels or one per channel."""
+        factors: Tensor = self.get_buffer("spread")
+        if len(spread) not in (1, len(factors)):
+            raise InputError(
+                f"`head.spread` has {len(spread)} factors for {len(factors)} channels: give one "
+                "for all, or one each."
+            )
+        factors.copy_(torch.tensor(spread)[:, None, None].expand_as(factors))
 
     @property
     def calls(self) -> int:
@@ -124,7 +137,7 @@ class Forecaster(nn.Module):
                 )
             )
         drawn = self.draws.draw(situation, noise) / self.weight(seen=False)
-        return torch.maximum(mean + self.spread * drawn, self.get_buffer("lower"))
+        return torch.maximum(mean + self.get_buffer("spread") * drawn, self.get_buffer("lower"))
 
 
 class TokenizerTraining(nn.Module):

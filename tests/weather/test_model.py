@@ -118,13 +118,21 @@ def test_calibration_prefers_a_spread_of_one(model: WeatherModel) -> None:
     if model.config.head.kind == "deterministic":
         return
     best, rows = calibrate(
-        model, data, temperature=(1.0,), spread=(0.3, 1.0, 2.0), starts=3, steps=2, quiet=True
-    )
+        model, data, temperature=(1.0,), spread=(0.3, 1.0, 2.0), rounds=0, starts=3, steps=2,
+        quiet=True,
+    )  # fmt: skip
     ratios = [row["spread_skill"] for row in rows]
     assert ratios == sorted(ratios)
-    chosen = rows[[0.3, 1.0, 2.0].index(best.config.head.spread)]
+    chosen = rows[[0.3, 1.0, 2.0].index(best.config.head.spread[0])]
     assert abs(chosen["spread_skill"] - 1) <= min(abs(ratio - 1) for ratio in ratios) + 0.05
-    model.forecaster.spread = 1.0
+    again, more = calibrate(
+        model, data, temperature=(1.0,), spread=(0.5,), rounds=2, starts=3, steps=2, quiet=True
+    )
+    assert len(again.config.head.spread) == len(model.channels)
+    assert abs(more[-1]["spread_skill"] - 1) < abs(more[0]["spread_skill"] - 1)
+    with pytest.raises(InputError, match="2 factors for 6 channels"):
+        model.forecaster.widen((1.0, 2.0))
+    model.forecaster.widen((1.0,))
 
 
 def test_turning_samples_turns_the_forecast(folder: Path) -> None:
