@@ -112,10 +112,14 @@ class Properties:
             InputError: The model does not know a name, or a value lies outside of what it saw.
         """
         for name in where:
-            if name not in self.names:
-                known = ", ".join(self.names) or "none"
+            if not self.names:
                 raise InputError(
-                    f"The model is not conditioned on {name!r}, only on {known}."
+                    f"Found {name}={where[name]:g}, but this model takes no properties: use one "
+                    "that does, such as qm9_properties, or train one with `data.properties`."
+                )
+            if name not in self.names:
+                raise InputError(
+                    f"The model is not conditioned on {name!r}, only on {', '.join(self.names)}."
                     f"{suggest(name, self.names)}"
                 )
         ranges = zip(self.names, self.low, self.high, self.spread, strict=False)
