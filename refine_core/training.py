@@ -6,6 +6,7 @@ step), so a run resumed from any checkpoint equals one that was not interrupted,
 several processes equals one over a single process, up to rounding.
 """
 
+import atexit
 import math
 import os
 import time
@@ -113,7 +114,13 @@ def _fabric(precision: Literal["32-true", "bf16-mixed"]) -> Fabric:
         return Fabric(devices=1, precision=precision)
     fabric = Fabric(strategy="ddp", devices=local, num_nodes=world // local, precision=precision)
     fabric.launch()
+    atexit.register(_leave)  # gloo's threads, alive at exit, now and then abort the process
     return fabric
+
+
+def _leave() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _steps_per_epoch(samples: int, batch: int, processes: int) -> int:
