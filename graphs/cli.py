@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 
 from graphs import trained
+from graphs.cli_compare import compare
 from graphs.cli_conditional import evaluate_properties, evaluate_scaffolds
 from graphs.cli_sample import sample
 from graphs.config import DataConfig, GraphsConfig
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> None:
         "train": train,
         "sample": sample,
         "evaluate": evaluate,
+        "compare": compare,
         "evaluate-properties": evaluate_properties,
         "evaluate-scaffolds": evaluate_scaffolds,
         "invariance": invariance,

@@ -23,6 +23,9 @@ def sample(argv: list[str]) -> None:
         where: tuple[str, ...] = (),
         guidance: float | None = None,
         parallel: Literal["one", "independent", "all"] | None = None,
+        calls: int | None = None,
+        order: Literal["random", "confidence"] | None = None,
+        restarts: int | None = None,
         temperature: float | None = None,
         batch: int = 250,
         scaffold: str | None = None,
@@ -39,6 +42,9 @@ def sample(argv: list[str]) -> None:
             where: Properties wanted, in the data's units, as logp=2.5,qed=0.6.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
+            calls: Network calls, for models of kind latent or masked.
+            order: What masked diffusion reveals next.
+            restarts: How often the last scales of a contraction are drawn again.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
@@ -57,6 +63,9 @@ def sample(argv: list[str]) -> None:
             where=wanted(where),
             guidance=guidance,
             parallel=parallel,
+            calls=calls,
+            order=order,
+            restarts=restarts,
             temperature=temperature,
             batch=batch,
             scaffold=scaffold,

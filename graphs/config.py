@@ -31,9 +31,34 @@ class DataConfig:
 
 
 @config
-class ModelConfig:
-    """The refiner over contractions."""
+class LatentConfig:
+    """The tokeniser of a latent pyramid."""
 
+    dim: int = 64
+    """Width of encoder and decoder."""
+    depth: int = 3
+    """Blocks of each."""
+    heads: int = 4
+    """Attention heads of each."""
+    channels: int = 8
+    """Of a latent: bits of a node in one plane."""
+    planes: int = 3
+    """Bit-planes of the nodes' residual, each worth half as much as the one before."""
+    slots: int = 4
+    """Invariant latents pooled from all nodes, drawn first."""
+    corruption: float = 0.05
+    """Largest share of bits that are flipped in training the decoder and the refiner."""
+    training: Optimisation = field(default_factory=Optimisation)
+
+
+@config
+class ModelConfig:
+    """The refiner."""
+
+    kind: Literal["contraction", "latent", "masked"] = "contraction"
+    """contraction: graphs come apart from one cluster, the default; latent: bits of node latents;
+    masked: masked diffusion of labels, the control. Only contractions take properties
+    and scaffolds."""
     dim: int = 128
     """Width."""
     depth: int = 4
@@ -57,6 +82,10 @@ class ModelConfig:
     start_from: str | None = None
     """A shipped model's name, a run's folder or a file: training starts from its weights, as far
     as names and shapes agree; weights of new properties start at zero."""
+    weighting: Literal["bound", "plain"] = "plain"
+    """Masked only: hidden elements count by the bound on the likelihood, or alike."""
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    """Latent only."""
     training: Optimisation = field(default_factory=Optimisation)
 
 
@@ -68,6 +97,15 @@ class SamplingConfig:
     """Clusters that split in one call."""
     temperature: float = 1.0
     """Divides the logits."""
+    calls: int | None = None
+    """Network calls of the kinds latent and masked; null is 32. Those of a contraction follow from
+    its size."""
+    restarts: int = 0
+    """Contraction only: how often the last scales are taken back and drawn again."""
+    restart_scale: int = 4
+    """Scales that a restart keeps."""
+    order: Literal["random", "confidence"] = "random"
+    """Masked only: which labels are revealed next."""
     guidance: float = 0.0
     """Weight of classifier-free guidance, where properties are asked for."""
 

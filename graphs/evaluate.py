@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from graphs.calls import Counter
 from graphs.data import splits
 from graphs.generic import FAMILIES
 from graphs.metrics.report import markdown
@@ -15,6 +16,8 @@ from graphs.partition import Parallel
 from graphs.trained import GraphModel
 from refine_core.archive import default_cache
 from refine_core.files import write_json, write_text
+
+BATCH = 250  # graphs drawn at a time
 
 
 def evaluate(
@@ -42,17 +45,20 @@ def evaluate(
         say: Receives a line about each stage.
 
     Returns:
-        The metrics of `graphs.metrics`, with `calls`, the transformer's calls for a batch, and
+        The metrics of `graphs.metrics`, with `calls`, the networks' calls for a batch, and
         `cpu_ms_per_graph`, drawing and decoding, RDKit included.
     """
     parts = splits(model.config.data, seed=model.config.seed)
     say(f"drawing {count} graphs")
-    with _Calls(model) as calls:
+    with Counter(model) as counter:
         started = time.process_time()
-        graphs = model.sample(count, seed=seed, parallel=parallel, temperature=temperature)
+        graphs = model.sample(
+            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH
+        )
         smiles = model.smiles(graphs) if model.is_molecular else []
         seconds = time.process_time() - started
-    report: dict[str, float] = {"calls": calls.most, "cpu_ms_per_graph": 1000 * seconds / count}
+    report: dict[str, float] = {"calls": counter.a_batch(count, BATCH)}
+    report["cpu_ms_per_graph"] = 1000 * seconds / count
     if model.is_molecular:
         report |= _molecules(model, graphs, smiles, parts, out, say)
     else:
@@ -100,29 +106,3 @@ def _molecules(
     write_text(out / "samples.smi", "\n".join(found) + "\n")
     draw_grid(found[:40], out / "samples.png")
     return report
-
-
-class _Calls:
-    """Counts the transformer's calls; `most` is the largest number for one batch of samples."""
-
-    def __init__(self, model: GraphModel) -> None:
-        self.refiner, self.most, self.now = model.refiner, 0, 0
-
-    def __enter__(self) -> "_Calls":
-        def count(*_: object) -> None:
-            self.now += 1
-            self.most = max(self.most, self.now)
-
-        def again(*_: object) -> None:
-            self.now = 0
-
-        self.hooks = [
-            self.refiner.transformer.register_forward_hook(count),
-            # The context is embedded once a batch.
-            self.refiner.embed.get_submodule("property").register_forward_hook(again),
-        ]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for hook in self.hooks:
-            hook.remove()

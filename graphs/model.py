@@ -10,9 +10,12 @@ from graphs.config import ModelConfig
 from graphs.embed import GraphEmbed
 from graphs.graph import Vocabulary
 from graphs.head import SplitHead
+from graphs.latent.model import build as latent
+from graphs.masked.model import build as masked
 from graphs.support import Support
 from graphs.tokenizer import ContractionTokenizer
 from refine_core.data import Batch
+from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.transformer import Transformer
@@ -46,8 +49,9 @@ def build(
     connected: bool = True,
     properties: int = 0,
     support: Support | None = None,
+    sizes: tuple[int, ...] = (),
 ) -> Refiner:
-    """Refiner over contractions.
+    """Refiner of the kind that the config asks for.
 
     Args:
         config: Sizes.
@@ -55,8 +59,20 @@ def build(
         limits: Largest count of nodes of each label, then of edges of each label, in a graph.
         connected: Whether all graphs are.
         properties: Numbers of the context.
-        support: What splits may be drawn; None allows all.
+        support: What may be drawn; None allows all.
+        sizes: Count of training graphs of size 0, 1, ...; contractions do not need it.
+
+    Raises:
+        InputError: The kind takes no properties, or needs sizes.
     """
+    if config.kind != "contraction":
+        if properties:
+            raise InputError(
+                f"A model of kind {config.kind!r} takes no properties: leave `data.properties` "
+                "empty, or set `model.kind` to contraction."
+            )
+        other = {"masked": masked, "latent": latent}[config.kind]
+        return other(config, vocabulary, sizes, support)
     tokens = ContractionTokenizer(vocabulary, tuple(limits), config.parallel, connected)
     transformer = Transformer(
         config.dim,

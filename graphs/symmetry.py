@@ -1,6 +1,6 @@
 """Whether a trained model treats nodes as a set, part by part."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,9 @@ from graphs.invariance import (
     check_model,
     graph_example,
 )
+from graphs.latent.symmetry import checks as latent
+from graphs.masked.symmetry import Named
+from graphs.masked.symmetry import checks as masked
 from graphs.partition import Partition
 from graphs.tokenizer import ContractionTokenizer
 from graphs.trained import GraphModel
@@ -80,20 +83,26 @@ def check(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
         seed: Of relabellings and draws.
     """
     batch = graph_example(model.vocabulary, seed=seed)
+    refiner: Any = model.refiner
+    kinds: dict[str, Any] = {"contraction": _checks, "masked": masked, "latent": latent}
+    checks = kinds[model.config.model.kind]
+    law = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))
+    return check_model([*checks(refiner, batch, seed), law])
+
+
+def _checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[Named]:
+    """Of contractions."""
     name = torch.rand(batch.valid.shape, generator=torch.Generator().manual_seed(seed))
-    hidden, likely = Hidden(model.refiner).eval(), LogProb(model.refiner).eval()
-    return check_model(
-        [
-            (
-                "embedding, transformer",
-                lambda: assert_permutation_equivariant(hidden, batch, seed=seed),
+    hidden, likely = Hidden(refiner).eval(), LogProb(refiner).eval()
+    return [
+        (
+            "embedding, transformer",
+            lambda: assert_permutation_equivariant(hidden, batch, seed=seed),
+        ),
+        (
+            "tokeniser, refiner",
+            lambda: assert_permutation_invariant(
+                likely, batch, node_inputs=[name.double()], seed=seed
             ),
-            (
-                "tokeniser, refiner",
-                lambda: assert_permutation_invariant(
-                    likely, batch, node_inputs=[name.double()], seed=seed
-                ),
-            ),
-            ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s))),
-        ]
-    )
+        ),
+    ]

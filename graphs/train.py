@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from graphs.config import GraphsConfig
 from graphs.data import Properties, WithProperties, all_connected, batches, limits, splits
+from graphs.latent.model import LatentRefiner
+from graphs.latent.train import learn_latents
 from graphs.model import build
 from graphs.support import Support
 from graphs.trained import GraphModel
@@ -31,6 +33,7 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
     parts = splits(config.data, seed=config.seed, quiet=quiet)
     properties = Properties.of(parts.train, config.data.properties)
     connected, most = all_connected(parts.train), limits(parts.train)
+    sizes = tuple(parts.train.sizes.bincount().tolist())
     support = None
     if config.model.bounded:
         support = Support.of(batches(parts.train), parts.train.vocabulary)
@@ -42,7 +45,11 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
         connected=connected,
         properties=len(properties.names),
         support=support,
+        sizes=sizes,
     )
+    data, run = WithProperties(parts.train, properties), runs / config.name
+    if isinstance(refiner, LatentRefiner):
+        learn_latents(refiner, config, data, parts.validation, run, quiet=quiet)
     if config.model.start_from is not None:
         start_from(refiner, config.model.start_from, properties.names, parts.train.vocabulary)
     held = WithProperties(parts.validation, properties)
@@ -50,7 +57,7 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
     def model(module: nn.Module) -> GraphModel:
         assert isinstance(module, Refiner)
         return GraphModel(
-            module, config, parts.train.vocabulary, most, connected, properties, support
+            module, config, parts.train.vocabulary, most, connected, properties, support, sizes
         )
 
     def validate(module: nn.Module) -> dict[str, float]:
@@ -73,14 +80,14 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
 
     fitted, _ = fit(
         refiner,
-        WithProperties(parts.train, properties),
+        data,
         config.model.training,
         seed=derive(config.seed, 2),
-        run=Run.start(runs / config.name, config, config.seed),
+        run=Run.start(run, config, config.seed),
         validate=validate,
         title="graphs",
         quiet=quiet,
     )
     result = model(fitted)
-    result.save(runs / config.name / "model.safetensors")
+    result.save(run / "model.safetensors")
     return result

@@ -7,7 +7,6 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,10 +16,11 @@ from graphs.data import Properties
 from graphs.extend import PARTICLES
 from graphs.graph import GraphBatch, Vocabulary
 from graphs.kept import Kept
+from graphs.masked.state import Order
 from graphs.model import build
 from graphs.partition import Parallel
 from graphs.support import Support
-from graphs.tokenizer import ContractionTokenizer
+from graphs.ways import contracting, draw, prepare, way
 from refine_core import checkpoint
 from refine_core.config import from_dict, to_dict
 from refine_core.errors import InputError
@@ -42,7 +42,8 @@ class GraphModel:
         limits: Largest counts, see `graphs.tokenizer.ContractionTokenizer`.
         connected: Whether all graphs are in one piece.
         properties: What it is conditioned on.
-        support: What splits may be drawn, see `graphs.support`.
+        support: What may be drawn, see `graphs.support`.
+        sizes: Count of training graphs of size 0, 1, ...
     """
 
     refiner: Refiner
@@ -52,6 +53,7 @@ class GraphModel:
     connected: bool
     properties: Properties
     support: Support | None = None
+    sizes: tuple[int, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -72,6 +74,9 @@ class GraphModel:
         where: dict[str, float] | None = None,
         guidance: float | None = None,
         parallel: Parallel | None = None,
+        calls: int | None = None,
+        order: Order | None = None,
+        restarts: int | None = None,
         temperature: float | None = None,
         batch: int = 250,
         scaffold: str | GraphBatch | None = None,
@@ -88,6 +93,9 @@ class GraphModel:
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
+            calls: Network calls, where the model's kind leaves them free; likewise.
+            order: What masked diffusion reveals next; likewise.
+            restarts: How often a contraction's last scales are drawn again; likewise.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
@@ -98,24 +106,29 @@ class GraphModel:
         Raises:
             InputError: The model does not know a property, or cannot extend the scaffold.
         """
-        default = self.config.sampling
-        tokens = cast(ContractionTokenizer, self.refiner.tokenizer)
-        tokens.parallel = parallel or default.parallel
-        context = self.properties.request(where, count).to(self.device) if where else None
-        schedule = self.refiner.schedule.with_(
-            temperature=default.temperature if temperature is None else temperature,
-            guidance=(default.guidance if guidance is None else guidance) if where else 0.0,
+        how = way(
+            self.config.model,
+            self.config.sampling,
+            parallel=parallel,
+            calls=calls,
+            order=order,
+            restarts=restarts,
+            temperature=temperature,
+            guidance=guidance,
         )
+        context = self.properties.request(where, count).to(self.device) if where else None
         kept = None
         if scaffold is not None:
+            contracting(self.config.model, "extend a scaffold")
             kept = Kept.of(scaffold, self.vocabulary, self.limits, self.support)
         parts = []
         for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
             given = None if context is None else context[index]
             noise = Noise(seed, index.to(self.device))
             if kept is None:
-                drawn = self.refiner.sample(noise, given, schedule=schedule)
+                drawn = draw(self.refiner, noise, given, how)
             else:
+                schedule = prepare(self.refiner, how, given)
                 drawn = kept.sample(self.refiner, noise, given, schedule, particles)
             parts.append(drawn.to("cpu"))
         return GraphBatch.joined(parts)
@@ -138,8 +151,8 @@ class GraphModel:
         """
         index = torch.arange(len(graphs), device=self.device)
         total = torch.zeros(len(graphs))
-        for draw in range(draws):
-            noise = Noise(seed, index).fork(draw)
+        for turn in range(draws):
+            noise = Noise(seed, index).fork(turn)
             each = self.refiner.code_log_prob(graphs.to(self.device), context, noise)
             total += each.sum(1).cpu() / draws
         return total
@@ -166,6 +179,7 @@ class GraphModel:
             "connected": self.connected,
             "properties": asdict(self.properties),
             "support": asdict(self.support) if self.support else None,
+            "sizes": self.sizes,
         }
         checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
 
@@ -181,6 +195,7 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
     vocabulary = Vocabulary(**saved.meta["vocabulary"])
     properties = Properties(*(tuple(value) for value in saved.meta["properties"].values()))
     limits, connected = tuple(saved.meta["limits"]), saved.meta["connected"]
+    sizes = tuple(saved.meta.get("sizes", ()))
     bounds = saved.meta["support"]
     support = Support(*(tuple(value) for value in bounds.values())) if bounds else None
     refiner = build(
@@ -190,7 +205,8 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
         connected=connected,
         properties=len(properties.names),
         support=support,
+        sizes=sizes,
     )
     checkpoint.load_into(refiner, saved.tensors)
     refiner.eval().to(device)
-    return GraphModel(refiner, config, vocabulary, limits, connected, properties, support)
+    return GraphModel(refiner, config, vocabulary, limits, connected, properties, support, sizes)

@@ -1,0 +1,1 @@
+"""The latent pyramid: invariant slots, then bit-planes of node latents."""
