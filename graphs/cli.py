@@ -13,6 +13,7 @@ from graphs.cli_conditional import evaluate_properties, evaluate_scaffolds
 from graphs.cli_sample import sample
 from graphs.config import DataConfig, GraphsConfig
 from graphs.data import splits
+from graphs.demo import demo
 from graphs.evaluate import evaluate as measure
 from graphs.metrics.report import markdown
 from graphs.symmetry import check
@@ -36,6 +37,7 @@ def main(argv: list[str]) -> None:
         "evaluate-scaffolds": evaluate_scaffolds,
         "invariance": invariance,
         "describe": describe,
+        "demo": demo,
     }
     commands("refine graphs", table, argv)
 
@@ -56,6 +58,7 @@ def evaluate(argv: list[str]) -> None:
         seed: int = 0,
         parallel: Literal["one", "independent", "all"] | None = None,
         temperature: float | None = None,
+        held_out: int | None = None,
         out: Path = Path("evaluation"),
     ) -> None:
         """Measure a model.
@@ -66,6 +69,7 @@ def evaluate(argv: list[str]) -> None:
             seed: Of the draw.
             parallel: Clusters that split in one call; by default the model's.
             temperature: By default the model's.
+            held_out: Test graphs to compare with; by default all, of planar, tree and sbm 40.
             out: Folder for the report.
         """
         report = measure(
@@ -75,6 +79,7 @@ def evaluate(argv: list[str]) -> None:
             seed=seed,
             parallel=parallel,
             temperature=temperature,
+            held_out=held_out,
             say=_say,
         )
         print(markdown(report))

@@ -22,6 +22,10 @@ from refine_core.runs import versions
 
 FORMAT = "refine"
 VERSION = 1
+LARGE = 4096
+"""Entries of a tensor that `small` stores in a byte each."""
+UNIT = ":unit"
+"""Ends the name of what the bytes of a tensor are to be multiplied by."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,12 @@ class Checkpoint:
 
 
 def save(
-    path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any], *, half: bool = False
+    path: str | Path,
+    tensors: dict[str, Tensor],
+    meta: dict[str, Any],
+    *,
+    half: bool = False,
+    small: bool = False,
 ) -> None:
     """Write a checkpoint, atomically.
 
@@ -45,13 +54,20 @@ def save(
         meta: JSON values; `kind` and `config` are required.
         half: Whether to store floating-point tensors in float16, to be read back as float32. A
             tensor with a value outside of float16's range (65504) stays as it is.
+        small: Whether to store tensors `*.weight` of 4096 entries or more in int8, in units of
+            1 / 127 of a row's largest, to be read back as float32; others are left to `half`.
 
     Raises:
         OSError: The file cannot be written; what stood there is untouched.
     """
     assert {"kind", "config"} <= meta.keys(), "a checkpoint says of which kind and config it is"
     meta = meta | {"format": FORMAT, "version": VERSION, "half": half, "versions": versions()}
-    plain = {name: _plain(tensor, half) for name, tensor in tensors.items()}
+    plain: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if small and _is_large(name, tensor):
+            plain[name], plain[name + UNIT] = _in_bytes(tensor)
+        else:
+            plain[name] = _plain(tensor, half)
     content = serialise(plain, {FORMAT: json.dumps(meta)})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
@@ -79,6 +95,9 @@ def load(path: str | Path, kind: str) -> Checkpoint:
         raise InputError(f"{path} {_damage(path)}") from None
     if meta.get("half"):
         tensors = {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()}
+    for name in [name for name in tensors if name.endswith(UNIT)]:
+        unit = tensors.pop(name)
+        tensors[name.removesuffix(UNIT)] = tensors[name.removesuffix(UNIT)] * unit
     return Checkpoint(tensors, meta)
 
 
@@ -144,6 +163,18 @@ def _plain(tensor: Tensor, half: bool) -> Tensor:
         if torch.equal(short.isfinite(), tensor.isfinite()):
             tensor = short
     return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def _is_large(name: str, tensor: Tensor) -> bool:
+    matrix = name.endswith(".weight") and tensor.ndim > 1 and tensor.numel() >= LARGE
+    return matrix and tensor.is_floating_point() and bool(tensor.isfinite().all())
+
+
+def _in_bytes(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Entries as multiples of a unit, int8, and the units, one per entry of the first axis."""
+    tensor = tensor.detach().cpu().float()
+    unit = tensor.abs().amax(tuple(range(1, tensor.ndim)), keepdim=True).clamp_min(1e-30) / 127
+    return (tensor / unit).round().to(torch.int8), unit
 
 
 def _meta(path: Path, header: dict[str, str], kind: str) -> dict[str, Any]:

@@ -1,128 +1,213 @@
-"""Calibration: how sharply to draw, chosen on the validation part by rolling out."""
+"""Calibration: the corrections of a step, fitted on the validation part by rolling out."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from refine_core.noise import Noise
 from refine_core.progress import Progress
+from weather.correction import smooth, waves
 from weather.metrics.ensemble import crps, promised_square, spread_skill, variance
 from weather.prepare import Prepared
 from weather.refine import RefineHead
 from weather.trained import WeatherModel
+from weather.windows import Windows
 
 Row = dict[str, float]
-Ratios = NDArray[np.floating[Any]]
 NEAR = 0.05
-"""Mean deviation of the spread-skill ratio from 1 that is good enough."""
+"""Deviation of the mean spread-skill ratio from 1 that is good enough."""
+SETTLED = 4
+"""Steps after which a change of `keep` shows fully in the variance of members."""
+DRAWN = 540
+"""Validation windows that gain and memory are fitted to."""
+CLIMATE = 1024
+"""Training states that the variance of the climate is taken from."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A way to sample, measured.
+
+    Args:
+        row: Scores.
+        temperature: Of the head.
+        correction: Its buffers.
+        ratios: (steps, C) spread-skill ratios.
+        power: (steps, C, H, M) of the members' departures from climatology.
+    """
+
+    row: Row
+    temperature: float
+    correction: dict[str, Tensor]
+    ratios: NDArray[np.floating[Any]]
+    power: Tensor
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """Less is better."""
+        return max(abs(self.row["spread_skill"] - 1), NEAR), self.row["crps"]
 
 
 def calibrate(
     model: WeatherModel,
     data: Prepared,
     *,
-    temperature: tuple[float, ...] = (0.9, 1.0, 1.1),
-    spread: tuple[float, ...] = (1.0, 1.15, 1.3, 1.45),
-    rounds: int = 2,
+    temperature: tuple[float, ...] = (1.0,),
+    rounds: int = 4,
     starts: int = 12,
     members: int = 10,
     steps: int = 10,
     seed: int = 0,
     quiet: bool = False,
 ) -> tuple[WeatherModel, list[Row]]:
-    """The model with the best of all temperatures and spreads, and a row for each.
+    """The model with its corrections fitted, and a row for each way to sample that was measured.
 
-    Best is the spread-skill ratio, averaged over channels and leads, closest to 1; among those
-    that are within 0.05 of it, the lowest fair CRPS. Then each channel gets a factor of its own:
-    in every round it is divided by the channel's ratio, averaged over leads (between 0.5 and 2).
+    For each temperature, `gain` and `memory` are given the power and the correlation over a step
+    of the mean's errors. From the best of these on, every round changes `keep` where members vary
+    more or less than the climate, and the gain of each channel by its spread-skill ratio. Best is
+    the lowest fair CRPS of all whose mean ratio is within 0.05 of 1, else the ratio closest to 1.
 
     Args:
-        model: To calibrate.
-        data: Its validation part is used.
-        temperature: To try, at every scale but the last, where heads draw codes.
-        spread: Factors on the residual of all channels to try.
-        rounds: Of fitting the factor of each channel.
+        model: To calibrate; changed, too. Its networks stay as they are.
+        data: Its validation part is used, and the climate of its training part.
+        temperature: To try, where the head draws codes.
+        rounds: Of fitting by rolling out.
         starts: Initial times, spread evenly over the part.
         members: Of each ensemble.
         steps: To roll out.
         seed: Of the ensembles.
         quiet: Whether to show nothing.
     """
-    temperatures = temperature if isinstance(model.forecaster.head, RefineHead) else (1.0,)
-    tried = list(product(temperatures, spread))
-    rows: list[Row] = []
-    channels: list[Ratios] = []
+    correction, climate = model.forecaster.correction, know_climate(model, data)
+    heats = temperature if isinstance(model.forecaster.head, RefineHead) else (1.0,)
+    trials: list[Trial] = []
+    with Progress("calibration", len(heats) + rounds, quiet=quiet) as progress:
 
-    def judge(heat: float, factors: Sequence[float]) -> None:
-        """Measure a way to sample."""
-        score, ratios = scores(
-            with_sampling(model, heat, factors), data, starts, members, steps, seed
-        )
-        rows.append({"temperature": heat, "spread": float(np.mean(factors)), **score})
-        channels.append(ratios)
-        progress.update(len(rows))
-        progress.row(rows[-1])
+        def judge(heat: float) -> Trial:
+            trial = measure(model, data, heat, climate, starts, members, steps, seed)
+            trials.append(trial)
+            progress.update(len(trials))
+            progress.row(trial.row)
+            return trial
 
-    with Progress("calibration", len(tried) + rounds, quiet=quiet) as progress:
-        for heat, factor in tried:
-            judge(heat, (factor,))
-        best = min(range(len(rows)), key=lambda k: _order(rows[k]))
-        heat, factors = rows[best]["temperature"], np.full(len(model.channels), tried[best][1])
-        ratios = channels[best]
+        for heat in heats:
+            fit_errors(set_temperature(model, heat), data, seed)
+            judge(heat)
+        trial = min(trials, key=lambda trial: trial.order)
+        correction.load_state_dict(trial.correction)
         for _ in range(rounds):
-            factors = factors / ratios.clip(0.5, 2.0)
-            judge(heat, factors.tolist())
-            ratios = channels[-1]
-    return with_sampling(model, heat, factors.tolist() if rounds else (tried[best][1],)), rows
+            change = _fading(trial.power, climate).to(correction.keep)
+            correction.keep.mul_(change).clamp_(0.5, 1.0)
+            # The middle of the range over leads: the worst is least.
+            middle = np.sqrt(trial.ratios.min(0) * trial.ratios.max(0)).clip(0.5, 2.0)
+            correction.gain.div_(torch.from_numpy(middle).to(correction.gain)[:, None, None])
+            trial = judge(trial.temperature)
+    best = min(trials, key=lambda trial: trial.order)
+    correction.load_state_dict(best.correction)
+    return set_temperature(model, best.temperature), [trial.row for trial in trials]
 
 
-def _order(row: Row) -> tuple[float, float]:
-    """Less is better."""
-    return max(abs(row["spread_skill"] - 1), NEAR), row["crps"]
-
-
-def with_sampling(
-    model: WeatherModel, temperature: float, spread: Sequence[float]
-) -> WeatherModel:
-    """The same networks, drawn from otherwise; the given model is changed too."""
-    factors = tuple(round(factor, 4) for factor in spread)
-    head = replace(model.config.head, temperature=(temperature,), spread=factors)
+def set_temperature(model: WeatherModel, temperature: float) -> WeatherModel:
+    """The same networks, drawn from at a temperature; the given model is changed too."""
+    head = replace(model.config.head, temperature=(temperature,))
     if isinstance(model.forecaster.head, RefineHead):
         model.forecaster.head.temperature = head.temperature
-    model.forecaster.widen(factors)
     return replace(model, config=replace(model.config, head=head))
 
 
-def scores(
-    model: WeatherModel, data: Prepared, starts: int, members: int, steps: int, seed: int
-) -> tuple[Row, Ratios]:
-    """Mean fair CRPS, in climatological standard deviations, and spread-skill ratios.
+def know_climate(model: WeatherModel, data: Prepared) -> Tensor:
+    """Give the model its climatology; return (C, H, M) the power of departures from it."""
+    correction = model.forecaster.correction
+    coefficients = torch.from_numpy(data.climatology).to(correction.climate)
+    correction.climate.zero_()
+    correction.climate[: len(coefficients)] = coefficients / model.std[:, None, None]
+    correction.climate[0] -= (model.mean / model.std)[:, None, None]
+    index = data.starts("train")
+    chosen = index[:: max(1, len(index) // CLIMATE)]
+    states = model.normalise(torch.from_numpy(np.asarray(data.states[chosen])))
+    return smooth(_power(states - correction.climatology(data.times[chosen])))
 
-    Returns:
-        The means, and (C,) the ratio of each channel, averaged over leads.
-    """
+
+@torch.no_grad()
+def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
+    """Give drawn residuals the power of the mean's errors, and their memory of the last step."""
+    forecaster, correction = model.forecaster, model.forecaster.correction
+    windows = Windows(data, "validation")
+    index = torch.arange(0, len(windows), max(1, len(windows) // DRAWN))
+    errors, drawn = [], torch.zeros(())
+    for part in index.split(32):
+        given, future, _ = forecaster.mean.prepare(windows[part], Noise(seed, part))
+        mean, residual = forecaster.draw(given, Noise(seed, part))
+        errors.append(waves(future - mean))
+        drawn = drawn + waves(residual).abs().square().sum(0)
+    error = torch.cat(errors)
+    power = smooth(error.abs().square().mean(0))
+    correction.gain.copy_((power / smooth(drawn / len(index)).clamp_min(1e-12)).sqrt())
+    # Pairs of windows one step apart.
+    times = data.times[windows.starts[index.numpy()]]
+    step = np.timedelta64(data.data.step_hours, "h")
+    place = np.searchsorted(times, times + step).clip(max=len(times) - 1)
+    first = np.flatnonzero(times[place] == times + step)
+    if not len(first):
+        return
+    product = (error[first] * error[place[first]].conj()).real.mean(0)
+    # Of a channel and a wavenumber: rows are too few to tell.
+    related = smooth(product).sum(1, keepdim=True) / power.sum(1, keepdim=True).clamp_min(1e-12)
+    correction.memory.copy_(related.clamp(0.0, 0.9).expand_as(power))
+
+
+def measure(
+    model: WeatherModel,
+    data: Prepared,
+    temperature: float,
+    climate: Tensor,
+    starts: int,
+    members: int,
+    steps: int,
+    seed: int,
+) -> Trial:
+    """Roll out from the validation part: fair CRPS in climatological standard deviations."""
     part, stride = data.starts("validation", steps), data.stride
     chosen = part[np.linspace(0, len(part) - 1, starts).round().astype(int)]
     area = data.grid.area()[:, None]
     history = stride * np.arange(1 - data.data.history, 1)
-    total, promised, errors = [], [], []
-    for start in chosen:
+    shape = (len(chosen), steps, len(model.channels))
+    total, promised, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    power = torch.zeros(steps, *climate.shape)
+    for i, start in enumerate(chosen):
         past = np.asarray(data.states[start + history])
-        time = data.times[start]
-        states = model.rollout(past, time, members=members, steps=steps, seed=seed)
-        for number, state in enumerate(states):
-            truth = np.asarray(data.states[start + stride * (number + 1)])[None]
+        states = model.rollout(past, data.times[start], members=members, steps=steps, seed=seed)
+        for k, state in enumerate(states):
+            truth = np.asarray(data.states[start + stride * (k + 1)])
             ensemble = state.values.numpy()
-            total.append((crps(ensemble, truth[0]) * area).mean((1, 2)))
-            spread = variance(ensemble)
-            promised.append((promised_square(spread, members) * area).mean((1, 2)))
-            errors.append((np.square(ensemble.mean(0) - truth[0]) * area).mean((1, 2)))
-    shape = (len(chosen), steps, -1)
-    ratio = spread_skill(np.reshape(promised, shape).mean(0), np.reshape(errors, shape).mean(0))
-    relative = np.mean(total, 0) / model.std.numpy()
-    by_lead = {f"spread_skill_{k + 1}": float(x) for k, x in enumerate(ratio.mean(1))}
-    row = {"crps": float(relative.mean()), "spread_skill": float(ratio.mean()), **by_lead}
-    return row, ratio.mean(0)
+            total[i, k] = (crps(ensemble, truth) * area).mean((1, 2))
+            spread = promised_square(variance(ensemble), members)
+            promised[i, k] = (spread * area).mean((1, 2))
+            errors[i, k] = (np.square(ensemble.mean(0) - truth) * area).mean((1, 2))
+            usual = model.forecaster.correction.climatology(np.atleast_1d(state.time))
+            power[k] += _power(model.normalise(state.values) - usual) / len(chosen)
+    ratios = spread_skill(promised.mean(0), errors.mean(0))
+    score = {
+        "temperature": temperature,
+        "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),
+        "spread_skill": float(ratios.mean()),
+        "variance": float((power[-1].sum((1, 2)) / climate.sum((1, 2))).mean()),
+    }
+    score |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
+    buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
+    return Trial(score, temperature, buffers, ratios, power)
+
+
+def _power(maps: Tensor) -> Tensor:
+    return waves(maps).abs().square().mean(0)
+
+
+def _fading(power: Tensor, climate: Tensor) -> Tensor:
+    """(C, H, M) factor of `keep`: a step's share of what the variance at each lead is too much."""
+    share = 2 * torch.arange(1, len(power) + 1).clamp(max=SETTLED)[:, None, None, None]
+    excess = smooth(power).clamp_min(1e-12).log() - climate.clamp_min(1e-12).log()
+    return (-excess / share).mean(0).exp()

@@ -44,13 +44,12 @@ def train(argv: list[str]) -> None:
 
 
 def calibrate(argv: list[str]) -> None:
-    """Choose how sharply to draw on the validation part, and write the calibrated model."""
+    """Fit what is corrected at every step to the validation part, and write the model."""
 
     def run(
         model: str,
-        temperature: tuple[float, ...] = (0.9, 1.0, 1.1),
-        spread: tuple[float, ...] = (1.0, 1.15, 1.3, 1.45),
-        rounds: int = 2,
+        temperature: tuple[float, ...] = (1.0,),
+        rounds: int = 4,
         starts: int = 12,
         members: int = 10,
         steps: int = 10,
@@ -62,8 +61,7 @@ def calibrate(argv: list[str]) -> None:
         Args:
             model: A shipped model's name, a run's folder or a file.
             temperature: Temperatures to try, where codes are drawn.
-            spread: Factors on the residual of all channels to try.
-            rounds: Of fitting the factor of each channel.
+            rounds: Of fitting by rolling out.
             starts: Initial times.
             members: Of each ensemble.
             steps: To roll out.
@@ -78,16 +76,15 @@ def calibrate(argv: list[str]) -> None:
             loaded,
             data,
             temperature=temperature,
-            spread=spread,
             rounds=rounds,
             starts=starts,
             members=members,
             steps=steps,
             seed=seed,
         )
-        best.save(out)
+        best.save(out, small=True)
         write_json(out.with_suffix(".json"), rows)
-        head = best.config.head
-        print(f"{out}: temperature {head.temperature[0]}, spread {head.spread}")
+        correction = best.forecaster.correction.extra_repr()
+        print(f"{out}: temperature {best.config.head.temperature[0]}, {correction}")
 
     arguments(run, argv, "refine weather calibrate")

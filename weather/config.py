@@ -101,9 +101,6 @@ class HeadConfig:
     """Noise levels of the second-order sampler (diffusion)."""
     members: int = 2
     """Members drawn per sample in training (crps)."""
-    spread: tuple[float, ...] = (1.0,)
-    """Factor on the drawn residual, one for all channels or one per channel, fitted by
-    `refine weather calibrate`."""
 
 
 @config

@@ -1,16 +1,15 @@
 """A forecast model: the mean of the next state, and a head that draws the residual about it."""
 
-from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from refine_core.data import Batch
-from refine_core.errors import InputError
 from refine_core.noise import Noise
 from weather.config import HeadConfig
 from weather.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
+from weather.correction import Correction
 from weather.grid import Grid
 from weather.mean import Given, MeanModel, Situation
 from weather.refine import RefineHead
@@ -45,7 +44,7 @@ class Forecaster(nn.Module):
         inflation: (C,) that of its error on other states over it. Heads learn from the former,
             which a mean that has seen them fits too well, and draw the latter.
         lower: (C,) least normalised value that is physical, minus infinity where there is none.
-        spread: Factor on residuals, one for all channels or one per channel.
+        grid: Of the maps.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Forecaster(nn.Module):
         scale: Tensor,
         inflation: Tensor,
         lower: Tensor,
-        spread: Sequence[float] = (1.0,),
+        grid: Grid,
     ) -> None:
         super().__init__()
         self.mean = mean.requires_grad_(False)
@@ -63,18 +62,7 @@ class Forecaster(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("inflation", inflation[:, None, None])
         self.register_buffer("lower", lower[:, None, None])
-        self.register_buffer("spread", torch.ones(len(lower), 1, 1), persistent=False)
-        self.widen(spread)
-
-    def widen(self, spread: Sequence[float]) -> None:
-        """Draw residuals larger by factors, one for all channels or one per channel."""
-        factors: Tensor = self.get_buffer("spread")
-        if len(spread) not in (1, len(factors)):
-            raise InputError(
-                f"`head.spread` has {len(spread)} factors for {len(factors)} channels: give one "
-                "for all, or one each."
-            )
-        factors.copy_(torch.tensor(spread)[:, None, None].expand_as(factors))
+        self.correction = Correction(grid, len(lower))
 
     @property
     def calls(self) -> int:
@@ -124,8 +112,28 @@ class Forecaster(nn.Module):
             after()
 
     @torch.no_grad()
-    def step(self, given: Given, noise: Noise) -> Tensor:
-        """Next states (b, C, H, W), normalised; `given` may be of one sample for all members."""
+    def step(
+        self, given: Given, noise: Noise, climatology: Tensor, before: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The next states, and what the step after it needs of this one.
+
+        Args:
+            given: May be of one sample for all members.
+            noise: Of b members.
+            climatology: (C, H, W) at the time of the next states, normalised.
+            before: What the step before this one returned second; None at the first.
+
+        Returns:
+            (b, C, H, W), normalised, and (b, C, H, W // 2 + 1) waves of the residual.
+        """
+        mean, drawn = self.draw(given, noise)
+        residual, waves = self.correction.residual(drawn, before)
+        settled = self.correction.settle(mean + residual, climatology)
+        return torch.maximum(settled, self.get_buffer("lower")), waves
+
+    @torch.no_grad()
+    def draw(self, given: Given, noise: Noise) -> tuple[Tensor, Tensor]:
+        """The mean of the next states and residuals about it, uncorrected, (b, C, H, W)."""
         situation = self.mean.situation(given)
         mean = self.mean.mean(given, situation)
         count = len(noise.index)
@@ -136,8 +144,7 @@ class Forecaster(nn.Module):
                     for x in (situation.maps, situation.hidden, situation.clock)
                 )
             )
-        drawn = self.draws.draw(situation, noise) / self.weight(seen=False)
-        return torch.maximum(mean + self.get_buffer("spread") * drawn, self.get_buffer("lower"))
+        return mean, self.draws.draw(situation, noise) / self.weight(seen=False)
 
 
 class TokenizerTraining(nn.Module):

@@ -79,7 +79,9 @@ def rollout(
     start = time.astype("datetime64[h]")
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
+    correction, residual = model.forecaster.correction, None
     for number in range(steps):
+        usual = correction.climatology(start + step * np.arange(number + 1, number + 2))[0]
         parts = []
         for index in torch.arange(len(names)).split(batch):
             before = past if len(past) == 1 else past[index]
@@ -89,8 +91,9 @@ def rollout(
                 hours[None, number].expand(len(before), -1),
             )
             drawn = Noise(noise.seed, noise.index[index].to(past.device)).fork(number)
-            parts.append(model.forecaster.step(given, drawn))
-        latest = torch.cat(parts)
+            last = None if residual is None else residual[index]
+            parts.append(model.forecaster.step(given, drawn, usual, last))
+        latest, residual = (torch.cat(part) for part in zip(*parts, strict=True))
         lead = (number + 1) * model.config.data.step_hours
         _check(model, latest, names, lead)
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])

@@ -46,7 +46,7 @@ def train(
     head = build_head(config.head, data.grid, len(data.channels), mean)
     scale, fresh = (error_scale(mean, part) for part in (windows, Windows(data, "validation")))
     inflation = (fresh / scale).square().mul(mean.get_buffer("area")).mean((1, 2)).sqrt()
-    forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), config.head.spread)
+    forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), data.grid)
     if isinstance(head, RefineHead):
         _tokenizer(config, forecaster, head, windows, held, folder, quiet)
     if isinstance(head, GaussianHead):

@@ -103,8 +103,8 @@ class WeatherModel:
             forcing=forcing,
         )
 
-    def save(self, path: Path, *, half: bool = True) -> None:
-        """Write the model as one safetensors file, by default in half precision."""
+    def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
+        """Write the model as one safetensors file; precision as of `checkpoint.save`."""
         meta = {
             "kind": KIND,
             "config": to_dict(self.config),
@@ -115,7 +115,7 @@ class WeatherModel:
                 x.tolist() for x in (self.mean, self.std, self.forcing_mean, self.forcing_std)
             ],
         }
-        checkpoint.save(path, self.forecaster.state_dict(), meta, half=half)
+        checkpoint.save(path, self.forecaster.state_dict(), meta, half=half, small=small)
 
 
 def load(name: str | Path, device: str = "cpu") -> WeatherModel:
@@ -134,7 +134,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     head = build_head(config.head, grid, count, mean)
     scale = torch.ones(count, grid.shape[0], 1)
     one = torch.ones(count)
-    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), config.head.spread)
+    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), grid)
     checkpoint.load_into(forecaster, saved.tensors)
     forecaster.eval().to(device)
     return WeatherModel(

@@ -52,7 +52,7 @@ def _step(config: str, size: str, tokens: tuple[int, int]) -> Call:
     maps = torch.randn(BATCH, 1, channel, high, wide)
     given = Given(maps, maps.new_zeros(BATCH, 0, *maps.shape[3:]), torch.zeros(BATCH, 4))
     noise = Noise(0, torch.arange(BATCH))
-    return lambda: model.step(given, noise)
+    return lambda: model.step(given, noise, maps[0, 0])
 
 
 def _grid(size: str) -> Grid:
@@ -81,4 +81,4 @@ def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> F
     ones: Tensor = torch.ones(count, grid.shape[0], 1)
     limits = torch.full((count,), -torch.inf)
     made = build_head(head, grid, count, mean)
-    return Forecaster(mean, made, ones, torch.ones(count), limits).eval()
+    return Forecaster(mean, made, ones, torch.ones(count), limits, grid).eval()

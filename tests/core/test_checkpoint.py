@@ -107,6 +107,22 @@ def test_half_rounds_floats_only_and_reads_back_as_float32(path: Path) -> None:
     assert path.stat().st_size < 1.2 * 2 * 100 * 100
 
 
+def test_small_takes_a_byte_an_entry(path: Path) -> None:
+    rows = torch.randn(100, 10, 10) * torch.logspace(-6, 6, 100)[:, None, None]
+    tensors = {"a.weight": rows, "b.weight": torch.randn(7, 7), "c.bias": torch.randn(5000)}
+    tensors["d.weight"] = torch.full((100, 100), float("nan"))
+    checkpoint.save(path, tensors, META, small=True)
+    back = checkpoint.load(path, "test").tensors
+    assert back.keys() == tensors.keys()
+    for name in ("b.weight", "c.bias", "d.weight"):
+        torch.testing.assert_close(back[name], tensors[name], rtol=0, atol=0, equal_nan=True)
+    unit = rows.abs().amax((1, 2), keepdim=True) / 127
+    assert ((back["a.weight"] - rows).abs() <= 0.51 * unit).all()
+    checkpoint.save(path, {"a.weight": back["a.weight"]}, META, small=True)
+    again = checkpoint.load(path, "test").tensors["a.weight"]
+    torch.testing.assert_close(again, back["a.weight"])  # what was rounded stays as it is
+
+
 def test_without_half_float16_stays_float16(path: Path) -> None:
     checkpoint.save(path, {"x": torch.ones(2, dtype=torch.float16)}, META)
     assert checkpoint.load(path, "test").tensors["x"].dtype == torch.float16

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.weather import tiny
-from weather.calibrate import calibrate
 from weather.config import HeadConfig
 from weather.controls import CRPSHead, DiffusionHead, GaussianHead
 from weather.grid import Grid
@@ -111,28 +110,6 @@ def test_humidity_stays_positive(model: WeatherModel, start: Start) -> None:
     drawn = next(model.rollout(*start, members=3, steps=1)).values
     model.forecaster.get_buffer("lower")[2] = -torch.inf
     assert model.normalise(drawn)[:, 2].min() >= 0.1 - 1e-5
-
-
-def test_calibration_prefers_a_spread_of_one(model: WeatherModel) -> None:
-    data = prepared(model.config.data, quiet=True)
-    if model.config.head.kind == "deterministic":
-        return
-    best, rows = calibrate(
-        model, data, temperature=(1.0,), spread=(0.3, 1.0, 2.0), rounds=0, starts=3, steps=2,
-        quiet=True,
-    )  # fmt: skip
-    ratios = [row["spread_skill"] for row in rows]
-    assert ratios == sorted(ratios)
-    chosen = rows[[0.3, 1.0, 2.0].index(best.config.head.spread[0])]
-    assert abs(chosen["spread_skill"] - 1) <= min(abs(ratio - 1) for ratio in ratios) + 0.05
-    again, more = calibrate(
-        model, data, temperature=(1.0,), spread=(0.5,), rounds=2, starts=3, steps=2, quiet=True
-    )
-    assert len(again.config.head.spread) == len(model.channels)
-    assert abs(more[-1]["spread_skill"] - 1) < abs(more[0]["spread_skill"] - 1)
-    with pytest.raises(InputError, match="2 factors for 6 channels"):
-        model.forecaster.widen((1.0, 2.0))
-    model.forecaster.widen((1.0,))
 
 
 def test_turning_samples_turns_the_forecast(folder: Path) -> None:

@@ -1,0 +1,123 @@
+"""Corrections of a step: laws, and that fitting them finds what is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from refine_core.noise import Noise
+from tests.weather import tiny
+from weather.calibrate import calibrate, fit_errors, know_climate
+from weather.climatology import climatology_at
+from weather.correction import Correction, maps, smooth, waves
+from weather.grid import Grid
+from weather.prepare import prepared
+from weather.prepared import Prepared
+from weather.train import train
+from weather.trained import WeatherModel, load
+from weather.windows import Windows
+
+GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
+
+
+@pytest.fixture(scope="module", params=["refine", "gaussian"])
+def model(request: pytest.FixtureRequest, folder: Path) -> WeatherModel:
+    train(tiny.config(folder, "deterministic"), folder, quiet=True)
+    config = tiny.config(folder, request.param)
+    config = replace(config, mean_from=str(folder / "tiny_deterministic"))
+    return train(config, folder, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("weather")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFINE_CACHE", str(path / "cache"))
+        yield path
+
+
+@pytest.fixture(scope="module")
+def data(model: WeatherModel) -> Prepared:
+    return prepared(model.config.data, quiet=True)
+
+
+def test_unfitted_it_changes_nothing() -> None:
+    correction = Correction(GRID, 2)
+    x, before = torch.randn(3, 2, 4, 8), waves(torch.randn(3, 2, 4, 8))
+    assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
+    assert torch.allclose(correction.settle(x, torch.randn(2, 4, 8)), x, atol=1e-6)
+
+
+def test_memory_correlates_steps_and_keeps_the_power() -> None:
+    correction = Correction(GRID, 1)
+    correction.memory.fill_(0.6)
+    first, before = correction.residual(torch.randn(20_000, 1, 4, 8), None)
+    second, _ = correction.residual(torch.randn(20_000, 1, 4, 8), before)
+    assert float(second.var()) == pytest.approx(1, abs=0.02)
+    assert float((first * second).mean()) == pytest.approx(0.6, abs=0.02)
+
+
+def test_departures_fade_by_wave() -> None:
+    correction = Correction(GRID, 1)
+    correction.keep[..., 2] = 0.5
+    usual = torch.randn(1, 4, 8)
+    wave = torch.cos(2 * torch.arange(8) * 2 * torch.pi / 8).expand(1, 4, 8)
+    settled = correction.settle((usual + wave + 3)[None], usual)
+    assert torch.allclose(settled[0], usual + wave / 2 + 3, atol=1e-5)
+
+
+def test_smoothing_keeps_a_constant() -> None:
+    assert torch.allclose(smooth(torch.ones(2, 4, 33)), torch.ones(2, 4, 33))
+    assert maps(waves(torch.eye(5)), 5).allclose(torch.eye(5), atol=1e-6)
+
+
+def test_the_climatology_is_that_of_the_data(model: WeatherModel, data: Prepared) -> None:
+    know_climate(model, data)
+    usual = model.denormalise(model.forecaster.correction.climatology(data.times[5:7]))
+    found = torch.from_numpy(climatology_at(data.climatology, data.times[5:7]))
+    assert torch.allclose(usual, found, rtol=1e-4, atol=1e-4 * float(found.abs().max()))
+
+
+def test_residuals_get_the_power_of_errors(model: WeatherModel, data: Prepared) -> None:
+    fit_errors(model, data, seed=0)
+    windows = Windows(data, "validation")
+    index = torch.arange(len(windows))
+    given, future, _ = model.forecaster.mean.prepare(windows[index], Noise(0, index))
+    mean, drawn = model.forecaster.draw(given, Noise(0, index))
+    residual, _ = model.forecaster.correction.residual(drawn, None)
+
+    def power(x: Tensor) -> Tensor:
+        return waves(x).abs().square().mean((0, 2, 3))
+
+    assert torch.allclose(power(residual), power(future - mean), rtol=0.25)
+
+
+def test_calibration_brings_the_spread_to_the_skill(
+    model: WeatherModel, data: Prepared, tmp_path: Path
+) -> None:
+    before = {k: v.clone() for k, v in model.forecaster.state_dict().items()}
+    best, rows = calibrate(model, data, rounds=2, starts=3, steps=2, quiet=True)
+    assert len(rows) == 3
+    near = [max(abs(row["spread_skill"] - 1), 0.05) for row in rows]
+    assert near[-1] <= near[0]
+    after = best.forecaster.state_dict()
+    assert all(
+        torch.equal(after[k], v) for k, v in before.items() if not k.startswith("correction")
+    )
+    assert float(best.forecaster.correction.keep.max()) <= 1
+    best.save(tmp_path / "best.safetensors", half=False)
+    again = load(tmp_path / "best.safetensors").forecaster.correction
+    assert torch.equal(again.gain, best.forecaster.correction.gain)
+
+
+def test_a_temperature_is_chosen(model: WeatherModel, data: Prepared) -> None:
+    best, rows = calibrate(
+        model, data, temperature=(0.5, 1.0), rounds=0, starts=2, steps=1, quiet=True
+    )
+    count = 2 if model.config.head.kind == "refine" else 1
+    assert len(rows) == count
+    assert best.config.head.temperature[0] in [row["temperature"] for row in rows]
