@@ -12,8 +12,9 @@ class DataConfig:
     """What to learn."""
 
     source: str = "qm9"
-    """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster), or the path of a .smi, .csv
-    or .sdf file, optionally gzipped."""
+    """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster), the path of a .smi, .csv
+    or .sdf file, optionally gzipped, or of a .graphml file or a folder of such. Graphs other than
+    molecules are undirected; their nodes and edges are told apart by an attribute `label`."""
     column: str = "smiles"
     """Of a .csv file: where the SMILES are."""
     hydrogens: bool = False
@@ -26,6 +27,8 @@ class DataConfig:
     """Largest molecule, in atoms."""
     count: int = 200
     """Graphs drawn from a generator: 64 % to learn from, 16 % validate, 20 % test."""
+    subset: int | None = None
+    """Learn from that many of the training graphs, drawn at random; null takes all."""
     properties: tuple[str, ...] = ()
     """Numeric columns to condition on, or what RDKit computes of molecules, e.g. logp and qed."""
 
@@ -72,6 +75,13 @@ class ModelConfig:
     bounded: bool = True
     """Whether splits are drawn again that leave a node more edges, or of higher order, than any
     node of its label had in training."""
+    matching: Literal["random", "dense"] = "random"
+    """Whom a cluster is contracted with: any neighbour with which it makes a small one; or that to
+    which there are most ways, which keeps clusters compact and inside communities."""
+    coupled: bool = False
+    """Whether the edges of a cluster that splits are dealt out knowing of each other."""
+    cycles: bool = False
+    """Whether attention tells triangles."""
     reach: int = 8
     """Largest distance that attention tells apart; a bond away is 2."""
     property_dropout: float = 0.1

@@ -1,7 +1,8 @@
 """From a config to graphs: which source, what counts it has, which properties go along."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from graphs.columns import computable, with_columns
 from graphs.config import DataConfig
 from graphs.generic import FAMILIES, generic
 from graphs.graph import GraphBatch
+from graphs.graphml import read_graphml
 from graphs.store import GraphStore
 from refine_core.errors import InputError, suggest
 
@@ -24,11 +26,15 @@ def splits(config: DataConfig, *, seed: int = 0, quiet: bool = False) -> "Splits
     """Graphs to learn from, to choose by, and to be judged on (`graphs.sources.Splits`).
 
     They have the columns `config.properties`, of the data or computed, see `graphs.columns`.
+    Of a .graphml file, or a folder of them, a tenth validates and another tests.
 
     Raises:
         InputError: There is no such source, or it has no usable graph.
     """
     parts = _read(config, seed, quiet)
+    if config.subset is not None and config.subset < len(parts.train):
+        order = np.random.default_rng(seed).permutation(len(parts.train))
+        parts = replace(parts, train=parts.train.subset(np.sort(order[: config.subset])))
     return with_columns(parts, config.properties, quiet=quiet) if config.properties else parts
 
 
@@ -39,6 +45,11 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> "Splits":
         store = generic(config.source, config.count, seed)
         learn, choose = round(0.64 * len(store)), round(0.16 * len(store))
         return divide(store, (learn, choose, len(store) - learn - choose), seed)
+    path = Path(config.source)
+    if path.suffix == ".graphml" or (path.is_dir() and config.source not in ("qm9", "moses")):
+        store = read_graphml(path)
+        tenth = max(1, len(store) // 10)
+        return divide(store, (len(store) - 2 * tenth, tenth, tenth), seed)
     from graphs.chem import Reading
 
     reading = Reading(

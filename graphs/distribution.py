@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs import subset
+from graphs import coupled, subset
 from graphs.budget import Budget
 from graphs.draw import bounded, draw
 from graphs.ends import Ends
@@ -62,9 +62,13 @@ class SplitDistribution:
         total = total.view_as(rows).sum(1).masked_fill((rows < given).any(1), -torch.inf)
         ends = Ends.of(state)
         if len(ends.row):
-            stays = code[ends.graph, m + ends.slot, ends.side] == 0
+            ends, pair = self.couple(ends)
+            stays = ends.table(code[ends.graph, m + ends.slot, ends.side] == 0, False)
             table = ends.table(self.stay(ends, rows), -1e4)
-            subsets = subset.log_prob(table, ends.table(stays, False))
+            if pair is None:
+                subsets = subset.log_prob(table, stays)
+            else:
+                subsets = coupled.log_prob(table, pair, ends.real, stays)
             total = total.index_add(0, ends.owner, subsets)
         result = total.new_zeros(code.shape[:2])
         result[:, :m][state.split] = total
@@ -112,6 +116,18 @@ class SplitDistribution:
     def sum(self, logits: Callable[[Tensor], Tensor]) -> Tensor:
         """Weighted sum of logits, each of one of the hidden states."""
         return torch.stack([w * logits(h) for w, h in self.hidden]).sum(0)
+
+    def couple(self, ends: Ends) -> tuple[Ends, Tensor | None]:
+        """Ends in the order in which they are drawn, and what they are to each other.
+
+        That is (r, D, D), or None if they know nothing of each other.
+        """
+        coupling, m = self.head.coupling, self.state.valid.shape[1]
+        if coupling is None:
+            return ends, None
+        ends, kinds = coupled.ordered(ends, coupled.kinship(self.state, ends))
+        graph, slot = ends.table(ends.graph, 0), m + ends.table(ends.slot, 0)
+        return ends, self.sum(lambda h: coupling(h[graph, slot], kinds))
 
     def stay(self, ends: Ends, rows: Tensor) -> Tensor:
         """(t,) logits that ends stay with the first child, given the numbers (r, g)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from graphs import subset
+from graphs import coupled, subset
 from graphs.budget import Budget, Demand
 from graphs.ends import Ends
 from refine_core.head import CodeDistribution
@@ -44,7 +44,8 @@ def draw(
     code[:, :m][state.split] = rows
     ends = Ends.of(state)
     if len(ends.row):
-        stays, kept = _ends(dist, ends, rows, noise, forced)
+        ends, pair = dist.couple(ends)
+        stays, kept = _ends(dist, ends, pair, rows, noise, forced)
         code[ends.graph, m + ends.slot, ends.side] = (~stays).long()
         share = share.index_add(0, ends.owner, kept)
     result = share.new_zeros(state.valid.shape)
@@ -84,7 +85,12 @@ def _numbers(
 
 
 def _ends(
-    dist: "SplitDistribution", ends: Ends, rows: Tensor, noise: Noise, forced: Tensor | None
+    dist: "SplitDistribution",
+    ends: Ends,
+    pair: Tensor | None,
+    rows: Tensor,
+    noise: Noise,
+    forced: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Whether ends (t,) stay with the first child; log-shares of each row of ends."""
     table = ends.table(dist.stay(ends, rows) / max(dist.temperature, 1e-3), _NEVER)
@@ -92,6 +98,12 @@ def _ends(
     edges = dist.state.real.shape[1]
     draws = noise.uniform(1, edges, 2)[ends.graph, ends.slot, ends.side]
     draws = ends.table(draws, 1.0)
+    if pair is not None:
+        want = None if forced is None else forced[ends.graph, ends.slot, ends.side]
+        demands = [None if want is None else ends.table(want == k, False) for k in (FIRST, SECOND)]
+        pair = pair / max(dist.temperature, 1e-3)
+        stays, kept = coupled.sample(table, pair, ends.real, size, draws, *demands)
+        return stays[ends.row, ends.place], kept
     if forced is None:
         stays = subset.sample(table, size, draws)
         return stays[ends.row, ends.place], table.new_zeros(len(table))

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.partition import Partition
+from graphs.relations import EXTRA, relations
 from graphs.support import Support
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
@@ -14,8 +15,8 @@ class GraphEmbed(Embed):
     """A set transformer's view of a state: no positions, no order.
 
     A cluster's token holds its counts and whether it splits next, an edge's its label and those of
-    the clusters at its ends. The attention bias depends on the distance between two tokens in the
-    graph of clusters and edges.
+    the clusters at its ends. The attention bias depends on how two tokens stand to each other in
+    the graph of clusters and edges, see `graphs.relations`.
 
     Args:
         dim: Width of the tokens.
@@ -26,6 +27,7 @@ class GraphEmbed(Embed):
         reach: Largest distance told apart; a neighbouring cluster is at 2.
         properties: Numbers of the context, e.g. a property to aim at.
         support: Whose slack is shown, if given.
+        cycles: Whether attention tells triangles.
     """
 
     def __init__(
@@ -38,16 +40,18 @@ class GraphEmbed(Embed):
         reach: int = 8,
         properties: int = 0,
         support: Support | None = None,
+        cycles: bool = False,
     ) -> None:
         super().__init__()
         self.values, self.reach, self.properties = values, reach, properties
+        self.cycles = cycles
         counts = labels + 2 * kinds + 2
         self.support = support
         self.cluster = nn.Linear(counts * (values + 1), dim)
         self.split = nn.Embedding(3, dim)
         self.label = nn.Embedding(kinds, dim)
         self.end = nn.Linear(dim, dim, bias=False)
-        self.bias = nn.Embedding(reach + 3, heads)
+        self.bias = nn.Embedding(reach + (EXTRA if cycles else 3), heads)
         nn.init.zeros_(self.bias.weight)
         self.property = nn.Sequential(
             nn.Linear(2 * max(properties, 1), dim), nn.SiLU(), nn.Linear(dim, dim)
@@ -63,14 +67,14 @@ class GraphEmbed(Embed):
         counts = torch.cat(sums, 2)
         kind = state.split.long() + (not state.started)
         cluster = self.cluster(self._digits(counts)) + self.split(kind)
-        m = cluster.shape[1]
         ends = self.end(F.gelu(cluster))
         spots = state.ends.flatten(1)[:, :, None].expand(-1, -1, ends.shape[2])
         both = ends.gather(1, spots).unflatten(1, (-1, 2)).sum(2)
         value = torch.cat([cluster, self.label(state.label) + both], 1)
         valid = torch.cat([state.valid, state.real], 1)
         level = torch.full((value.shape[1],), 1 if state.started else 2, device=value.device)
-        bias = self.bias(self._distance(state, m)).permute(0, 3, 1, 2)
+        relation = relations(state, self.reach, self.cycles)
+        bias = self.bias(relation).permute(0, 3, 1, 2)
         return Tokens(value, level, valid=valid, bias=bias)
 
     def context(self, context: Tensor | None, count: int) -> Tokens:
@@ -95,21 +99,3 @@ class GraphEmbed(Embed):
         """(b, m, counts * (values + 1)): one-hot up to `values`, and the logarithm."""
         hot = F.one_hot(counts.clamp(max=self.values - 1), self.values).float()
         return torch.cat([hot, torch.log1p(counts)[..., None]], 3).flatten(2)
-
-    def _distance(self, state: Partition, m: int) -> Tensor:
-        """(b, m + e, m + e) distances in the graph of clusters and edges, capped."""
-        count, e = state.real.shape
-        near = torch.zeros(count, m + e, m + e, device=state.real.device)
-        b, slot = torch.nonzero(state.real, as_tuple=True)
-        for side in (0, 1):
-            end = state.ends[b, slot, side]
-            near[b, end, m + slot] = near[b, m + slot, end] = 1
-        seen = torch.eye(m + e, device=near.device).expand_as(near)
-        distance = self.reach + 1 - seen.long() * (self.reach + 1)
-        for step in range(1, self.reach + 1):
-            wider = ((seen + seen @ near) > 0).float()
-            distance = torch.where((wider > 0) & (seen == 0), step, distance)
-            seen = wider
-        # Tokens with two common neighbours: edges between the same clusters, and those clusters.
-        twice = (near @ near > 1) & (distance == 2)
-        return torch.where(twice, self.reach + 2, distance)

@@ -46,6 +46,11 @@ class Ends:
         place = torch.arange(len(key), device=key.device) - (count.cumsum(0) - count)[row]
         return cls(graph, slot, side, cluster, row, place, names // kinds, names % kinds)
 
+    @property
+    def real(self) -> Tensor:
+        """(rows, D) bool, False at padding of tables."""
+        return self.table(torch.ones_like(self.place).bool(), False)
+
     def table(self, values: Tensor, fill: float) -> Tensor:
         """(rows, D) of values (t,)."""
         wide = int(self.place.max()) + 1 if len(self.place) else 0

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 
 from graphs.calls import Counter
 from graphs.data import splits
-from graphs.generic import FAMILIES
+from graphs.evaluate_generic import evaluate_generic, spaced
 from graphs.metrics.report import markdown
+from graphs.moses import moses_filters
 from graphs.partition import Parallel
 from graphs.trained import GraphModel
 from refine_core.archive import default_cache
@@ -28,6 +30,7 @@ def evaluate(
     seed: int = 0,
     parallel: Parallel | None = None,
     temperature: float | None = None,
+    held_out: int | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, float]:
     """Draw graphs and compare them with those the model was trained on and with held-out ones.
@@ -37,18 +40,21 @@ def evaluate(
 
     Args:
         model: To measure.
-        out: Folder for metrics.json, REPORT.md, and of molecules samples.smi and samples.png.
+        out: Folder for metrics.json, REPORT.md, samples.png, and of molecules samples.smi.
         count: Graphs to draw.
         seed: Of the draw.
         parallel: Clusters that split in one call; by default the model's.
         temperature: By default the model's.
+        held_out: How many of the test graphs to compare with, evenly spaced; by default all, or of
+            the families of `graphs.evaluate_generic.PROTOCOL` as many as published.
         say: Receives a line about each stage.
 
     Returns:
         The metrics of `graphs.metrics`, with `calls`, the networks' calls for a batch, and
         `cpu_ms_per_graph`, drawing and decoding, RDKit included.
     """
-    parts = splits(model.config.data, seed=model.config.seed)
+    # What is novel is not in the training set, even if only a part of it was learnt from.
+    parts = splits(replace(model.config.data, subset=None), seed=model.config.seed)
     say(f"drawing {count} graphs")
     with Counter(model) as counter:
         started = time.process_time()
@@ -60,16 +66,9 @@ def evaluate(
     report: dict[str, float] = {"calls": counter.a_batch(count, BATCH)}
     report["cpu_ms_per_graph"] = 1000 * seconds / count
     if model.is_molecular:
-        report |= _molecules(model, graphs, smiles, parts, out, say)
+        report |= _molecules(model, graphs, smiles, parts, out, held_out, say)
     else:
-        from graphs.metrics.generic import VALID, evaluate_graphs
-
-        def batch(store: Any) -> Any:
-            return store[torch.arange(len(store))][0]
-
-        source: Any = model.config.data.source
-        kind = source if source in FAMILIES and source in VALID else None
-        report |= evaluate_graphs(graphs, batch(parts.train), batch(parts.test), kind, say=say)
+        report |= evaluate_generic(model, graphs, parts, out, held_out, say)
     # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
     plain = {name: None if math.isnan(value) else value for name, value in report.items()}
     write_json(out / "metrics.json", plain)
@@ -83,6 +82,7 @@ def _molecules(
     smiles: list[str | None],
     parts: Any,
     out: Path,
+    held_out: int | None,
     say: Callable[[str], None],
 ) -> dict[str, float]:
     from graphs.chem import corrected
@@ -91,9 +91,9 @@ def _molecules(
     from graphs.metrics.stability import stability
 
     train = parts.train.text(torch.arange(len(parts.train)))
-    test = parts.test.text(torch.arange(len(parts.test)))
+    test = parts.test.text(spaced(len(parts.test), held_out))
     cache = default_cache() / "graphs"
-    report = evaluate_molecules(smiles, train, test, cache=cache, say=say)
+    report = evaluate_molecules(smiles, train, test, filters=_filters(model), cache=cache, say=say)
     report |= stability(graphs, model.vocabulary)
     say("correcting valencies")
     repaired = corrected(graphs, model.vocabulary)
@@ -106,3 +106,8 @@ def _molecules(
     write_text(out / "samples.smi", "\n".join(found) + "\n")
     draw_grid(found[:40], out / "samples.png")
     return report
+
+
+def _filters(model: GraphModel) -> list[str] | None:
+    """Those that the training molecules passed, if they are known."""
+    return moses_filters() if model.config.data.source == "moses" else None

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import zlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.spool import Texts
 from refine_core.errors import InputError, suggest
 
 Column = NDArray[np.float32]
@@ -26,8 +28,8 @@ class Records:
         columns: Name -> (n,) float32, NaN where a value is missing; only numeric columns.
     """
 
-    numbers: list[int]
-    texts: list[str]
+    numbers: Sequence[int]
+    texts: Sequence[str]
     columns: dict[str, Column] = field(default_factory=dict)
 
 
@@ -67,9 +69,12 @@ def read_records(path: Path, column: str = "smiles") -> Records:
 
 def _smi(file: IO[str], column: str, path: Path) -> Records:
     """Read the first word of every line."""
-    lines = [(number, line.split(None, 1)) for number, line in enumerate(file, start=1)]
-    kept = [(number, words[0]) for number, words in lines if words]
-    return Records([number for number, _ in kept], [text for _, text in kept])
+    numbers, texts = array("q"), Texts()
+    for number, line in enumerate(file, start=1):
+        if words := line.split(None, 1):
+            numbers.append(number)
+            texts.append(words[0])
+    return Records(numbers, texts)
 
 
 def _csv(file: IO[str], column: str, path: Path) -> Records:
@@ -77,14 +82,20 @@ def _csv(file: IO[str], column: str, path: Path) -> Records:
     reader = csv.reader(file, delimiter="\t" if ".tsv" in path.suffixes else ",")
     header = [name.strip() for name in next(reader, [])]
     place = _place(header, column, path)
-    numbers, rows = [], []
+    numbers, texts = array("q"), Texts()
+    fields = {name: (i, array("d")) for i, name in enumerate(header) if i != place}
     for row in reader:
         if row:
             numbers.append(reader.line_num)
-            rows.append(row + [""] * (len(header) - len(row)))
-    others = {name: i for i, name in enumerate(header) if i != place}
-    fields = {name: [row[i] for row in rows] for name, i in others.items()}
-    return Records(numbers, [row[place] for row in rows], _numeric(fields))
+            texts.append(row[place] if place < len(row) else "")
+            for name, (i, values) in list(fields.items()):
+                try:
+                    values.append(float(row[i] if i < len(row) and row[i] else "nan"))
+                except ValueError:
+                    del fields[name]  # not a numeric column
+    columns = {name: np.array(values, np.float32) for name, (_, values) in fields.items()}
+    known = {name: values for name, values in columns.items() if not np.isnan(values).all()}
+    return Records(numbers, texts, known)
 
 
 def _place(header: Sequence[str], column: str, path: Path) -> int:
@@ -102,7 +113,7 @@ def _place(header: Sequence[str], column: str, path: Path) -> int:
 
 def _sdf(file: IO[str], column: str, path: Path) -> Records:
     """Read mol blocks and their data fields."""
-    texts: list[str] = []
+    texts = Texts()
     values: list[dict[str, str]] = []
     for record in _blocks(file):
         block, end, rest = record.partition("M  END")

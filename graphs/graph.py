@@ -1,5 +1,6 @@
 """Graphs as padded batches of labels, and what the labels mean."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,16 @@ class Vocabulary:
         for kind, names in (("node", self.nodes), ("edge", self.edges)):
             if not names or len(set(names)) < len(names):
                 raise InputError(f"A vocabulary needs distinct {kind} labels, found {names}.")
+
+    @property
+    def molecular(self) -> bool:
+        """Whether the names are those of atoms and bonds, as `graphs.chem` gives them.
+
+        >>> Vocabulary(("C", "N+1"), ("SINGLE",)).molecular, Vocabulary(("red",)).molecular
+        (True, False)
+        """
+        atoms = all(re.fullmatch(r"[A-Z][a-z]?H?([+-]\d+)?", name) for name in self.nodes)
+        return atoms and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
 
 
 @dataclass(frozen=True)

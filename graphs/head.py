@@ -3,12 +3,14 @@
 The numbers of one cluster's code depend on each other, so they are drawn one after the other by a
 small network behind the transformer (as RQ-Transformer draws the digits of a residual code, Lee
 et al., arXiv 2203.01941), within the bounds of `graphs.budget`. Which edges stay with the first
-child is then a random subset of the number drawn (`graphs.subset`).
+child is then a random subset of the number drawn (`graphs.subset`), or one whose members know of
+each other (`graphs.coupled`).
 """
 
 import torch
 from torch import Tensor, nn
 
+from graphs.coupled import Coupling
 from graphs.distribution import SplitDistribution
 from graphs.partition import Partition
 from graphs.support import Support
@@ -23,10 +25,17 @@ class SplitHead(nn.Module):
         values: Values of a number.
         connected: Whether all graphs are.
         support: Splits outside of it are drawn again; None allows all.
+        coupled: Whether the edges of a cluster know of each other.
     """
 
     def __init__(
-        self, dim: int, digits: int, values: int, connected: bool, support: Support | None = None
+        self,
+        dim: int,
+        digits: int,
+        values: int,
+        connected: bool,
+        support: Support | None = None,
+        coupled: bool = False,
     ) -> None:
         super().__init__()
         self.support = support
@@ -40,6 +49,7 @@ class SplitHead(nn.Module):
         self.edge = nn.Linear(dim, dim)
         self.owner = nn.Linear(dim, dim, bias=False)
         self.stay = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
+        self.coupling = Coupling(dim) if coupled else None
 
     def forward(
         self, hidden: Tensor, state: Partition, k: int, valid: Tensor | None = None

@@ -73,7 +73,9 @@ def build(
             )
         other = {"masked": masked, "latent": latent}[config.kind]
         return other(config, vocabulary, sizes, support)
-    tokens = ContractionTokenizer(vocabulary, tuple(limits), config.parallel, connected)
+    tokens = ContractionTokenizer(
+        vocabulary, tuple(limits), config.parallel, connected, config.matching
+    )
     transformer = Transformer(
         config.dim,
         config.depth,
@@ -93,9 +95,17 @@ def build(
             reach=config.reach,
             properties=properties,
             support=support,
+            cycles=config.cycles,
         ),
         transformer,
-        SplitHead(config.dim, tokens.digits(0), tokens.digit_values(0), connected, support),
+        SplitHead(
+            config.dim,
+            tokens.digits(0),
+            tokens.digit_values(0),
+            connected,
+            support,
+            config.coupled,
+        ),
     )
     if not properties:
         return Refiner(*parts)

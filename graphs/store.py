@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from graphs.graph import GraphBatch, Vocabulary
+from graphs.spool import write_safetensors
 from refine_core.errors import InputError
 from refine_core.files import atomic_write
 
@@ -173,9 +173,8 @@ def save(store: GraphStore, path: Path) -> None:
     named |= {name: array for name, array in vars(store.arrays).items() if array is not None}
     vocabulary = {"nodes": store.vocabulary.nodes, "edges": store.vocabulary.edges}
     metadata = {"vocabulary": json.dumps(vocabulary), "report": json.dumps(dict(store.report))}
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in named.items()}
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        write_safetensors(temporary, named, metadata)
 
 
 def load(path: Path) -> GraphStore:

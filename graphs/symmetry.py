@@ -53,7 +53,8 @@ class LogProb(nn.Module):
         """Log-probabilities (b,), large and negative where a graph is larger than any known."""
         noise = Noise(0, torch.arange(len(graphs)))
         labels, kinds, parallel = self.tokens.labels, self.tokens.kinds, self.tokens.parallel
-        trace = self.tokens.trace(walk(graphs, noise, labels, kinds, parallel, name))
+        matching = self.tokens.matching
+        trace = self.tokens.trace(walk(graphs, noise, labels, kinds, parallel, name, matching))
         given = self.refiner.distributions(trace.states[:-1])
         each = [d.log_prob(code) for d, code in zip(given, trace.codes, strict=True)]
         return torch.stack(each).sum(0).nan_to_num(neginf=-1e4)

@@ -15,6 +15,7 @@ from torch import Tensor
 from graphs.graph import GraphBatch, Vocabulary
 from graphs.partition import Parallel, Partition, choose
 from graphs.split import divide
+from graphs.tree import Matching
 from graphs.walk import Walk, walk
 from refine_core.noise import Noise
 from refine_core.quantized import Quantized
@@ -31,6 +32,7 @@ class ContractionTokenizer(Tokenizer):
         limits: Largest count of nodes of each label, then of edges of each label, in a graph.
         parallel: Which clusters split at once, see `graphs.partition.choose`.
         connected: Whether all graphs are.
+        matching: What is contracted first, see `graphs.tree.contract`.
     """
 
     def __init__(
@@ -39,11 +41,12 @@ class ContractionTokenizer(Tokenizer):
         limits: tuple[int, ...],
         parallel: Parallel = "independent",
         connected: bool = True,
+        matching: Matching = "random",
     ) -> None:
         super().__init__()
         self.limit: Tensor
         self.vocabulary, self.limits = vocabulary, limits
-        self.parallel, self.connected = parallel, connected
+        self.parallel, self.connected, self.matching = parallel, connected, matching
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1), "markov")
         self.register_buffer("limit", torch.tensor(limits), persistent=False)
@@ -51,7 +54,7 @@ class ContractionTokenizer(Tokenizer):
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Walk:
         """A random walk down a random contraction tree."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return walk(x, noise, self.labels, self.kinds, self.parallel)
+        return walk(x, noise, self.labels, self.kinds, self.parallel, matching=self.matching)
 
     def start(self, count: int, noise: Noise | None = None) -> Partition:
         """One cluster, of which only the limits are known."""

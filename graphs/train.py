@@ -20,6 +20,7 @@ from refine_core.runs import Run
 from refine_core.training import fit
 
 JUDGED = 512  # validation graphs, and samples, that each epoch is judged by
+JUDGED_NODES = 9 * JUDGED  # fewer if they are larger
 
 
 def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = False) -> GraphModel:
@@ -61,7 +62,8 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
         )
 
     def validate(module: nn.Module) -> dict[str, float]:
-        index = torch.arange(min(JUDGED, len(held)))
+        few = max(1, JUDGED_NODES // int(held.store.sizes.float().mean().clamp(min=9)))
+        index = torch.arange(min(few, len(held)))
         held_out = held[index]
         assert isinstance(module, Refiner)
 

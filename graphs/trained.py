@@ -63,7 +63,7 @@ class GraphModel:
     @property
     def is_molecular(self) -> bool:
         """Whether its graphs are molecules."""
-        return self.vocabulary.nodes != ("",)
+        return self.vocabulary.molecular
 
     @torch.no_grad()
     def sample(

@@ -7,12 +7,15 @@ is equivariant, and with exchangeable numbers exchangeable.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.graph import GraphBatch
+
+Matching = Literal["random", "dense"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Tree:
     root: Tensor
 
 
-def contract(graphs: GraphBatch, name: Tensor) -> Tree:
+def contract(graphs: GraphBatch, name: Tensor, matching: Matching = "random") -> Tree:
     """Draw one tree per graph.
 
     Components of a disconnected graph are merged last, as if joined.
@@ -38,6 +41,7 @@ def contract(graphs: GraphBatch, name: Tensor) -> Tree:
     Args:
         graphs: b graphs, each of at least one node.
         name: (b, n) numbers in [0, 1), independent and uniform.
+        matching: Which neighbour a cluster prefers, see `_cost`.
     """
     count, n = graphs.nodes.shape
     place = torch.arange(n, device=name.device)
@@ -46,12 +50,13 @@ def contract(graphs: GraphBatch, name: Tensor) -> Tree:
     children = place.new_full((count, 2 * n - 1, 2), -1)
     led = place.expand(count, n).clone()  # tree node of the cluster that node i leads
     made = place.new_full((count,), n)
-    alive, size, joined = graphs.valid.clone(), graphs.valid.long(), graphs.edges > 0
+    alive, size = graphs.valid.clone(), graphs.valid.long()
+    weight = (graphs.edges > 0).float()
     name = name.double().clone()
     for step in range(n):
         if not bool((alive.sum(1) > 1).any()):
             break
-        partner = _matching(joined, alive, size, name, step)
+        partner = _matching(weight, alive, size, name, step, matching)
         first = partner > place
         b, i = torch.nonzero(first, as_tuple=True)
         j = partner[b, i]
@@ -65,27 +70,49 @@ def contract(graphs: GraphBatch, name: Tensor) -> Tree:
         leader = place.expand(count, n).clone()
         leader[b, j] = i
         merge = F.one_hot(leader, n).float()
-        joined = merge.transpose(1, 2) @ joined.float() @ merge > 0
+        weight = merge.transpose(1, 2) @ weight @ merge
     single = graphs.valid.long().argmax(1)
     return Tree(children, members, torch.where(made > n, made - 1, single))
 
 
-def _matching(joined: Tensor, alive: Tensor, size: Tensor, name: Tensor, step: int) -> Tensor:
+def _matching(
+    weight: Tensor, alive: Tensor, size: Tensor, name: Tensor, step: int, matching: Matching
+) -> Tensor:
     """(b, n) partner of each cluster in a random matching, -1 for none.
 
-    Two clusters are matched where each is the other's first choice: of its neighbours those with
-    which it makes the smallest cluster, and of these a random one.
+    Two clusters are matched where each is the other's first choice.
     """
-    n = joined.shape[1]
+    n = weight.shape[1]
     both = (alive[:, :, None] & alive[:, None, :]) & ~torch.eye(
         n, dtype=torch.bool, device=name.device
     )
-    joined = joined & both
+    joined = (weight > 0) & both
     # Where nothing is joined any more, anything may be.
     joined = torch.where(joined.flatten(1).any(1)[:, None, None], joined, both)
     # A number for every pair and step, of the fractional part of a large multiple of its names.
     pair = (name[:, :, None] + name[:, None]) * (4e5 + 1e5 * step) % 1
-    cost = (size[:, :, None] + size[:, None, :] + pair).masked_fill(~joined, torch.inf)
+    cost = _cost(weight * both, size.double(), pair, matching).masked_fill(~joined, torch.inf)
     best = cost.argmin(2)
     mutual = best.gather(1, best) == torch.arange(n, device=best.device)
     return torch.where(mutual & joined.any(2), best, -1)
+
+
+def _cost(weight: Tensor, size: Tensor, pair: Tensor, matching: Matching) -> Tensor:
+    """(b, n, n) what a cluster minimises over its neighbours.
+
+    "random": the size of the cluster that they make, ties at random. "dense": its square over the
+    share of possible ways between the two that exist, ways of one edge and of two; clusters grow
+    compact, and stay inside communities.
+
+    Args:
+        weight: (b, n, n) edges between clusters, 0 on the diagonal.
+        size: (b, n) float64 nodes of each.
+        pair: (b, n, n) float64 in [0, 1), symmetric and random.
+        matching: Which of the two.
+    """
+    total = size[:, :, None] + size[:, None]
+    if matching == "random":
+        return total + pair
+    ways = (weight + weight @ weight).double() + 1e-9
+    # Rounding must not break the symmetry of ties; noise does, if only a little.
+    return total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)

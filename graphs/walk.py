@@ -9,7 +9,7 @@ from torch import Tensor
 from graphs.edges import Edges, pair_counts
 from graphs.graph import GraphBatch
 from graphs.partition import Parallel, choose
-from graphs.tree import Tree, contract
+from graphs.tree import Matching, Tree, contract
 from refine_core.noise import Noise
 
 
@@ -46,6 +46,7 @@ def walk(
     kinds: int,
     parallel: Parallel,
     name: Tensor | None = None,
+    matching: Matching = "random",
 ) -> Walk:
     """Draw a tree and the order in which its clusters split; write down the codes.
 
@@ -56,9 +57,10 @@ def walk(
         kinds: Count O of edge labels.
         parallel: See `graphs.partition.choose`.
         name: (b, n) numbers that break the nodes' symmetry; by default drawn from `noise`.
+        matching: See `graphs.tree.contract`.
     """
     name = noise.uniform(0, graphs.nodes.shape[1]) if name is None else name
-    tree, edges = contract(graphs, name), Edges.of(graphs)
+    tree, edges = contract(graphs, name, matching), Edges.of(graphs)
     # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
     nodes = tree.members.float() @ F.one_hot(graphs.nodes, labels).float()
     ends = [_pick(tree.members, edges.ends[:, :, side]) for side in (0, 1)]
@@ -67,7 +69,7 @@ def walk(
     sums = torch.cat([nodes, inner], 2).long()
     children = _ordered(tree, sums, name, labels)
     steps = _descend(tree, children, edges, sums[:, :, :labels].sum(2), noise, parallel)
-    edges = _revealed(tree, children, steps, edges)
+    edges = _revealed(tree, children, steps, edges, name)
     whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
     codes = [F.pad(whole, (0, 2 * kinds))]
     codes += [_code(tree, children, sums, edges, step, kinds) for step in steps]
@@ -130,11 +132,13 @@ def _moves(tree: Tree, both: Tensor, split: Tensor, place: Tensor) -> Tensor:
     return inside & split.gather(1, place)
 
 
-def _revealed(tree: Tree, children: Tensor, steps: list[_Step], edges: Edges) -> Edges:
+def _revealed(
+    tree: Tree, children: Tensor, steps: list[_Step], edges: Edges, name: Tensor
+) -> Edges:
     """Edges in the order and direction in which `divide` meets them.
 
-    By the scale whose split parts their ends, then by the cluster split, then by label; the end in
-    the first child comes first.
+    By the scale whose split parts their ends, then by the cluster split, then by label, then at
+    random; the end in the first child comes first.
     """
     never = torch.iinfo(torch.int64).max
     key = torch.full_like(edges.label, never)
@@ -149,7 +153,9 @@ def _revealed(tree: Tree, children: Tensor, steps: list[_Step], edges: Edges) ->
         second = _moves(tree, both, step.split, step.place).gather(1, edges.ends[:, :, 0])
         turned = turned | (met & second)
     ends = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
-    order = key.argsort(dim=1, stable=True)
+    lot = edges.at(name.double()).sum(2) * 7919 % 1
+    order = lot.argsort(dim=1)
+    order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
     ends = ends.gather(1, order[:, :, None].expand_as(ends))
     return Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
 

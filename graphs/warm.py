@@ -1,6 +1,7 @@
 """Starting a training from the weights of another model."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,7 +12,18 @@ from graphs.trained import KIND, SHIPPED
 from refine_core import checkpoint
 from refine_core.refiner import Refiner
 
+VALUES = 16  # of a count, see `graphs.embed.GraphEmbed`
 ENTRY = "embed.property.0.weight"  # (d, 2p): from p values, then from whether they are known
+
+# Tensors with a row for each label, and which labels.
+LABELLED_ROWS = {
+    "embed.cluster.weight": "counts",
+    "embed.label.weight": "edges",
+    "head.place": "digits",
+    "head.past": "digits",
+    "head.out": "digits",
+    "head.out_bias": "digits",
+}
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +34,8 @@ def start_from(
     """Take the weights of a trained model where names and shapes agree.
 
     Weights from properties that the other model did not have start at zero, so the model equals
-    the other one, whatever properties it is told, until it has learnt.
+    the other one, whatever properties it is told, until it has learnt. Weights of labels go to
+    labels of the same name, and of counts, as far as both models count; others start anew.
 
     Args:
         refiner: Changed in place.
@@ -37,12 +50,14 @@ def start_from(
     own, given = refiner.state_dict(), dict(saved.tensors)
     if ENTRY in own and ENTRY in given:
         given[ENTRY] = _columns(own[ENTRY], given[ENTRY], names, saved.meta["properties"]["names"])
+    theirs = Vocabulary(**saved.meta["vocabulary"])
+    given |= _relabelled(own, given, vocabulary, theirs)
     taken = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
     refiner.load_state_dict({**own, **taken})
     if left := sorted(own.keys() - taken.keys()):
         log.warning("start_from %s: %d of %d tensors do not fit", name, len(left), len(own))
-    if Vocabulary(**saved.meta["vocabulary"]) != vocabulary:
-        log.warning("start_from %s: its labels are others, so its weights mean less", name)
+    if new := [label for label in vocabulary.nodes if label not in theirs.nodes]:
+        log.warning("start_from %s: it knows nothing of %s", name, ", ".join(new))
 
 
 def _columns(own: Tensor, given: Tensor, names: tuple[str, ...], known: list[str]) -> Tensor:
@@ -53,3 +68,51 @@ def _columns(own: Tensor, given: Tensor, names: tuple[str, ...], known: list[str
             for offset, theirs in ((0, 0), (len(names), len(known))):
                 result[:, offset + place] = given[:, theirs + known.index(name)]
     return result
+
+
+def _relabelled(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor], ours: Vocabulary, theirs: Vocabulary
+) -> dict[str, Tensor]:
+    """Their tensors that have a row for each label, with our rows."""
+    here, there = _rows(ours), _rows(theirs)
+    result = {}
+    for name in LABELLED_ROWS.keys() & own.keys() & given.keys():
+        kind = LABELLED_ROWS[name]
+        after, before = (_by_row(tensor[name], name) for tensor in (own, given))
+        if after.ndim != before.ndim or len(after) != len(here[kind]):
+            continue
+        after = after.clone()
+        for place, row in enumerate(here[kind]):
+            if row in there[kind]:
+                found = before[there[kind].index(row)]
+                both = tuple(map(slice, map(min, after.shape[1:], found.shape)))
+                after[place][both] = found[both]
+        result[name] = _by_row(after, name, back=True)
+    return result
+
+
+def _by_row(tensor: Tensor, name: str, back: bool = False) -> Tensor:
+    """A tensor with its labels first; of the clusters' features (d, counts * values), taken apart.
+
+    There are 17 values of each count, see `graphs.embed`.
+    """
+    if name != "embed.cluster.weight":
+        return tensor
+    if back:
+        return tensor.transpose(0, 1).flatten(1)
+    rows: Tensor = tensor.unflatten(1, (-1, VALUES + 1)).transpose(0, 1)
+    return rows
+
+
+def _rows(vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
+    """What the rows of labelled tensors stand for."""
+    nodes = [("node", label) for label in vocabulary.nodes]
+
+    def edges(where: str) -> list[tuple[str, str]]:
+        return [(where, label) for label in vocabulary.edges]
+
+    return {
+        "counts": [*nodes, *edges("inner"), *edges("outer"), ("size", ""), ("slack", "")],
+        "digits": [*nodes, *edges("inner"), *edges("join"), *edges("outer")],
+        "edges": edges("edge"),
+    }

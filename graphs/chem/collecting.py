@@ -1,4 +1,4 @@
-"""Many molecules as one store of graphs."""
+"""Many molecules as one store of graphs, which grows on disk while they are read."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from graphs.chem.labels import BONDS, atom_name
 from graphs.chem.parallel import Chunk, parse_all
 from graphs.chem.reading import Reading
 from graphs.graph import GraphBatch, Vocabulary
+from graphs.spool import Spool, Texts
 from graphs.store import GraphStore, Ragged, starts
 from refine_core.errors import InputError
 from refine_core.progress import Progress
@@ -44,54 +45,81 @@ def collect_molecules(
         workers: Processes; one for each core when not given.
         quiet: Whether to show no progress.
     """
-    chunks: list[Chunk] = []
-    kept: list[NDArray[Any]] = []
+    growing = _Growing(reading)
     skipped: list[tuple[int, str]] = []
     dropped: Counter[str] = Counter()
     with Progress("reading molecules", len(texts), quiet=quiet) as progress:
         for first, chunk in parse_all(texts, reading, workers):
-            chunks.append(chunk)
-            kept.append(first + chunk.kept)
+            growing.add(first, chunk)
             skipped += [(first + place, reason) for place, reason in chunk.skipped]
             dropped += chunk.dropped
             progress.update(first + len(chunk.kept) + len(chunk.skipped))
-    report = {"kept": sum(map(len, kept)), "skipped": len(skipped), "dropped": dict(dropped)}
-    vocabulary = reading.vocabulary or _vocabulary(chunks)
-    store = GraphStore(_arrays(chunks, vocabulary), vocabulary, report=report)
-    return Collected(store, np.concatenate([*kept, np.zeros(0, np.int64)]), skipped)
+    kept = np.array(growing.kept.array())
+    report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
+    vocabulary = reading.vocabulary or growing.vocabulary()
+    store = GraphStore(growing.arrays(vocabulary), vocabulary, report=report)
+    return Collected(store, kept, skipped)
 
 
-def _vocabulary(chunks: Sequence[Chunk]) -> Vocabulary:
-    """The labels that occur: neutral atoms first, by element; bonds by order."""
-    atoms = sorted({int(atom) for chunk in chunks for atom in np.unique(chunk.atoms)})
-    bonds = sorted({int(bond) for chunk in chunks for bond in np.unique(chunk.bonds)})
-    names = tuple(atom_name(atom) for atom in atoms)
-    # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
-    return Vocabulary(names or ("C",), tuple(BONDS[bond - 1] for bond in bonds) or BONDS[:1])
+class _Growing:
+    """The flat arrays of molecules, in the order in which they come.
+
+    Args:
+        reading: Bounds what the arrays hold.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self.kept, self.texts = Spool(np.int64), Texts()
+        self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
+        # Labels as they come; they are known in their order only when all have come.
+        self.atoms, self.bonds = Spool(np.uint16), Spool(np.uint8)
+        self.ends = Spool(np.min_scalar_type(max(reading.limit, 1) - 1))
+        self.numbers: dict[int, int] = {}
+        self.orders: set[int] = set()
+
+    def add(self, first: int, chunk: Chunk) -> None:
+        """Append the graphs of a chunk whose first text is number `first`."""
+        found, inverse = np.unique(chunk.atoms, return_inverse=True)
+        places = [self.numbers.setdefault(int(atom), len(self.numbers)) for atom in found]
+        self.atoms.extend(np.array(places, np.int64)[inverse])
+        self.orders |= set(np.unique(chunk.bonds).tolist())
+        self.kept.extend(first + chunk.kept)
+        self.sizes.extend(chunk.atom_count)
+        self.counts.extend(chunk.bond_count)
+        self.ends.extend(chunk.ends)
+        self.bonds.extend(chunk.bonds)
+        for text in chunk.smiles:
+            self.texts.append(text)
+
+    def vocabulary(self) -> Vocabulary:
+        """The labels that occur: neutral atoms first, by element; bonds by order."""
+        names = tuple(atom_name(atom) for atom in sorted(self.numbers))
+        # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
+        bonds = tuple(BONDS[bond - 1] for bond in sorted(self.orders))
+        return Vocabulary(names or ("C",), bonds or BONDS[:1])
+
+    def arrays(self, vocabulary: Vocabulary) -> Ragged:
+        """The graphs, with labels of the vocabulary."""
+        labels = [vocabulary.nodes.index(atom_name(atom)) for atom in self.numbers]
+        orders = [vocabulary.edges.index(b) + 1 if b in vocabulary.edges else 0 for b in BONDS]
+        text_start, text = self.texts.flat()
+        return Ragged(
+            node_start=starts(self.sizes.array()),
+            nodes=_renamed(self.atoms, labels, np.min_scalar_type(len(vocabulary.nodes))),
+            edge_start=starts(self.counts.array()),
+            ends=self.ends.array().reshape(-1, 2),
+            edges=_renamed(self.bonds, [0, *orders], np.uint8),
+            text_start=text_start,
+            text=text,
+        )
 
 
-def _arrays(chunks: Sequence[Chunk], vocabulary: Vocabulary) -> Ragged:
-    """Join the chunks, with labels of the vocabulary."""
-    atoms = _joined([chunk.atoms for chunk in chunks], np.uint32)
-    numbers, inverse = np.unique(atoms, return_inverse=True)
-    label = np.array([vocabulary.nodes.index(atom_name(int(number))) for number in numbers], int)
-    bond = np.array([vocabulary.edges.index(b) + 1 if b in vocabulary.edges else 0 for b in BONDS])
-    texts = [smiles.encode() for chunk in chunks for smiles in chunk.smiles]
-    ends = _joined([chunk.ends for chunk in chunks], np.int32).reshape(-1, 2)
-    return Ragged(
-        node_start=starts(_joined([chunk.atom_count for chunk in chunks], np.int64)),
-        nodes=label[inverse].astype(np.min_scalar_type(len(vocabulary.nodes))),
-        edge_start=starts(_joined([chunk.bond_count for chunk in chunks], np.int64)),
-        ends=ends.astype(np.min_scalar_type(int(ends.max(initial=0)))),
-        edges=bond[_joined([chunk.bonds for chunk in chunks], np.uint8) - 1].astype(np.uint8),
-        text_start=starts([len(text) for text in texts]),
-        text=np.frombuffer(bytearray(b"".join(texts)), np.uint8),
-    )
-
-
-def _joined(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
-    """Concatenate, where there may be nothing to concatenate."""
-    return np.concatenate(parts) if parts else np.zeros(0, dtype)
+def _renamed(spool: Spool, names: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Items of a spool by their new names, a million at a time."""
+    table, result, old = np.array(names, np.int64), Spool(dtype), spool.array()
+    for start in range(0, len(old), 10**6):
+        result.extend(table[old[start : start + 10**6]])
+    return result.array()
 
 
 def reading_for(vocabulary: Vocabulary, limit: int = 200) -> Reading:

@@ -13,6 +13,7 @@ import torch
 from graphs import columns, trained
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
 from graphs.data import Properties, WithProperties, splits
+from graphs.graph import Vocabulary
 from graphs.model import PropertyRefiner, build
 from graphs.train import train
 from graphs.trained import GraphModel
@@ -168,6 +169,31 @@ def test_a_warm_start_equals_the_old_model(
             before = old.refiner.code_log_prob(batch, context, Noise(0, index))
             after = new.eval().code_log_prob(batch, values, Noise(0, index))
         assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_a_warm_start_gives_weights_to_labels_of_the_same_name(
+    models: tuple[GraphModel, GraphModel], tmp_path: Path
+) -> None:
+    old = models[0]
+    old.save(tmp_path / "old.safetensors", half=False)
+    vocabulary = Vocabulary(("S", *reversed(old.vocabulary.nodes)), old.vocabulary.edges)
+    kinds, labels = len(vocabulary.edges), len(old.vocabulary.nodes)
+    most = (3, *reversed(old.limits[:labels]), *(40 for _ in range(kinds)))
+    new = build(old.config.model, vocabulary, most, properties=0, support=old.support)
+    fresh = new.state_dict()["head.out_bias"].clone()
+    start_from(new, tmp_path / "old.safetensors", (), vocabulary)
+    ours, theirs = new.state_dict(), old.refiner.state_dict()
+    assert torch.equal(ours["head.place"][1 : 1 + labels].flip(0), theirs["head.place"][:labels])
+    assert torch.equal(ours["head.place"][1 + labels :], theirs["head.place"][labels:])
+    known = theirs["head.out_bias"].shape[1]
+    assert torch.equal(
+        ours["head.out_bias"][1 + labels :, :known], theirs["head.out_bias"][labels:]
+    )
+    assert torch.equal(ours["head.out_bias"][0], fresh[0])
+    assert torch.equal(ours["head.out_bias"][:, known:], fresh[:, known:])
+    apart = [x["embed.cluster.weight"].unflatten(1, (-1, 17)) for x in (ours, theirs)]
+    assert torch.equal(apart[0][:, 1 : 1 + labels].flip(1), apart[1][:, :labels])
+    assert torch.equal(apart[0][:, 1 + labels :], apart[1][:, labels:])
 
 
 def test_training_starts_there(

@@ -1,5 +1,6 @@
 import csv
 import gzip
+import hashlib
 import io
 import subprocess
 import zipfile
@@ -224,11 +225,14 @@ def test_moses_splits_share_the_vocabulary_of_training(
             parts.writestr(f"moses/dataset/data/{name}.csv.gz", packed.getvalue())
             (tmp_path / name).write_bytes(packed.getvalue())
             files[f"{name}.csv.gz"] = sha256(tmp_path / name)
+        parts.writestr("moses/metrics/mcf.csv", "names,smarts\nMCF1,C=N\n")
+        files["mcf.csv"] = hashlib.sha256(b"names,smarts\nMCF1,C=N\n").hexdigest()
     stand_in(monkeypatch, moses_module, archive, files)
     monkeypatch.setattr(sources, "MOSES_VALIDATION", 100)
     data = moses(cache=tmp_path / "cache", quiet=True)
     assert (len(data.train), len(data.validation)) == (300, 100)
     assert texts(data.test) == ["CC"]  # nitrogen is not in the training set
+    assert moses_module.moses_filters(tmp_path / "cache") == ["C=N"]
     assert data.test_scaffolds is not None and texts(data.test_scaffolds) == ["CCC"]
     assert data.test.vocabulary == data.train.vocabulary == Vocabulary(("C", "O"), ("SINGLE",))
 

@@ -1,5 +1,7 @@
 """Small random graphs and a small refiner, for laws."""
 
+from typing import Any
+
 import networkx as nx
 import torch
 from torch import Tensor
@@ -52,9 +54,12 @@ def same(a: "nx.Graph[int]", b: "nx.Graph[int]") -> bool:
     return nx.is_isomorphic(a, b, node_match=alike, edge_match=alike)
 
 
-def refiner(parallel: Parallel = "independent", *, connected: bool = True) -> Refiner:
+def refiner(
+    parallel: Parallel = "independent", *, connected: bool = True, **options: Any
+) -> Refiner:
+    """Options as of `ModelConfig`."""
     torch.manual_seed(0)
-    config = ModelConfig(dim=16, depth=2, heads=2, parallel=parallel)
+    config = ModelConfig(dim=16, depth=2, heads=2, parallel=parallel, **options)
     model = build(config, VOCABULARY, LIMITS, connected=connected)
     for parameter in model.parameters():  # gates of zero would hide most of the network
         parameter.data.add_(0.05 * torch.randn(parameter.shape))

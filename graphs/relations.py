@@ -1,0 +1,82 @@
+"""How tokens stand to each other in the graph of clusters and edges.
+
+Every cluster and every edge between clusters is a token; an edge is a neighbour of the two
+clusters at its ends. All relations follow from those between clusters, of which there are far
+fewer than tokens.
+"""
+
+import torch
+from torch import Tensor
+
+from graphs.partition import Partition
+
+TWICE, TRIANGLE, ACROSS, SHARED = 2, 3, 4, 5  # names of relations, counted from `reach`
+EXTRA = 6  # distances and names of relations beyond `reach`
+
+
+def relations(state: Partition, reach: int, cycles: bool = False) -> Tensor:
+    """(b, m + e, m + e) int64, the relation of tokens.
+
+    0 to `reach` is a distance, `reach + 1` a larger one, `reach + TWICE` that of tokens at
+    distance 2 with two common neighbours: edges between the same clusters, and those clusters.
+    With `cycles`, `reach + TRIANGLE` that of edges that share one end while their other ends are
+    joined, `reach + ACROSS` of a cluster and an edge both of whose ends it is joined to, and
+    `reach + SHARED` of clusters joined by one edge that have a common neighbour.
+
+    Args:
+        state: b graphs of m clusters and e edges.
+        reach: Largest distance told apart.
+        cycles: Whether to tell triangles.
+    """
+    counts = state.edge_counts
+    joined = counts > 0
+    hops = _hops(joined, reach // 2 + 1)
+    far = reach + 1
+    among = (2 * hops).clamp(max=far)
+    among = torch.where(counts > 1, reach + TWICE, among)
+    first, second = state.ends.unbind(2)
+    from_first, from_second = _rows(hops, first), _rows(hops, second)
+    across = (1 + 2 * torch.minimum(from_first, from_second)).clamp(max=far)  # (b, e, m)
+    same = [(x[:, :, None] == y[:, None]) for x in (first, second) for y in (first, second)]
+    between = [
+        _columns(rows, end) for rows in (from_first, from_second) for end in (first, second)
+    ]
+    nearest = torch.minimum(
+        torch.minimum(between[0], between[1]), torch.minimum(between[2], between[3])
+    )
+    gap = (2 + 2 * nearest).clamp(max=far)  # (b, e, e)
+    parallel = (same[0] & same[3]) | (same[1] & same[2])
+    gap = torch.where(parallel, reach + TWICE, gap)
+    if cycles:
+        third = (joined.float() @ joined.float() > 0) & (counts == 1)
+        among = torch.where(third, reach + SHARED, among)
+        across = torch.where((from_first == 1) & (from_second == 1), reach + ACROSS, across)
+        # What the ends that are not shared are to each other.
+        closed = [same[3 - k] & (between[k] == 1) for k in range(4)]
+        triangle = closed[0] | closed[1] | closed[2] | closed[3]
+        gap = torch.where(triangle & ~parallel, reach + TRIANGLE, gap)
+    gap = gap * ~torch.eye(gap.shape[1], dtype=torch.bool, device=gap.device)
+    top = torch.cat([among, across.transpose(1, 2)], 2)
+    return torch.cat([top, torch.cat([across, gap], 2)], 1)
+
+
+def _hops(joined: Tensor, most: int) -> Tensor:
+    """(b, m, m) edges on the shortest way between clusters; or `10 * most`."""
+    near = joined.float()
+    seen = torch.eye(joined.shape[1], device=joined.device).expand_as(near)
+    hops = torch.where(seen > 0, 0, 10 * most)
+    for step in range(1, most + 1):
+        wider = ((seen + seen @ near) > 0).float()
+        hops = torch.where((wider > 0) & (seen == 0), step, hops)
+        seen = wider
+    return hops
+
+
+def _rows(table: Tensor, index: Tensor) -> Tensor:
+    """(b, e, m): rows `index` (b, e) of tables (b, m, m)."""
+    return table.gather(1, index[:, :, None].expand(-1, -1, table.shape[2]))
+
+
+def _columns(table: Tensor, index: Tensor) -> Tensor:
+    """(b, e, f): columns `index` (b, f) of tables (b, e, m)."""
+    return table.gather(2, index[:, None].expand(-1, table.shape[1], -1))

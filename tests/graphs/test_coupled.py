@@ -1,0 +1,117 @@
+"""Subsets whose members know of each other."""
+
+import itertools
+
+import torch
+
+from graphs import coupled
+from graphs.ends import Ends
+from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+from tests.graphs.tiny import Relabelled, graphs, names, refiner
+
+
+def _law() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of four elements and one of padding."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(1, 5, generator=generator)
+    pair = 2 * torch.randn(1, 5, 5, generator=generator)
+    return logits, pair, torch.tensor([[True] * 4 + [False]])
+
+
+def _wide(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    logits, pair, real = (x.expand(count, *x.shape[1:]) for x in _law())
+    return logits, pair, real
+
+
+def _subsets(size: int) -> torch.Tensor:
+    rows = [[i in members for i in range(5)] for members in itertools.combinations(range(4), size)]
+    return torch.tensor(rows)
+
+
+def _chance(chosen: torch.Tensor) -> torch.Tensor:
+    logits, pair, real = _wide(len(chosen))
+    return coupled.log_prob(logits, pair, real, chosen).exp()
+
+
+def test_probabilities_of_all_subsets_of_a_size_add_up_to_one() -> None:
+    for size in range(5):
+        assert torch.isclose(_chance(_subsets(size)).sum(), torch.ones(()), atol=1e-5)
+
+
+def test_without_logits_all_subsets_are_alike() -> None:
+    _, pair, real = _wide(6)
+    found = coupled.log_prob(torch.zeros(6, 5), 0 * pair, real, _subsets(2)).exp()
+    assert torch.allclose(found, torch.full((6,), 1 / 6))
+
+
+def test_samples_have_the_size_and_follow_the_probabilities() -> None:
+    count = 20_000
+    logits, pair, real = _wide(count)
+    uniform = Noise(0, torch.arange(count)).uniform(0, 5)
+    drawn, share = coupled.sample(logits, pair, real, torch.full((count,), 2), uniform)
+    assert not bool(share.any())
+    for row, chance in zip(_subsets(2), _chance(_subsets(2)), strict=True):
+        assert abs(float((drawn == row).all(1).float().mean() - chance)) < 0.012
+
+
+def test_demands_are_met_and_their_share_is_an_unbiased_estimate() -> None:
+    count = 20_000
+    logits, pair, real = _wide(count)
+    uniform = Noise(0, torch.arange(count)).uniform(0, 5)
+    inside = torch.zeros(count, 5).bool()
+    outside = inside.clone()
+    inside[:, 2] = outside[:, 0] = True
+    drawn, share = coupled.sample(
+        logits, pair, real, torch.full((count,), 2), uniform, inside, outside
+    )
+    assert bool((drawn[:, 2] & ~drawn[:, 0] & (drawn.sum(1) == 2)).all())
+    every = _subsets(2)
+    exact = _chance(every)[every[:, 2] & ~every[:, 0]].sum()
+    assert abs(float(share.exp().mean() - exact)) < 0.01
+
+
+def _richest() -> Refiner:
+    return refiner(coupled=True, cycles=True, matching="dense")
+
+
+def test_ends_come_near_to_one_before_them() -> None:
+    model, seen = _richest(), 0
+    states = model.tokenizer.trace(model.tokenizer.features(graphs(40, 9), names(40))).states
+    for state in states[1:-1]:
+        ends = Ends.of(state)
+        moved, kinds = coupled.ordered(ends, coupled.kinship(state, ends))
+        assert torch.equal(moved.real, ends.real)
+        both = moved.real[:, :, None] & moved.real[:, None]
+        assert torch.equal(kinds[both], coupled.kinship(state, moved)[both])
+        for row, size in zip(kinds, moved.real.sum(1).tolist(), strict=True):
+            for i in range(1, size):
+                assert row[i, :i].min() == row[i:size, :i].min()
+                seen += 1
+    assert seen > 10
+
+
+def test_relabelling_nodes_and_their_noise_changes_nothing() -> None:
+    batch, model, noise = graphs(30, 9), _richest(), names(30)
+    order = torch.rand(30, 9).argsort(1)
+    with torch.no_grad():
+        plain = model.code_log_prob(batch, noise=noise)
+        moved = model.code_log_prob(batch.permute(order), noise=Relabelled(noise, order))
+    assert torch.allclose(plain, moved, atol=1e-4)
+
+
+def test_sampling_agrees_with_the_likelihood() -> None:
+    model, noise = _richest(), names(16, seed=5)
+    trace = model.sample_trace(noise)
+    forced = model.distributions(trace.states[:-1])
+    for k, (dist, code) in enumerate(zip(forced, trace.codes, strict=True)):
+        assert torch.equal(dist.sample(noise.fork(k)), code)
+        assert bool(dist.log_prob(code).isfinite().all())
+
+
+def test_every_parameter_of_the_coupling_learns() -> None:
+    model = _richest().train()
+    model((graphs(40, 9),), names(40))["loss"].backward()
+    for name, parameter in model.get_submodule("head.coupling").named_parameters():
+        assert parameter.grad is not None, name
+        assert bool(parameter.grad.count_nonzero()), name

@@ -1,0 +1,62 @@
+"""Relations of tokens, against a search over the graph of clusters and edges."""
+
+import networkx as nx
+import pytest
+import torch
+
+from graphs.partition import Partition
+from graphs.relations import ACROSS, SHARED, TRIANGLE, TWICE, relations
+from tests.graphs.tiny import graphs, names, refiner
+
+
+def _network(state: Partition, g: int) -> "nx.Graph[int]":
+    """Clusters 0..m-1, edges m.. as nodes."""
+    m = state.valid.shape[1]
+    network: nx.Graph[int] = nx.Graph()
+    network.add_nodes_from(torch.nonzero(state.valid[g])[:, 0].tolist())
+    for slot in torch.nonzero(state.real[g])[:, 0].tolist():
+        for end in state.ends[g, slot].tolist():
+            network.add_edge(end, m + slot)
+    return network
+
+
+def _states() -> list[Partition]:
+    tokens = refiner().tokenizer
+    states: list[Partition] = tokens.trace(tokens.features(graphs(12, 9), names(12))).states[1:]
+    return states
+
+
+@pytest.mark.parametrize("reach", [2, 3, 8])
+def test_relations_are_distances_and_common_neighbours(reach: int) -> None:
+    for state in _states():
+        found = relations(state, reach)
+        for g in range(len(state)):
+            network = _network(state, g)
+            far = dict(nx.all_pairs_shortest_path_length(network))
+            for a in network:
+                for b in network:
+                    wanted = min(far[a].get(b, reach + 1), reach + 1)
+                    if wanted == 2 and len(set(network[a]) & set(network[b])) > 1:
+                        wanted = reach + TWICE
+                    assert found[g, a, b] == wanted
+
+
+def test_triangles_are_told() -> None:
+    ends = torch.tensor([[[0, 1], [1, 2], [2, 0], [2, 3]]])
+    one = torch.ones(1, 4, 1).long()
+    state = Partition(
+        nodes=one,
+        inner=0 * one,
+        valid=torch.ones(1, 4).bool(),
+        ends=ends,
+        label=torch.zeros(1, 4).long(),
+        real=torch.ones(1, 4).bool(),
+        split=torch.zeros(1, 4).bool(),
+        noise=names(1),
+    )
+    plain, told = relations(state, 8)[0], relations(state, 8, cycles=True)[0]
+    assert torch.equal(told, told.T)
+    assert told[0, 1] == told[1, 2] == 8 + SHARED and plain[0, 1] == 2
+    assert told[4, 5] == told[5, 6] == 8 + TRIANGLE and plain[4, 5] == 2
+    assert told[2, 4] == told[0, 5] == 8 + ACROSS and plain[2, 4] == 3
+    assert told[2, 3] == 2 and told[5, 7] == 2 and told[3, 4] == plain[3, 4] == 5
