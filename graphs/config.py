@@ -28,7 +28,8 @@ class DataConfig:
     count: int = 200
     """Graphs drawn from a generator: 64 % to learn from, 16 % validate, 20 % test."""
     subset: int | None = None
-    """Learn from that many of the training graphs, drawn at random; null takes all."""
+    """Learn from that many of the training graphs, drawn at random; null takes all. Of MOSES the
+    others are not even read, and what is new is judged by what was learnt from."""
     properties: tuple[str, ...] = ()
     """Numeric columns to condition on, or what RDKit computes of molecules, e.g. logp and qed."""
 

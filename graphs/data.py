@@ -58,8 +58,10 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> "Splits":
         largest_fragment=config.largest_fragment,
         limit=config.limit,
     )
-    if config.source in ("qm9", "moses"):
-        return {"qm9": qm9, "moses": moses}[config.source](reading, quiet=quiet)
+    if config.source == "qm9":
+        return qm9(reading, quiet=quiet)
+    if config.source == "moses":
+        return moses(reading, rows=config.subset, quiet=quiet)
     return read_splits(config.source, reading, column=config.column, seed=seed, quiet=quiet)
 
 

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,7 @@ def evaluate(
         The metrics of `graphs.metrics`, with `calls`, the networks' calls for a batch, and
         `cpu_ms_per_graph`, drawing and decoding, RDKit included.
     """
-    # What is novel is not in the training set, even if only a part of it was learnt from.
-    parts = splits(replace(model.config.data, subset=None), seed=model.config.seed)
+    parts = splits(model.config.data, seed=model.config.seed)
     say(f"drawing {count} graphs")
     with Counter(model) as counter:
         started = time.process_time()

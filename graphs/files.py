@@ -32,6 +32,16 @@ class Records:
     texts: Sequence[str]
     columns: dict[str, Column] = field(default_factory=dict)
 
+    def drawn(self, count: int, seed: int = 0) -> "Records":
+        """So many of them, drawn at random, in their order; all if there are no more."""
+        order = np.random.default_rng(seed).permutation(len(self.texts))
+        kept = np.sort(order[:count])
+        return Records(
+            [self.numbers[i] for i in kept],
+            [self.texts[int(i)] for i in kept],
+            {name: values[kept] for name, values in self.columns.items()},
+        )
+
 
 def read_records(path: Path, column: str = "smiles") -> Records:
     """Read a file of molecules by its suffix.

@@ -27,7 +27,7 @@ from refine_core.files import sha256, write_text
 
 FORMAT = 1  # of the cached files; part of their names
 DEFAULT = Reading()
-QM9_TRAIN, MOSES_VALIDATION = 100_000, 10_000
+QM9_TRAIN, MOSES_VALIDATION, MOSES_FEW = 100_000, 10_000, 10_000
 
 log = logging.getLogger(__name__)
 
@@ -63,20 +63,35 @@ def qm9(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = 
     return divide(store, (QM9_TRAIN, len(store) - QM9_TRAIN - test, test))
 
 
-def moses(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = False) -> Splits:
+def moses(
+    reading: Reading = DEFAULT,
+    *,
+    rows: int | None = None,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> Splits:
     """Return MOSES in its own splits; 10,000 of its training set, drawn with seed 0, validate.
+
+    Args:
+        reading: How molecules become graphs.
+        rows: Read only so many training molecules, and `MOSES_FEW` to validate and of each test
+            set, drawn at random: a minute instead of half an hour.
+        cache: As of `read_molecules`.
+        quiet: Likewise.
 
     Raises:
         InputError: It is not in the cache and the package index cannot be reached.
     """
     folder = moses_folder(cache)
-    train = read_molecules(folder / "train.csv.gz", reading, cache=cache, quiet=quiet)
+    held, few = (MOSES_VALIDATION, None) if rows is None else (MOSES_FEW, MOSES_FEW)
+    learnt = None if rows is None else rows + held
+    train = read_molecules(folder / "train.csv.gz", reading, rows=learnt, cache=cache, quiet=quiet)
     same = replace(reading, vocabulary=train.vocabulary)
     test, scaffolds = (
-        read_molecules(folder / f"{name}.csv.gz", same, cache=cache, quiet=quiet)
+        read_molecules(folder / f"{name}.csv.gz", same, rows=few, cache=cache, quiet=quiet)
         for name in ("test", "test_scaffolds")
     )
-    parts = divide(train, (len(train) - MOSES_VALIDATION, MOSES_VALIDATION, 0))
+    parts = divide(train, (len(train) - held, held, 0))
     return Splits(parts.train, parts.validation, test, scaffolds)
 
 
@@ -116,6 +131,7 @@ def read_molecules(
     reading: Reading = DEFAULT,
     *,
     column: str = "smiles",
+    rows: int | None = None,
     cache: Path | None = None,
     quiet: bool = False,
 ) -> GraphStore:
@@ -128,6 +144,7 @@ def read_molecules(
         path: The file.
         reading: How molecules become graphs.
         column: Name of the column of SMILES in .csv and .tsv files.
+        rows: Read only so many rows, drawn at random with seed 0; None reads all.
         cache: Where to keep graphs; `refine_core.archive.default_cache()` when not given.
         quiet: Whether to show no progress.
 
@@ -138,22 +155,32 @@ def read_molecules(
     if not path.is_file():
         raise InputError(f"{path} is not a file; give one of molecules, e.g. .smi, .csv or .sdf.")
     options = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(reading)}
+    if rows is not None:
+        options["rows"] = rows
     named = sha256(path) + json.dumps(options, sort_keys=True)
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     kept = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
     listing = kept.with_suffix(".skipped.csv")
     if not kept.exists():
-        _read(path, reading, column, quiet, kept, listing)
+        _read(path, reading, column, rows, quiet, kept, listing)
     store = load(kept)
     _announce(path, store, listing)
     return store
 
 
 def _read(
-    path: Path, reading: Reading, column: str, quiet: bool, kept: Path, listing: Path
+    path: Path,
+    reading: Reading,
+    column: str,
+    rows: int | None,
+    quiet: bool,
+    kept: Path,
+    listing: Path,
 ) -> None:
     """Read a file into the cache."""
     records = read_records(path, column)
+    if rows is not None:
+        records = records.drawn(rows)
     found = collect_molecules(records.texts, reading, quiet=quiet)
     if not len(found.store):
         place, reason = found.skipped[0]

@@ -234,6 +234,10 @@ def test_moses_splits_share_the_vocabulary_of_training(
     assert texts(data.test) == ["CC"]  # nitrogen is not in the training set
     assert moses_module.moses_filters(tmp_path / "cache") == ["C=N"]
     assert data.test_scaffolds is not None and texts(data.test_scaffolds) == ["CCC"]
+    monkeypatch.setattr(sources, "MOSES_FEW", 2)
+    few = moses(rows=7, cache=tmp_path / "cache", quiet=True)
+    assert (len(few.train), len(few.validation), len(few.test)) == (7, 2, 1)
+    assert set(texts(few.train)) < set(texts(data.train)) | set(texts(data.validation))
     assert data.test.vocabulary == data.train.vocabulary == Vocabulary(("C", "O"), ("SINGLE",))
 
 
