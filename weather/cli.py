@@ -1,11 +1,12 @@
 """The command `refine weather`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from refine_core.cli import arguments, commands
 from refine_core.config import parse
 from refine_core.errors import InputError
-from refine_core.files import write_json
+from refine_core.files import write_json, write_text
 from weather.calibrate import calibrate as choose
 from weather.cli_forecast import forecast
 from weather.cli_plot import plot
@@ -14,10 +15,12 @@ from weather.cli_simulate import simulate
 from weather.cli_verify import verify
 from weather.config import WeatherConfig
 from weather.demo import demo
-from weather.prepare import prepared
+from weather.floor import described, measure_floor
+from weather.prepare import Prepared, prepared
+from weather.prepared import Part
 from weather.sample import sample
 from weather.train import train as run_training
-from weather.trained import load
+from weather.trained import WeatherModel, load
 
 
 def main(argv: list[str]) -> None:
@@ -27,6 +30,7 @@ def main(argv: list[str]) -> None:
         "prepare": prepare,
         "train": train,
         "calibrate": calibrate,
+        "floor": floor,
         "forecast": forecast,
         "verify": verify,
         "plot": plot,
@@ -48,6 +52,7 @@ def calibrate(argv: list[str]) -> None:
 
     def run(
         model: str,
+        source: str | None = None,
         temperature: tuple[float, ...] = (1.0,),
         rounds: int = 4,
         starts: int = 12,
@@ -60,6 +65,7 @@ def calibrate(argv: list[str]) -> None:
 
         Args:
             model: A shipped model's name, a run's folder or a file.
+            source: Path or URL of the data; by default as the model's config says.
             temperature: Temperatures to try, where codes are drawn.
             rounds: Of fitting by rolling out.
             starts: Initial times.
@@ -71,7 +77,7 @@ def calibrate(argv: list[str]) -> None:
         if out.suffix != ".safetensors":
             raise InputError(f"Found --out {out}, expected a name that ends in .safetensors.")
         loaded = load(model)
-        data = prepared(loaded.config.data)
+        data = _data(loaded, source)
         best, rows = choose(
             loaded,
             data,
@@ -88,3 +94,38 @@ def calibrate(argv: list[str]) -> None:
         print(f"{out}: temperature {best.config.head.temperature[0]}, {correction}")
 
     arguments(run, argv, "refine weather calibrate")
+
+
+def floor(argv: list[str]) -> None:
+    """Measure what the codes lose: a table of errors of encode-decode by variable."""
+
+    def run(
+        model: str,
+        source: str | None = None,
+        part: Part = "test",
+        count: int = 512,
+        out: Path = Path("floor"),
+    ) -> None:
+        """Measure what the codes of a model lose.
+
+        Args:
+            model: A shipped model's name, a run's folder or a file.
+            source: Path or URL of the data; by default as the model's config says.
+            part: train, validation or test.
+            count: Windows, at most.
+            out: Folder for FLOOR.md and floor.json.
+        """
+        loaded = load(model)
+        table, numbers = described(
+            loaded, measure_floor(loaded, _data(loaded, source), part, count)
+        )
+        write_json(out / "floor.json", numbers)
+        write_text(out / "FLOOR.md", table)
+        print(table)
+
+    arguments(run, argv, "refine weather floor")
+
+
+def _data(model: WeatherModel, source: str | None) -> Prepared:
+    data = model.config.data
+    return prepared(data if source is None else replace(data, source=source))
