@@ -1,55 +1,26 @@
 """Calibration: the corrections of a step, fitted on the validation part by rolling out."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from refine_core.noise import Noise
 from refine_core.progress import Progress
 from weather.correction import smooth, waves
-from weather.metrics.ensemble import crps, promised_square, spread_skill, variance
 from weather.prepare import Prepared
 from weather.refine import RefineHead
 from weather.trained import WeatherModel
+from weather.trial import Row, Trial, measure, power_of
 from weather.windows import Windows
 
-Row = dict[str, float]
-NEAR = 0.05
-"""Deviation of the mean spread-skill ratio from 1 that is good enough."""
 SETTLED = 4
 """Steps after which a change of `keep` shows fully in the variance of members."""
 DRAWN = 540
 """Validation windows that gain and memory are fitted to."""
 CLIMATE = 1024
 """Training states that the variance of the climate is taken from."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A way to sample, measured.
-
-    Args:
-        row: Scores.
-        temperature: Of the head.
-        correction: Its buffers.
-        ratios: (steps, C) spread-skill ratios.
-        power: (steps, C, H, M) of the members' departures from climatology.
-    """
-
-    row: Row
-    temperature: float
-    correction: dict[str, Tensor]
-    ratios: NDArray[np.floating[Any]]
-    power: Tensor
-
-    @property
-    def order(self) -> tuple[float, float]:
-        """Less is better."""
-        return max(abs(self.row["spread_skill"] - 1), NEAR), self.row["crps"]
 
 
 def calibrate(
@@ -81,6 +52,9 @@ def calibrate(
         steps: To roll out.
         seed: Of the ensembles.
         quiet: Whether to show nothing.
+
+    Raises:
+        InputError: The validation part is shorter than `steps`.
     """
     correction, climate = model.forecaster.correction, know_climate(model, data)
     heats = temperature if isinstance(model.forecaster.head, RefineHead) else (1.0,)
@@ -129,7 +103,7 @@ def know_climate(model: WeatherModel, data: Prepared) -> Tensor:
     index = data.starts("train")
     chosen = index[:: max(1, len(index) // CLIMATE)]
     states = model.normalise(torch.from_numpy(np.asarray(data.states[chosen])))
-    return smooth(_power(states - correction.climatology(data.times[chosen])))
+    return smooth(power_of(states - correction.climatology(data.times[chosen])))
 
 
 @torch.no_grad()
@@ -158,52 +132,6 @@ def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
     # Of a channel and a wavenumber: rows are too few to tell.
     related = smooth(product).sum(1, keepdim=True) / power.sum(1, keepdim=True).clamp_min(1e-12)
     correction.memory.copy_(related.clamp(0.0, 0.9).expand_as(power))
-
-
-def measure(
-    model: WeatherModel,
-    data: Prepared,
-    temperature: float,
-    climate: Tensor,
-    starts: int,
-    members: int,
-    steps: int,
-    seed: int,
-) -> Trial:
-    """Roll out from the validation part: fair CRPS in climatological standard deviations."""
-    part, stride = data.starts("validation", steps), data.stride
-    chosen = part[np.linspace(0, len(part) - 1, starts).round().astype(int)]
-    area = data.grid.area()[:, None]
-    history = stride * np.arange(1 - data.data.history, 1)
-    shape = (len(chosen), steps, len(model.channels))
-    total, promised, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    power = torch.zeros(steps, *climate.shape)
-    for i, start in enumerate(chosen):
-        past = np.asarray(data.states[start + history])
-        states = model.rollout(past, data.times[start], members=members, steps=steps, seed=seed)
-        for k, state in enumerate(states):
-            truth = np.asarray(data.states[start + stride * (k + 1)])
-            ensemble = state.values.numpy()
-            total[i, k] = (crps(ensemble, truth) * area).mean((1, 2))
-            spread = promised_square(variance(ensemble), members)
-            promised[i, k] = (spread * area).mean((1, 2))
-            errors[i, k] = (np.square(ensemble.mean(0) - truth) * area).mean((1, 2))
-            usual = model.forecaster.correction.climatology(np.atleast_1d(state.time))
-            power[k] += _power(model.normalise(state.values) - usual) / len(chosen)
-    ratios = spread_skill(promised.mean(0), errors.mean(0))
-    score = {
-        "temperature": temperature,
-        "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),
-        "spread_skill": float(ratios.mean()),
-        "variance": float((power[-1].sum((1, 2)) / climate.sum((1, 2))).mean()),
-    }
-    score |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
-    buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
-    return Trial(score, temperature, buffers, ratios, power)
-
-
-def _power(maps: Tensor) -> Tensor:
-    return waves(maps).abs().square().mean(0)
 
 
 def _fading(power: Tensor, climate: Tensor) -> Tensor:

@@ -28,7 +28,8 @@ def write(report: Report, out: Path) -> None:
         report: Of `weather.verify.verify`.
         out: Folder.
     """
-    write_text(out / "metrics.json", json.dumps(report, ensure_ascii=False, allow_nan=False))
+    numbers = json.dumps(_short(report), ensure_ascii=False, allow_nan=False)
+    write_text(out / "metrics.json", numbers)
     pictures = draw(report, out)
     write_text(out / "REPORT.md", markdown(report, pictures))
 
@@ -149,3 +150,12 @@ def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
                 yield "|" + "---|" * len(row)
 
     return "\n".join(lines())
+
+
+def _short(report: Any) -> Any:
+    """The same with six digits of each number."""
+    if isinstance(report, float):
+        return float(f"{report:.6g}")
+    if isinstance(report, Mapping):
+        return {key: _short(value) for key, value in report.items()}
+    return [_short(value) for value in report] if isinstance(report, list | tuple) else report

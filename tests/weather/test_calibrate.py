@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.weather import tiny
 from weather.calibrate import calibrate, fit_errors, know_climate
@@ -121,3 +122,8 @@ def test_a_temperature_is_chosen(model: WeatherModel, data: Prepared) -> None:
     count = 2 if model.config.head.kind == "refine" else 1
     assert len(rows) == count
     assert best.config.head.temperature[0] in [row["temperature"] for row in rows]
+
+
+def test_a_short_validation_part_is_named(model: WeatherModel, data: Prepared) -> None:
+    with pytest.raises(InputError, match="no 1000 steps of 12 h on end: roll out fewer"):
+        calibrate(model, data, steps=1000, quiet=True)
