@@ -1,11 +1,11 @@
-"""Random subsets of a given size whose members know of each other.
+"""Random subsets whose members know of each other.
 
-    logit p(s_i = 1 | s_<i) = log(k_i / (n_i - k_i)) + l_i + sum_{j < i} (2 s_j - 1) B_ij
+    logit p(s_i = 1 | s_<i) = l_i + sum_{j < i} (2 s_j - 1) B_ij
 
-where n_i elements from i on have k_i members left to give: without l and B, uniform subsets.
 Elements are the ends of edges at a cluster that splits; members stay with the first child. They
 come in an order in which each is near an earlier one, so that a decision can follow its
-neighbours': the halves of a planar graph, for one, part its neighbours in two arcs.
+neighbours': the halves of a planar graph, for one, part its neighbours in two arcs. How many there
+are is not drawn before, for nobody knows how long the arcs are until they are drawn.
 """
 
 from dataclasses import replace
@@ -93,7 +93,7 @@ def ordered(ends: Ends, kinds: Tensor) -> tuple[Ends, Tensor]:
 
 
 def log_prob(logits: Tensor, pair: Tensor, real: Tensor, chosen: Tensor) -> Tensor:
-    """Log-probability (r,) of subsets of their sizes.
+    """Log-probability (r,) of subsets.
 
     Args:
         logits: (r, D).
@@ -103,53 +103,38 @@ def log_prob(logits: Tensor, pair: Tensor, real: Tensor, chosen: Tensor) -> Tens
     """
     sign = torch.where(chosen, 1.0, -1.0) * real
     field = logits + (pair.tril(-1) * sign[:, None]).sum(2)
-    before = chosen.cumsum(1) - chosen.long()
-    left = chosen.sum(1, keepdim=True) - before
-    rest = real.sum(1, keepdim=True) - (real.cumsum(1) - real.long())
-    open_ = (left > 0) & (left < rest) & real
-    base = torch.where(open_, left, 1).log() - torch.where(open_, rest - left, 1).log()
-    return (F.logsigmoid(sign * (field + base)) * open_).sum(1)
+    return (F.logsigmoid(sign * field) * real).sum(1)
 
 
 def sample(
     logits: Tensor,
     pair: Tensor,
     real: Tensor,
-    size: Tensor,
     uniform: Tensor,
     inside: Tensor | None = None,
     outside: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Subsets (r, D) bool, and the logarithm (r,) of the share of the law that demands leave.
+    """Subsets (r, D) bool, and the log-probability (r,) of what was demanded, given the rest.
 
     Args:
         logits: (r, D).
         pair: (r, D, D), as of `log_prob`.
         real: (r, D) bool, likewise.
-        size: (r,) members.
         uniform: (r, D).
         inside: (r, D) bool, elements that have to be members.
         outside: (r, D) bool, elements that must not.
     """
     nothing = torch.zeros_like(real)
-    inside = nothing if inside is None else inside
-    outside = nothing if outside is None else outside
+    inside = nothing if inside is None else inside & real
+    outside = nothing if outside is None else outside & real
     chosen, share = torch.zeros_like(real), logits.new_zeros(len(logits))
     sign = torch.zeros_like(logits)
     for i in range(logits.shape[1]):
-        left = size - chosen.sum(1)
-        rest = real[:, i:].sum(1)
-        must = inside[:, i + 1 :].sum(1)  # of the later ones
-        may = rest - 1 - outside[:, i + 1 :].sum(1)
-        free_yes, free_no = left > 0, left < rest
-        yes = free_yes & (left - 1 >= must) & ~outside[:, i]
-        no = free_no & (left <= may) & ~inside[:, i]
-        base = left.clamp(min=1).log() - (rest - left).clamp(min=1).log()
-        logit = logits[:, i] + (pair[:, i] * sign).sum(1) + base
-        logit = torch.where(free_yes, torch.where(free_no, logit, 1e4), -1e4)
-        take = torch.where(yes & no, uniform[:, i] < logit.sigmoid(), yes) & real[:, i]
-        lost = torch.where(take, F.logsigmoid(logit), F.logsigmoid(-logit))
-        share = share + torch.where((yes & no) | ~real[:, i], 0, lost)
-        chosen[:, i] = take
+        logit = logits[:, i] + (pair[:, i] * sign).sum(1)
+        take = (uniform[:, i] < logit.sigmoid()) | inside[:, i]
+        take = take & ~outside[:, i] & real[:, i]
         sign[:, i] = torch.where(take, 1.0, -1.0) * real[:, i]
+        demanded = inside[:, i] | outside[:, i]
+        share = share + torch.where(demanded, F.logsigmoid(sign[:, i] * logit), 0)
+        chosen[:, i] = take
     return chosen, share

@@ -59,7 +59,8 @@ class SplitDistribution:
         logits = self.sum(lambda h: self.head.number_logits(h[:, :m][state.split], rows))
         logits = bounded(logits, low, high)
         total = -F.cross_entropy(logits.flatten(0, 1), rows.flatten(), reduction="none")
-        total = total.view_as(rows).sum(1).masked_fill((rows < given).any(1), -torch.inf)
+        total = total.view_as(rows)[:, : self.drawn].sum(1)
+        total = total.masked_fill((rows < given).any(1), -torch.inf)
         ends = Ends.of(state)
         if len(ends.row):
             ends, pair = self.couple(ends)
@@ -117,6 +118,12 @@ class SplitDistribution:
         """Weighted sum of logits, each of one of the hidden states."""
         return torch.stack([w * logits(h) for w, h in self.hidden]).sum(0)
 
+    @property
+    def drawn(self) -> int:
+        """Numbers of a code that are drawn; the rest, counts of ends, follows from the ends."""
+        kinds, every = self.state.inner.shape[2], len(self.head.place)
+        return every if self.head.coupling is None else every - kinds
+
     def couple(self, ends: Ends) -> tuple[Ends, Tensor | None]:
         """Ends in the order in which they are drawn, and what they are to each other.
 
@@ -132,7 +139,8 @@ class SplitDistribution:
     def stay(self, ends: Ends, rows: Tensor) -> Tensor:
         """(t,) logits that ends stay with the first child, given the numbers (r, g)."""
         m = self.state.valid.shape[1]
-        codes = rows[ends.owner[ends.row]]
+        codes = F.pad(rows[:, : self.drawn], (0, rows.shape[1] - self.drawn))
+        codes = codes[ends.owner[ends.row]]
         return self.sum(
             lambda h: self.head.stay_logits(
                 h[ends.graph, ends.cluster], h[ends.graph, m + ends.slot], codes

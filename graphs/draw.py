@@ -46,6 +46,10 @@ def draw(
     if len(ends.row):
         ends, pair = dist.couple(ends)
         stays, kept = _ends(dist, ends, pair, rows, noise, forced)
+        if pair is not None:
+            stay = ends.table(stays, False).sum(1)
+            rows[ends.owner, ends.label + dist.drawn] = stay
+            code[:, :m][state.split] = rows
         code[ends.graph, m + ends.slot, ends.side] = (~stays).long()
         share = share.index_add(0, ends.owner, kept)
     result = share.new_zeros(state.valid.shape)
@@ -66,7 +70,7 @@ def _numbers(
     entered = [(w, head.enter(h[:, :m][state.split])) for w, h in dist.hidden]
     memory = torch.zeros_like(entered[0][1])
     share = memory.new_zeros(len(rows))
-    for i in range(budget.digits):
+    for i in range(dist.drawn):
         low, high = (bound[:, i] for bound in budget.bounds(rows))
         wide = (low, high) if demand is None else [bound[:, i] for bound in free.bounds(rows)]
         if bool((wide[0] == wide[1]).all()):
@@ -102,7 +106,7 @@ def _ends(
         want = None if forced is None else forced[ends.graph, ends.slot, ends.side]
         demands = [None if want is None else ends.table(want == k, False) for k in (FIRST, SECOND)]
         pair = pair / max(dist.temperature, 1e-3)
-        stays, kept = coupled.sample(table, pair, ends.real, size, draws, *demands)
+        stays, kept = coupled.sample(table, pair, ends.real, draws, *demands)
         return stays[ends.row, ends.place], kept
     if forced is None:
         stays = subset.sample(table, size, draws)

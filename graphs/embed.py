@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from graphs.partition import Partition
 from graphs.relations import EXTRA, relations
+from graphs.shown import Shown, reduced
 from graphs.support import Support
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
@@ -28,6 +29,7 @@ class GraphEmbed(Embed):
         properties: Numbers of the context, e.g. a property to aim at.
         support: Whose slack is shown, if given.
         cycles: Whether attention tells triangles.
+        shown: Which edges are tokens, see `graphs.shown`.
     """
 
     def __init__(
@@ -41,10 +43,11 @@ class GraphEmbed(Embed):
         properties: int = 0,
         support: Support | None = None,
         cycles: bool = False,
+        shown: Shown = "all",
     ) -> None:
         super().__init__()
         self.values, self.reach, self.properties = values, reach, properties
-        self.cycles = cycles
+        self.cycles, self.shown = cycles, shown
         counts = labels + 2 * kinds + 2
         self.support = support
         self.cluster = nn.Linear(counts * (values + 1), dim)
@@ -58,7 +61,7 @@ class GraphEmbed(Embed):
         )
 
     def forward(self, state: Partition, k: int, context: Tensor | None = None) -> Tokens:
-        """Tokens (b, m + e, d) of the m clusters and the e edges."""
+        """Tokens (b, m + e, d) of the m clusters and the e edges shown."""
         outer = state.outer if state.started else torch.zeros_like(state.inner)
         slack = torch.zeros_like(state.sizes)
         if self.support is not None and state.started:
@@ -68,12 +71,14 @@ class GraphEmbed(Embed):
         kind = state.split.long() + (not state.started)
         cluster = self.cluster(self._digits(counts)) + self.split(kind)
         ends = self.end(F.gelu(cluster))
+        joined = state.edge_counts
+        state = reduced(state) if self.shown == "splitting" else state
         spots = state.ends.flatten(1)[:, :, None].expand(-1, -1, ends.shape[2])
         both = ends.gather(1, spots).unflatten(1, (-1, 2)).sum(2)
         value = torch.cat([cluster, self.label(state.label) + both], 1)
         valid = torch.cat([state.valid, state.real], 1)
         level = torch.full((value.shape[1],), 1 if state.started else 2, device=value.device)
-        relation = relations(state, self.reach, self.cycles)
+        relation = relations(joined, state.ends, self.reach, self.cycles)
         bias = self.bias(relation).permute(0, 3, 1, 2)
         return Tokens(value, level, valid=valid, bias=bias)
 

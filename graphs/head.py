@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from graphs.coupled import Coupling
 from graphs.distribution import SplitDistribution
 from graphs.partition import Partition
+from graphs.shown import spread
 from graphs.support import Support
 
 
@@ -55,7 +56,7 @@ class SplitHead(nn.Module):
         self, hidden: Tensor, state: Partition, k: int, valid: Tensor | None = None
     ) -> SplitDistribution:
         """Distribution of the splits of a state."""
-        return SplitDistribution(self, state, ((1.0, hidden),))
+        return SplitDistribution(self, state, ((1.0, spread(hidden, state)),))
 
     def number_logits(self, hidden: Tensor, code: Tensor) -> Tensor:
         """(r, g, values) of every number given those before it.

@@ -96,6 +96,7 @@ def build(
             properties=properties,
             support=support,
             cycles=config.cycles,
+            shown=config.shown,
         ),
         transformer,
         SplitHead(

@@ -8,13 +8,11 @@ fewer than tokens.
 import torch
 from torch import Tensor
 
-from graphs.partition import Partition
-
 TWICE, TRIANGLE, ACROSS, SHARED = 2, 3, 4, 5  # names of relations, counted from `reach`
 EXTRA = 6  # distances and names of relations beyond `reach`
 
 
-def relations(state: Partition, reach: int, cycles: bool = False) -> Tensor:
+def relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) -> Tensor:
     """(b, m + e, m + e) int64, the relation of tokens.
 
     0 to `reach` is a distance, `reach + 1` a larger one, `reach + TWICE` that of tokens at
@@ -24,17 +22,17 @@ def relations(state: Partition, reach: int, cycles: bool = False) -> Tensor:
     `reach + SHARED` of clusters joined by one edge that have a common neighbour.
 
     Args:
-        state: b graphs of m clusters and e edges.
+        counts: (b, m, m) int64 edges between m clusters.
+        ends: (b, e, 2) int64 clusters at both ends of the edges that are tokens.
         reach: Largest distance told apart.
         cycles: Whether to tell triangles.
     """
-    counts = state.edge_counts
     joined = counts > 0
     hops = _hops(joined, reach // 2 + 1)
     far = reach + 1
     among = (2 * hops).clamp(max=far)
     among = torch.where(counts > 1, reach + TWICE, among)
-    first, second = state.ends.unbind(2)
+    first, second = ends.unbind(2)
     from_first, from_second = _rows(hops, first), _rows(hops, second)
     across = (1 + 2 * torch.minimum(from_first, from_second)).clamp(max=far)  # (b, e, m)
     same = [(x[:, :, None] == y[:, None]) for x in (first, second) for y in (first, second)]
