@@ -64,7 +64,9 @@ class Caller:
         parts = [self.embed(state, k, context) for context in self.contexts]
         tokens, valid, width = _stack(parts), parts[0].valid, parts[0].value.shape[1]
         fresh = [*self.seen, tokens]
-        hidden = self.transformer(replace(join(fresh), condition=self.condition), self.cache)
+        # As in teacher forcing: the context's, or else the state's.
+        condition = tokens.condition if self.condition is None else self.condition
+        hidden = self.transformer(replace(join(fresh), condition=condition), self.cache)
         if not self.forgets:
             self.seen = [] if self.cache is not None else fresh
         dist, *free = (

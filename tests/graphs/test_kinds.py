@@ -81,6 +81,17 @@ def test_samples_depend_on_seed_and_place_only(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_samples_follow_the_law_that_training_sees(kind: str) -> None:
+    refiner, names = model(kind).refiner, tiny.names(20)
+    refiner.tokenizer.ask(7, "random")  # type: ignore[operator]
+    schedule = refiner.tokenizer.schedule
+    trace = refiner.sample_trace(names, schedule=schedule)
+    given = refiner.distributions(trace.states[:-1])
+    for k, (dist, code) in enumerate(zip(given, trace.codes, strict=True)):
+        assert torch.equal(dist.sample(names.fork(k)), code)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_sizes_are_those_of_training(kind: str) -> None:
     sizes = model(kind).sample(3000).sizes.bincount(minlength=len(SIZES)) / 3000
     assert torch.allclose(sizes, torch.tensor(SIZES) / sum(SIZES), atol=0.03)
