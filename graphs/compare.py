@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ def compare(
     calls: tuple[int, ...] = (4, 8, 16, 32),
     temperatures: tuple[float | None, ...] = (None,),
     parallel: tuple[str, ...] = (),
+    restarts: tuple[int, ...] = (),
     count: int = 2000,
     seed: int = 0,
     say: Say = lambda _: None,
@@ -43,6 +46,7 @@ def compare(
         calls: Numbers of network calls to try, where a model leaves them free.
         temperatures: To try; None is the model's.
         parallel: Of contractions, ways to split, in place of those that make `calls`.
+        restarts: Of contractions, how often to draw the last scales again, likewise.
         count: Molecules per row; the Frechet ChemNet distance falls with it, so rows compare only
             with each other and with the floor.
         seed: Of the draws.
@@ -65,10 +69,7 @@ def compare(
     rows = [judge.floor()]
     for name, model in models:
         size = sum(p.numel() for p in model.refiner.parameters())
-        chosen = ways(model, calls, BATCH)
-        if parallel and model.config.model.kind == "contraction":
-            chosen = [Way(each, {"parallel": each}) for each in parallel]
-        for each in chosen:
+        for each in _ways(model, calls, parallel, restarts):
             for temperature in temperatures:
                 row: Row = {"model": name, "kind": model.config.model.kind, "parameters": size}
                 used = model.config.sampling.temperature if temperature is None else temperature
@@ -84,6 +85,18 @@ def compare(
     return rows
 
 
+def _ways(
+    model: GraphModel, calls: tuple[int, ...], parallel: tuple[str, ...], restarts: tuple[int, ...]
+) -> list[Way]:
+    if model.config.model.kind != "contraction" or not (parallel or restarts):
+        return ways(model, calls, BATCH)
+    pairs = product(parallel or (model.config.sampling.parallel,), restarts or (0,))
+    return [
+        Way(f"{each}, restarts {turns}" if turns else each, {"parallel": each, "restarts": turns})
+        for each, turns in pairs
+    ]
+
+
 class Judge:
     """Draws from a model and compares with test molecules.
 
@@ -96,7 +109,7 @@ class Judge:
     def __init__(self, model: GraphModel, count: int, say: Say) -> None:
         from graphs.metrics.summary import summarise
 
-        parts = splits(model.config.data, seed=model.config.seed)
+        parts = splits(replace(model.config.data, subset=None), seed=model.config.seed)
         self.train = parts.train.text(torch.arange(len(parts.train)))
         test = parts.test.text(torch.arange(len(parts.test)))
         self.test = summarise(test, default_cache() / "graphs", say)

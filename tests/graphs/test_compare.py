@@ -56,9 +56,9 @@ def test_a_contraction_calls_more_often_by_restarts() -> None:
 
 def test_models_are_compared(folder: Path) -> None:
     models = [(kind, made(kind, folder)) for kind in ("contraction", "masked")]
-    rows = compare(models, folder / "out", calls=(4,), count=20)
-    assert [row["model"] for row in rows[:2]] == ["training molecules", "contraction"]
-    assert rows[-1]["calls"] == 4 and 0 <= rows[-1]["valid"] <= 1
+    rows = compare(models, folder / "out", calls=(4,), parallel=("one",), restarts=(0, 1), count=9)
+    assert [row["way"] for row in rows[:3]] == ["floor", "one", "one, restarts 1"]
+    assert rows[-1]["calls"] == 4 and rows[-1]["model"] == "masked" and 0 <= rows[-1]["valid"] <= 1
     assert json.loads((folder / "out" / "calls.json").read_text()) == rows
     assert (folder / "out" / "CALLS.md").read_text().count("\n") == len(rows) + 2
     assert (folder / "out" / "calls.png").stat().st_size > 10_000
