@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -141,3 +142,26 @@ def test_wrong_inputs_get_one_sentence(folder: Path, capsys: pytest.CaptureFixtu
     assert ".zarr or .nc" in refused(capsys, folder, "x.grib")
     assert "nobody" in refused(capsys, folder, "x.zarr", "--model", "nobody")
     assert not (folder / "x.zarr").exists()
+
+
+def test_the_floor_is_below_the_error_of_the_mean(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["weather", "floor", "--model", "runs/tiny_refine", "--out", str(folder / "floor")])
+    assert capsys.readouterr().out.strip() == (folder / "floor/FLOOR.md").read_text().strip()
+    numbers = json.loads((folder / "floor/floor.json").read_text())
+    assert len(numbers) == 6
+    for row in numbers.values():
+        assert row["share"] == pytest.approx(row["coded"] / row["mean"])
+    assert np.mean([row["share"] for row in numbers.values()]) < 1
+
+
+def test_a_calibrated_model_forecasts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "calibrated.safetensors"
+    options = ["--rounds", "1", "--starts", "2", "--members", "3", "--steps", "2"]
+    main(["weather", "calibrate", "--model", "runs/tiny_refine", "--out", str(out), *options])
+    assert "gain" in capsys.readouterr().out
+    assert len(json.loads(out.with_suffix(".json").read_text())) == 2
+    forecast(folder, "calibrated.zarr", "--model", str(out))
+    with xr.open_zarr(folder / "calibrated.zarr") as made:
+        assert made.sizes["number"] == 4
