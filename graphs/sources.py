@@ -4,11 +4,8 @@ A file is read once. Its graphs are kept in the cache under a name made of its c
 it is read, with a list of the rows that were skipped and why beside them.
 """
 
-import csv
 import hashlib
-import io
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -17,19 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from graphs.chem import Reading, collect_molecules
-from graphs.files import Records, read_records
+from graphs.files import read_records
 from graphs.moses import moses_folder
 from graphs.qm9 import qm9_file
+from graphs.skipped import announce, list_skipped, shown
 from graphs.store import GraphStore, load, save
 from refine_core.archive import default_cache
 from refine_core.errors import InputError
-from refine_core.files import sha256, write_text
+from refine_core.files import sha256
 
 FORMAT = 1  # of the cached files; part of their names
 DEFAULT = Reading()
 QM9_TRAIN, MOSES_VALIDATION, MOSES_FEW = 100_000, 10_000, 10_000
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ def read_molecules(
     if not kept.exists():
         _read(path, reading, column, rows, quiet, kept, listing)
     store = load(kept)
-    _announce(path, store, listing)
+    announce(path, store, listing)
     return store
 
 
@@ -186,33 +182,8 @@ def _read(
         place, reason = found.skipped[0]
         raise InputError(
             f"none of the {len(records.texts)} rows of {path} can be used, the first "
-            f"({_shown(records.texts[place])}) because {reason}; give molecules, one a row."
+            f"({shown(records.texts[place])}) because {reason}; give molecules, one a row."
         )
-    _list(records, found.skipped, listing)
+    list_skipped(records, found.skipped, listing)
     columns = {name: values[found.kept] for name, values in records.columns.items()}
     save(replace(found.store, properties=columns), kept)
-
-
-def _list(records: Records, skipped: Sequence[tuple[int, str]], listing: Path) -> None:
-    """Write down which rows were skipped."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "molecule", "reason"])
-    writer.writerows(
-        (records.numbers[place], _shown(records.texts[place]), reason) for place, reason in skipped
-    )
-    write_text(listing, text.getvalue())
-
-
-def _shown(text: str) -> str:
-    """SMILES, or the title of a mol block."""
-    return text.split("\n", 1)[0].strip()
-
-
-def _announce(path: Path, store: GraphStore, listing: Path) -> None:
-    """Say what the file has lost."""
-    if skipped := store.report["skipped"]:
-        rows = skipped + store.report["kept"]
-        log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)
-    for what, count in store.report["dropped"].items():
-        log.warning("%s: %s dropped from %d molecules", path, what, count)

@@ -34,7 +34,8 @@ def evaluate_graphs(
     - `name_floor`: the same of `floor`, or all training graphs, against test graphs.
     - `name_ratio`: `name` over `name_floor`; 1 is as good as more data. The estimator's bias falls
       with the number of graphs, so compare only ratios from as many generated graphs.
-    - `ratio`: mean of the five, as DiGress and its successors tabulate.
+    - `ratio`: mean of those defined, as DiGress and its successors tabulate; trees have no
+      clustering, and so no floor of it.
     - `unique`: share of generated graphs that no earlier one is isomorphic to.
     - `novel`: share that no training graph is isomorphic to.
     - `valid` and `vun`, if `kind` is given: share that passes `is_valid`, and share that is valid,
@@ -73,7 +74,9 @@ def evaluate_graphs(
         value, least = distance(x, z, name, kernel), distance(y, z, name, kernel)
         ratio = value / least if least > 0 else float("nan")
         report |= {name: value, f"{name}_floor": least, f"{name}_ratio": ratio}
-    report["ratio"] = float(np.mean([report[f"{name}_ratio"] for name in BANDWIDTH]))
+    ratios = np.array([report[f"{name}_ratio"] for name in BANDWIDTH])
+    defined = ratios[np.isfinite(ratios)]
+    report["ratio"] = float(defined.mean()) if len(defined) else float("nan")
     report |= _vun(ours, learnt, kind, say)
     return report | {"graphs": len(ours), "train": len(learnt), "test": len(held)}
 

@@ -1,0 +1,38 @@
+"""What became of the rows of a file: a list of those skipped, and a word about losses."""
+
+import csv
+import io
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from graphs.files import Records
+from graphs.store import GraphStore
+from refine_core.files import write_text
+
+log = logging.getLogger(__name__)
+
+
+def list_skipped(records: Records, skipped: Sequence[tuple[int, str]], listing: Path) -> None:
+    """Write down which rows were skipped."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "molecule", "reason"])
+    writer.writerows(
+        (records.numbers[place], shown(records.texts[place]), reason) for place, reason in skipped
+    )
+    write_text(listing, text.getvalue())
+
+
+def shown(text: str) -> str:
+    """SMILES, or the title of a mol block."""
+    return text.split("\n", 1)[0].strip()
+
+
+def announce(path: Path, store: GraphStore, listing: Path) -> None:
+    """Say what the file has lost."""
+    if skipped := store.report["skipped"]:
+        rows = skipped + store.report["kept"]
+        log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)
+    for what, count in store.report["dropped"].items():
+        log.warning("%s: %s dropped from %d molecules", path, what, count)
