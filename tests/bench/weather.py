@@ -3,9 +3,12 @@
 `10-day member, HxW`: seconds a member of a 10-day forecast, in a batch of five. `diffusion /
 refinement` is the ratio for the same backbone, `refinement / mean` what drawing adds to the
 deterministic forecast. Untrained weights: the time is the same. Larger grids keep patches of the
-same count of cells, so the tokens grow with the grid.
+same count of cells, so the tokens grow with the grid. `peak memory` is that of a process in which
+the shipped model rolls out so many members, libraries included.
 """
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +26,20 @@ from weather.mean import Given, MeanModel
 
 FOLDER = Path(__file__).parents[2] / "configs" / "weather"
 BATCH, STEPS = 5, 10
+ROLLOUT = """
+import resource, sys
+import numpy as np
+from weather.initial import InitialStates
+from weather.sample import STATES
+from weather.trained import load
+
+model, start = load("gcm"), np.datetime64("2003-11-20T00", "ns")
+states = InitialStates.open(str(STATES), model).states(start)
+for _ in model.rollout(states, start, members=int(sys.argv[1]), steps=3):
+    pass
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+"""
 GRIDS = {"32x64": (8, 16), "73x144": (18, 36), "121x240": (30, 60)}
 
 
@@ -35,7 +52,16 @@ def bench() -> dict[str, float]:
         if name == "32x64":
             measured["diffusion / refinement"] = ratio(_step("diffusion", name, tokens), ours)
             measured["refinement / mean"] = ratio(ours, _step("deterministic", name, tokens))
+    measured["peak memory, 50 members, MB"] = _peak(50)
+    measured["peak memory, 1 member, MB"] = _peak(1)
     return measured
+
+
+def _peak(members: int) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", ROLLOUT, str(members)], check=True, capture_output=True, text=True
+    )
+    return float(done.stdout)
 
 
 def _least(call: Call) -> float:
