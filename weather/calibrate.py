@@ -28,7 +28,7 @@ def calibrate(
     data: Prepared,
     *,
     temperature: tuple[float, ...] = (1.0,),
-    rounds: int = 4,
+    rounds: int = 6,
     starts: int = 12,
     members: int = 10,
     steps: int = 10,
@@ -40,7 +40,8 @@ def calibrate(
     For each temperature, `gain` and `memory` are given the power and the correlation over a step
     of the mean's errors. From the best of these on, every round changes `keep` where members vary
     more or less than the climate, and the gain of each channel by its spread-skill ratio. Best is
-    the lowest fair CRPS of all whose mean ratio is within 0.05 of 1, else the ratio closest to 1.
+    the least deviation from 1 of the worst ratio, of all channels and leads; among those under
+    0.1, the lowest fair CRPS.
 
     Args:
         model: To calibrate; changed, too. Its networks stay as they are.
