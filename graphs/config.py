@@ -81,6 +81,9 @@ class ModelConfig:
     which there are most ways, which keeps clusters compact and inside communities."""
     coupled: bool = False
     """Whether the edges of a cluster that splits are dealt out knowing of each other."""
+    smooth: bool = False
+    """Whether large counts are alike when they are near, so that what is learnt of 100 edges holds
+    for 101: pays where counts are large and graphs few."""
     cycles: bool = False
     """Whether attention tells triangles."""
     shown: Literal["all", "splitting"] = "all"

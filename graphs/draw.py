@@ -84,7 +84,7 @@ def _numbers(
             rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
             if demand is not None:
                 share = share + _share(within, bounded(logits, *wide), dist.temperature)
-        memory = memory + head.past[i].index_select(0, rows[:, i])
+        memory = memory + head.remembered(rows[:, i], i)
     return rows, share
 
 

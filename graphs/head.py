@@ -27,6 +27,7 @@ class SplitHead(nn.Module):
         connected: Whether all graphs are.
         support: Splits outside of it are drawn again; None allows all.
         coupled: Whether the edges of a cluster know of each other.
+        smooth: Whether numbers beyond 8 are alike when they are near, see `interpolation`.
     """
 
     def __init__(
@@ -37,16 +38,20 @@ class SplitHead(nn.Module):
         connected: bool,
         support: Support | None = None,
         coupled: bool = False,
+        smooth: bool = False,
     ) -> None:
         super().__init__()
         self.support = support
         self.values, self.connected = values, connected
         self.enter = nn.Linear(dim, dim)
         self.place = nn.Parameter(0.02 * torch.randn(digits, dim))
-        self.past = nn.Parameter(0.02 * torch.randn(digits, values, dim))
+        self.knots: Tensor | None
+        self.register_buffer("knots", interpolation(values) if smooth else None, persistent=False)
+        rows = values if self.knots is None else len(self.knots)
+        self.past = nn.Parameter(0.02 * torch.randn(digits, rows, dim))
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU())
-        self.out = nn.Parameter(torch.randn(digits, dim, values) * dim**-0.5)
-        self.out_bias = nn.Parameter(torch.zeros(digits, values))
+        self.out = nn.Parameter(torch.randn(digits, dim, rows) * dim**-0.5)
+        self.out_bias = nn.Parameter(torch.zeros(digits, rows))
         self.edge = nn.Linear(dim, dim)
         self.owner = nn.Linear(dim, dim, bias=False)
         self.stay = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
@@ -68,18 +73,31 @@ class SplitHead(nn.Module):
         past = self.history(code)
         before = past.cumsum(1) - past
         x = self.mix(self.enter(hidden)[:, None] + self.place + before)
-        return torch.einsum("rgd,gdv->rgv", x, self.out) + self.out_bias
+        return self._values(torch.einsum("rgd,gdv->rgv", x, self.out) + self.out_bias)
 
     def history(self, code: Tensor) -> Tensor:
         """(r, g, d): what each number adds to the memory."""
         digit = torch.arange(code.shape[1], device=code.device)
-        flat = self.past.flatten(0, 1).index_select(0, (digit * self.values + code).flatten())
-        return flat.view(*code.shape, self.past.shape[2])
+        past: Tensor = self.past
+        if self.knots is not None:
+            past = torch.einsum("gkd,kv->gvd", past, self.knots)
+        flat = past.flatten(0, 1).index_select(0, (digit * self.values + code).flatten())
+        return flat.view(*code.shape, past.shape[2])
+
+    def remembered(self, number: Tensor, i: int) -> Tensor:
+        """(r, d): what number i (r,) adds to the memory."""
+        if self.knots is None:
+            return self.past[i].index_select(0, number)
+        return self.knots.T.index_select(0, number) @ self.past[i]
 
     def next_logits(self, hidden: Tensor, memory: Tensor, i: int) -> Tensor:
         """(r, values) of number i; `hidden` (r, d) after `enter`, `memory` (r, d)."""
         mixed: Tensor = self.mix(hidden + self.place[i] + memory)
-        return mixed @ self.out[i] + self.out_bias[i]
+        return self._values(mixed @ self.out[i] + self.out_bias[i])
+
+    def _values(self, logits: Tensor) -> Tensor:
+        """Logits (..., values) of all values from those of the knots."""
+        return logits if self.knots is None else logits @ self.knots
 
     def stay_logits(self, cluster: Tensor, edge: Tensor, code: Tensor) -> Tensor:
         """(t,) logits that an edge stays with the first child.
@@ -93,3 +111,27 @@ class SplitHead(nn.Module):
             self.edge(edge) + self.owner(cluster) + self.history(code).sum(1)
         )
         return logit[:, 0]
+
+
+def interpolation(values: int, ratio: float = 1.08) -> Tensor:
+    """(k, values): each number as a mixture of the two knots about it.
+
+    Every number up to 8 is a knot; from there on each is `ratio` times the one before.
+
+    >>> interpolation(12)[8:, 8:].T.sum(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    knots = [float(k) for k in range(min(values, 9))]
+    while knots[-1] < values - 1:
+        knots.append(min(max(knots[-1] * ratio, knots[-1] + 1), values - 1.0))
+    place = torch.tensor(knots)
+    value = torch.arange(values).float()
+    after = torch.searchsorted(place, value).clamp(min=1, max=max(1, len(knots) - 1))
+    table = torch.zeros(len(knots), values)
+    if len(knots) == 1:
+        return table + 1
+    share = (value - place[after - 1]) / (place[after] - place[after - 1])
+    each = torch.arange(values)
+    table[after, each] = share
+    table[after - 1, each] += 1 - share
+    return table

@@ -106,6 +106,7 @@ def build(
             connected,
             support,
             config.coupled,
+            config.smooth,
         ),
     )
     if not properties:

@@ -63,7 +63,7 @@ def test_demands_are_met_and_their_share_is_an_unbiased_estimate() -> None:
 
 
 def _richest() -> Refiner:
-    return refiner(coupled=True, cycles=True, matching="dense", shown="splitting")
+    return refiner(coupled=True, cycles=True, matching="dense", shown="splitting", smooth=True)
 
 
 def test_ends_come_near_to_one_before_them() -> None:
