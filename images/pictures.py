@@ -1,6 +1,7 @@
 """Pictures that explain themselves: samples, filmstrips, code usage, training curves."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,19 @@ def save_filmstrip(model: ImageModel, path: Path, count: int = 6, seed: int = 0)
 
 def save_usage(usages: Sequence[Usage], names: Sequence[str], path: Path) -> None:
     """Draw how often each code is used, most used first, a panel a scale."""
+    wide = min(len(usages), 5)
+    high = math.ceil(len(usages) / wide)
     figure, axes = plt.subplots(
-        1,
-        len(usages),
-        figsize=(2.6 * len(usages), 2.6),
+        high,
+        wide,
+        figsize=(2.6 * wide, 2.6 * high),
         layout="constrained",
         squeeze=False,
         sharey=True,
     )
-    for axis, each, name in zip(axes[0], usages, names, strict=True):
+    for axis in axes.flat[len(usages) :]:
+        axis.axis("off")
+    for axis, each, name in zip(axes.flat, usages, names, strict=False):
         share = each.count.double() / each.count.sum(1, keepdim=True).clamp(min=1)
         for digit in share:
             axis.plot(digit.sort(descending=True).values * len(digit), lw=1)
@@ -111,7 +116,8 @@ def save_usage(usages: Sequence[Usage], names: Sequence[str], path: Path) -> Non
             yscale="log",
         )
         axis.title.set_fontsize(9)
-    axes[0, 0].set_ylabel("frequency / uniform")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("frequency / uniform")
     _save(figure, path)
 
 

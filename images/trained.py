@@ -95,10 +95,10 @@ class ImageModel:
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, scales: int | None = None, batch: int = 500) -> Tensor:
-        """Encode and decode images (n, c, h, w), by the coarsest `scales` only if given."""
-        tokens = self.tokenizer
+        """Encode and decode images (n, c, h, w), by the coarsest `scales` sizes only if given."""
+        tokens, kept = self.tokenizer, self._codes(scales)
         parts = [
-            tokens.decode(tokens.encode(part.to(self.device))[:scales]).cpu()
+            tokens.decode(tokens.encode(part.to(self.device))[:kept]).cpu()
             for part in images.split(batch)
         ]
         return torch.cat(parts)
@@ -148,14 +148,31 @@ class ImageModel:
         seed: int = 0,
         labels: int | Sequence[int] | Tensor | None = None,
     ) -> Tensor:
-        """Keep the coarsest `scales` of images (n, c, h, w) and draw the finer ones anew."""
+        """Keep the coarsest `scales` sizes of images (n, c, h, w) and draw the finer ones anew.
+
+        Raises:
+            InputError: If there are fewer sizes.
+        """
+        kept = self._codes(scales)
         drawn: Tensor = self.refiner.sample(
             self._noise(seed, len(images)),
             self._labels(labels, len(images), cycle=False),
             schedule=self.schedule,
-            codes=self.tokenizer.encode(images.to(self.device))[:scales],
+            codes=self.tokenizer.encode(images.to(self.device))[:kept],
         )
         return drawn.cpu()
+
+    def _codes(self, sizes: int | None) -> int | None:
+        """How many codes the coarsest sizes take, in parts."""
+        complete = self.schedule.complete
+        if sizes is None or sizes == 0:
+            return sizes
+        if not 0 < sizes <= len(complete):
+            raise InputError(
+                f"Found {sizes} scales to keep, expected a number from 0 to {len(complete)}, the "
+                "model's count of sizes."
+            )
+        return complete[sizes - 1] + 1
 
     def with_sampling(self, **values: Any) -> "ImageModel":
         """The same model with other sampling settings (fields of `SamplingConfig`)."""

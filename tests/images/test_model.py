@@ -89,6 +89,8 @@ def test_super_resolution_keeps_the_coarse_codes(model: ImageModel) -> None:
     images = IMAGES.test.images[:5]
     whole = model.super_resolve(images, 3)
     assert torch.allclose(whole, model.reconstruct(images), atol=1e-6)
+    with pytest.raises(InputError, match="Found 4 scales to keep, expected a number from 0 to 3"):
+        model.super_resolve(images, 4)
 
 
 def test_labels_are_checked(model: ImageModel) -> None:
