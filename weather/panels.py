@@ -1,5 +1,6 @@
 """A figure with a panel for each variable, and what its panels share."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from refine_core.files import atomic_write
 from weather.labels import headline, spread
@@ -146,11 +148,14 @@ def wave_axis(axis: Any, most: int) -> None:
 
 
 def save(figure: Any, path: Path, heading: str, about: str = "") -> None:
-    """Write a figure with a heading at the upper left, see `head`."""
+    """Write a figure, in 256 colours, with a heading at the upper left, see `head`."""
     head(figure, heading, about)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=130, format="png")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=130, format="png")
     plt.close(figure)
+    few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    with atomic_write(path) as temporary:
+        few.save(temporary, format="png", optimize=True)
 
 
 def head(figure: Any, heading: str, about: str = "") -> None:
