@@ -67,6 +67,14 @@ def test_the_scaffold_is_in_every_sample(mode: Parallel, piece: GraphBatch) -> N
     assert len(batch.sizes.unique()) > 2
 
 
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
+def test_also_where_edges_know_of_each_other(piece: GraphBatch) -> None:
+    model = refiner(coupled=True, cycles=True, shown="splitting", smooth=True)
+    batch = drawn(model, piece, 15)
+    for g in range(15):
+        assert holds(batch, g, piece) and nx.is_connected(to_networkx(batch, g))
+
+
 def test_also_where_graphs_may_be_disconnected() -> None:
     batch = drawn(refiner(connected=False), RING, 15)
     assert all(holds(batch, g, RING) for g in range(15))
