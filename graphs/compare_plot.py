@@ -7,13 +7,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from refine_core.files import atomic_write
 
 COLOURS = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a5a9e", "#a07800", "#555555")
 PANELS = (
-    ("connected", "valid and connected (%)", 100),
+    ("connected", "valid and in one piece (dashed: valid; %)", 100),
     ("fcd", "FCD, lower is better", 1),
     ("unique", "unique of the valid (%)", 100),
 )
@@ -42,6 +42,9 @@ def plot_calls(rows: Sequence[dict[str, Any]], path: Path) -> None:
             points = sorted((p for p in points if p[key] is not None), key=lambda p: p["calls"])
             x, y = [p["calls"] for p in points], [factor * p[key] for p in points]
             axis.plot(x, y, "o-", color=colour, label=name, linewidth=1.8, markersize=5)
+            if key == "connected":
+                each = [factor * p["valid"] for p in points]
+                axis.plot(x, each, "--", color=colour, linewidth=1, alpha=0.7)
         if floor is not None and floor[key] is not None:
             axis.axhline(factor * floor[key], color="#888888", linestyle=":", linewidth=1.2)
         _dress(axis, key, title, sorted({row["calls"] for row in rows if "calls" in row}))
@@ -62,9 +65,11 @@ def _dress(axis: Axes, key: str, title: str, calls: list[int]) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
     if key == "fcd":
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(ScalarFormatter())
-        axis.yaxis.set_minor_formatter(ScalarFormatter())
-        axis.tick_params(axis="y", which="minor", labelsize=7)
+        axis.yaxis.set_minor_locator(NullLocator())
+    if key == "unique":
+        axis.set_ylim(min(90, axis.get_ylim()[0]), 101)
     axis.grid(alpha=0.25)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

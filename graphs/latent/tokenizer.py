@@ -162,12 +162,13 @@ class LatentTokenizer(Tokenizer):
         return GraphBatch(nodes.argmax(2) * state.valid, edges.argmax(3) * real, state.valid)
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
-        """Training losses of graphs `batch[0]`: cross-entropies of labels, of bits partly flipped.
+        """Training losses of graphs `batch[0]`: cross-entropies of their labels.
 
-        "wrong" is the share of graphs with any label wrong.
+        While training, some bits are flipped. "wrong" is the share of graphs with any label wrong.
         """
         graphs: GraphBatch = batch[0]
-        final = self._flipped(self.trace(self.features(graphs, noise)), noise)
+        trace = self.trace(self.features(graphs, noise))
+        final = self._flipped(trace, noise) if self.training else trace.states[-1]
         nodes, edges = self.decoder(final.nodes, final.slots, final.valid)
         n = graphs.nodes.shape[1]
         i, j = torch.triu_indices(n, n, 1, device=nodes.device)

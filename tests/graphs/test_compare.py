@@ -65,7 +65,14 @@ def test_models_are_compared(folder: Path) -> None:
 
 
 def test_what_was_never_valid_leaves_a_gap(tmp_path: Path) -> None:
-    row = {"model": "a", "temperature": 1.0, "connected": 0.0, "unique": 0.0, "fcd": None}
+    row = {
+        "model": "a",
+        "temperature": 1.0,
+        "connected": 0.0,
+        "valid": 0.0,
+        "unique": 0.0,
+        "fcd": None,
+    }
     plot_calls([row | {"calls": 4}, row | {"calls": 8, "fcd": 2.0}], tmp_path / "calls.png")
     assert (tmp_path / "calls.png").exists()
 
