@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test slow demo bench results data
+.PHONY: help install test slow demo bench results data controls
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,8 +40,22 @@ results: install  ## regenerate the reports of the shipped models (needs gcm_64x
 	$(BIN)/refine graphs evaluate-scaffolds --model qm9 --out results/graphs/qm9
 	$(BIN)/refine graphs evaluate-properties --model qm9_properties --out results/graphs/qm9_properties
 	$(BIN)/refine weather floor --model gcm --source gcm_64x32.zarr --out results/weather/gcm
-	$(BIN)/refine weather forecast --model gcm --init gcm_64x32.zarr --time 2003-06-16T00/2003-12-18T00/240h --out runs/gcm.zarr
+	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
 	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm_64x32.zarr --out results/weather/gcm
+
+FORECAST = $(BIN)/refine weather forecast --init gcm_64x32.zarr --time 2003-06-16T00/2003-12-18T00/240h --overwrite
+CONTROLS = crps gaussian diffusion deterministic
+
+controls: install  ## train the controls of the forecast model and verify it against them: hours
+	$(BIN)/refine weather train --config configs/weather/deterministic.yaml
+	for kind in crps gaussian diffusion; do $(BIN)/refine weather train --config configs/weather/$$kind.yaml || exit; done
+	for kind in crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; done
+	$(BIN)/refine weather calibrate --model runs/diffusion --starts 4 --members 5 --rounds 2 --out runs/diffusion/calibrated.safetensors
+	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
+	for kind in crps gaussian; do $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
+	$(FORECAST) --model runs/diffusion/calibrated.safetensors --members 5 --batch 5 --out runs/diffusion.zarr
+	$(FORECAST) --model runs/deterministic --members 1 --out runs/deterministic.zarr
+	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm_64x32.zarr --out results/weather/gcm --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
 
 data: install  ## simulate four years of weather, gcm_64x32.zarr: about an hour
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[simulate]"

@@ -12,13 +12,13 @@ from graphs.graph import Vocabulary
 from graphs.head import SplitHead
 from graphs.latent.model import build as latent
 from graphs.masked.model import build as masked
+from graphs.network import set_transformer
 from graphs.support import Support
 from graphs.tokenizer import ContractionTokenizer
 from refine_core.data import Batch
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.transformer import Transformer
 
 
 class PropertyRefiner(Refiner):
@@ -76,15 +76,7 @@ def build(
     tokens = ContractionTokenizer(
         vocabulary, tuple(limits), config.parallel, connected, config.matching
     )
-    transformer = Transformer(
-        config.dim,
-        config.depth,
-        config.heads,
-        levels=3,
-        condition=config.dim,
-        history="markov",
-        dropout=config.dropout,
-    )
+    transformer = set_transformer(config, levels=3)
     parts = (
         tokens,
         GraphEmbed(

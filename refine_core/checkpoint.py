@@ -95,9 +95,8 @@ def load(path: str | Path, kind: str) -> Checkpoint:
         raise InputError(f"{path} {_damage(path)}") from None
     if meta.get("half"):
         tensors = {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()}
-    for name in [name for name in tensors if name.endswith(UNIT)]:
-        unit = tensors.pop(name)
-        tensors[name.removesuffix(UNIT)] = tensors[name.removesuffix(UNIT)] * unit
+    for name in [name for name in tensors if name + UNIT in tensors]:
+        tensors[name] = tensors[name] * tensors.pop(name + UNIT)
     return Checkpoint(tensors, meta)
 
 

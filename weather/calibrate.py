@@ -109,8 +109,13 @@ def know_climate(model: WeatherModel, data: Prepared) -> Tensor:
 
 @torch.no_grad()
 def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
-    """Give drawn residuals the power of the mean's errors, and their memory of the last step."""
+    """Give drawn residuals the power of the mean's errors, and their memory of the last step.
+
+    What was fitted before is forgotten.
+    """
     forecaster, correction = model.forecaster, model.forecaster.correction
+    correction.keep.fill_(1)
+    correction.memory.zero_()
     windows = Windows(data, "validation")
     index = torch.arange(0, len(windows), max(1, len(windows) // DRAWN))
     errors, drawn = [], torch.zeros(())

@@ -9,6 +9,7 @@ from graphs.config import ModelConfig
 from graphs.graph import Vocabulary
 from graphs.latent.state import Latents
 from graphs.latent.tokenizer import LatentTokenizer
+from graphs.network import set_transformer
 from graphs.support import Support
 from refine_core.data import Batch
 from refine_core.embed import Embed
@@ -16,7 +17,6 @@ from refine_core.head import BitwiseHead, CodeDistribution
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import Tokens
-from refine_core.transformer import Transformer
 
 
 class LatentEmbed(Embed):
@@ -127,15 +127,7 @@ def build(
         support: Not used: what a latent decodes to is not known while it is drawn.
     """
     tokens = LatentTokenizer(config.latent, vocabulary, sizes)
-    transformer = Transformer(
-        config.dim,
-        config.depth,
-        config.heads,
-        levels=config.latent.planes + 2,
-        condition=config.dim,
-        history="markov",
-        dropout=config.dropout,
-    )
+    transformer = set_transformer(config, levels=config.latent.planes + 2)
     return LatentRefiner(
         tokens,
         LatentEmbed(tokens, config.dim),

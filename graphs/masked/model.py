@@ -10,11 +10,11 @@ from graphs.graph import Vocabulary
 from graphs.masked.embed import PartialEmbed
 from graphs.masked.head import RevealHead
 from graphs.masked.tokenizer import MaskedTokenizer
+from graphs.network import set_transformer
 from graphs.support import Support
 from refine_core.data import Batch
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.transformer import Transformer
 
 JUDGED = 32  # scales
 
@@ -75,15 +75,7 @@ def build(
         support: What labels may be drawn; None allows all.
     """
     tokens = MaskedTokenizer(vocabulary, sizes)
-    transformer = Transformer(
-        config.dim,
-        config.depth,
-        config.heads,
-        levels=2,
-        condition=config.dim,
-        history="markov",
-        dropout=config.dropout,
-    )
+    transformer = set_transformer(config, levels=2)
     embed = PartialEmbed(config.dim, config.heads, tokens.labels, config.reach, support)
     head = RevealHead(tokens, config.dim, config.reach, support)
     return MaskedRefiner(tokens, embed, transformer, head, weighting=config.weighting)

@@ -1,6 +1,5 @@
 """Corrections of a step: laws, and that fitting them finds what is wrong."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +30,6 @@ def model(request: pytest.FixtureRequest, folder: Path) -> WeatherModel:
     config = tiny.config(folder, request.param)
     config = replace(config, mean_from=str(folder / "tiny_deterministic"))
     return train(config, folder, quiet=True)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("weather")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REFINE_CACHE", str(path / "cache"))
-        yield path
 
 
 @pytest.fixture(scope="module")

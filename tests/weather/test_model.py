@@ -1,6 +1,5 @@
 """What a forecast model must do, of every kind."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -34,14 +33,6 @@ def model(request: pytest.FixtureRequest, folder: Path) -> WeatherModel:
         config = replace(config, mean_from=str(folder / "tiny_deterministic"))
     train(config, folder, quiet=True)
     return load(folder / config.name)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("weather")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REFINE_CACHE", str(path / "cache"))
-        yield path
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""Masked diffusion: probabilities, order and capacities."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from graphs.graph import GraphBatch
+from graphs.masked.model import MaskedRefiner
+from graphs.masked.tokenizer import MaskedTokenizer
+from refine_core.noise import Noise
+from tests.graphs import tiny
+from tests.graphs.kinds import SIZES, model
+
+
+def test_masked_probabilities_sum_to_one() -> None:
+    made = model("masked")
+    pairs = list(product(range(3), range(3), range(3)))  # two nodes' labels, and their edge's
+    nodes = torch.tensor([pair[:2] for pair in pairs])
+    edges = torch.zeros(27, 2, 2).long()
+    edges[:, 0, 1] = edges[:, 1, 0] = torch.tensor([pair[2] for pair in pairs])
+    batch = GraphBatch(nodes, edges, torch.ones(27, 2).bool())
+    for order in range(4):  # one order of revealing for all
+        noise = Noise(order, torch.zeros(27).long())
+        with torch.no_grad():
+            total = made.refiner.code_log_prob(batch, None, noise).sum(1).exp().sum()
+        assert float(total) == pytest.approx(SIZES[2] / sum(SIZES), rel=1e-4)
+
+
+@pytest.mark.parametrize("calls", [1, 3, 50])
+@pytest.mark.parametrize("order", ["random", "confidence"])
+def test_masked_reveals_everything_once(calls: int, order: str) -> None:
+    refiner = model("masked").refiner
+    tokens = refiner.tokenizer
+    assert isinstance(tokens, MaskedTokenizer)
+    tokens.ask(calls, order)  # type: ignore[arg-type]
+    trace = refiner.sample_trace(tiny.names(30), schedule=tokens.schedule)
+    shown = torch.stack([code > 0 for code in trace.codes]).sum(0)
+    final = trace.states[-1]
+    assert torch.equal(shown[:, :, 0], final.valid.long())
+    assert torch.equal(shown[:, :, 1:], final.pairs.long())
+    known = torch.stack([state.known for state in trace.states])
+    assert (known[-1] == final.elements).all() and (known.diff(dim=0) >= 0).all()
+
+
+def test_masked_bound_is_tighter_with_more_weight_on_it() -> None:
+    batch, noise = (tiny.graphs(64, 6),), tiny.names(64)
+    losses = {}
+    for weighting in ("bound", "plain"):
+        refiner = model("masked", weighting=weighting).refiner
+        assert isinstance(refiner, MaskedRefiner)
+        losses[weighting] = refiner(batch, noise)
+    assert torch.equal(losses["bound"]["bits"], losses["plain"]["bits"])
+    assert not torch.equal(losses["bound"]["loss"], losses["plain"]["loss"])
+
+
+def test_masked_respects_capacities() -> None:
+    made = model("masked")
+    assert made.support is not None
+    weight, capacity = torch.tensor((0, *made.support.weight)), torch.tensor(made.support.capacity)
+
+    def excess(graphs: GraphBatch) -> float:
+        over = (weight[graphs.edges].sum(2) > capacity[graphs.nodes]) & graphs.valid
+        return float(over.any(1).float().mean())
+
+    kept = excess(made.sample(200, calls=30))
+    made.refiner.head.support = None  # type: ignore[attr-defined]
+    assert kept < 0.5 * excess(made.sample(200, calls=30))
