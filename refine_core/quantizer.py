@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from refine_core.bitwise import Bitwise
 from refine_core.errors import InputError
@@ -163,8 +164,9 @@ class ProductQuantizer(Quantizer):
 
     def decode(self, code: Tensor) -> Tensor:
         """The vectors (b, n, d) of the indices (b, n, g)."""
-        digits = zip(self._vqs(), torch.split(code, 1, -1), strict=True)
-        return torch.cat([vq.decode(digit) for vq, digit in digits], -1)
+        codebooks = torch.cat([vq.project(vq.codebook) for vq in self._vqs()])
+        first = torch.arange(self.digits, device=code.device) * self.size
+        return F.embedding(code + first, codebooks).flatten(-2)
 
     def update(self) -> None:
         """Update every group's codebook."""

@@ -56,7 +56,8 @@ class Caller:
         self.cache = Cache() if cached and not markov else None
         self.contexts = contexts
         self.seen = [_stack([embed.context(context, count) for context in contexts])]
-        self.condition = self.seen[0].condition
+        condition = self.seen[0].condition
+        self.samples = None if condition is None else transformer.samples(condition)
         self.forgets = cached and markov
 
     def __call__(self, state: Any, k: int, guidance: float) -> CodeDistribution:
@@ -64,9 +65,9 @@ class Caller:
         parts = [self.embed(state, k, context) for context in self.contexts]
         tokens, valid, width = _stack(parts), parts[0].valid, parts[0].value.shape[1]
         fresh = [*self.seen, tokens]
-        # As in teacher forcing: the context's, or else the state's.
-        condition = tokens.condition if self.condition is None else self.condition
-        hidden = self.transformer(replace(join(fresh), condition=condition), self.cache)
+        # As in teacher forcing, the condition is the context's, or else the state's.
+        given = replace(join(fresh), condition=tokens.condition)
+        hidden = self.transformer(given, self.cache, self.samples)
         if not self.forgets:
             self.seen = [] if self.cache is not None else fresh
         dist, *free = (

@@ -10,6 +10,7 @@ level's keys and values never change once computed, and sampling with the cache 
 forcing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -72,23 +73,42 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         self.modulation = Modulation(condition, levels, dim, "sb")
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None) -> Tensor:
-        """Hidden states (b, n, d) of `tokens`, which also see those in the cache."""
-        condition = None if tokens.condition is None else F.silu(tokens.condition)
+    def samples(self, condition: Tensor) -> list[Tensor]:
+        """What conditions (b, c) add to the modulations, one (b, 1, parts * d) each.
+
+        The same at every scale: a sampler computes it once.
+        """
+        active = F.silu(condition)
+        modulations = [*(block.modulation for block in self.blocks), self.modulation]
+        return [each.sample(active)[:, None] for each in modulations]  # type: ignore[operator,union-attr]
+
+    def forward(
+        self,
+        tokens: Tokens,
+        cache: Cache | None = None,
+        samples: Sequence[Tensor | None] | None = None,
+    ) -> Tensor:
+        """Hidden states (b, n, d) of `tokens`, which also see those in the cache.
+
+        `samples` are those of the tokens' condition, computed here unless given.
+        """
+        if samples is None:
+            known = tokens.condition
+            samples = [None] * (len(self.blocks) + 1) if known is None else self.samples(known)
         alike = bool((tokens.level == tokens.level[:1]).all())
         level = tokens.level[:1] if alike else tokens.level
         mask = self._mask(tokens, cache)
         x = tokens.value
         for number, block in enumerate(self.blocks):
             past = cache.pairs[number] if cache is not None and cache.level is not None else None
-            x, pair = block(x, condition, level, mask, tokens.rotary, past)
+            x, pair = block(x, samples[number], level, mask, tokens.rotary, past)
             if cache is not None:
                 cache.pairs[number : number + 1] = [pair]
         if cache is not None:
             cache.valid = _extend(cache, tokens)
             past_level = [] if cache.level is None else [cache.level]
             cache.level = torch.cat([*past_level, tokens.level])
-        scale, shift = self.modulation(condition, level)
+        scale, shift = self.modulation(samples[-1], level)
         return torch.addcmul(shift, self.norm(x), scale)
 
     def _mask(self, tokens: Tokens, cache: Cache | None) -> Tensor | None:
@@ -131,14 +151,14 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        condition: Tensor | None,
+        sample: Tensor | None,
         level: Tensor,
         mask: Tensor | None,
         rotary: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Next hidden states (b, n, d); keys and values (b, heads, cached + n, head_dim)."""
-        six = self.modulation(condition, level)
+        six = self.modulation(sample, level)
         entering = torch.addcmul(six[1], self.norm(x), six[0])
         q, k, v = self.qkv(entering).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if rotary is not None:
@@ -171,13 +191,13 @@ class Modulation(nn.Module):
         with torch.no_grad():
             self.level.weight.copy_(start.expand(levels, -1))
 
-    def forward(self, condition: Tensor | None, level: Tensor) -> tuple[Tensor, ...]:
-        """One (b or 1, n or 1, d) a part, from conditions (b, c) and levels (n or 1,)."""
-        levels: tuple[Tensor, ...] = self.level(level)[None].split(self.dim, -1)
-        if condition is None:
-            return levels
-        samples = self.sample(condition)[:, None].split(self.dim, -1)
-        return tuple(a + b for a, b in zip(samples, levels, strict=True))
+    def forward(self, sample: Tensor | None, level: Tensor) -> tuple[Tensor, ...]:
+        """One (b or 1, n or 1, d) a part: of the sample (see `Transformer.samples`) and levels."""
+        levels: Tensor = self.level(level)[None]
+        parts: tuple[Tensor, ...] = (levels if sample is None else sample + levels).split(
+            self.dim, -1
+        )
+        return parts
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ the memory (`memory`) of the errors on states not seen, and departures from clim
 (`keep`) such that members vary as much as the atmosphere does.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -82,15 +84,18 @@ def maps(waves: Tensor, wide: int) -> Tensor:
 
 
 def smooth(power: Tensor) -> Tensor:
-    """Power by latitude and wavenumber (..., H, M), averaged over octaves and nearby latitudes.
+    """Power by latitude and wavenumber (..., H, M), averaged over half octaves and near latitudes.
 
-    >>> smooth(torch.arange(6.0)[None]).tolist()
-    [[0.0, 1.0, 2.5, 2.5, 4.5, 4.5]]
+    >>> smooth(torch.arange(8.0)[None]).tolist()
+    [[0.0, 1.0, 2.0, 3.0, 4.5, 4.5, 6.5, 6.5]]
     """
-    parts, edges = [], [0, *(2**k for k in range(power.shape[-1].bit_length()))]
-    for first, end in zip(edges, [*edges[1:], power.shape[-1]], strict=True):
+    count = power.shape[-1]
+    halves = {round(2 ** (k / 2)) for k in range(2 * count.bit_length())}
+    edges = [0, *sorted(edge for edge in halves if edge < count), count]
+    parts = []
+    for first, end in pairwise(edges):
         part = power[..., first:end]
         parts.append(part.mean(-1, keepdim=True).expand_as(part))
-    octaves = torch.cat(parts, -1)
-    around = torch.cat([octaves[..., :1, :], octaves, octaves[..., -1:, :]], -2)
-    return (around[..., :-2, :] + 2 * octaves + around[..., 2:, :]) / 4
+    bands = torch.cat(parts, -1)
+    around = torch.cat([bands[..., :1, :], bands, bands[..., -1:, :]], -2)
+    return (around[..., :-2, :] + 2 * bands + around[..., 2:, :]) / 4

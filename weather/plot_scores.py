@@ -109,7 +109,9 @@ def ranks(report: Report) -> Any:
             axis.stairs(share * len(share), place, color=colour, lw=1.5, baseline=None)
         axis.axhline(1, color="black", lw=0.9, ls=":")
         axis.set(xlim=(0, 1), title=title(channel), xticks=[0, 0.5, 1])
-        axis.set_xticklabels(["below all", "rank of the truth", "above all"])
+        labels = axis.set_xticklabels(["below all", "rank of the truth", "above all"])
+        labels[0].set_ha("left")
+        labels[-1].set_ha("right")
         axis.set_ylim(0, max(2.0, axis.get_ylim()[1]))
         if axis.get_subplotspec().is_first_col():
             axis.set_ylabel("frequency / uniform")

@@ -116,17 +116,45 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
 def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Tensor) -> None:
     """Let encoder and decoder begin as the best linear ones, for residuals (n, C, H, W).
 
-    Channels are the principal components of patches, the leading first, scaled to a mean variance
-    of one: groups of channels are drawn independently, so they had better be uncorrelated. The
-    convolutions start at zero, and learn the rest.
+    Channels are the principal components of patches, scaled to a mean variance of one: groups of
+    channels are drawn independently, so they had better be uncorrelated; and codebooks are of one
+    size, so groups had better be of one volume (`allocate`). The convolutions start at zero, and
+    learn the rest.
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
     patches = encoder.patches(residuals).flatten(0, 1)
-    _, vectors = torch.linalg.eigh(patches.T @ patches)
+    values, vectors = torch.linalg.eigh(patches.T @ patches)
     count = min(vectors.shape[1], tokenizer.dim)
     leading = vectors.flip(1)[:, :count].T
     scale = (patches @ leading.T).std()
-    encoder.enter.weight.zero_()[:count] = leading / scale
-    decoder.linear.weight.zero_()[:, :count, 0, 0] = leading.T * scale
+    place = allocate(values.flip(0)[:count], tokenizer.digits(0), tokenizer.dim)
+    encoder.enter.weight.zero_()[place] = leading / scale
+    decoder.linear.weight.zero_()[:, place, 0, 0] = leading.T * scale
     nn.init.zeros_(encoder.enter.bias)
     nn.init.zeros_(cast(Tensor, decoder.linear.bias))
+
+
+def allocate(variance: Tensor, groups: int, dim: int) -> Tensor:
+    """(n,) channel of each component, such that groups have nearly the same product of variances.
+
+    Eigenvalue allocation of Ge et al., 2013 (Optimized Product Quantization, CVPR): each component
+    in turn goes to the group, among those with room, whose product is the smallest.
+
+    Args:
+        variance: (n,), falling.
+        groups: Equal, consecutive parts of the channels.
+        dim: Count of channels, at least n.
+
+    >>> allocate(torch.tensor([8.0, 4.0, 2.0, 1.0]), groups=2, dim=4).tolist()
+    [0, 2, 3, 1]
+    """
+    size = dim // groups
+    product, taken, place = [0.0] * groups, [0] * groups, []
+    top = float(variance[0])
+    for value in variance.clamp(min=1e-9 * top).log().tolist():
+        room = [g for g in range(groups) if taken[g] < size]
+        best = min(room, key=lambda g: (taken[g] > 0, product[g]))
+        place.append(best * size + taken[best])
+        product[best] += value
+        taken[best] += 1
+    return torch.tensor(place)
