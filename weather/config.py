@@ -79,6 +79,9 @@ class TokenizerConfig:
     """Channels of encoder and decoder."""
     truncation: float = 0.2
     """Share of training samples decoded from a random number of coarse scales only."""
+    commitment: float = 0.0
+    """Pull of features towards their codes. It shrinks what codes hold least of: of an encoder
+    that starts as principal components it takes more than it gives."""
     training: Optimisation = field(default_factory=Optimisation)
 
 

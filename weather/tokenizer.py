@@ -98,7 +98,9 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
     def quantizer() -> Quantizer:
         if config.quantizer == "bitwise":
             return Bitwise(config.dim, kind="bsq")
-        return ProductQuantizer(config.groups, config.codes, config.dim)
+        return ProductQuantizer(
+            config.groups, config.codes, config.dim, commitment=config.commitment
+        )
 
     quantizers = [each for count in parts for each in [quantizer()] * count]
     encoder = Encoder(grid, channels, config)
@@ -108,6 +110,7 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
         quantizers,
         encoder,
         Decoder(encoder.patches, channels, config),
+        commitment=config.commitment,
         truncation=config.truncation,
     )
 
