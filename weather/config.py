@@ -76,12 +76,9 @@ class TokenizerConfig:
     groups: int = 16
     """Groups of channels (product)."""
     width: int = 64
-    """Channels of encoder and decoder."""
+    """Channels of the decoder's convolutions."""
     truncation: float = 0.2
     """Share of training samples decoded from a random number of coarse scales only."""
-    commitment: float = 0.0
-    """Pull of features towards their codes. It shrinks what codes hold least of: of an encoder
-    that starts as principal components it takes more than it gives."""
     training: Optimisation = field(default_factory=Optimisation)
 
 

@@ -45,22 +45,23 @@ class ResidualBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Residual maps (b, C, H, W) to features (b, d, h, w)."""
+    """Residual maps (b, C, H, W) to features (b, d, h, w): principal components of patches.
+
+    It stays as it starts. Trained, it drifts: what little the trailing components hold is
+    shrunk by a pull towards codes, and nothing keeps features in place without one.
+    """
 
     def __init__(self, grid: Grid, channels: int, config: TokenizerConfig) -> None:
         super().__init__()
         self.patches = Patches(grid, config.sizes[-1])
-        self.enter = nn.Linear(channels * self.patches.patch**2, config.dim)
-        self.stem = nn.Conv2d(config.dim, config.width, 1)
-        self.body = nn.Sequential(ResidualBlock(config.width), nn.GELU())
-        self.leave = nn.Conv2d(config.width, config.dim, 1)
-        nn.init.zeros_(self.leave.weight)
+        self.enter = nn.Linear(channels * self.patches.patch**2, config.dim, bias=False)
+        self.requires_grad_(False)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Features."""
-        x = self.enter(self.patches(maps)).transpose(1, 2).unflatten(2, self.patches.size)
-        out: Tensor = x + self.leave(self.body(self.stem(x)))
-        return out
+        tokens: Tensor = self.enter(self.patches(maps)).transpose(1, 2)
+        features: Tensor = tokens.unflatten(2, self.patches.size)
+        return features
 
 
 class Decoder(nn.Module):
@@ -75,8 +76,8 @@ class Decoder(nn.Module):
         self.fine = nn.Conv2d(config.width, channels * self.patch**2, 1)
         last = SphereConv(config.width, channels)
         self.smooth = nn.Sequential(SphereConv(channels, config.width), nn.GELU(), last)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(self.fine.weight)
+        for zero in (last.weight, last.bias, self.fine.weight, self.fine.bias):
+            nn.init.zeros_(cast(Tensor, zero))
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps."""
@@ -98,9 +99,7 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
     def quantizer() -> Quantizer:
         if config.quantizer == "bitwise":
             return Bitwise(config.dim, kind="bsq")
-        return ProductQuantizer(
-            config.groups, config.codes, config.dim, commitment=config.commitment
-        )
+        return ProductQuantizer(config.groups, config.codes, config.dim)
 
     quantizers = [each for count in parts for each in [quantizer()] * count]
     encoder = Encoder(grid, channels, config)
@@ -110,19 +109,19 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
         quantizers,
         encoder,
         Decoder(encoder.patches, channels, config),
-        commitment=config.commitment,
+        commitment=0.0,
         truncation=config.truncation,
     )
 
 
 @torch.no_grad()
 def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Tensor) -> None:
-    """Let encoder and decoder begin as the best linear ones, for residuals (n, C, H, W).
+    """Make the encoder the best linear one for residuals (n, C, H, W), the decoder its inverse.
 
     Channels are the principal components of patches, scaled to a mean variance of one: groups of
     channels are drawn independently, so they had better be uncorrelated; and codebooks are of one
-    size, so groups had better be of one volume (`allocate`). The convolutions start at zero, and
-    learn the rest.
+    size, so groups had better be of one volume (`allocate`). The decoder's convolutions start at
+    zero, and learn the rest.
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
     patches = encoder.patches(residuals).flatten(0, 1)
@@ -133,7 +132,6 @@ def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Ten
     place = allocate(values.flip(0)[:count], tokenizer.digits(0), tokenizer.dim)
     encoder.enter.weight.zero_()[place] = leading / scale
     decoder.linear.weight.zero_()[:, place, 0, 0] = leading.T * scale
-    nn.init.zeros_(encoder.enter.bias)
     nn.init.zeros_(cast(Tensor, decoder.linear.bias))
 
 
@@ -153,10 +151,10 @@ def allocate(variance: Tensor, groups: int, dim: int) -> Tensor:
     """
     size = dim // groups
     product, taken, place = [0.0] * groups, [0] * groups, []
-    top = float(variance[0])
-    for value in variance.clamp(min=1e-9 * top).log().tolist():
+    logarithm = variance.clamp(min=1e-9 * float(variance[0])).log()
+    for value in (logarithm - logarithm[-1]).tolist():
         room = [g for g in range(groups) if taken[g] < size]
-        best = min(room, key=lambda g: (taken[g] > 0, product[g]))
+        best = min(room, key=lambda g: product[g])
         place.append(best * size + taken[best])
         product[best] += value
         taken[best] += 1

@@ -125,7 +125,8 @@ def _tokenizer(
     quiet: bool,
 ) -> None:
     """Train the head's tokeniser, and put the averaged weights into it."""
-    tokenizer = cast(ResidualTokenizer, head.refiner.tokenizer.requires_grad_(True))
+    tokenizer = cast(ResidualTokenizer, head.refiner.tokenizer)
+    tokenizer.decoder.requires_grad_(True)
     residuals = torch.cat([r for r, _ in _residuals(forecaster, windows, ESTIMATED)])
     start_from_principal_components(tokenizer, residuals)
     training = TokenizerTraining(forecaster, tokenizer)
