@@ -75,10 +75,6 @@ class TokenizerConfig:
     """Channels of the features (bitwise: bits)."""
     groups: int = 16
     """Groups of channels (product)."""
-    width: int = 64
-    """Channels of the decoder's convolutions."""
-    truncation: float = 0.2
-    """Share of training samples decoded from a random number of coarse scales only."""
     training: Optimisation = field(default_factory=Optimisation)
 
 

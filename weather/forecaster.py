@@ -158,6 +158,7 @@ class TokenizerTraining(nn.Module):
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """The tokeniser's losses."""
         forecaster = self.forecaster[0].train(self.training)
+        self.tokenizer.train(self.training)  # which is part of the head, and frozen there
         residual, _ = forecaster.residual(batch, noise)
         losses: dict[str, Tensor] = self.tokenizer((residual,), noise)
         return losses

@@ -11,7 +11,7 @@ from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule
 from weather.config import TokenizerConfig
 from weather.grid import Grid
-from weather.sphere import Cells, SphereConv, SpherePyramid
+from weather.sphere import Cells, SpherePyramid
 
 
 class Patches(nn.Module):
@@ -27,21 +27,6 @@ class Patches(nn.Module):
         """Tokens."""
         cells = self.cells.enter(maps)
         return nn.functional.pixel_unshuffle(cells, self.patch).flatten(2).transpose(1, 2)
-
-
-class ResidualBlock(nn.Module):
-    """x + two convolutions on the sphere."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        last = SphereConv(width, width)
-        nn.init.zeros_(last.weight)
-        self.change = nn.Sequential(nn.GELU(), SphereConv(width, width), nn.GELU(), last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Of the same shape."""
-        out: Tensor = x + self.change(x)
-        return out
 
 
 class Encoder(nn.Module):
@@ -65,26 +50,19 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features (b, d, h, w) to residual maps (b, C, H, W): a linear part, and convolutions."""
+    """Features (b, d, h, w) to residual maps (b, C, H, W), linearly.
+
+    Convolutions after it were tried and gained nothing.
+    """
 
     def __init__(self, patches: Patches, channels: int, config: TokenizerConfig) -> None:
         super().__init__()
         self.cells, self.patch = patches.cells, patches.patch
         self.linear = nn.Conv2d(config.dim, channels * self.patch**2, 1)
-        self.stem = nn.Conv2d(config.dim, config.width, 1)
-        self.body = nn.Sequential(ResidualBlock(config.width), nn.GELU())
-        self.fine = nn.Conv2d(config.width, channels * self.patch**2, 1)
-        last = SphereConv(config.width, channels)
-        self.smooth = nn.Sequential(SphereConv(channels, config.width), nn.GELU(), last)
-        for zero in (last.weight, last.bias, self.fine.weight, self.fine.bias):
-            nn.init.zeros_(cast(Tensor, zero))
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps."""
-        rough = self.linear(features) + self.fine(self.body(self.stem(features)))
-        cells = nn.functional.pixel_shuffle(rough, self.patch)
-        out: Tensor = self.cells.leave(cells + self.smooth(cells))
-        return out
+        return self.cells.leave(nn.functional.pixel_shuffle(self.linear(features), self.patch))
 
 
 def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> ResidualTokenizer:
@@ -110,7 +88,6 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
         encoder,
         Decoder(encoder.patches, channels, config),
         commitment=0.0,
-        truncation=config.truncation,
     )
 
 
@@ -120,8 +97,7 @@ def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Ten
 
     Channels are the principal components of patches, scaled to a mean variance of one: groups of
     channels are drawn independently, so they had better be uncorrelated; and codebooks are of one
-    size, so groups had better be of one volume (`allocate`). The decoder's convolutions start at
-    zero, and learn the rest.
+    size, so groups had better be of one volume (`allocate`).
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
     patches = encoder.patches(residuals).flatten(0, 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.vq import VQ
 from tests.weather import tiny
 from weather.config import HeadConfig
 from weather.controls import CRPSHead, DiffusionHead, GaussianHead
@@ -18,6 +19,7 @@ from weather.grid import Grid
 from weather.mean import Situation, turn
 from weather.prepare import prepared
 from weather.prepared import Prepared
+from weather.refine import RefineHead
 from weather.train import train
 from weather.trained import WeatherModel, load
 
@@ -66,6 +68,15 @@ def test_a_member_is_a_name(model: WeatherModel, start: Start) -> None:
 def test_calls_are_counted(model: WeatherModel) -> None:
     expected = {"refine": 4, "deterministic": 1, "gaussian": 1, "diffusion": 6, "crps": 2}
     assert model.calls == expected[model.config.head.kind]
+
+
+def test_codebooks_are_learnt(model: WeatherModel) -> None:
+    """Every one of every scale: an encoder and a decoder cannot make up for codes at random."""
+    if isinstance(model.forecaster.head, RefineHead):
+        tokenizer = model.forecaster.head.refiner.tokenizer
+        books = [part for part in tokenizer.modules() if isinstance(part, VQ)]
+        assert books
+        assert all(int(book.updates) > 1 for book in books)
 
 
 def test_files_hold_everything(model: WeatherModel, start: Start, tmp_path: Path) -> None:

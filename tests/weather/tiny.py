@@ -23,7 +23,7 @@ def store(folder: Path) -> Path:
 def config(folder: Path, kind: Any = "refine", **data: Any) -> WeatherConfig:
     """A model of a kind for the synthetic atmosphere in `folder`."""
     tokenizer = TokenizerConfig(
-        sizes=((1, 2), (2, 4), (4, 8)), dim=8, groups=2, codes=4, width=8, training=OPT
+        sizes=((1, 2), (2, 4), (4, 8)), dim=8, groups=2, codes=4, training=OPT
     )
     return WeatherConfig(
         name=f"tiny_{kind}",
