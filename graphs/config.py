@@ -86,9 +86,13 @@ class ModelConfig:
     for 101: pays where counts are large and graphs few."""
     cycles: bool = False
     """Whether attention tells triangles."""
-    shown: Literal["all", "splitting"] = "all"
-    """Which edges are tokens: all, or only those at clusters that split next, which is several
-    times as fast where graphs are large; then the labels of others are not seen."""
+    shown: Literal["all", "splitting", "none"] = "all"
+    """Which edges are tokens: all; only those at clusters that split next, which is several times
+    as fast where graphs are large, but hides the labels of others; or none, which is the fastest:
+    edges pass messages between clusters, and their labels bias attention."""
+    share: float | None = None
+    """Of the scales of a graph, those of m clusters are learnt from with the probability
+    share / sqrt(m), so that a step can hold more graphs; null learns from all."""
     reach: int = 8
     """Largest distance that attention tells apart; a bond away is 2."""
     property_dropout: float = 0.1

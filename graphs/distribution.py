@@ -56,10 +56,17 @@ class SplitDistribution:
         given = code[:, :m][state.split]
         rows = given.clamp(max=self.head.values - 1)
         low, high = Budget.of(state, self.head.connected).bounds(given)
-        logits = self.sum(lambda h: self.head.number_logits(h[:, :m][state.split], rows))
-        logits = bounded(logits, low, high)
-        total = -F.cross_entropy(logits.flatten(0, 1), rows.flatten(), reduction="none")
-        total = total.view_as(rows)[:, : self.drawn].sum(1)
+        ruled_out = (given < low) | (given > high)
+        low, high = low[:, : self.drawn], high[:, : self.drawn]
+        # What the bounds leave no choice of is certain.
+        digit, row = (low < high).T.nonzero(as_tuple=True)
+        logits = self.sum(
+            lambda h: self.head.number_logits(h[:, :m][state.split], rows, row, digit)
+        )
+        logits = bounded(logits, low[row, digit], high[row, digit])
+        nats = F.cross_entropy(logits, rows[row, digit], reduction="none")
+        total = nats.new_zeros(len(rows)).index_add(0, row, -nats)
+        total = total.masked_fill(ruled_out[:, : self.drawn].any(1), -torch.inf)
         total = total.masked_fill((rows < given).any(1), -torch.inf)
         ends = Ends.of(state)
         if len(ends.row):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from graphs.partition import Partition
 from graphs.relations import EXTRA, relations
-from graphs.shown import Shown, reduced
+from graphs.shown import Shown, between, reduced
 from graphs.support import Support
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
@@ -56,6 +56,9 @@ class GraphEmbed(Embed):
         self.end = nn.Linear(dim, dim, bias=False)
         self.bias = nn.Embedding(reach + (EXTRA if cycles else 3), heads)
         nn.init.zeros_(self.bias.weight)
+        self.link = nn.Embedding(kinds, heads) if shown == "none" else None
+        if self.link is not None:
+            nn.init.zeros_(self.link.weight)
         self.property = nn.Sequential(
             nn.Linear(2 * max(properties, 1), dim), nn.SiLU(), nn.Linear(dim, dim)
         )
@@ -71,16 +74,40 @@ class GraphEmbed(Embed):
         kind = state.split.long() + (not state.started)
         cluster = self.cluster(self._digits(counts)) + self.split(kind)
         ends = self.end(F.gelu(cluster))
+        if self.link is not None:
+            return self._clusters(cluster, ends, state)
         joined = state.edge_counts
         state = reduced(state) if self.shown == "splitting" else state
-        spots = state.ends.flatten(1)[:, :, None].expand(-1, -1, ends.shape[2])
-        both = ends.gather(1, spots).unflatten(1, (-1, 2)).sum(2)
-        value = torch.cat([cluster, self.label(state.label) + both], 1)
+        value = torch.cat([cluster, self.label(state.label) + between(ends, state)], 1)
         valid = torch.cat([state.valid, state.real], 1)
-        level = torch.full((value.shape[1],), 1 if state.started else 2, device=value.device)
         relation = relations(joined, state.ends, self.reach, self.cycles)
         bias = self.bias(relation).permute(0, 3, 1, 2)
-        return Tokens(value, level, valid=valid, bias=bias)
+        return Tokens(value, self._level(value, state), valid=valid, bias=bias)
+
+    def _clusters(self, cluster: Tensor, ends: Tensor, state: Partition) -> Tokens:
+        """Tokens (b, m, d) of clusters alone: edges pass messages, their labels bias attention.
+
+        Args:
+            cluster: (b, m, d).
+            ends: (b, m, d) what a cluster tells its neighbours.
+            state: Whose tokens.
+        """
+        assert self.link is not None
+        graph, slot = state.real.nonzero(as_tuple=True)
+        both = state.ends[graph, slot] + graph[:, None] * cluster.shape[1]
+        here, there = both.flatten(), both.flip(1).flatten()
+        label = self.label(state.label[graph, slot]).repeat_interleave(2, 0)
+        message = F.gelu(ends.flatten(0, 1).index_select(0, there) + label)
+        value = cluster.flatten(0, 1).index_add(0, here, message).view_as(cluster)
+        links = state.links
+        relation = relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
+        bias = self.bias(relation) + links.float() @ self.link.weight
+        level = self._level(value, state)
+        return Tokens(value, level, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
+
+    def _level(self, value: Tensor, state: Partition) -> Tensor:
+        """(n,) the level of tokens (b, n, d)."""
+        return torch.full((value.shape[1],), 1 if state.started else 2, device=value.device)
 
     def context(self, context: Tensor | None, count: int) -> Tokens:
         """No tokens; the condition (b, d) of properties (b, p) in units of their spread.

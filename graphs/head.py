@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from graphs.coupled import Coupling
 from graphs.distribution import SplitDistribution
 from graphs.partition import Partition
-from graphs.shown import spread
+from graphs.shown import between, spread
 from graphs.support import Support
 
 
@@ -28,6 +28,7 @@ class SplitHead(nn.Module):
         support: Splits outside of it are drawn again; None allows all.
         coupled: Whether the edges of a cluster know of each other.
         smooth: Whether numbers beyond 8 are alike when they are near, see `interpolation`.
+        kinds: Edge labels where edges are no tokens; else None.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class SplitHead(nn.Module):
         support: Support | None = None,
         coupled: bool = False,
         smooth: bool = False,
+        kinds: int | None = None,
     ) -> None:
         super().__init__()
         self.support = support
+        self.label = None if kinds is None else nn.Embedding(kinds, dim)
         self.values, self.connected = values, connected
         self.enter = nn.Linear(dim, dim)
         self.place = nn.Parameter(0.02 * torch.randn(digits, dim))
@@ -61,19 +64,27 @@ class SplitHead(nn.Module):
         self, hidden: Tensor, state: Partition, k: int, valid: Tensor | None = None
     ) -> SplitDistribution:
         """Distribution of the splits of a state."""
-        return SplitDistribution(self, state, ((1.0, spread(hidden, state)),))
+        if self.label is None:
+            hidden = spread(hidden, state)
+        else:
+            hidden = torch.cat([hidden, between(hidden, state) + self.label(state.label)], 1)
+        return SplitDistribution(self, state, ((1.0, hidden),))
 
-    def number_logits(self, hidden: Tensor, code: Tensor) -> Tensor:
-        """(r, g, values) of every number given those before it.
+    def number_logits(self, hidden: Tensor, code: Tensor, row: Tensor, digit: Tensor) -> Tensor:
+        """(p, values) of numbers of a code, each given those before it.
 
         Args:
             hidden: (r, d) of clusters.
             code: (r, g); number i is not looked at for logits 0..i.
+            row: (p,) which codes.
+            digit: (p,) which numbers of them, in ascending order.
         """
         past = self.history(code)
         before = past.cumsum(1) - past
-        x = self.mix(self.enter(hidden)[:, None] + self.place + before)
-        return self._values(torch.einsum("rgd,gdv->rgv", x, self.out) + self.out_bias)
+        x = self.mix(self.enter(hidden)[row] + self.place[digit] + before[row, digit])
+        parts = x.split(digit.bincount(minlength=len(self.place)).tolist())
+        each = [part @ out for part, out in zip(parts, self.out, strict=True)]
+        return self._values(torch.cat(each) + self.out_bias[digit])
 
     def history(self, code: Tensor) -> Tensor:
         """(r, g, d): what each number adds to the memory."""

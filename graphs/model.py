@@ -1,10 +1,6 @@
 """The graphs model: what the domain plugs into the core."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from graphs.config import ModelConfig
 from graphs.embed import GraphEmbed
@@ -13,32 +9,11 @@ from graphs.head import SplitHead
 from graphs.latent.model import build as latent
 from graphs.masked.model import build as masked
 from graphs.network import set_transformer
+from graphs.refiner import ContractionRefiner
 from graphs.support import Support
 from graphs.tokenizer import ContractionTokenizer
-from refine_core.data import Batch
 from refine_core.errors import InputError
-from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-
-
-class PropertyRefiner(Refiner):
-    """A refiner that learns to be told any subset of its properties.
-
-    Args:
-        parts: As of `Refiner`.
-        single: Share of single values that are left out in training, beside the `dropout` of all.
-        options: As of `Refiner`.
-    """
-
-    def __init__(self, *parts: Any, single: float, **options: Any) -> None:
-        super().__init__(*parts, **options)
-        self.single = single
-
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
-        """Training losses of graphs `batch[0]` with properties `batch[1]` (b, p)."""
-        graphs, values = batch
-        left_out = noise.uniform(-3, values.shape[1]) < self.single
-        return super().forward((graphs, torch.where(left_out, torch.nan, values)), noise)
 
 
 def build(
@@ -99,9 +74,12 @@ def build(
             support,
             config.coupled,
             config.smooth,
+            tokens.kinds if config.shown == "none" else None,
         ),
     )
-    if not properties:
-        return Refiner(*parts)
-    single = config.single_dropout if properties > 1 else 0.0
-    return PropertyRefiner(*parts, single=single, dropout=config.property_dropout)
+    return ContractionRefiner(
+        *parts,
+        share=config.share,
+        single=config.single_dropout if properties > 1 else 0.0,
+        dropout=config.property_dropout,
+    )

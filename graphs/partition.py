@@ -6,6 +6,7 @@ both ends are known, but not yet the nodes. Splitting divides these sums exactly
 and edge totals never drift.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,35 @@ class Partition:
         """Count of graphs."""
         return len(self.nodes)
 
+    def rows(self, index: Tensor) -> "Partition":
+        """The states of the graphs at `index` (r,), without padding that none of them needs."""
+        valid, real = self.valid[index], self.real[index]
+        m, e = (int(x.sum(1).max()) if len(index) else 0 for x in (valid, real))
+        return Partition(
+            nodes=self.nodes[index, :m],
+            inner=self.inner[index, :m],
+            valid=valid[:, :m],
+            ends=self.ends[index, :e],
+            label=self.label[index, :e],
+            real=real[:, :e],
+            split=self.split[index, :m],
+            noise=Noise(self.noise.seed, self.noise.index[index]),
+            started=self.started,
+        )
+
+    @classmethod
+    def stacked(cls, parts: Sequence["Partition"]) -> "Partition":
+        """One batch of several, padded to the largest; all started, or none."""
+        m, e = (max(getattr(part, x).shape[1] for part in parts) for x in ("valid", "real"))
+        wide = {"nodes": m, "inner": m, "valid": m, "split": m, "ends": e, "label": e, "real": e}
+        tables = {
+            name: torch.cat([padded(getattr(part, name), by) for part in parts])
+            for name, by in wide.items()
+        }
+        index = torch.cat([part.noise.index for part in parts])
+        noise = Noise(parts[0].noise.seed, index)
+        return cls(**tables, noise=noise, started=parts[0].started)
+
     @property
     def sizes(self) -> Tensor:
         """(b, m) nodes of each cluster."""
@@ -65,6 +95,16 @@ class Partition:
         return pair_counts(self.ends, self.real, self.valid.shape[1])
 
     @property
+    def links(self) -> Tensor:
+        """(b, m, m, O) int64, edges of each label between clusters."""
+        m, kinds = self.inner.shape[1:]
+        table = self.inner.new_zeros(len(self), m, m, kinds)
+        b, e = torch.nonzero(self.real, as_tuple=True)
+        i, j = self.ends[b, e].unbind(1)
+        table.index_put_((b, i, j, self.label[b, e]), torch.ones_like(b), accumulate=True)
+        return table + table.transpose(1, 2)
+
+    @property
     def outer(self) -> Tensor:
         """(b, m, O) int64, edges of each label that leave each cluster."""
         table = torch.zeros_like(self.inner)
@@ -73,6 +113,12 @@ class Partition:
         for side in (0, 1):
             table.index_put_((b, self.ends[b, e, side], self.label[b, e]), one, accumulate=True)
         return table
+
+
+def padded(table: Tensor, width: int) -> Tensor:
+    """Table (b, n, ...) with zeros up to `width` columns."""
+    more = table.new_zeros(len(table), width - table.shape[1], *table.shape[2:])
+    return torch.cat([table, more], 1)
 
 
 def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -> Tensor:

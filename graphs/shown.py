@@ -1,7 +1,8 @@
 """Which edges between clusters are tokens.
 
-All, or only those at clusters that split next: the codes of others are empty. Of an edge that is
-no token, attention still knows that its clusters are joined, but not its label.
+All; only those at clusters that split next, as the codes of others are empty; or none. Of an edge
+that is no token, attention still knows that its clusters are joined, but of its label only where
+none is a token.
 """
 
 from dataclasses import replace
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from graphs.partition import Partition
 
-Shown = Literal["all", "splitting"]
+Shown = Literal["all", "splitting", "none"]
 
 
 def slots(state: Partition) -> tuple[Tensor, Tensor]:
@@ -46,3 +47,10 @@ def spread(hidden: Tensor, state: Partition) -> Tensor:
     empty = F.pad(hidden[:, :0], (0, 0, 0, edges))
     index = order[:, :, None].expand_as(given)
     return torch.cat([hidden[:, :m], empty.scatter(1, index, given)], 1)
+
+
+def between(hidden: Tensor, state: Partition) -> Tensor:
+    """(b, e, d) of edges: the sum of hidden states (b, m, d) at both ends."""
+    row = torch.arange(len(hidden), device=hidden.device)[:, None, None] * hidden.shape[1]
+    both = hidden.flatten(0, 1).index_select(0, (state.ends + row).flatten())
+    return both.view(*state.ends.shape, hidden.shape[2]).sum(2)

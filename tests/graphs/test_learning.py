@@ -1,0 +1,92 @@
+"""Training on contractions: what is left out, what is drawn, and edges that are no tokens."""
+
+import math
+
+import pytest
+import torch
+
+from graphs.config import ModelConfig
+from graphs.graph import GraphBatch
+from graphs.model import build
+from graphs.refiner import drawn, lessons
+from refine_core.errors import InputError
+from refine_core.refiner import Refiner
+from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names, refiner
+
+SHOWN = ("all", "splitting", "none")
+
+
+def _bits(model: Refiner, batch: GraphBatch) -> float:
+    nats = model.code_log_prob(batch, noise=names(len(batch))).sum(1).mean()
+    return -float(nats) / math.log(2)
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_training_measures_the_likelihood(shown: str) -> None:
+    model, batch = refiner(shown=shown), graphs(40, 6)
+    with torch.no_grad():
+        found = model((batch,), names(40))
+        assert math.isclose(float(found["bits"]), _bits(model, batch), rel_tol=1e-4)
+        states = model.tokenizer.trace(model.tokenizer.features(batch, names(40))).states
+    splits = sum(int(state.split.sum()) for state in states)
+    nats = float(found["bits"]) * math.log(2) * 40
+    assert math.isclose(float(found["loss"]), nats / splits, rel_tol=1e-4)
+
+
+def test_a_share_of_the_scales_has_the_same_expectation() -> None:
+    model, batch = refiner(shown="none", share=1.2), graphs(30, 6)
+    seen = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
+    model.share = None  # type: ignore[assignment]
+    whole = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
+    assert abs(seen.mean() - whole.mean()) < 4 * (seen.std() + whole.std()) / 60**0.5
+    trace = model.tokenizer.trace(model.tokenizer.features(batch, names(30)))
+    some, every = (lessons(trace, torch.rand(30), share) for share in (1.2, None))
+    assert sum(len(x.graph) for x in some) < sum(len(x.graph) for x in every)
+
+
+def test_weights_are_unbiased_and_counts_even() -> None:
+    active = torch.tensor([[True, True, True, True, False]])
+    clusters = torch.tensor([[1, 1, 2, 5, 9]])
+    uniform = (torch.arange(10_000) + 0.5) / 10_000
+    found = drawn(active.expand(10_000, -1), clusters.expand(10_000, -1), uniform, 1.0)
+    assert torch.allclose(found.mean(0), active[0].float(), atol=0.01)
+    assert set((found > 0).sum(1).tolist()) <= {3, 4}  # 1 + 1 + .71 + .45
+
+
+def test_what_is_read_at_once_is_of_like_size() -> None:
+    model, batch = refiner(), graphs(40, 9)
+    trace = model.tokenizer.trace(model.tokenizer.features(batch, names(40)))
+    for part in lessons(trace, torch.rand(40), None):
+        sizes = part.state.valid.sum(1)
+        assert int(sizes.max()) < 2 * int(sizes.min())
+        assert part.state.valid.shape[1] == sizes.max()
+        assert bool(part.state.split.any(1).all())
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_edges_need_not_be_tokens(coupled: bool) -> None:
+    model, noise = refiner(shown="none", coupled=coupled), names(16, seed=5)
+    trace = model.sample_trace(noise)
+    assert any(state.real.any() for state in trace.states)
+    forced = model.distributions(trace.states[:-1])
+    for k, (dist, code) in enumerate(zip(forced, trace.codes, strict=True)):
+        assert torch.equal(dist.sample(noise.fork(k)), code)
+        assert bool(dist.log_prob(code).isfinite().all())
+    batch, noise, order = graphs(30, 9), names(30), torch.rand(30, 9).argsort(1)
+    with torch.no_grad():
+        plain = model.code_log_prob(batch, noise=noise)
+        moved = model.code_log_prob(batch.permute(order), noise=Relabelled(noise, order))
+    assert torch.allclose(plain, moved, atol=1e-4)
+
+
+def test_labels_of_edges_are_seen_and_every_parameter_learns() -> None:
+    model = refiner(shown="none").train()
+    model((graphs(40, 6),), names(40))["loss"].backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and name != "embed.property.0.weight":
+            assert parameter.grad is not None and bool(parameter.grad.count_nonzero()), name
+
+
+def test_a_share_below_one_is_refused() -> None:
+    with pytest.raises(InputError, match=r"share 0.5.*1 or more"):
+        build(ModelConfig(share=0.5), VOCABULARY, LIMITS)
