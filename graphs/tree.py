@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphs.graph import GraphBatch
 
-Matching = Literal["random", "dense"]
+Matching = Literal["random", "dense", "tight"]
 
 
 @dataclass(frozen=True)
@@ -100,19 +100,24 @@ def _matching(
 def _cost(weight: Tensor, size: Tensor, pair: Tensor, matching: Matching) -> Tensor:
     """(b, n, n) what a cluster minimises over its neighbours.
 
-    "random": the size of the cluster that they make, ties at random. "dense": its square over the
-    share of possible ways between the two that exist, ways of one edge and of two; clusters grow
-    compact, and stay inside communities.
+    "random": the size of the cluster that they make, ties at random. "tight": likewise, and two
+    more for each common neighbour beyond two: contracting an edge of a triangulation whose ends
+    have two leaves a triangulation (the link condition, Dey et al., 1999). "dense": the square of
+    the size over the share of possible ways between the two that exist, ways of one edge and of
+    two; clusters grow compact, and stay inside communities.
 
     Args:
         weight: (b, n, n) edges between clusters, 0 on the diagonal.
         size: (b, n) float64 nodes of each.
         pair: (b, n, n) float64 in [0, 1), symmetric and random.
-        matching: Which of the two.
+        matching: Which of them.
     """
     total = size[:, :, None] + size[:, None]
     if matching == "random":
         return total + pair
+    if matching == "tight":
+        joined = (weight > 0).double()
+        return total + pair + 2 * (joined @ joined - 2).clamp(min=0)
     ways = (weight + weight @ weight).double() + 1e-9
     # Rounding must not break the symmetry of ties; noise does, if only a little.
     return total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)
