@@ -31,6 +31,8 @@ class CountHead(SplitHead):
         most: Edges of the largest graph.
     """
 
+    ring = False
+
     def __init__(self, dim: int, connected: bool, width: int, most: int) -> None:
         super().__init__(dim, connected, width, FACTS)
         self.most = most

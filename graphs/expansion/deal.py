@@ -1,8 +1,12 @@
 """Neighbours of clusters that split, in the order in which the edges to them are dealt.
 
-The first is random; then always one that is joined to most of those before it, equals in random
-order. So around a cluster of a planar graph the order runs along the ring of its neighbours, and
-what is next follows from what was dealt to those beside it.
+Two neighbours of a cluster are beside each other if they are joined and the three do not part the
+others. Around a cluster of a planar graph, neighbours beside each other make a ring: three joined
+clusters are a face, or they part what is inside from what is outside.
+
+The first in order is random; then always one that is beside most of those before it, equals in
+random order. So the order runs along the ring, and what is next follows from what was dealt to
+those beside it.
 """
 
 from dataclasses import dataclass
@@ -14,7 +18,8 @@ from torch import Tensor
 
 from graphs.expansion.state import Coarse
 
-RELATIONS = 4  # distances 1, 2, 3 among the neighbours of a cluster, and farther
+RELATIONS = 5  # distances 1, 2, 3 around a cluster, farther, and joined but not beside
+FAR = RELATIONS - 2
 LABELS = 3  # edge to the first child, to the second, to both
 MOST = 4  # counts from here on look alike
 
@@ -39,8 +44,8 @@ class Deal:
     relation: Tensor
 
     @classmethod
-    def of(cls, state: Coarse, k: int) -> "Deal":
-        """At scale k."""
+    def of(cls, state: Coarse, k: int, ring: bool = True) -> "Deal":
+        """At scale k; without `ring`, all that are joined are beside each other."""
         graph, cluster = torch.nonzero(state.split, as_tuple=True)
         joined = state.edges > 0
         around = joined[graph, cluster]
@@ -49,13 +54,13 @@ class Deal:
         near = (~around).long().argsort(dim=1, stable=True)[:, :wide]
         real = torch.arange(wide, device=near.device) < degree[:, None]
         link = joined[graph[:, None, None], near[:, :, None], near[:, None]]
-        link = (link & real[:, :, None] & real[:, None]).float()
+        link = link & real[:, :, None] & real[:, None]
+        beside = link & ~parting(state, graph, cluster, near, link) if ring else link
         lot = state.noise.fork(k).uniform(-5, state.size.shape[1])[graph[:, None], near]
-        order = _order(link, real, lot)
+        order = _order(beside.float(), real, lot)
         near = near.gather(1, order) * real
-        link = link.gather(1, order[:, :, None].expand_as(link))
-        link = link.gather(2, order[:, None].expand_as(link))
-        return cls(graph, cluster, near, real, _relations(link, real))
+        link, beside = (_permuted(table, order) for table in (link, beside))
+        return cls(graph, cluster, near, real, _relations(link, beside, real))
 
     @cached_property
     def related(self) -> Tensor:
@@ -100,13 +105,61 @@ def _order(link: Tensor, real: Tensor, lot: Tensor) -> Tensor:
     return torch.cat(order, 1) if order else lot.long()
 
 
-def _relations(link: Tensor, real: Tensor) -> Tensor:
-    d = link.shape[1]
-    eye = torch.eye(d, device=link.device)
-    seen, hops = eye.expand_as(link), torch.full_like(link, RELATIONS - 1).long()
-    for step in range(RELATIONS - 1):
-        wider = ((seen + seen @ link) > 0).float()
-        hops = torch.where((wider > 0) & (seen == 0), step, hops)
+def _permuted(table: Tensor, order: Tensor) -> Tensor:
+    """(r, d, d) with rows and columns in order (r, d)."""
+    rows = table.gather(1, order[:, :, None].expand_as(table))
+    return rows.gather(2, order[:, None].expand_as(table))
+
+
+def _relations(link: Tensor, beside: Tensor, real: Tensor) -> Tensor:
+    eye = torch.eye(link.shape[1], device=link.device)
+    near, seen = beside.float(), eye.expand_as(link)
+    hops = torch.where(link & ~beside, FAR + 1, FAR)
+    for step in range(FAR):
+        wider = ((seen + seen @ near) > 0).float()
+        fresh = (wider > 0) & (seen == 0) & (hops == FAR)
+        hops = torch.where(fresh, step, hops)
         seen = wider
     outside = ~(real[:, :, None] & real[:, None]) | (eye > 0)
     return hops.masked_fill(outside, RELATIONS)
+
+
+def parting(state: Coarse, graph: Tensor, cluster: Tensor, near: Tensor, link: Tensor) -> Tensor:
+    """(r, d, d) bool, symmetric: whether three joined clusters part the others.
+
+    That is, whether without them two parts are left, or more, that were joined to all three.
+
+    Args:
+        state: b graphs.
+        graph: (r,) int64.
+        cluster: (r,) int64, the first of the three.
+        near: (r, d) int64, its neighbours.
+        link: (r, d, d) bool, which of them are joined.
+    """
+    result = torch.zeros_like(link)
+    r, i, j = torch.nonzero(link.triu(1), as_tuple=True)
+    if not len(r):
+        return result
+    of = graph[r]
+    count = torch.bincount(of, minlength=len(state))
+    slot = torch.arange(len(r), device=r.device) - (count.cumsum(0) - count)[of]
+    left = state.valid[:, None].repeat(1, int(count.max()), 1)
+    for gone in (cluster[r], near[r, i], near[r, j]):
+        left[of, slot, gone] = False
+    joined = (state.edges > 0).float()
+    touching = torch.ones_like(left)[:, :, None].repeat(1, 1, 3, 1)
+    for side, end in enumerate((cluster[r], near[r, i], near[r, j])):
+        touching[of, slot, side] = state.edges[of, end] > 0
+    parts = torch.zeros_like(left[:, :, 0], dtype=torch.int64)
+    while bool(left.any()):
+        seen = F.one_hot(left.long().argmax(2), left.shape[2]).bool() & left
+        while True:
+            wider = seen | ((seen.float() @ joined > 0) & left)
+            if torch.equal(wider, seen):
+                break
+            seen = wider
+        parts += (touching & seen[:, :, None]).any(3).all(2)
+        left &= ~seen
+    apart = parts[of, slot] > 1
+    result[r, i, j] = result[r, j, i] = apart
+    return result

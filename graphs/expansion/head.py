@@ -24,7 +24,12 @@ class SplitHead(nn.Module):
         width: Neighbours that random numbers are drawn for, so that they do not depend on the
             batch.
         facts: Numbers that are known of each cluster that splits.
+
+    Attributes:
+        ring: See `Deal.of`.
     """
+
+    ring = True
 
     def __init__(self, dim: int, connected: bool, width: int, facts: int) -> None:
         super().__init__()
@@ -38,7 +43,7 @@ class SplitHead(nn.Module):
     ) -> DealDistribution:
         """Distribution of the codes of scale k."""
         head: Any = self
-        return DealDistribution(head, state, hidden, Deal.of(state, k))
+        return DealDistribution(head, state, hidden, Deal.of(state, k, self.ring))
 
     def size_logits(self, own: Tensor, size: Tensor) -> Tensor:
         """(r, s) logits of 0, 1, ... nodes in the first child, half of them or more.

@@ -10,6 +10,7 @@ import torch
 from graphs import trained
 from graphs.config import GraphsConfig, ModelConfig
 from graphs.data import Properties
+from graphs.expansion.deal import Deal
 from graphs.expansion.state import FIXED, Coarse
 from graphs.expansion.symmetry import checks
 from graphs.expansion.tokenizer import ExpansionTokenizer
@@ -166,3 +167,19 @@ def test_what_expansion_cannot_do_is_said() -> None:
         build(made.config.model, tiny.VOCABULARY, (3, 3), sizes=SIZES)
     with pytest.raises(InputError, match="takes no properties"):
         build(made.config.model, Vocabulary(), (3, 3), properties=1, sizes=SIZES)
+
+
+def test_neighbours_in_a_planar_graph_make_a_ring() -> None:
+    (batch,) = generic("planar", 4)[torch.arange(4)]
+    tokens = ExpansionTokenizer(Vocabulary(), (0,) * 64 + (1,), "tight")
+    trace = tokens.trace(tokens.features(batch, tiny.names(4)))
+
+    def rings(ring: bool) -> float:
+        """Share of clusters no neighbour of which is beside more than two others."""
+        most = []
+        for k, state in enumerate(trace.states[:-1]):
+            deal = Deal.of(state, k, ring)
+            most += (deal.relation == 0).sum(2).amax(1).tolist() if deal.near.shape[1] else []
+        return sum(beside <= 2 for beside in most) / len(most)
+
+    assert rings(True) > 0.93 > 0.8 > rings(False)
