@@ -84,6 +84,9 @@ class ModelConfig:
     counted: bool = False
     """Expansion only: whether edges between clusters are counted, for graphs whose communities
     show in how many there are; or it is only known that there are some."""
+    every: int | None = None
+    """Expansion only: training learns from every scale with that many clusters or fewer, and from
+    a random choice of the others, the fewer the larger they are; null learns from all."""
     coupled: bool = False
     """Whether the edges of a cluster that splits are dealt out knowing of each other."""
     smooth: bool = False

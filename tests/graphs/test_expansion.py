@@ -11,6 +11,7 @@ from graphs import trained
 from graphs.config import GraphsConfig, ModelConfig
 from graphs.data import Properties
 from graphs.expansion.deal import Deal
+from graphs.expansion.model import ExpansionRefiner
 from graphs.expansion.state import FIXED, Coarse
 from graphs.expansion.symmetry import checks
 from graphs.expansion.tokenizer import ExpansionTokenizer
@@ -20,6 +21,7 @@ from graphs.invariance import assert_exchangeable, graph_example
 from graphs.model import build
 from graphs.trained import GraphModel
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from tests.graphs import tiny
 from tests.graphs.kinds import SIZES, equal
 
@@ -155,6 +157,18 @@ def test_training_reaches_every_parameter(counted: bool) -> None:
     refiner = _model(counted, connected=False).refiner.train()
     refiner((_plain(tiny.graphs(16, 6)),), tiny.names(16))["loss"].backward()
     assert not [name for name, p in refiner.named_parameters() if p.grad is None]
+
+
+def test_some_scales_say_on_average_what_all_say() -> None:
+    batch = _plain(tiny.graphs(32, 9))
+    refiner = _model(False).refiner
+    assert isinstance(refiner, ExpansionRefiner)
+    with torch.no_grad():
+        whole = float(refiner((batch,), tiny.names(32))["bits"])
+        refiner.every = 2
+        noise = [Noise(seed, torch.arange(32)) for seed in range(40)]
+        some = sum(float(refiner((batch,), one)["bits"]) for one in noise) / len(noise)
+    assert some == pytest.approx(whole, rel=0.1)
 
 
 def test_what_expansion_cannot_do_is_said() -> None:
