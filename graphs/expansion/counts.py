@@ -38,9 +38,9 @@ class CountHead(SplitHead):
         self.most = most
         self.total = nn.Linear(dim, TOTAL)
         self.inside = nn.Sequential(nn.Linear(dim + FACTS, dim), nn.GELU(), _zero(dim, 4))
-        self.edge = nn.Linear(EDGE_FACTS, dim)
-        self.seen = nn.Linear(SEEN, dim)
-        self.out = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), _zero(dim, 2))
+        self.edge = nn.Linear(EDGE_FACTS, self.wide)
+        self.seen = nn.Linear(SEEN, self.wide)
+        self.out = nn.Sequential(nn.GELU(), nn.Linear(self.wide, dim), nn.GELU(), _zero(dim, 2))
 
     def places(self, state: Coarse) -> tuple[int, ...]:
         """Digits of a code that are drawn, in order."""
@@ -82,7 +82,7 @@ class CountHead(SplitHead):
         return torch.cat([deal.spread(x, m) for x in (label, _weight(state, deal) - label)], 1)
 
     def start(self, hidden: Tensor, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
-        """(r, d, dim) what edges start from, given digits (r, FIXED)."""
+        """(r, d, 2 dim) what edges start from, given digits (r, FIXED)."""
         weight, near = _weight(state, deal), state.size[deal.graph[:, None], deal.near]
         inner = state.inner[deal.graph[:, None], deal.near] / pairs(near).clamp(min=1)
         ways = near * state.size[deal.graph, deal.cluster][:, None]

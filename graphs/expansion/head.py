@@ -34,9 +34,10 @@ class SplitHead(nn.Module):
     def __init__(self, dim: int, connected: bool, width: int, facts: int) -> None:
         super().__init__()
         self.connected, self.width = connected, width
+        self.wide = 2 * dim  # of what edges start from
         self.share = nn.Linear(dim, KNOTS)
-        self.own, self.other = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.facts = nn.Linear(facts, dim)
+        self.own, self.other = nn.Linear(dim, self.wide), nn.Linear(dim, self.wide)
+        self.facts = nn.Linear(facts, self.wide)
 
     def forward(
         self, hidden: Tensor, state: Coarse, k: int, valid: Tensor | None = None
@@ -58,7 +59,7 @@ class SplitHead(nn.Module):
         return interpolated(self.share(own), share).masked_fill(~inside, NEVER)
 
     def base(self, hidden: Tensor, deal: Deal, facts: Tensor) -> Tensor:
-        """(r, d, dim) what does not depend on the edges dealt.
+        """(r, d, 2 dim) what does not depend on the edges dealt.
 
         Args:
             hidden: (b, m, dim).
@@ -76,8 +77,10 @@ class DealHead(SplitHead):
     def __init__(self, dim: int, connected: bool, width: int) -> None:
         super().__init__(dim, connected, width, 2 * (SMALL + 1))
         self.join = None if connected else nn.Linear(dim, 1)
-        self.seen = nn.Linear(SEEN, dim)
-        self.out = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, LABELS))
+        self.seen = nn.Linear(SEEN, self.wide)
+        self.out = nn.Sequential(
+            nn.GELU(), nn.Linear(self.wide, self.wide), nn.GELU(), nn.Linear(self.wide, LABELS)
+        )
 
     def places(self, state: Coarse) -> tuple[int, ...]:
         """Digits of a code that are drawn, in order: of the first child, and whether joined."""
@@ -107,7 +110,7 @@ class DealHead(SplitHead):
         return torch.cat([deal.spread((label != other).long(), m) for other in (1, 0)], 1)
 
     def start(self, hidden: Tensor, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
-        """(r, d, dim) what edges start from, given digits (r, FIXED)."""
+        """(r, d, 2 dim) what edges start from, given digits (r, FIXED)."""
         size = state.size[deal.graph, deal.cluster]
         both = torch.stack([code[:, 0], size - code[:, 0]], 1)
         hot = F.one_hot(both.clamp(max=SMALL) - 1, SMALL).float()
