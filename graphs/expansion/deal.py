@@ -75,7 +75,9 @@ class Deal:
     def seen(self, label: Tensor, place: slice) -> Tensor:
         """(r, q, f) what neighbours at `place` see of labels (r, d) dealt before them.
 
-        Counts of those with each label at each distance, of those yet to come, and of each label.
+        Counts of those with each label at each distance, of those yet to come, of each label, and
+        of ways of two steps over what is dealt by the labels met: unlike distances, these do not
+        take what lies beyond a gap for what lies behind.
         """
         d = label.shape[1]
         given = F.one_hot(label, LABELS).float() * self.real[:, :, None]
@@ -85,12 +87,15 @@ class Deal:
         dealt = torch.einsum("rqdk,rdl->rqkl", related * before[..., None], given).flatten(2)
         later = (related * (1 - before)[..., None]).sum(2)
         total = torch.einsum("qd,rdl->rql", before, given)
-        counts = torch.cat([dealt, later, total], 2)
+        beside = self.related[..., 0]
+        behind = torch.einsum("qk,rjk,rkl->rqjl", before, beside, given)
+        ways = torch.einsum("rqj,rjm,rqjl->rqml", beside[:, place] * before, given, behind)
+        counts = torch.cat([dealt, later, total, ways.flatten(2)], 2)
         hot = F.one_hot(counts.long().clamp(max=MOST - 1), MOST).float().flatten(2)
         return torch.cat([hot, torch.log1p(counts)], 2)
 
 
-SEEN = (RELATIONS * (LABELS + 1) + LABELS) * (MOST + 1)
+SEEN = (RELATIONS * (LABELS + 1) + LABELS + LABELS**2) * (MOST + 1)
 
 
 def _order(link: Tensor, real: Tensor, lot: Tensor) -> Tensor:
