@@ -67,8 +67,8 @@ class SplitHead(nn.Module):
             facts: (r, f) what is known of clusters.
         """
         own = self.own(hidden[deal.graph, deal.cluster]) + self.facts(facts)
-        other: Tensor = self.other(hidden)[deal.graph[:, None], deal.near]
-        return own[:, None] + other
+        base: Tensor = own[:, None] + self.other(hidden)[deal.graph[:, None], deal.near]
+        return base
 
 
 class DealHead(SplitHead):

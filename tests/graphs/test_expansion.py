@@ -190,7 +190,7 @@ def test_neighbours_in_a_planar_graph_make_a_ring() -> None:
 
     def rings(ring: bool) -> float:
         """Share of clusters no neighbour of which is beside more than two others."""
-        most = []
+        most: list[int] = []
         for k, state in enumerate(trace.states[:-1]):
             deal = Deal.of(state, k, ring)
             most += (deal.relation == 0).sum(2).amax(1).tolist() if deal.near.shape[1] else []
