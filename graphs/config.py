@@ -59,8 +59,9 @@ class LatentConfig:
 class ModelConfig:
     """The refiner."""
 
-    kind: Literal["contraction", "latent", "masked"] = "contraction"
-    """contraction: graphs come apart from one cluster, the default; latent: bits of node latents;
+    kind: Literal["contraction", "expansion", "latent", "masked"] = "contraction"
+    """contraction: graphs come apart from one cluster, the default; expansion: likewise, but
+    edges are dealt one after the other, for graphs without labels; latent: bits of node latents;
     masked: masked diffusion of labels, the control. Only contractions take properties
     and scaffolds."""
     dim: int = 128
@@ -76,9 +77,16 @@ class ModelConfig:
     bounded: bool = True
     """Whether splits are drawn again that leave a node more edges, or of higher order, than any
     node of its label had in training."""
-    matching: Literal["random", "dense"] = "random"
+    matching: Literal["random", "dense", "tight"] = "random"
     """Whom a cluster is contracted with: any neighbour with which it makes a small one; or that to
-    which there are most ways, which keeps clusters compact and inside communities."""
+    which there are most ways, which keeps clusters compact and inside communities; or, tight, one
+    with which it has no more than two common neighbours, which keeps triangulations such."""
+    counted: bool = False
+    """Expansion only: whether edges between clusters are counted, for graphs whose communities
+    show in how many there are; or it is only known that there are some."""
+    every: int | None = None
+    """Expansion only: training learns from every scale with that many clusters or fewer, and from
+    a random choice of the others, the fewer the larger they are; null learns from all."""
     coupled: bool = False
     """Whether the edges of a cluster that splits are dealt out knowing of each other."""
     smooth: bool = False

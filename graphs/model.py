@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from graphs.config import ModelConfig
 from graphs.embed import GraphEmbed
+from graphs.expansion.model import build as expansion
 from graphs.graph import Vocabulary
 from graphs.head import SplitHead
 from graphs.latent.model import build as latent
@@ -46,6 +47,8 @@ def build(
                 f"A model of kind {config.kind!r} takes no properties: leave `data.properties` "
                 "empty, or set `model.kind` to contraction."
             )
+        if config.kind == "expansion":
+            return expansion(config, vocabulary, sizes, connected, limits[-1])
         other = {"masked": masked, "latent": latent}[config.kind]
         return other(config, vocabulary, sizes, support)
     tokens = ContractionTokenizer(

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.edges import Edges
+from graphs.expansion.symmetry import checks as expansion
 from graphs.graph import GraphBatch
 from graphs.invariance import (
     assert_exchangeable,
@@ -85,7 +86,12 @@ def check(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
     """
     batch = graph_example(model.vocabulary, seed=seed)
     refiner: Any = model.refiner
-    kinds: dict[str, Any] = {"contraction": _checks, "masked": masked, "latent": latent}
+    kinds: dict[str, Any] = {
+        "contraction": _checks,
+        "expansion": expansion,
+        "masked": masked,
+        "latent": latent,
+    }
     checks = kinds[model.config.model.kind]
     law = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))
     return check_model([*checks(refiner, batch, seed), law])

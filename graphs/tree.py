@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphs.graph import GraphBatch
 
-Matching = Literal["random", "dense"]
+Matching = Literal["random", "dense", "tight"]
 
 
 @dataclass(frozen=True)
@@ -100,19 +100,40 @@ def _matching(
 def _cost(weight: Tensor, size: Tensor, pair: Tensor, matching: Matching) -> Tensor:
     """(b, n, n) what a cluster minimises over its neighbours.
 
-    "random": the size of the cluster that they make, ties at random. "dense": its square over the
-    share of possible ways between the two that exist, ways of one edge and of two; clusters grow
-    compact, and stay inside communities.
+    "random": the size of the cluster that they make, ties at random. "tight": likewise, and more
+    for what would make three joined clusters part the others, see `_loose`. "dense": the square of
+    the size over the share of possible ways between the two that exist, ways of one edge and of
+    two; clusters grow compact, and stay inside communities.
 
     Args:
         weight: (b, n, n) edges between clusters, 0 on the diagonal.
         size: (b, n) float64 nodes of each.
         pair: (b, n, n) float64 in [0, 1), symmetric and random.
-        matching: Which of the two.
+        matching: Which of them.
     """
     total = size[:, :, None] + size[:, None]
     if matching == "random":
         return total + pair
+    if matching == "tight":
+        return total + pair + _loose((weight > 0).double())
     ways = (weight + weight @ weight).double() + 1e-9
     # Rounding must not break the symmetry of ties; noise does, if only a little.
     return total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)
+
+
+def _loose(joined: Tensor) -> Tensor:
+    """(b, n, n) what speaks against contracting joined nodes of a triangulation.
+
+    Two for each common neighbour beyond two: if there are two, a triangulation is left (the link
+    condition, Dey et al., 1999). One for each ring of four without a chord through both, that
+    becomes one of three around which the graph falls apart; counted by ways of three edges that
+    do not shorten, but for those inside cliques of four.
+
+    Args:
+        joined: (b, n, n) float64, 0 or 1.
+    """
+    common = joined @ joined
+    turns = (common * joined) @ joined
+    ends = joined.sum(2)
+    rings = common @ joined - turns - turns.mT - ends[:, :, None] - ends[:, None] + 2 * common + 1
+    return 2 * (common - 2).clamp(min=0) + rings.clamp(min=0)

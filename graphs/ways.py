@@ -6,6 +6,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from graphs.config import ModelConfig, SamplingConfig
+from graphs.expansion.tokenizer import ExpansionTokenizer
 from graphs.graph import GraphBatch
 from graphs.restart import restart
 from graphs.tokenizer import ContractionTokenizer
@@ -15,6 +16,13 @@ from refine_core.refiner import Refiner
 from refine_core.schedule import ScaleSchedule
 
 CALLS = 32  # of kinds that leave the number free
+_SIZED = {
+    "contraction": (
+        "a contraction",
+        "give parallel one, independent or all, or restarts for more calls",
+    ),
+    "expansion": ("an expansion", "leave it out"),
+}
 _ONLY = {"parallel": "contraction", "restarts": "contraction", "order": "masked"}
 
 
@@ -31,10 +39,11 @@ def way(model: ModelConfig, default: SamplingConfig, **given: Any) -> SamplingCo
                 f"Found {name} {given[name]!r} for a model of kind {model.kind!r}, "
                 f"but only the kind {_ONLY[name]!r} has it: leave it out."
             )
-    if model.kind == "contraction" and "calls" in given:
+    if model.kind in _SIZED and "calls" in given:
+        what, instead = _SIZED[model.kind]
         raise InputError(
-            f"Found calls {given['calls']}, but the calls of a contraction follow from the size "
-            "of its graphs: give parallel one, independent or all, or restarts for more calls."
+            f"Found calls {given['calls']}, but the calls of {what} follow from the size "
+            f"of its graphs: {instead}."
         )
     how = replace(default, **given)
     if how.restarts < 0 or how.restart_scale < 1:
@@ -67,7 +76,7 @@ def prepare(refiner: Refiner, how: SamplingConfig, context: Tensor | None) -> Sc
     tokens = cast(Any, refiner.tokenizer)
     if isinstance(tokens, ContractionTokenizer):
         tokens.parallel = how.parallel
-    else:
+    elif not isinstance(tokens, ExpansionTokenizer):
         tokens.ask(CALLS if how.calls is None else how.calls, how.order)
     schedule: ScaleSchedule = tokens.schedule
     return schedule.with_(
