@@ -141,7 +141,10 @@ def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
 
 
 def _fading(power: Tensor, climate: Tensor) -> Tensor:
-    """(C, H, M) factor of `keep`: a step's share of what the variance at each lead is too much."""
+    """(C, H, M) factor of `keep`: a step's share of what the variance at late leads is too much.
+
+    Early on, members differ too little yet for their variance to tell.
+    """
     share = 2 * torch.arange(1, len(power) + 1).clamp(max=SETTLED)[:, None, None, None]
     excess = smooth(power).clamp_min(1e-12).log() - climate.clamp_min(1e-12).log()
-    return (-excess / share).mean(0).exp()
+    return (-excess / share)[len(power) // 2 :].mean(0).exp()
