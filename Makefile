@@ -55,7 +55,7 @@ controls: install  ## train the controls of the forecast model and verify it aga
 	for kind in crps gaussian; do $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
 	$(FORECAST) --model runs/diffusion/calibrated.safetensors --members 5 --batch 5 --out runs/diffusion.zarr
 	$(FORECAST) --model runs/deterministic --members 1 --out runs/deterministic.zarr
-	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm_64x32.zarr --out results/weather/gcm --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
+	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm_64x32.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
 
 data: install  ## simulate four years of weather, gcm_64x32.zarr: about an hour
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[simulate]"
