@@ -193,11 +193,10 @@ class Modulation(nn.Module):
 
     def forward(self, sample: Tensor | None, level: Tensor) -> tuple[Tensor, ...]:
         """One (b or 1, n or 1, d) a part: of the sample (see `Transformer.samples`) and levels."""
-        levels: Tensor = self.level(level)[None]
-        parts: tuple[Tensor, ...] = (levels if sample is None else sample + levels).split(
-            self.dim, -1
-        )
-        return parts
+        levels: tuple[Tensor, ...] = self.level(level)[None].split(self.dim, -1)
+        if sample is None:
+            return levels
+        return tuple(a + b for a, b in zip(sample.split(self.dim, -1), levels, strict=True))
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
