@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
@@ -47,7 +48,10 @@ class ImageEmbed(Embed):
 
     def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, n_k, dim) of scale k."""
-        value = self.take(self.enter(self.view(state, k)), k) + self.position[k]
+        view = self.view(state, k)
+        # The convolution at the scale's own cells: its size may be that of other parts, too.
+        patches = self.take(F.unfold(view, 3, padding=1).unflatten(2, view.shape[2:]), k)
+        value = F.linear(patches, self.enter.weight.flatten(1), self.enter.bias) + self.position[k]
         return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
 
     def context(self, context: Tensor | None, count: int) -> Tokens:

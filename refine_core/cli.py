@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from refine_core import __version__
 from refine_core.errors import InputError, suggest
+from refine_core.memory import keep_freed
 
 T = TypeVar("T")
 Command = Callable[[list[str]], None]
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
             Ctrl-C, with one sentence on stderr and no traceback.
     """
     argv = sys.argv[1:] if argv is None else argv
+    keep_freed()
     try:
         if argv[:1] == ["--version"]:
             print(f"refine {__version__}")

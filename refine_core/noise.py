@@ -30,13 +30,12 @@ class Noise:
     def __init__(self, seed: int, index: Tensor) -> None:
         self.seed = seed
         self.index = index
+        self._key = _scramble(index + _signed(seed * _GOLDEN))
 
     def uniform(self, stream: int, *shape: int) -> Tensor:
         """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent."""
         position = torch.arange(math.prod(shape), device=self.index.device)
-        key = _scramble(
-            _scramble(self.index + _signed(self.seed * _GOLDEN)) + _signed(stream * _GOLDEN)
-        )
+        key = _scramble(self._key + _signed(stream * _GOLDEN))
         bits = _scramble(key[:, None] + (position + 1) * _signed(_GOLDEN))
         return (_shift(bits, 40).float() / 2**24).reshape(-1, *shape)
 

@@ -75,7 +75,7 @@ class GridPyramid(nn.Module):
     def resample(self, x: Tensor, source: int, target: int) -> Tensor:
         """Move `x` of shape (..., *sizes[source]) to shape (..., *sizes[target])."""
         axes = len(self.sizes[0])
-        for axis in range(axes if source != target else 0):
+        for axis in range(axes if self.sizes[source] != self.sizes[target] else 0):
             matrix = self.get_buffer(_name(source, target, axis)).to(x.dtype)
             place = axis - axes
             x = (x.movedim(place, -1) @ matrix.T).movedim(-1, place)

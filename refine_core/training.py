@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from refine_core.data import Data
 from refine_core.errors import InputError
+from refine_core.memory import keep_freed
 from refine_core.noise import Noise, derive
 from refine_core.optimisation import Optimisation
 from refine_core.progress import Progress
@@ -64,6 +65,7 @@ def fit(
             processes, the run was started with another seed or configuration, or the loss stops
             being finite.
     """
+    keep_freed()
     fabric = _fabric(opt.precision)
     steps = _steps_per_epoch(len(data), opt.batch, fabric.world_size)
     total = steps * opt.epochs

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from refine_core.noise import Noise
 from refine_core.progress import Progress
-from weather.correction import smooth, waves
+from weather.correction import Correction, smooth, waves
 from weather.prepare import Prepared
 from weather.refine import RefineHead
 from weather.trained import WeatherModel
@@ -41,7 +41,7 @@ def calibrate(
     of the mean's errors. From the best of these on, every round changes `keep` where members vary
     more or less than the climate, and the gain of each channel by its spread-skill ratio. Best is
     the least deviation from 1 of the worst ratio, of all channels and leads; among those under
-    0.1, the lowest fair CRPS.
+    0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the best on.
 
     Args:
         model: To calibrate; changed, too. Its networks stay as they are.
@@ -60,9 +60,10 @@ def calibrate(
     correction, climate = model.forecaster.correction, know_climate(model, data)
     heats = temperature if isinstance(model.forecaster.head, RefineHead) else (1.0,)
     trials: list[Trial] = []
-    with Progress("calibration", len(heats) + rounds, quiet=quiet) as progress:
+    with Progress("calibration", len(heats) + rounds + 1, quiet=quiet) as progress:
 
         def judge(heat: float) -> Trial:
+            set_temperature(model, heat)
             trial = measure(model, data, heat, climate, starts, members, steps, seed)
             trials.append(trial)
             progress.update(len(trials))
@@ -77,10 +78,12 @@ def calibrate(
         for _ in range(rounds):
             change = _fading(trial.power, climate).to(correction.keep)
             correction.keep.mul_(change).clamp_(0.5, 1.0)
-            # The middle of the range over leads: the worst is least.
-            middle = np.sqrt(trial.ratios.min(0) * trial.ratios.max(0)).clip(0.5, 2.0)
-            correction.gain.div_(torch.from_numpy(middle).to(correction.gain)[:, None, None])
+            _centre(correction, trial)
             trial = judge(trial.temperature)
+        best = min(trials, key=lambda trial: trial.order)
+        correction.load_state_dict(best.correction)
+        _centre(correction, best)
+        judge(best.temperature)
     best = min(trials, key=lambda trial: trial.order)
     correction.load_state_dict(best.correction)
     return set_temperature(model, best.temperature), [trial.row for trial in trials]
@@ -138,6 +141,12 @@ def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
     # Of a channel and a wavenumber: rows are too few to tell.
     related = smooth(product).sum(1, keepdim=True) / power.sum(1, keepdim=True).clamp_min(1e-12)
     correction.memory.copy_(related.clamp(0.0, 0.9).expand_as(power))
+
+
+def _centre(correction: Correction, trial: Trial) -> None:
+    """Bring the middle of each channel's spread-skill ratios to 1: the worst lead is least."""
+    middle = np.sqrt(trial.ratios.min(0) * trial.ratios.max(0)).clip(0.5, 2.0)
+    correction.gain.div_(torch.from_numpy(middle).to(correction.gain)[:, None, None])
 
 
 def _fading(power: Tensor, climate: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ def _bare(model: Refiner) -> Call:
 
 
 def _step(net: nn.Module, loss: Callable[[], Tensor]) -> Call:
-    optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad])
+    optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], fused=True)
 
     def step() -> None:
         loss().backward()
