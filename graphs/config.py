@@ -13,8 +13,8 @@ class DataConfig:
 
     source: str = "qm9"
     """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster), the path of a .smi, .csv
-    or .sdf file, optionally gzipped, or of a .graphml file or a folder of such. Graphs other than
-    molecules are undirected; their nodes and edges are told apart by an attribute `label`."""
+    or .sdf file, optionally gzipped, or of a .graphml file or a folder of such. Nodes and
+    edges of these are told apart by an attribute `label`; they are all directed, or none is."""
     column: str = "smiles"
     """Of a .csv file: where the SMILES are."""
     hydrogens: bool = False

@@ -1,7 +1,7 @@
 """Graphs from and to networkx and PyTorch Geometric.
 
-Graphs are undirected, without loops and parallel edges; directed ones are refused. Labels of
-nodes and edges are optional, but either all of them have one or none has.
+Graphs have neither loops nor parallel edges; directed ones are stored as `graphs.directed` says.
+Labels of nodes and edges are optional, but either all of them have one or none has.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graphs.directed import incidence, parts
 from graphs.graph import GraphBatch, Vocabulary
 from graphs.store import GraphStore, collect
 from refine_core.errors import InputError
@@ -27,19 +28,21 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
     """Store networkx graphs.
 
     Args:
-        graphs: Undirected graphs.
+        graphs: All undirected, or all directed.
         label: Name of the attribute of nodes, and of edges, that holds their label, if any.
 
     Raises:
-        InputError: A graph is directed, has a loop or parallel edges, or is labelled in part.
+        InputError: Some graphs are directed and some are not, or a graph has a loop or parallel
+            edges, or is labelled in part.
     """
-    nodes, ends, edges = [], [], []
+    nodes, ends, edges, directed = [], [], [], False
     for number, graph in enumerate(graphs):
-        if graph.is_directed():
+        if number and graph.is_directed() != directed:
             raise InputError(
-                f"graph {number} is directed, and only undirected graphs are understood; "
-                "convert it with to_undirected()."
+                f"graph {number} is {'undirected' if directed else 'directed'} and those "
+                "before are not; convert them with to_directed() or to_undirected()."
             )
+        directed = graph.is_directed()
         if graph.is_multigraph() or any(a == b for a, b in graph.edges()):
             raise InputError(
                 f"graph {number} has parallel edges or loops, or is a multigraph; expected at "
@@ -51,16 +54,22 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
         nodes.append([values.get(label) for _, values in graph.nodes(data=True)])
         ends.append(np.array(pairs, np.int64).reshape(-1, 2))
         edges.append([values.get(label) for _, _, values in graph.edges(data=True)])
-    return _store(nodes, ends, edges)
+    return _store(nodes, ends, edges, directed)
 
 
 def _store(
-    nodes: Sequence[Sequence[Any]], ends: Sequence[NDArray[Any]], edges: Sequence[Sequence[Any]]
+    nodes: Sequence[Sequence[Any]],
+    ends: Sequence[NDArray[Any]],
+    edges: Sequence[Sequence[Any]],
+    directed: bool,
 ) -> GraphStore:
     """Store graphs whose labels are any values, or None."""
     if not nodes:
         raise InputError("there are no graphs; expected one at least.")
     node_names, edge_names = _names(nodes, "nodes"), _names(edges, "edges")
+    if directed:
+        nodes, ends, edges = zip(*map(incidence, nodes, ends, edges), strict=True)
+        node_names, edge_names = _names(nodes, "nodes"), _names(edges, "edges")
     return collect(
         [_numbers(labels, node_names, 0) for labels in nodes],
         ends,
@@ -94,11 +103,14 @@ def to_networkx(
     batch: GraphBatch,
     vocabulary: Vocabulary = Vocabulary(),  # noqa: B008
 ) -> list["nx.Graph[int]"]:
-    """Turn b graphs into networkx graphs; labels become the attribute `label`."""
+    """Turn b graphs into networkx graphs; labels become the attribute `label`.
+
+    Directed graphs come as their incidence graphs; `graphs.directed.to_digraphs` reads them.
+    """
     import networkx as nx
 
     graphs = []
-    for nodes, ends, edges in _parts(batch):
+    for nodes, ends, edges in parts(batch):
         graph: nx.Graph[int] = nx.Graph()
         graph.add_nodes_from(range(len(nodes)))
         graph.add_edges_from(ends.tolist())
@@ -114,38 +126,31 @@ def to_networkx(
     return graphs
 
 
-def _parts(batch: GraphBatch) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
-    """Node labels (n,), ends (m, 2) and edge labels (m,) of each graph, without padding."""
-    for nodes, edges, valid in zip(batch.nodes, batch.edges, batch.valid, strict=True):
-        inside = edges[valid][:, valid]
-        ends = torch.nonzero(inside.triu(1))
-        yield nodes[valid], ends, inside[ends[:, 0], ends[:, 1]]
-
-
 def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
     """Store PyTorch Geometric graphs.
 
-    `edge_index` holds both directions of every edge. `x` and `edge_attr`, where present, are whole
+    If `edge_index` holds both directions of every edge of every graph, with the same attributes,
+    graphs are undirected, else directed. `x` and `edge_attr`, where present, are whole
     numbers or one-hot rows, and become the labels "0", "1", ...
 
     Raises:
-        InputError: A graph is directed, has loops, or its attributes are no labels.
+        InputError: A graph has loops or parallel edges, or its attributes are no labels.
     """
-    nodes, ends, edges = [], [], []
+    nodes, ends, edges, graphs = [], [], [], list(graphs)
+    directed = any(graph.num_edges and graph.is_directed() for graph in graphs)
     for number, graph in enumerate(graphs):
-        if graph.num_edges and (graph.is_directed() or graph.has_self_loops()):
-            raise InputError(
-                f"graph {number} is directed or has loops; expected both directions of every edge "
-                "in edge_index, and no loops: use torch_geometric.utils.to_undirected and "
-                "remove_self_loops."
-            )
         index = graph.edge_index if graph.edge_index is not None else torch.zeros(2, 0).long()
-        once = index[0] < index[1]
+        if bool((index[0] == index[1]).any()) or index.unique(dim=1).shape[1] < index.shape[1]:
+            raise InputError(
+                f"graph {number} has loops or parallel edges; expected neither: use "
+                "torch_geometric.utils.remove_self_loops and coalesce."
+            )
+        once = (index[0] < index[1]) | directed
         nodes.append(_labels(graph.x, graph.num_nodes, f"x of graph {number}"))
         kinds = _labels(graph.edge_attr, index.shape[1], f"edge_attr of graph {number}")
         ends.append(index[:, once].T.cpu().numpy())
         edges.append([kind for kind, keep in zip(kinds, once.tolist(), strict=True) if keep])
-    return _store(nodes, ends, edges)
+    return _store(nodes, ends, edges, directed)
 
 
 def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:
@@ -179,5 +184,5 @@ def to_pyg(batch: GraphBatch) -> list["Data"]:
             edge_attr=edges.repeat(2) - 1,
             num_nodes=len(nodes),
         )
-        for nodes, ends, edges in _parts(batch)
+        for nodes, ends, edges in parts(batch)
     ]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphs.convert import to_networkx
+from graphs.directed import is_directed
 from graphs.draw_generic import draw_graphs
 from graphs.generic import FAMILIES
 from graphs.graph import GraphBatch
@@ -31,9 +32,14 @@ def evaluate_generic(
     held_out: int | None,
     say: Callable[[str], None],
 ) -> dict[str, float]:
-    """Return the metrics of `graphs.metrics.generic`, and draw graphs beside training graphs."""
+    """Return the metrics of `graphs.metrics.generic`, and draw graphs beside training graphs.
+
+    Of directed graphs those of `graphs.metrics.directed`.
+    """
     from graphs.metrics.generic import VALID, evaluate_graphs
 
+    if is_directed(model.vocabulary):
+        return _evaluate_digraphs(model, graphs, parts, out, held_out)
     source: Any = model.config.data.source
     published = source in PROTOCOL
     train = _all(parts.train)
@@ -48,6 +54,20 @@ def evaluate_generic(
     say("drawing pictures")
     shown = [("generated", graphs[:6]), ("", graphs[6:12]), ("training", train[:6])]
     draw_graphs([(title, to_networkx(some)) for title, some in shown], out / "samples.png")
+    return report
+
+
+def _evaluate_digraphs(
+    model: "GraphModel", graphs: GraphBatch, parts: Any, out: Path, held_out: int | None
+) -> dict[str, float]:
+    from graphs.metrics.directed import evaluate_digraphs
+
+    test = parts.test[spaced(len(parts.test), held_out)][0]
+    ours, train, held = (model.networkx(some) for some in (graphs, _all(parts.train), test))
+    report = evaluate_digraphs(ours, train, held)  # type: ignore[arg-type]
+    found = [graph for graph in ours if graph is not None]
+    shown: Any = [("generated", found[:6]), ("", found[6:12]), ("training", train[:6])]
+    draw_graphs(shown, out / "samples.png")
     return report
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import networkx as nx
-import pytest
 import torch
 
 from graphs import trained
@@ -15,7 +14,6 @@ from graphs.generic import generic
 from graphs.graphml import write_graphml
 from graphs.train import train
 from graphs.tree import contract
-from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.optimisation import Optimisation
 
@@ -50,12 +48,6 @@ def test_labelled_graphs_by_path_are_learnt_and_come_back_with_labels(tmp_path: 
     report = evaluate(model, tmp_path / "out", count=5)
     assert report["train"] == 16 and report["test"] == 2
     assert (tmp_path / "out" / "samples.png").stat().st_size > 1000
-
-
-def test_directed_graphs_by_path_are_refused(tmp_path: Path) -> None:
-    write_graphml([nx.DiGraph([(0, 1)])], tmp_path / "arcs")
-    with pytest.raises(InputError, match="directed"):
-        splits(DataConfig(source=str(tmp_path / "arcs")))
 
 
 def test_a_subset_is_part_of_the_training_graphs() -> None:

@@ -1,0 +1,124 @@
+"""Evaluation of generated directed graphs: distances to test graphs, valid, unique, novel."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphs.metrics.adjacency import adjacencies
+from graphs.metrics.mmd import Vector, describe, distance
+from refine_core.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    Digraph = nx.DiGraph[Any]
+
+DISTANCES = ("in_degree", "out_degree", "clustering", "spectral")
+
+
+def evaluate_digraphs(
+    graphs: Sequence["Digraph | None"], train: Sequence["Digraph"], test: Sequence["Digraph"]
+) -> dict[str, float]:
+    """Compare generated directed graphs with test graphs, beside what training graphs reach.
+
+    - `valid`: share that is a directed graph at all (not None).
+    - `unique`, `novel`, `vun`: of all; isomorphism respects directions and labels.
+    - `acyclic`, `acyclic_train`: share of the valid, and of training graphs, without cycles.
+    - in_degree, out_degree, clustering and spectral: squared MMD of the valid, with `_floor` and
+      `_ratio` as of `graphs.metrics.generic.evaluate_graphs`; the last two without directions.
+    - `graphs`, `train`, `test`: how many there are of each.
+
+    Raises:
+        InputError: There is no valid, no training or no test graph.
+    """
+    import networkx as nx
+
+    found = [graph for graph in graphs if graph is not None]
+    if not (found and train and test):
+        raise InputError(
+            f"Found {len(found)} directed graphs among {len(graphs)} generated, {len(train)} "
+            f"training and {len(test)} test graphs; at least one of each is needed."
+        )
+    report: dict[str, float] = {}
+    for name in DISTANCES:
+        x, y, z = (_describe(part, name) for part in (found, train, test))
+        kernel = "degree" if name.endswith("degree") else name
+        value, least = distance(x, z, kernel), distance(y, z, kernel)
+        ratio = value / least if least > 0 else float("nan")
+        report |= {name: value, f"{name}_floor": least, f"{name}_ratio": ratio}
+    ratios = [report[f"{name}_ratio"] for name in DISTANCES]
+    defined = [ratio for ratio in ratios if np.isfinite(ratio)]
+    report["ratio"] = float(np.mean(defined)) if defined else float("nan")
+    valid = np.array([graph is not None for graph in graphs])
+    numbers = _classes([*train, *found])
+    learnt, ours = set(numbers[: len(train)]), numbers[len(train) :]
+    unique, novel = np.zeros(len(graphs), bool), np.zeros(len(graphs), bool)
+    unique[valid] = [number not in ours[:i] for i, number in enumerate(ours)]
+    novel[valid] = [number not in learnt for number in ours]
+
+    def acyclic(some: Sequence["Digraph"]) -> float:
+        return float(np.mean([nx.is_directed_acyclic_graph(graph) for graph in some]))
+
+    return report | {
+        "valid": float(valid.mean()),
+        "unique": float(unique.mean()),
+        "novel": float(novel.mean()),
+        "vun": float((valid & unique & novel).mean()),
+        "acyclic": acyclic(found),
+        "acyclic_train": acyclic(train),
+        "graphs": len(graphs),
+        "train": len(train),
+        "test": len(test),
+    }
+
+
+def _describe(graphs: Sequence["Digraph"], name: str) -> Vector:
+    """Return (graphs, d) descriptors."""
+    if not name.endswith("degree"):
+        return describe(adjacencies(graph.to_undirected() for graph in graphs), name)
+    counts = [
+        np.bincount([d for _, d in (g.in_degree if name == "in_degree" else g.out_degree)()])
+        for g in graphs
+        if len(g)
+    ]
+    result = np.zeros((len(counts), max(map(len, counts), default=0)))
+    for row, count in zip(result, counts, strict=True):
+        row[: len(count)] = count / count.sum()
+    return result
+
+
+def _classes(graphs: Sequence["Digraph"]) -> list[int]:
+    """Return a number for each graph, the same for exactly those that are isomorphic."""
+    from networkx.algorithms.isomorphism import DiGraphMatcher
+
+    def agree(x: Any, y: Any) -> bool:
+        return bool(x.get("label") == y.get("label"))
+
+    buckets: defaultdict[Any, list[int]] = defaultdict(list)
+    result = []
+    for number, graph in enumerate(graphs):
+        bucket = buckets[_key(graph)]
+        same = (
+            k for k in bucket if DiGraphMatcher(graphs[k], graph, agree, agree).is_isomorphic()
+        )
+        result.append(next(same, number))
+        if result[-1] == number:
+            bucket.append(number)
+    return result
+
+
+def _key(graph: "Digraph") -> Any:
+    """What isomorphic graphs share: colours after two rounds of refinement, both ways."""
+    colour = {node: str(label) for node, label in graph.nodes(data="label")}
+    for _ in range(2):
+        after, before = (
+            {
+                node: sorted((str(values.get("label")), colour[v]) for v, values in near.items())
+                for node, near in side.items()
+            }
+            for side in (graph.succ, graph.pred)
+        )
+        colour = {node: str((colour[node], after[node], before[node])) for node in graph}
+    return tuple(sorted(colour.values()))
