@@ -1,4 +1,4 @@
-"""How many nodes graphs have: the histogram of the training graphs."""
+"""How many nodes graphs have: the histogram of the training graphs, smoothed where it has gaps."""
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +10,21 @@ from refine_core.noise import Noise
 class Sizes(nn.Module):
     """Distribution of sizes.
 
+    As much as the share of sizes met once (the estimate of Good and Turing, 1953, of what has not
+    been met) is spread by a Gaussian kernel of Silverman's width (1986, eq. 3.31), up to three
+    widths beyond the largest size. Where every size was met twice, that is the histogram itself.
+
     Args:
         counts: Of training graphs of size 0, 1, ...
 
     Raises:
         InputError: There is no graph.
 
-    >>> Sizes((0, 1, 3)).log_prob(torch.tensor([1, 2, 3])).exp().tolist()
+    >>> Sizes((0, 2, 6)).log_prob(torch.tensor([1, 2, 3])).exp().tolist()
     [0.25, 0.75, 0.0]
+    >>> law = Sizes((0,) * 10 + (1, 4, 0, 0, 1, 4, 2))
+    >>> bool((law.log_prob(torch.arange(9, 18)) > -7).all())
+    True
     """
 
     def __init__(self, counts: tuple[int, ...]) -> None:
@@ -27,8 +34,7 @@ class Sizes(nn.Module):
             raise InputError(
                 f"Found sizes {counts}, expected how many graphs have 0, 1, ... nodes."
             )
-        share = torch.tensor(counts, dtype=torch.float64).cumsum(0) / sum(counts)
-        self.register_buffer("share", share, persistent=False)
+        self.register_buffer("share", _smoothed(counts).cumsum(0), persistent=False)
 
     @property
     def largest(self) -> int:
@@ -45,3 +51,20 @@ class Sizes(nn.Module):
         """Which nodes there are, (b, n) bool, n being the largest size drawn."""
         size = (self.share <= noise.uniform(stream)[:, None]).sum(1)
         return torch.arange(int(size.max()), device=size.device) < size[:, None]
+
+
+def _smoothed(counts: tuple[int, ...]) -> Tensor:
+    """Probability of size 0, 1, ... up to the largest that has any."""
+    met = torch.tensor(counts, dtype=torch.float64)
+    share, size = met / met.sum(), torch.arange(len(counts), dtype=torch.float64)
+    unmet = float((met == 1).sum() / met.sum())
+    spread = float((share * (size - (share * size).sum()) ** 2).sum().sqrt())
+    width = 0.9 * spread * sum(counts) ** -0.2
+    if not unmet * width:
+        return share
+    reached = torch.arange(len(counts) + int(3 * width), dtype=torch.float64)
+    kernel = torch.exp(-(((reached[:, None] - size) / width) ** 2) / 2) @ share
+    kernel[0] = 0
+    result = unmet * kernel / kernel.sum()
+    result[: len(counts)] += (1 - unmet) * share
+    return result

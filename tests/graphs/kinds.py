@@ -11,7 +11,7 @@ from graphs.trained import GraphModel
 from tests.graphs import tiny
 
 KINDS = ["masked", "latent"]
-SIZES = (0, 0, 1, 2, 5, 3, 2)
+SIZES = (0, 0, 2, 2, 5, 3, 2)
 LATENT = LatentConfig(dim=16, depth=2, heads=2, channels=4, planes=2, slots=2)
 
 
