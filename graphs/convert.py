@@ -54,16 +54,26 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
         nodes.append([values.get(label) for _, values in graph.nodes(data=True)])
         ends.append(np.array(pairs, np.int64).reshape(-1, 2))
         edges.append([values.get(label) for _, _, values in graph.edges(data=True)])
-    return _store(nodes, ends, edges, directed)
+    return labelled(nodes, ends, edges, directed)
 
 
-def _store(
+def labelled(
     nodes: Sequence[Sequence[Any]],
     ends: Sequence[NDArray[Any]],
     edges: Sequence[Sequence[Any]],
     directed: bool,
 ) -> GraphStore:
-    """Store graphs whose labels are any values, or None."""
+    """Store graphs whose labels are any values, or None.
+
+    Args:
+        nodes: n labels of each graph.
+        ends: (m, 2) of each, from where to where.
+        edges: m labels of each.
+        directed: Whether they are arcs.
+
+    Raises:
+        InputError: There is no graph, or they are labelled in part.
+    """
     if not nodes:
         raise InputError("there are no graphs; expected one at least.")
     node_names, edge_names = _names(nodes, "nodes"), _names(edges, "edges")
@@ -150,7 +160,7 @@ def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
         kinds = _labels(graph.edge_attr, index.shape[1], f"edge_attr of graph {number}")
         ends.append(index[:, once].T.cpu().numpy())
         edges.append([kind for kind, keep in zip(kinds, once.tolist(), strict=True) if keep])
-    return _store(nodes, ends, edges, directed)
+    return labelled(nodes, ends, edges, directed)
 
 
 def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:

@@ -1,4 +1,4 @@
-"""Families of random graphs without labels, made on the spot.
+"""Families of random graphs, without labels but for directions, made on the spot.
 
 Graph k of a family is a function of the seed and k alone, so a longer list begins with a shorter
 one. All graphs are connected.
@@ -10,12 +10,12 @@ one. All graphs are connected.
 - grid: rectangle of 10-19 by 10-19 nodes (GraphRNN, You et al. 2018)
 - lobster: backbone, arms and legs with probability 0.7 each; 10-100 nodes (GRAN, Liao et al. 2019)
 - ego: a node of a clustered scale-free graph and its neighbours; 4-18 nodes, as ego-small has
+- dag: directed and acyclic; 8-16 nodes, each but the first with one or two arcs from earlier ones
 
 The published ego graphs are cut from a citation network; these are not.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay
 
-from graphs.graph import Vocabulary
-from graphs.store import GraphStore, collect
+from graphs.convert import labelled
+from graphs.store import GraphStore
 from refine_core.errors import InputError, suggest
 
 Ends = NDArray[np.int64]
@@ -102,6 +102,14 @@ def ego(rng: Generator) -> tuple[int, Ends]:
             return len(cut), np.array([(place[a], place[b]) for a, b in cut.edges], np.int64)
 
 
+def dag(rng: Generator) -> tuple[int, Ends]:
+    """Nodes in a row, each with one or two uniform parents before it; ends are arcs."""
+    n = int(rng.integers(8, 17))
+    parents = [rng.choice(k, min(k, int(rng.integers(1, 3))), False) for k in range(1, n)]
+    arcs = [(int(parent), k) for k, few in enumerate(parents, 1) for parent in few]
+    return n, np.array(arcs, np.int64)
+
+
 FAMILIES: dict[str, Callable[[Generator], tuple[int, Ends]]] = {
     "planar": planar,
     "tree": tree,
@@ -109,7 +117,9 @@ FAMILIES: dict[str, Callable[[Generator], tuple[int, Ends]]] = {
     "grid": grid,
     "lobster": lobster,
     "ego": ego,
+    "dag": dag,
 }
+DIRECTED = {"dag"}
 
 
 def generic(name: str, count: int, seed: int = 0) -> GraphStore:
@@ -127,11 +137,6 @@ def generic(name: str, count: int, seed: int = 0) -> GraphStore:
             + suggest(name, FAMILIES)
         )
     drawn = [FAMILIES[name](np.random.default_rng([seed, k])) for k in range(count)]
-    return _unlabelled([n for n, _ in drawn], [ends for _, ends in drawn])
-
-
-def _unlabelled(sizes: Sequence[int], ends: Sequence[NDArray[Any]]) -> GraphStore:
-    """Store graphs without labels."""
-    nodes = [np.zeros(n, np.int64) for n in sizes]
-    edges = [np.ones(len(pairs), np.int64) for pairs in ends]
-    return collect(nodes, ends, edges, Vocabulary())
+    nodes = [[None] * n for n, _ in drawn]
+    edges = [[None] * len(ends) for _, ends in drawn]
+    return labelled(nodes, [ends for _, ends in drawn], edges, name in DIRECTED)

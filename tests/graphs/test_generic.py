@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from graphs.convert import to_networkx
+from graphs.directed import to_digraphs
 from graphs.generic import FAMILIES, generic, tree
 from refine_core.errors import InputError
 
@@ -72,3 +73,11 @@ def test_ego_graphs_have_a_centre() -> None:
 def test_unknown_family() -> None:
     with pytest.raises(InputError, match="Did you mean 'planar'"):
         generic("planer", 1)
+
+
+def test_directed_graphs_are_acyclic_with_at_most_two_parents() -> None:
+    store = generic("dag", 12)
+    for graph in to_digraphs(store[torch.arange(12)][0], store.vocabulary):
+        assert graph is not None and nx.is_directed_acyclic_graph(graph) and 8 <= len(graph) <= 16
+        assert Counter(min(k, 1) for _, k in graph.in_degree)[0] == 1
+        assert max(k for _, k in graph.in_degree) <= 2
