@@ -14,7 +14,6 @@ from graphs.cli_sample import sample
 from graphs.config import DataConfig, GraphsConfig
 from graphs.data import splits
 from graphs.demo import demo
-from graphs.directed import ARC, is_directed
 from graphs.evaluate import evaluate as measure
 from graphs.metrics.report import markdown
 from graphs.symmetry import check
@@ -126,8 +125,8 @@ def describe(argv: list[str]) -> None:
             lines.append(f"{name}: {len(store)} graphs of {low} to {high} nodes, mean {mean:.1f}")
         (first,) = parts.train[torch.arange(min(10_000, len(parts.train)))]
         vocabulary = parts.train.vocabulary
-        if is_directed(vocabulary):
-            lines.append(f"directed; nodes {ARC} stand for arcs")
+        if vocabulary.directed:
+            lines.append("directed: > is an arc away, < one towards, = one each way")
         lines.append(f"node labels: {', '.join(vocabulary.nodes) or 'none'}")
         lines.append(f"edge labels: {', '.join(vocabulary.edges) or 'none'}")
         degree = (first.edges > 0).sum(2)[first.valid].float()

@@ -50,8 +50,8 @@ def sample(argv: list[str]) -> None:
             scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
             particles: With a scaffold: draws of which one is kept, for each molecule.
             coordinates: Of .sdf files.
-            out: A .smi, .csv, .sdf, .png or .svg file of molecules, or a folder of .graphml files.
-                What is no molecule for RDKit, or no directed graph, is left out, and counted.
+            out: A .smi, .csv, .sdf, .png or .svg file of molecules, or a .graphml file. Molecules
+                that RDKit refuses are left out, and counted.
         """
         loaded = trained.load(model)
         kinds = [".smi", ".csv", ".sdf", ".png", ".svg"] if loaded.is_molecular else [".graphml"]
@@ -77,15 +77,10 @@ def sample(argv: list[str]) -> None:
                 smiles = _containing(smiles, scaffold)
             _write_molecules(smiles, out, coordinates, seed)
         else:
+            from graphs.convert import to_networkx
             from graphs.graphml import write_graphml
 
-            drawn = loaded.networkx(graphs)
-            found = [graph for graph in drawn if graph is not None]
-            if len(found) < len(drawn):
-                _say(f"{len(found)} of {len(drawn)} are directed graphs; the others are left out")
-            if not found:
-                raise InputError("Not one of the graphs drawn is a directed graph: train longer.")
-            write_graphml(found, out)
+            write_graphml(to_networkx(graphs, loaded.vocabulary), out)
         print(out)
 
     arguments(run, argv, "refine graphs sample")

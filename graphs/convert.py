@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graphs.directed import incidence, parts
+from graphs.directed import OUT, as_arcs, as_edges, edge_names
 from graphs.graph import GraphBatch, Vocabulary
 from graphs.store import GraphStore, collect
 from refine_core.errors import InputError
@@ -76,15 +76,16 @@ def labelled(
     """
     if not nodes:
         raise InputError("there are no graphs; expected one at least.")
-    node_names, edge_names = _names(nodes, "nodes"), _names(edges, "edges")
+    node_numbers, edge_numbers = _names(nodes, "nodes"), _names(edges, "edges")
     if directed:
-        nodes, ends, edges = zip(*map(incidence, nodes, ends, edges), strict=True)
-        node_names, edge_names = _names(nodes, "nodes"), _names(edges, "edges")
+        ends, edges = zip(*map(as_edges, ends, edges), strict=True)
+        names = edge_names({OUT, *(name for graph in edges for name in graph)})
+        edge_numbers = {name: k for k, name in enumerate(names)}
     return collect(
-        [_numbers(labels, node_names, 0) for labels in nodes],
+        [_numbers(labels, node_numbers, 0) for labels in nodes],
         ends,
-        [_numbers(labels, edge_names, 1) for labels in edges],
-        Vocabulary(tuple(node_names), tuple(edge_names)),
+        [_numbers(labels, edge_numbers, 1) for labels in edges],
+        Vocabulary(tuple(node_numbers), tuple(edge_numbers), directed),
     )
 
 
@@ -113,27 +114,33 @@ def to_networkx(
     batch: GraphBatch,
     vocabulary: Vocabulary = Vocabulary(),  # noqa: B008
 ) -> list["nx.Graph[int]"]:
-    """Turn b graphs into networkx graphs; labels become the attribute `label`.
+    """Turn b graphs into networkx graphs, `DiGraph` if they are directed.
 
-    Directed graphs come as their incidence graphs; `graphs.directed.to_digraphs` reads them.
+    Labels become the attribute `label`, but for those of a vocabulary without names.
     """
     import networkx as nx
 
-    graphs = []
-    for nodes, ends, edges in parts(batch):
-        graph: nx.Graph[int] = nx.Graph()
+    graphs, directed = [], vocabulary.directed
+    for nodes, ends, edges in _parts(batch):
+        graph: nx.Graph[int] = nx.DiGraph() if directed else nx.Graph()
         graph.add_nodes_from(range(len(nodes)))
-        graph.add_edges_from(ends.tolist())
         if vocabulary.nodes != PLAIN:
             names = {k: vocabulary.nodes[node] for k, node in enumerate(nodes.tolist())}
             nx.set_node_attributes(graph, names, "label")
-        if vocabulary.edges != PLAIN:
-            pairs = zip(ends.tolist(), edges.tolist(), strict=True)
-            nx.set_edge_attributes(
-                graph, {(i, j): vocabulary.edges[e - 1] for (i, j), e in pairs}, "label"
-            )
+        for (i, j), e in zip(ends.tolist(), edges.tolist(), strict=True):
+            name = "" if vocabulary.edges == PLAIN else vocabulary.edges[e - 1]
+            for source, target, text in as_arcs(i, j, name) if directed else [(i, j, name)]:
+                graph.add_edge(source, target, **({"label": text} if text else {}))
         graphs.append(graph)
     return graphs
+
+
+def _parts(batch: GraphBatch) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+    """Node labels (n,), ends (m, 2) and edge labels (m,) of each graph, without padding."""
+    for nodes, edges, valid in zip(batch.nodes, batch.edges, batch.valid, strict=True):
+        inside = edges[valid][:, valid]
+        ends = torch.nonzero(inside.triu(1))
+        yield nodes[valid], ends, inside[ends[:, 0], ends[:, 1]]
 
 
 def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
@@ -178,15 +185,21 @@ def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:
     return [int(value) for value in flat.tolist()]
 
 
-def to_pyg(batch: GraphBatch) -> list["Data"]:
+def to_pyg(
+    batch: GraphBatch,
+    vocabulary: Vocabulary = Vocabulary(),  # noqa: B008
+) -> list["Data"]:
     """Turn b graphs into PyTorch Geometric graphs: `x` (n,) and `edge_attr` (2m,) are labels.
 
-    `edge_attr` counts from 0, as the vocabulary's names of edges do.
+    `edge_attr` counts from 0, as the vocabulary's names of edges do; of directed graphs, whose
+    vocabulary has to be given, it is (m,), and counts the labels of arcs in sorted order.
     """
     try:
         from torch_geometric.data import Data
     except ImportError:
         raise InputError("this needs PyTorch Geometric; pip install 'refine[graphs]'.") from None
+    if vocabulary.directed:
+        return [_arcs(*part, vocabulary) for part in _parts(batch)]
     return [
         Data(
             x=nodes,
@@ -194,5 +207,17 @@ def to_pyg(batch: GraphBatch) -> list["Data"]:
             edge_attr=edges.repeat(2) - 1,
             num_nodes=len(nodes),
         )
-        for nodes, ends, edges in parts(batch)
+        for nodes, ends, edges in _parts(batch)
     ]
+
+
+def _arcs(nodes: Tensor, ends: Tensor, edges: Tensor, vocabulary: Vocabulary) -> "Data":
+    """A directed graph."""
+    from torch_geometric.data import Data
+
+    known = sorted({text for name in vocabulary.edges for _, _, text in as_arcs(0, 1, name)})
+    pairs = zip(ends.tolist(), edges.tolist(), strict=True)
+    arcs = [arc for (i, j), e in pairs for arc in as_arcs(i, j, vocabulary.edges[e - 1])]
+    index = torch.tensor([(source, target) for source, target, _ in arcs]).reshape(-1, 2).long()
+    label = torch.tensor([known.index(text) for _, _, text in arcs]).long()
+    return Data(x=nodes, edge_index=index.T.contiguous(), edge_attr=label, num_nodes=len(nodes))

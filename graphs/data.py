@@ -180,7 +180,9 @@ def limits(store: GraphStore) -> tuple[int, ...]:
     most = torch.zeros(labels + kinds, dtype=torch.int64)
     for graphs in batches(store):
         nodes = F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None]
-        edges = [(torch.triu(graphs.edges, 1) == e + 1).sum((1, 2)) for e in range(kinds)]
+        # Every edge is seen from both ends: of arcs either count may be what is seen first.
+        each = [(graphs.edges == e + 1).sum((1, 2)) for e in range(kinds)]
+        edges = each if store.vocabulary.directed else [count // 2 for count in each]
         counts = torch.cat([nodes.sum(1), torch.stack(edges, 1)], 1)
         most = torch.maximum(most, counts.amax(0))
     return tuple(most.tolist())

@@ -136,20 +136,21 @@ class SplitDistribution:
 
         That is (r, D, D), or None if they know nothing of each other.
         """
-        coupling, m = self.head.coupling, self.state.valid.shape[1]
+        coupling = self.head.coupling
         if coupling is None:
             return ends, None
         ends, kinds = coupled.ordered(ends, coupled.kinship(self.state, ends))
-        graph, slot = ends.table(ends.graph, 0), m + ends.table(ends.slot, 0)
-        return ends, self.sum(lambda h: coupling(h[graph, slot], kinds))
+        return ends, self.sum(lambda h: coupling(ends.table(self.edge(h, ends), 0), kinds))
 
     def stay(self, ends: Ends, rows: Tensor) -> Tensor:
         """(t,) logits that ends stay with the first child, given the numbers (r, g)."""
-        m = self.state.valid.shape[1]
         codes = F.pad(rows[:, : self.drawn], (0, rows.shape[1] - self.drawn))
         codes = codes[ends.owner[ends.row]]
         return self.sum(
-            lambda h: self.head.stay_logits(
-                h[ends.graph, ends.cluster], h[ends.graph, m + ends.slot], codes
-            )
+            lambda h: self.head.stay_logits(h[ends.graph, ends.cluster], self.edge(h, ends), codes)
         )
+
+    def edge(self, hidden: Tensor, ends: Ends) -> Tensor:
+        """(t, d) hidden states of the edges, from those (b, m + e, d) of all tokens."""
+        edge = hidden[ends.graph, self.state.valid.shape[1] + ends.slot]
+        return edge if self.head.label is None else edge + self.head.label(ends.label[ends.row])

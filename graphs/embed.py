@@ -96,7 +96,7 @@ class GraphEmbed(Embed):
         graph, slot = state.real.nonzero(as_tuple=True)
         both = state.ends[graph, slot] + graph[:, None] * cluster.shape[1]
         here, there = both.flatten(), both.flip(1).flatten()
-        label = self.label(state.label[graph, slot]).repeat_interleave(2, 0)
+        label = self.label(state.label_at[graph, slot].flatten())
         message = F.gelu(ends.flatten(0, 1).index_select(0, there) + label)
         value = cluster.flatten(0, 1).index_add(0, here, message).view_as(cluster)
         links = state.links

@@ -17,7 +17,7 @@ class Ends:
         row: (t,) row of each, all of one cluster and one label.
         place: (t,) place in its row.
         owner: (rows,) number of the row's cluster among those that split.
-        label: (rows,) of the row's edges.
+        label: (rows,) of the row's edges, seen from the cluster.
     """
 
     graph: Tensor
@@ -39,7 +39,7 @@ class Ends:
             at = state.split.gather(1, state.ends.flatten(1)).view_as(state.ends)
         graph, slot, side = torch.nonzero(at & state.real[:, :, None], as_tuple=True)
         cluster = state.ends[graph, slot, side]
-        key = number[graph, cluster] * kinds + state.label[graph, slot]
+        key = number[graph, cluster] * kinds + state.label_at[graph, slot, side]
         order = key.argsort(stable=True)
         graph, slot, side, cluster, key = (x[order] for x in (graph, slot, side, cluster, key))
         names, row, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
@@ -52,8 +52,8 @@ class Ends:
         return self.table(torch.ones_like(self.place).bool(), False)
 
     def table(self, values: Tensor, fill: float) -> Tensor:
-        """(rows, D) of values (t,)."""
+        """(rows, D, ...) of values (t, ...)."""
         wide = int(self.place.max()) + 1 if len(self.place) else 0
-        table = values.new_full((len(self.owner), wide), fill)
+        table = values.new_full((len(self.owner), wide, *values.shape[1:]), fill)
         table[self.row, self.place] = values
         return table

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from graphs.convert import to_networkx
-from graphs.directed import is_directed
 from graphs.draw_generic import draw_graphs
 from graphs.generic import FAMILIES
 from graphs.graph import GraphBatch
@@ -38,7 +37,7 @@ def evaluate_generic(
     """
     from graphs.metrics.generic import VALID, evaluate_graphs
 
-    if is_directed(model.vocabulary):
+    if model.vocabulary.directed:
         return _evaluate_digraphs(model, graphs, parts, out, held_out)
     source: Any = model.config.data.source
     published = source in PROTOCOL
@@ -63,10 +62,11 @@ def _evaluate_digraphs(
     from graphs.metrics.directed import evaluate_digraphs
 
     test = parts.test[spaced(len(parts.test), held_out)][0]
-    ours, train, held = (model.networkx(some) for some in (graphs, _all(parts.train), test))
-    report = evaluate_digraphs(ours, train, held)  # type: ignore[arg-type]
-    found = [graph for graph in ours if graph is not None]
-    shown: Any = [("generated", found[:6]), ("", found[6:12]), ("training", train[:6])]
+    ours, train, held = (
+        to_networkx(some, model.vocabulary) for some in (graphs, _all(parts.train), test)
+    )
+    report = evaluate_digraphs(ours, train, held)
+    shown = [("generated", ours[:6]), ("", ours[6:12]), ("training", train[:6])]
     draw_graphs(shown, out / "samples.png")
     return report
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.directed import reversed_name
 from refine_core.errors import InputError
 
 
@@ -20,10 +21,12 @@ class Vocabulary:
             for graphs without node labels.
         edges: Of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
             plain graphs. Label 0 is no edge.
+        directed: Whether edges are arcs, and their names those of `graphs.directed`.
     """
 
     nodes: tuple[str, ...] = ("",)
     edges: tuple[str, ...] = ("",)
+    directed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", tuple(self.nodes))
@@ -31,6 +34,13 @@ class Vocabulary:
         for kind, names in (("node", self.nodes), ("edge", self.edges)):
             if not names or len(set(names)) < len(names):
                 raise InputError(f"A vocabulary needs distinct {kind} labels, found {names}.")
+
+    @property
+    def reverse(self) -> Tensor | None:
+        """(O,) int64, from 0: each edge label seen from the other end; None if it is the same."""
+        if not self.directed:
+            return None
+        return torch.tensor([self.edges.index(reversed_name(name)) for name in self.edges])
 
     @property
     def molecular(self) -> bool:
@@ -49,8 +59,8 @@ class GraphBatch:
 
     Args:
         nodes: (b, n) int64 labels, 0 at padding.
-        edges: (b, n, n) int64 labels, 0 is no edge; symmetric, zero on the diagonal and at
-            padding.
+        edges: (b, n, n) int64 labels, 0 is no edge; zero on the diagonal and at padding;
+            symmetric, or of directed graphs `edges[:, j, i]` the reverse of `edges[:, i, j]`.
         valid: (b, n) bool, False at padding.
     """
 

@@ -67,7 +67,7 @@ class SplitHead(nn.Module):
         if self.label is None:
             hidden = spread(hidden, state)
         else:
-            hidden = torch.cat([hidden, between(hidden, state) + self.label(state.label)], 1)
+            hidden = torch.cat([hidden, between(hidden, state)], 1)
         return SplitDistribution(self, state, ((1.0, hidden),))
 
     def number_logits(self, hidden: Tensor, code: Tensor, row: Tensor, digit: Tensor) -> Tensor:

@@ -39,8 +39,13 @@ def build(
         sizes: Count of training graphs of size 0, 1, ...; contractions do not need it.
 
     Raises:
-        InputError: The kind takes no properties, or needs sizes.
+        InputError: The kind takes no properties, or needs sizes, or takes no directed graphs.
     """
+    if vocabulary.directed and (config.kind != "contraction" or config.shown != "none"):
+        raise InputError(
+            f"A model of kind {config.kind!r} with edges {config.shown!r} shown takes no directed "
+            "graphs: set `model.kind` to contraction and `model.shown` to none."
+        )
     if config.kind != "contraction":
         if properties:
             raise InputError(

@@ -29,11 +29,12 @@ class Partition:
         inner: (b, m, O) int64, edges of each label inside each cluster.
         valid: (b, m) bool, False at padding.
         ends: (b, e, 2) int64, clusters at the two ends of each edge between clusters.
-        label: (b, e) int64 in 0..O-1, of those edges.
+        label: (b, e) int64 in 0..O-1, of those edges, seen from the first end.
         real: (b, e) bool, False at padding.
         split: (b, m) bool, clusters that the next codes split.
         noise: Names the samples.
         started: Whether the sums are those of a graph.
+        reverse: (O,) int64, labels seen from the second end; None if all look the same.
     """
 
     nodes: Tensor
@@ -45,6 +46,7 @@ class Partition:
     split: Tensor
     noise: Noise
     started: bool = True
+    reverse: Tensor | None = None
 
     def __len__(self) -> int:
         """Count of graphs."""
@@ -64,6 +66,7 @@ class Partition:
             split=self.split[index, :m],
             noise=Noise(self.noise.seed, self.noise.index[index]),
             started=self.started,
+            reverse=self.reverse,
         )
 
     @classmethod
@@ -77,7 +80,7 @@ class Partition:
         }
         index = torch.cat([part.noise.index for part in parts])
         noise = Noise(parts[0].noise.seed, index)
-        return cls(**tables, noise=noise, started=parts[0].started)
+        return cls(**tables, noise=noise, started=parts[0].started, reverse=parts[0].reverse)
 
     @property
     def sizes(self) -> Tensor:
@@ -96,23 +99,36 @@ class Partition:
 
     @property
     def links(self) -> Tensor:
-        """(b, m, m, O) int64, edges of each label between clusters."""
+        """(b, m, m, O) int64, edges of each label between clusters, seen from the first."""
         m, kinds = self.inner.shape[1:]
         table = self.inner.new_zeros(len(self), m, m, kinds)
         b, e = torch.nonzero(self.real, as_tuple=True)
         i, j = self.ends[b, e].unbind(1)
-        table.index_put_((b, i, j, self.label[b, e]), torch.ones_like(b), accumulate=True)
-        return table + table.transpose(1, 2)
+        first, second = self.label_at[b, e].unbind(1)
+        for place in ((b, i, j, first), (b, j, i, second)):
+            table.index_put_(place, torch.ones_like(b), accumulate=True)
+        return table
 
     @property
     def outer(self) -> Tensor:
         """(b, m, O) int64, edges of each label that leave each cluster."""
         table = torch.zeros_like(self.inner)
         b, e = torch.nonzero(self.real, as_tuple=True)
-        one = torch.ones_like(b)
+        label = self.label_at[b, e]
         for side in (0, 1):
-            table.index_put_((b, self.ends[b, e, side], self.label[b, e]), one, accumulate=True)
+            place = (b, self.ends[b, e, side], label[:, side])
+            table.index_put_(place, torch.ones_like(b), accumulate=True)
         return table
+
+    @property
+    def label_at(self) -> Tensor:
+        """(b, e, 2) int64 labels of edges, seen from each end."""
+        return both_ways(self.label, self.reverse)
+
+
+def both_ways(label: Tensor, reverse: Tensor | None) -> Tensor:
+    """Labels (..., 2) seen from the first and the second end, from those (...) of the first."""
+    return torch.stack([label, label if reverse is None else reverse[label]], -1)
 
 
 def padded(table: Tensor, width: int) -> Tensor:

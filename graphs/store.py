@@ -7,7 +7,7 @@ is read as it is needed, so memory does not grow with the number of graphs.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Ragged:
         nodes: (nodes of all graphs,) node labels.
         edge_start: (N + 1,) int64.
         ends: (edges of all graphs, 2) the two nodes that an edge joins, each edge once.
-        edges: (edges of all graphs,) edge labels, 1 and up.
+        edges: (edges of all graphs,) edge labels, 1 and up, seen from the first of these.
         text_start: (N + 1,) int64, or None where graphs have no text.
         text: (bytes of all graphs,) uint8, UTF-8; the canonical SMILES of molecules.
     """
@@ -82,8 +82,10 @@ class GraphStore:
         node[valid] = arrays.nodes[nodes]
         owner = np.repeat(np.arange(len(rows)), count)
         first, second = arrays.ends[edges].T
-        edge = np.zeros((len(rows), n, n), np.int64)
-        edge[owner, first, second] = edge[owner, second, first] = arrays.edges[edges]
+        edge, label = np.zeros((len(rows), n, n), np.int64), arrays.edges[edges]
+        edge[owner, first, second] = label
+        reverse = self.vocabulary.reverse
+        edge[owner, second, first] = label if reverse is None else 1 + reverse.numpy()[label - 1]
         return (GraphBatch(*(torch.from_numpy(array) for array in (node, edge, valid))),)
 
     def subset(self, index: Tensor | Array) -> "GraphStore":
@@ -171,8 +173,10 @@ def save(store: GraphStore, path: Path) -> None:
     assert store.rows is None, "a subset shares arrays that are not its own"
     named = {PROPERTY + name: column for name, column in store.properties.items()}
     named |= {name: array for name, array in vars(store.arrays).items() if array is not None}
-    vocabulary = {"nodes": store.vocabulary.nodes, "edges": store.vocabulary.edges}
-    metadata = {"vocabulary": json.dumps(vocabulary), "report": json.dumps(dict(store.report))}
+    metadata = {
+        "vocabulary": json.dumps(asdict(store.vocabulary)),
+        "report": json.dumps(dict(store.report)),
+    }
     with atomic_write(path) as temporary:
         write_safetensors(temporary, named, metadata)
 

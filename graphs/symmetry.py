@@ -22,7 +22,6 @@ from graphs.masked.symmetry import checks as masked
 from graphs.partition import Partition
 from graphs.tokenizer import ContractionTokenizer
 from graphs.trained import GraphModel
-from graphs.walk import walk
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 
@@ -37,7 +36,7 @@ class Hidden(nn.Module):
 
     def forward(self, graphs: GraphBatch) -> Tensor:
         """Hidden states of the nodes."""
-        state = finest(graphs, self.tokens.labels, self.tokens.kinds)
+        state = finest(graphs, self.tokens)
         hidden: Tensor = self.transformer(self.embed(state, 1))[:, : graphs.nodes.shape[1]]
         return hidden * graphs.valid[:, :, None]
 
@@ -53,26 +52,25 @@ class LogProb(nn.Module):
     def forward(self, graphs: GraphBatch, name: Tensor) -> Tensor:
         """Log-probabilities (b,), large and negative where a graph is larger than any known."""
         noise = Noise(0, torch.arange(len(graphs)))
-        labels, kinds, parallel = self.tokens.labels, self.tokens.kinds, self.tokens.parallel
-        matching = self.tokens.matching
-        trace = self.tokens.trace(walk(graphs, noise, labels, kinds, parallel, name, matching))
+        trace = self.tokens.trace(self.tokens.walk(graphs, noise, name))
         given = self.refiner.distributions(trace.states[:-1])
         each = [d.log_prob(code) for d, code in zip(given, trace.codes, strict=True)]
         return torch.stack(each).sum(0).nan_to_num(neginf=-1e4)
 
 
-def finest(graphs: GraphBatch, labels: int, kinds: int) -> Partition:
+def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:
     """State of which every cluster is a node."""
     edges = Edges.of(graphs)
     return Partition(
-        nodes=F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None],
-        inner=graphs.nodes.new_zeros(*graphs.valid.shape, kinds),
+        nodes=F.one_hot(graphs.nodes, tokens.labels) * graphs.valid[:, :, None],
+        inner=graphs.nodes.new_zeros(*graphs.valid.shape, tokens.kinds),
         valid=graphs.valid,
         ends=edges.ends,
         label=edges.label,
         real=edges.real,
         split=torch.zeros_like(graphs.valid),
         noise=Noise(0, torch.arange(len(graphs))),
+        reverse=tokens.reverse,
     )
 
 

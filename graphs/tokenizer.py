@@ -48,13 +48,20 @@ class ContractionTokenizer(Tokenizer):
         self.vocabulary, self.limits = vocabulary, limits
         self.parallel, self.connected, self.matching = parallel, connected, matching
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
+        self.reverse: Tensor | None
+        self.register_buffer("reverse", vocabulary.reverse, persistent=False)
         self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1), "markov")
         self.register_buffer("limit", torch.tensor(limits), persistent=False)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Walk:
         """A random walk down a random contraction tree."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return walk(x, noise, self.labels, self.kinds, self.parallel, matching=self.matching)
+        return self.walk(x, noise)
+
+    def walk(self, x: GraphBatch, noise: Noise, name: Tensor | None = None) -> Walk:
+        """A walk down the tree of the numbers `name` (b, n), by default drawn from `noise`."""
+        sizes = self.labels, self.kinds
+        return walk(x, noise, *sizes, self.parallel, name, self.matching, self.reverse)
 
     def start(self, count: int, noise: Noise | None = None) -> Partition:
         """One cluster, of which only the limits are known."""
@@ -64,7 +71,8 @@ class ContractionTokenizer(Tokenizer):
         yes = torch.ones(count, 1, dtype=torch.bool, device=device)
         none = torch.zeros(count, 0, dtype=torch.int64, device=device)
         ends = none[:, :, None].expand(count, 0, 2)
-        return Partition(nodes, inner, yes, ends, none, none.bool(), yes, noise, started=False)
+        none_yet = (ends, none, none.bool())
+        return Partition(nodes, inner, yes, *none_yet, yes, noise, False, self.reverse)
 
     def trace(self, features: Walk, corrupt: Corrupt | None = None) -> Trace:
         """Replay a walk."""
@@ -108,7 +116,8 @@ class ContractionTokenizer(Tokenizer):
         edges = torch.zeros(count, m, m, dtype=torch.int64, device=state.valid.device)
         b, e = torch.nonzero(state.real, as_tuple=True)
         i, j = state.ends[b, e].unbind(1)
-        edges[b, i, j] = edges[b, j, i] = state.label[b, e] + 1
+        label = state.label_at[b, e] + 1
+        edges[b, i, j], edges[b, j, i] = label.unbind(1)
         found = GraphBatch(state.nodes.argmax(2) * state.valid, edges, state.valid)
         # Clusters are numbered by the history of their splits, which tells of their size.
         shuffle = state.noise.uniform(-4, m).masked_fill(~state.valid, 2).argsort(1)

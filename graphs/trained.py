@@ -7,14 +7,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from graphs.config import GraphsConfig
 from graphs.data import Properties
-from graphs.directed import is_directed, to_digraphs
 from graphs.extend import PARTICLES
 from graphs.graph import GraphBatch, Vocabulary
 from graphs.kept import Kept
@@ -28,9 +26,6 @@ from refine_core.config import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 KIND = "graphs.model"
 SHIPPED = Path(__file__).parent / "models"
@@ -125,6 +120,8 @@ class GraphModel:
         kept = None
         if scaffold is not None:
             contracting(self.config.model, "extend a scaffold")
+            if self.vocabulary.directed:
+                raise InputError("Scaffolds of directed graphs are not known: leave `scaffold`.")
             kept = Kept.of(scaffold, self.vocabulary, self.limits, self.support)
         parts = []
         for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
@@ -173,14 +170,6 @@ class GraphModel:
         from graphs.chem import to_smiles
 
         return to_smiles(graphs, self.vocabulary)
-
-    def networkx(self, graphs: GraphBatch) -> "list[nx.Graph[int] | None]":
-        """As networkx graphs, directed if the model learnt from such; None where one is none."""
-        from graphs.convert import to_networkx
-
-        if is_directed(self.vocabulary):
-            return list(to_digraphs(graphs, self.vocabulary))
-        return list(to_networkx(graphs, self.vocabulary))
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from graphs.edges import Edges, pair_counts
 from graphs.graph import GraphBatch
-from graphs.partition import Parallel, choose
+from graphs.partition import Parallel, both_ways, choose
 from graphs.tree import Matching, Tree, contract
 from refine_core.noise import Noise
+
+NEVER = torch.iinfo(torch.int64).max
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def walk(
     parallel: Parallel,
     name: Tensor | None = None,
     matching: Matching = "random",
+    reverse: Tensor | None = None,
 ) -> Walk:
     """Draw a tree and the order in which its clusters split; write down the codes.
 
@@ -58,22 +61,34 @@ def walk(
         parallel: See `graphs.partition.choose`.
         name: (b, n) numbers that break the nodes' symmetry; by default drawn from `noise`.
         matching: See `graphs.tree.contract`.
+        reverse: As of `Partition`. An edge inside a cluster is counted by what it will be seen
+            from the end in the first child, once that splits from the other.
     """
     name = noise.uniform(0, graphs.nodes.shape[1]) if name is None else name
     tree, edges = contract(graphs, name, matching), Edges.of(graphs)
     # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
     nodes = tree.members.float() @ F.one_hot(graphs.nodes, labels).float()
     ends = [_pick(tree.members, edges.ends[:, :, side]) for side in (0, 1)]
-    kind = F.one_hot(edges.label, kinds).float() * edges.real[:, :, None]
-    inner = (ends[0] & ends[1]).float() @ kind
-    sums = torch.cat([nodes, inner], 2).long()
+    inside = (ends[0] & ends[1]).float()
+    # The order of children must not tell from which end an edge was first seen.
+    alike = both_ways(edges.label, reverse).amin(2)
+    sums = torch.cat([nodes, inside @ _one_hot(edges, alike, kinds)], 2).long()
     children = _ordered(tree, sums, name, labels)
     steps = _descend(tree, children, edges, sums[:, :, :labels].sum(2), noise, parallel)
-    edges = _revealed(tree, children, steps, edges, name)
+    met, turned = _reveal(tree, children, steps, edges)
+    label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
+    sums = torch.cat([nodes, inside @ _one_hot(edges, label, kinds)], 2).long()
+    flipped = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
+    edges = _sorted(Edges(flipped, label, edges.real), met, name)
     whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
     codes = [F.pad(whole, (0, 2 * kinds))]
-    codes += [_code(tree, children, sums, edges, step, kinds) for step in steps]
+    codes += [_code(tree, children, sums, edges, step, kinds, reverse) for step in steps]
     return Walk(codes, noise)
+
+
+def _one_hot(edges: Edges, label: Tensor, kinds: int) -> Tensor:
+    """(b, e, O) of labels (b, e), zero at padding."""
+    return F.one_hot(label, kinds).float() * edges.real[:, :, None]
 
 
 def _pick(members: Tensor, node: Tensor) -> Tensor:
@@ -132,36 +147,44 @@ def _moves(tree: Tree, both: Tensor, split: Tensor, place: Tensor) -> Tensor:
     return inside & split.gather(1, place)
 
 
-def _revealed(
-    tree: Tree, children: Tensor, steps: list[_Step], edges: Edges, name: Tensor
-) -> Edges:
-    """Edges in the order and direction in which `divide` meets them.
+def _reveal(
+    tree: Tree, children: Tensor, steps: list[_Step], edges: Edges
+) -> tuple[Tensor, Tensor]:
+    """When `divide` meets each edge, (b, e), and whether its second end is in the first child.
 
-    By the scale whose split parts their ends, then by the cluster split, then by label, then at
-    random; the end in the first child comes first.
+    Edges are met in order of the scale whose split parts their ends, then of the cluster split.
     """
-    never = torch.iinfo(torch.int64).max
-    key = torch.full_like(edges.label, never)
+    met = torch.full_like(edges.label, NEVER)
     turned = torch.zeros_like(edges.real)
     for scale, step in reversed(list(enumerate(steps))):
         ends = edges.at(step.place)
         # Going backwards, the first scale at which an edge lies inside a cluster is its last.
-        met = (ends[:, :, 0] == ends[:, :, 1]) & edges.real & (key == never)
-        rank = (scale * 10**6 + ends[:, :, 0]) * 10**3 + edges.label
-        key = torch.where(met, rank, key)
+        here = (ends[:, :, 0] == ends[:, :, 1]) & edges.real & (met == NEVER)
+        met = torch.where(here, scale * 10**6 + ends[:, :, 0], met)
         both = children.gather(1, step.node[:, :, None].expand(-1, -1, 2))
         second = _moves(tree, both, step.split, step.place).gather(1, edges.ends[:, :, 0])
-        turned = turned | (met & second)
-    ends = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
+        turned = turned | (here & second)
+    return met, turned
+
+
+def _sorted(edges: Edges, met: Tensor, name: Tensor) -> Edges:
+    """Edges in the order in which `divide` meets them: then by label, then at random."""
+    key = torch.where(met == NEVER, NEVER, met * 10**3 + edges.label)
     lot = edges.at(name.double()).sum(2) * 7919 % 1
     order = lot.argsort(dim=1)
     order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
-    ends = ends.gather(1, order[:, :, None].expand_as(ends))
+    ends = edges.ends.gather(1, order[:, :, None].expand_as(edges.ends))
     return Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
 
 
 def _code(
-    tree: Tree, children: Tensor, sums: Tensor, edges: Edges, step: _Step, kinds: int
+    tree: Tree,
+    children: Tensor,
+    sums: Tensor,
+    edges: Edges,
+    step: _Step,
+    kinds: int,
+    reverse: Tensor | None,
 ) -> Tensor:
     """Codes (b, m + e, g) of one scale, for e edges between clusters."""
     digits = sums.shape[2] + 2 * kinds
@@ -178,10 +201,10 @@ def _code(
     shown = int(real.sum(1).max())
     goes = _moves(tree, both, step.split, step.place)
     goes = edges.at(goes) & real[:, :, None]
-    stays = torch.zeros_like(join)
+    stays, seen = torch.zeros_like(join), both_ways(edges.label, reverse)
     for side in (0, 1):
         b, e = torch.nonzero(real & ~goes[:, :, side], as_tuple=True)
-        place = (b, ends[b, e, side], edges.label[b, e])
+        place = (b, ends[b, e, side], seen[b, e, side])
         stays.index_put_(place, torch.ones_like(b), accumulate=True)
     code = torch.cat([first, join, stays], 2) * step.split[:, :, None]
     bits = F.pad(goes[:, :shown].long(), (0, digits - 2))

@@ -82,10 +82,14 @@ class Dense:
             if len(slots):
                 x[i, slots] = x[i, slots[0]].clone()
                 here, there = slots[ring(len(slots))]
-                edge = self.adjacency[i].flatten(0, 1)
-                used = edge.flatten(1).any(1) if edge.ndim > 1 else edge != 0
-                value = edge[used][0] if used.any() else torch.ones_like(edge[0])
-                adjacency[i, here, there] = value
+                edge = self.adjacency[i]
+                used = torch.nonzero(edge.flatten(2).any(2) if edge.ndim > 2 else edge)
+                one = torch.ones_like(edge[0, 0])
+                a, b = used[0] if len(used) else (0, 0)
+                out, back = (edge[a, b], edge[b, a]) if len(used) else (one, one)
+                half = len(here) // 2  # what follows goes the other way
+                adjacency[i, here[:half], there[:half]] = out
+                adjacency[i, here[half:], there[half:]] = back
         return replace(self, x=x, adjacency=adjacency)
 
     def cast(self, dtype: torch.dtype) -> "Dense":

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.graph import GraphBatch, Vocabulary
@@ -45,7 +46,9 @@ def graph_example(vocabulary: Vocabulary | None = None, seed: int = 0) -> GraphB
     for i, (_, _, tied) in enumerate(_graphs()):
         nodes[i] = torch.where(valid[i], nodes[i, 0], 0) if tied else nodes[i]
     edges = torch.randint(1, len(vocabulary.edges) + 1, adjacency.shape, generator=random).triu(1)
-    edges = (edges + edges.mT) * adjacency.long()
+    reverse = vocabulary.reverse
+    back = edges if reverse is None else F.pad(reverse + 1, (1, 0))[edges]
+    edges = (edges + back.mT) * adjacency.long()
     return GraphBatch(nodes, edges, valid)
 
 

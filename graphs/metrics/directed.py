@@ -1,8 +1,8 @@
-"""Evaluation of generated directed graphs: distances to test graphs, valid, unique, novel."""
+"""Evaluation of generated directed graphs: distances to test graphs, unique, novel."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,71 +10,62 @@ from graphs.metrics.adjacency import adjacencies
 from graphs.metrics.mmd import Vector, describe, distance
 from refine_core.errors import InputError
 
-if TYPE_CHECKING:
-    import networkx as nx
-
-    Digraph = nx.DiGraph[Any]
-
+Digraph = Any  # nx.DiGraph
 DISTANCES = ("in_degree", "out_degree", "clustering", "spectral")
 
 
 def evaluate_digraphs(
-    graphs: Sequence["Digraph | None"], train: Sequence["Digraph"], test: Sequence["Digraph"]
+    graphs: Sequence[Digraph], train: Sequence[Digraph], test: Sequence[Digraph]
 ) -> dict[str, float]:
     """Compare generated directed graphs with test graphs, beside what training graphs reach.
 
-    - `valid`: share that is a directed graph at all (not None).
-    - `unique`, `novel`, `vun`: of all; isomorphism respects directions and labels.
-    - `acyclic`, `acyclic_train`: share of the valid, and of training graphs, without cycles.
-    - in_degree, out_degree, clustering and spectral: squared MMD of the valid, with `_floor` and
-      `_ratio` as of `graphs.metrics.generic.evaluate_graphs`; the last two without directions.
+    - in_degree, out_degree, clustering and spectral: squared MMD, with `_floor` and `_ratio` as of
+      `graphs.metrics.generic.evaluate_graphs`; the last two without directions.
+    - `ratio`: mean of those defined.
+    - `unique`, `novel`: shares; isomorphism respects directions and labels.
+    - `acyclic`, `acyclic_train`: shares without directed cycles.
     - `graphs`, `train`, `test`: how many there are of each.
 
     Raises:
-        InputError: There is no valid, no training or no test graph.
+        InputError: A collection is empty, or its graphs are not directed.
     """
     import networkx as nx
 
-    found = [graph for graph in graphs if graph is not None]
-    if not (found and train and test):
+    if not (graphs and train and test):
         raise InputError(
-            f"Found {len(found)} directed graphs among {len(graphs)} generated, {len(train)} "
-            f"training and {len(test)} test graphs; at least one of each is needed."
+            f"Found {len(graphs)} generated, {len(train)} training and {len(test)} test graphs; "
+            "give at least one of each."
         )
+    if not all(graph.is_directed() for part in (graphs, train, test) for graph in part):
+        raise InputError("Found an undirected graph; these metrics compare directed ones.")
     report: dict[str, float] = {}
     for name in DISTANCES:
-        x, y, z = (_describe(part, name) for part in (found, train, test))
+        x, y, z = (_describe(part, name) for part in (graphs, train, test))
         kernel = "degree" if name.endswith("degree") else name
         value, least = distance(x, z, kernel), distance(y, z, kernel)
         ratio = value / least if least > 0 else float("nan")
         report |= {name: value, f"{name}_floor": least, f"{name}_ratio": ratio}
     ratios = [report[f"{name}_ratio"] for name in DISTANCES]
     defined = [ratio for ratio in ratios if np.isfinite(ratio)]
-    report["ratio"] = float(np.mean(defined)) if defined else float("nan")
-    valid = np.array([graph is not None for graph in graphs])
-    numbers = _classes([*train, *found])
+    numbers = _classes([*train, *graphs])
     learnt, ours = set(numbers[: len(train)]), numbers[len(train) :]
-    unique, novel = np.zeros(len(graphs), bool), np.zeros(len(graphs), bool)
-    unique[valid] = [number not in ours[:i] for i, number in enumerate(ours)]
-    novel[valid] = [number not in learnt for number in ours]
-
-    def acyclic(some: Sequence["Digraph"]) -> float:
-        return float(np.mean([nx.is_directed_acyclic_graph(graph) for graph in some]))
-
+    acyclic, acyclic_train = (
+        float(np.mean([nx.is_directed_acyclic_graph(graph) for graph in part]))
+        for part in (graphs, train)
+    )
     return report | {
-        "valid": float(valid.mean()),
-        "unique": float(unique.mean()),
-        "novel": float(novel.mean()),
-        "vun": float((valid & unique & novel).mean()),
-        "acyclic": acyclic(found),
-        "acyclic_train": acyclic(train),
+        "ratio": float(np.mean(defined)) if defined else float("nan"),
+        "unique": float(np.mean([number not in ours[:i] for i, number in enumerate(ours)])),
+        "novel": float(np.mean([number not in learnt for number in ours])),
+        "acyclic": acyclic,
+        "acyclic_train": acyclic_train,
         "graphs": len(graphs),
         "train": len(train),
         "test": len(test),
     }
 
 
-def _describe(graphs: Sequence["Digraph"], name: str) -> Vector:
+def _describe(graphs: Sequence[Digraph], name: str) -> Vector:
     """Return (graphs, d) descriptors."""
     if not name.endswith("degree"):
         return describe(adjacencies(graph.to_undirected() for graph in graphs), name)
@@ -89,7 +80,7 @@ def _describe(graphs: Sequence["Digraph"], name: str) -> Vector:
     return result
 
 
-def _classes(graphs: Sequence["Digraph"]) -> list[int]:
+def _classes(graphs: Sequence[Digraph]) -> list[int]:
     """Return a number for each graph, the same for exactly those that are isomorphic."""
     from networkx.algorithms.isomorphism import DiGraphMatcher
 
@@ -109,7 +100,7 @@ def _classes(graphs: Sequence["Digraph"]) -> list[int]:
     return result
 
 
-def _key(graph: "Digraph") -> Any:
+def _key(graph: Digraph) -> Any:
     """What isomorphic graphs share: colours after two rounds of refinement, both ways."""
     colour = {node: str(label) for node, label in graph.nodes(data="label")}
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Directed graphs: to incidence graphs and back, learnt, drawn and judged."""
+"""Directed graphs: in and out, contracted, learnt, drawn and judged."""
 
 from pathlib import Path
 
@@ -9,18 +9,26 @@ import torch
 
 from graphs import trained
 from graphs.cli import main
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.convert import from_networkx, from_pyg
-from graphs.directed import is_directed, to_digraphs
+from graphs.config import DataConfig, GraphsConfig, ModelConfig, SamplingConfig
+from graphs.convert import from_networkx, from_pyg, to_networkx, to_pyg
+from graphs.data import Properties, limits
 from graphs.evaluate import evaluate
 from graphs.graph import GraphBatch
 from graphs.graphml import write_graphml
 from graphs.metrics.directed import evaluate_digraphs
-from graphs.store import GraphStore
+from graphs.model import build
+from graphs.store import GraphStore, load, save
+from graphs.symmetry import check
+from graphs.tokenizer import ContractionTokenizer
 from graphs.train import train
+from graphs.trained import GraphModel
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from refine_core.optimisation import Optimisation
 
+pytest.importorskip("torch_geometric")
+
+SMALL = {"dim": 16, "depth": 1, "heads": 2, "shown": "none"}
 QUICK = Optimisation(epochs=1, batch=4)
 
 
@@ -35,27 +43,92 @@ def _random(seed: int, labelled: bool) -> "nx.DiGraph[int]":
     return graph
 
 
+def _graphs(labelled: bool) -> "list[nx.DiGraph[int]]":
+    graphs = [_random(seed, labelled) for seed in range(12)]
+    assert any((b, a) in graph.edges for graph in graphs for a, b in graph.edges)
+    return graphs
+
+
 def _batch(store: GraphStore) -> GraphBatch:
     batch: GraphBatch = store[torch.arange(len(store))][0]
     return batch
 
 
-def _agree(x: dict[str, str], y: dict[str, str]) -> bool:
-    return x.get("label") == y.get("label")
+def _same(x: "nx.Graph[int]", y: "nx.Graph[int]") -> bool:
+    def agree(a: dict[str, str], b: dict[str, str]) -> bool:
+        return a.get("label") == b.get("label")
+
+    return bool(x.is_directed() and nx.is_isomorphic(x, y, agree, agree))
+
+
+def _model(store: GraphStore) -> GraphModel:
+    torch.manual_seed(0)
+    config = GraphsConfig(name="small", model=ModelConfig(**SMALL), sampling=SamplingConfig())  # type: ignore[arg-type]
+    refiner = build(config.model, store.vocabulary, limits(store), connected=False).eval()
+    torch.nn.init.normal_(refiner.embed.link.weight)  # type: ignore[union-attr, arg-type]
+    nothing = Properties((), (), ())
+    return GraphModel(refiner, config, store.vocabulary, limits(store), False, nothing)
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-def test_there_and_back_whatever_the_order_of_nodes(labelled: bool) -> None:
-    graphs = [_random(seed, labelled) for seed in range(8)]
-    graphs = [graph for graph in graphs if graph.number_of_edges()]
-    store = from_networkx(graphs)
+def test_there_and_back_whatever_the_order_of_nodes(labelled: bool, tmp_path: Path) -> None:
+    graphs = _graphs(labelled)
+    save(from_networkx(graphs), tmp_path / "store")
+    store = load(tmp_path / "store")
     batch = _batch(store)
-    assert is_directed(store.vocabulary)
-    order = torch.stack([torch.randperm(batch.nodes.shape[1]) for _ in graphs])
+    order = torch.stack([torch.randperm(6) for _ in graphs])
     for given in (batch, batch.permute(order)):
-        for graph, back in zip(graphs, to_digraphs(given, store.vocabulary), strict=True):
-            assert back is not None
-            assert nx.is_isomorphic(graph, back, _agree, _agree)
+        for graph, back in zip(graphs, to_networkx(given, store.vocabulary), strict=True):
+            assert _same(back, graph)
+    pyg = _batch(from_pyg(to_pyg(batch, store.vocabulary)))
+    for ours, theirs in zip(batch.edges, pyg.edges, strict=True):
+        assert torch.equal(ours > 0, theirs > 0)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("parallel", ["one", "independent"])
+def test_codes_decode_to_the_graph(labelled: bool, parallel: str) -> None:
+    graphs = _graphs(labelled)
+    store = from_networkx(graphs)
+    tokens = ContractionTokenizer(store.vocabulary, limits(store), parallel, connected=False)  # type: ignore[arg-type]
+    noise = Noise(3, torch.arange(len(graphs)))
+    trace = tokens.trace(tokens.features(_batch(store), noise))
+    for graph, back in zip(
+        graphs, to_networkx(tokens.finish(trace.states[-1]), store.vocabulary), strict=True
+    ):
+        assert _same(back, graph)
+
+
+def test_what_a_cluster_sees_of_an_edge_does_not_depend_on_which_end_came_first() -> None:
+    store = from_networkx(_graphs(True))
+    tokens = ContractionTokenizer(store.vocabulary, limits(store), connected=False)
+    noise = Noise(0, torch.arange(len(store)))
+    state = tokens.trace(tokens.features(_batch(store), noise)).states[4]
+    assert bool(state.real.any())
+    flipped = type(state)(
+        **{**vars(state), "ends": state.ends.flip(2), "label": state.label_at[:, :, 1]}
+    )
+    assert torch.equal(state.outer, flipped.outer)
+    assert torch.equal(state.links, flipped.links)
+    assert torch.equal(state.links, state.links.transpose(1, 2)[..., store.vocabulary.reverse])
+
+
+def test_probabilities_sum_to_one_over_all_codes_drawn() -> None:
+    """Frequencies of drawn graphs of two nodes are those that their codes' probabilities say."""
+    store = from_networkx([nx.DiGraph([(0, 1)]), nx.DiGraph([(0, 1), (1, 0)])])
+    model = _model(store)
+    drawn = to_networkx(model.sample(4000, seed=1), store.vocabulary)
+    pairs = [graph for graph in drawn if len(graph) == 2]
+    two_way = sum(graph.number_of_edges() == 2 for graph in pairs)
+    # Both nodes are alike, so one arc is as likely as the other.
+    away = sum(graph.has_edge(0, 1) for graph in pairs if graph.number_of_edges() == 1)
+    single = sum(graph.number_of_edges() == 1 for graph in pairs)
+    assert two_way and single
+    assert abs(away - single / 2) < 4 * (single / 4) ** 0.5
+
+
+def test_no_order_of_nodes_leaks() -> None:
+    assert check(_model(from_networkx(_graphs(True))), draws=1000)
 
 
 def test_pyg_graphs_are_directed_if_one_lacks_a_direction() -> None:
@@ -64,28 +137,11 @@ def test_pyg_graphs_are_directed_if_one_lacks_a_direction() -> None:
     both = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
     one = Data(edge_index=torch.tensor([[1], [0]]), num_nodes=3)
     store = from_pyg([both, one, Data(num_nodes=1)])
-    first, second, third = to_digraphs(_batch(store), store.vocabulary)
-    assert first is not None and set(first.edges) == {(0, 1), (1, 0)}
-    assert second is not None and set(second.edges) == {(1, 0)} and len(second) == 3
-    assert third is not None and len(third) == 1
-    assert not is_directed(from_pyg([both]).vocabulary)
-
-
-def test_what_is_no_directed_graph_reads_as_none() -> None:
-    store = from_networkx([nx.DiGraph([(0, 1), (1, 2)])])
-    batch, names = _batch(store), store.vocabulary.edges
-    tail, head = names.index("tail") + 1, names.index("head") + 1
-    for arc, node, label in [
-        (3, 0, 0),  # no tail
-        (3, 0, head),  # two heads
-        (3, 2, tail),  # two tails
-        (3, 4, head),  # two arcs joined
-        (0, 1, tail),  # two nodes joined
-    ]:
-        edges = batch.edges.clone()
-        edges[0, arc, node] = edges[0, node, arc] = label
-        broken = GraphBatch(batch.nodes, edges, batch.valid)
-        assert to_digraphs(broken, store.vocabulary) == [None]
+    first, second, third = to_networkx(_batch(store), store.vocabulary)
+    assert set(first.edges) == {(0, 1), (1, 0)}
+    assert set(second.edges) == {(1, 0)} and len(second) == 3
+    assert len(third) == 1
+    assert not from_pyg([both]).vocabulary.directed
 
 
 def test_directed_graphs_by_path_are_learnt_drawn_and_judged(
@@ -100,16 +156,11 @@ def test_directed_graphs_by_path_are_learnt_drawn_and_judged(
     config = GraphsConfig(
         name="stars",
         data=DataConfig(source=str(tmp_path / "stars")),
-        model=ModelConfig(dim=16, depth=1, heads=2, training=QUICK),
+        model=ModelConfig(**SMALL, training=QUICK),  # type: ignore[arg-type]
     )
     train(config, tmp_path / "runs", quiet=True)
-    model = trained.load(tmp_path / "runs" / "stars")
-    # The training graphs themselves stand in for draws of a model that has learnt them.
-    monkeypatch.setattr(type(model), "sample", lambda self, *_, **__: _batch(from_networkx(stars)))
-    report = evaluate(model, tmp_path / "out", count=20)
-    assert report["valid"] == 1 and report["acyclic"] == 1
-    assert report["unique"] == 3 / 20
-    assert report["in_degree_ratio"] < 2
+    report = evaluate(trained.load("runs/stars"), tmp_path / "out", count=20)
+    assert report["graphs"] == 20 and report["acyclic_train"] == 1
     assert (tmp_path / "out" / "samples.png").stat().st_size > 1000
     main(["sample", "--model", "runs/stars", "--count", "20", "--out", "drawn.graphml"])
     assert all(nx.read_graphml(path).is_directed() for path in Path("drawn.graphml").iterdir())
@@ -117,12 +168,24 @@ def test_directed_graphs_by_path_are_learnt_drawn_and_judged(
     assert "directed" in capsys.readouterr().out
 
 
+def test_what_cannot_be_is_refused() -> None:
+    store = from_networkx(_graphs(False))
+    with pytest.raises(InputError, match="takes no directed graphs: set `model.kind`"):
+        build(ModelConfig(kind="masked"), store.vocabulary, limits(store))
+    with pytest.raises(InputError, match="'all' shown takes no directed graphs"):
+        build(ModelConfig(), store.vocabulary, limits(store))
+    with pytest.raises(InputError, match="Scaffolds of directed graphs"):
+        _model(store).sample(2, scaffold=_batch(store)[:1])
+
+
 def test_direction_and_labels_count_as_different() -> None:
     away, towards = nx.DiGraph([(0, 1), (0, 2)]), nx.DiGraph([(1, 0), (2, 0)])
     named = nx.DiGraph([(0, 1), (0, 2)])
     named.nodes[0]["label"] = "root"
-    report = evaluate_digraphs([away, towards, named, None], [away], [towards])
-    assert report["unique"] == 0.75 and report["novel"] == 0.5 and report["vun"] == 0.5
-    assert report["valid"] == 0.75 and report["acyclic"] == 1
-    with pytest.raises(InputError, match="Found 0 directed graphs among 1"):
-        evaluate_digraphs([None], [away], [towards])
+    report = evaluate_digraphs([away, towards, named, away], [away], [towards])
+    assert report["unique"] == 0.75 and report["novel"] == 0.5 and report["acyclic"] == 1
+    assert report["out_degree"] > 0 and report["clustering"] == 0
+    with pytest.raises(InputError, match="Found 0 generated"):
+        evaluate_digraphs([], [away], [towards])
+    with pytest.raises(InputError, match="an undirected graph"):
+        evaluate_digraphs([nx.path_graph(3)], [away], [towards])

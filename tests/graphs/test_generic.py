@@ -6,20 +6,19 @@ import pytest
 import torch
 
 from graphs.convert import to_networkx
-from graphs.directed import to_digraphs
 from graphs.generic import FAMILIES, generic, tree
 from refine_core.errors import InputError
 
 
 def drawn(name: str, count: int = 12) -> "list[nx.Graph[int]]":
-    (batch,) = generic(name, count)[torch.arange(count)]
-    return to_networkx(batch)
+    store = generic(name, count)
+    return to_networkx(store[torch.arange(count)][0], store.vocabulary)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_families_are_connected_and_follow_the_seed(name: str) -> None:
     graphs = drawn(name)
-    assert all(nx.is_connected(graph) for graph in graphs)
+    assert all(nx.is_connected(nx.Graph(graph)) for graph in graphs)
     assert not any(graph.number_of_nodes() == 0 for graph in graphs)
     same, other = (generic(name, 15, seed)[torch.arange(12)][0] for seed in (0, 1))
     first = generic(name, 12)[torch.arange(12)][0]
@@ -77,7 +76,7 @@ def test_unknown_family() -> None:
 
 def test_directed_graphs_are_acyclic_with_at_most_two_parents() -> None:
     store = generic("dag", 12)
-    for graph in to_digraphs(store[torch.arange(12)][0], store.vocabulary):
-        assert graph is not None and nx.is_directed_acyclic_graph(graph) and 8 <= len(graph) <= 16
-        assert Counter(min(k, 1) for _, k in graph.in_degree)[0] == 1
-        assert max(k for _, k in graph.in_degree) <= 2
+    for graph in to_networkx(store[torch.arange(12)][0], store.vocabulary):
+        assert isinstance(graph, nx.DiGraph) and nx.is_directed_acyclic_graph(graph)
+        parents = [k for _, k in graph.in_degree]
+        assert 8 <= len(parents) <= 16 and parents.count(0) == 1 and max(parents) <= 2
