@@ -47,7 +47,7 @@ def draw_graphs(
         for place in line:
             place.axis("off")
         for graph, place in zip(graphs, line, strict=False):
-            at = _layout(graph)
+            at = _layout(nx.Graph(graph))
             size = max(1.5, 120 / max(len(graph), 1))
             colour = list(dict(graph.degree).values())
             nx.draw_networkx_edges(graph, at, ax=place, width=0.4, edge_color="0.5")

@@ -17,6 +17,7 @@ from graphs.invariance import (
     graph_example,
 )
 from graphs.latent.symmetry import checks as latent
+from graphs.likelihood import LogProb
 from graphs.masked.symmetry import Named
 from graphs.masked.symmetry import checks as masked
 from graphs.partition import Partition
@@ -39,23 +40,6 @@ class Hidden(nn.Module):
         state = finest(graphs, self.tokens)
         hidden: Tensor = self.transformer(self.embed(state, 1))[:, : graphs.nodes.shape[1]]
         return hidden * graphs.valid[:, :, None]
-
-
-class LogProb(nn.Module):
-    """Tokeniser and refiner: log-probability (b,) of graphs whose symmetry is broken by names."""
-
-    def __init__(self, refiner: Refiner) -> None:
-        super().__init__()
-        self.refiner = refiner
-        self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
-
-    def forward(self, graphs: GraphBatch, name: Tensor) -> Tensor:
-        """Log-probabilities (b,), large and negative where a graph is larger than any known."""
-        noise = Noise(0, torch.arange(len(graphs)))
-        trace = self.tokens.trace(self.tokens.walk(graphs, noise, name))
-        given = self.refiner.distributions(trace.states[:-1])
-        each = [d.log_prob(code) for d, code in zip(given, trace.codes, strict=True)]
-        return torch.stack(each).sum(0).nan_to_num(neginf=-1e4)
 
 
 def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:

@@ -56,9 +56,9 @@ class ContractionTokenizer(Tokenizer):
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Walk:
         """A random walk down a random contraction tree."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return self.walk(x, noise)
+        return self.named(x, noise)
 
-    def walk(self, x: GraphBatch, noise: Noise, name: Tensor | None = None) -> Walk:
+    def named(self, x: GraphBatch, noise: Noise, name: Tensor | None = None) -> Walk:
         """A walk down the tree of the numbers `name` (b, n), by default drawn from `noise`."""
         sizes = self.labels, self.kinds
         return walk(x, noise, *sizes, self.parallel, name, self.matching, self.reverse)

@@ -1,15 +1,13 @@
 """Whether expansion treats nodes as a set."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
 from graphs.expansion.model import ExpansionRefiner
 from graphs.expansion.state import Coarse
-from graphs.expansion.tokenizer import ExpansionTokenizer
 from graphs.graph import GraphBatch
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
+from graphs.likelihood import LogProb
 from graphs.masked.symmetry import Named
 from graphs.partition import choose
 from refine_core.noise import Noise
@@ -30,23 +28,6 @@ class Hidden(nn.Module):
         state = Coarse(size, size * 0, joined.long(), split, noise)
         hidden: Tensor = self.transformer(self.embed(state, 1))
         return hidden * graphs.valid[:, :, None]
-
-
-class LogProb(nn.Module):
-    """Tokeniser and refiner: log-probability (b,) of graphs whose symmetry is broken by names."""
-
-    def __init__(self, refiner: ExpansionRefiner) -> None:
-        super().__init__()
-        self.refiner = refiner
-        self.tokens = cast(ExpansionTokenizer, refiner.tokenizer)
-
-    def forward(self, graphs: GraphBatch, name: Tensor) -> Tensor:
-        """Log-probabilities (b,)."""
-        noise = Noise(0, torch.arange(len(graphs)))
-        trace = self.tokens.trace(self.tokens.contracted(graphs, noise, name))
-        given = self.refiner.distributions(trace.states[:-1])
-        each = [d.log_prob(code) for d, code in zip(given, trace.codes, strict=True)]
-        return torch.stack(each).sum(0)
 
 
 def checks(refiner: ExpansionRefiner, batch: GraphBatch, seed: int) -> list[Named]:

@@ -60,9 +60,9 @@ class ExpansionTokenizer(Tokenizer):
     def features(self, x: GraphBatch, noise: Noise | None = None) -> "Contracted":
         """A random contraction."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return self.contracted(x, noise, noise.uniform(-1, x.nodes.shape[1]))
+        return self.named(x, noise, noise.uniform(-1, x.nodes.shape[1]))
 
-    def contracted(self, x: GraphBatch, noise: Noise, name: Tensor) -> "Contracted":
+    def named(self, x: GraphBatch, noise: Noise, name: Tensor) -> "Contracted":
         """The contraction that numbers (b, n) in [0, 1), which break the symmetry, say."""
         return Contracted(x.edges > 0, _ordered(contract(x, name, self.matching), name), noise)
 
