@@ -1,4 +1,4 @@
-"""Graphs from and to networkx and PyTorch Geometric.
+"""Graphs from and to networkx; `graphs.pyg` has PyTorch Geometric.
 
 Graphs have neither loops nor parallel edges; directed ones are stored as `graphs.directed` says.
 Labels of nodes and edges are optional, but either all of them have one or none has.
@@ -19,7 +19,6 @@ from refine_core.errors import InputError
 
 if TYPE_CHECKING:
     import networkx as nx
-    from torch_geometric.data import Data
 
 PLAIN = ("",)
 
@@ -121,7 +120,7 @@ def to_networkx(
     import networkx as nx
 
     graphs, directed = [], vocabulary.directed
-    for nodes, ends, edges in _parts(batch):
+    for nodes, ends, edges in parts(batch):
         graph: nx.Graph[int] = nx.DiGraph() if directed else nx.Graph()
         graph.add_nodes_from(range(len(nodes)))
         if vocabulary.nodes != PLAIN:
@@ -135,89 +134,9 @@ def to_networkx(
     return graphs
 
 
-def _parts(batch: GraphBatch) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+def parts(batch: GraphBatch) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
     """Node labels (n,), ends (m, 2) and edge labels (m,) of each graph, without padding."""
     for nodes, edges, valid in zip(batch.nodes, batch.edges, batch.valid, strict=True):
         inside = edges[valid][:, valid]
         ends = torch.nonzero(inside.triu(1))
         yield nodes[valid], ends, inside[ends[:, 0], ends[:, 1]]
-
-
-def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
-    """Store PyTorch Geometric graphs.
-
-    If `edge_index` holds both directions of every edge of every graph, with the same attributes,
-    graphs are undirected, else directed. `x` and `edge_attr`, where present, are whole
-    numbers or one-hot rows, and become the labels "0", "1", ...
-
-    Raises:
-        InputError: A graph has loops or parallel edges, or its attributes are no labels.
-    """
-    nodes, ends, edges, graphs = [], [], [], list(graphs)
-    directed = any(graph.num_edges and graph.is_directed() for graph in graphs)
-    for number, graph in enumerate(graphs):
-        index = graph.edge_index if graph.edge_index is not None else torch.zeros(2, 0).long()
-        if bool((index[0] == index[1]).any()) or index.unique(dim=1).shape[1] < index.shape[1]:
-            raise InputError(
-                f"graph {number} has loops or parallel edges; expected neither: use "
-                "torch_geometric.utils.remove_self_loops and coalesce."
-            )
-        once = (index[0] < index[1]) | directed
-        nodes.append(_labels(graph.x, graph.num_nodes, f"x of graph {number}"))
-        kinds = _labels(graph.edge_attr, index.shape[1], f"edge_attr of graph {number}")
-        ends.append(index[:, once].T.cpu().numpy())
-        edges.append([kind for kind, keep in zip(kinds, once.tolist(), strict=True) if keep])
-    return labelled(nodes, ends, edges, directed)
-
-
-def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:
-    """Read labels from whole numbers (n,), (n, 1), or one-hot rows (n, k)."""
-    if values is None:
-        return [None] * count
-    flat = values.squeeze(-1) if values.ndim == 2 and values.shape[1] == 1 else values
-    if flat.ndim == 2 and bool(((flat == 0) | (flat == 1)).all() and (flat.sum(1) == 1).all()):
-        flat = flat.argmax(1)
-    if flat.ndim != 1 or bool((flat != flat.round()).any() if flat.is_floating_point() else False):
-        raise InputError(
-            f"{what} of shape {tuple(values.shape)} holds no labels; expected whole numbers, or "
-            "rows with a single 1."
-        )
-    return [int(value) for value in flat.tolist()]
-
-
-def to_pyg(
-    batch: GraphBatch,
-    vocabulary: Vocabulary = Vocabulary(),  # noqa: B008
-) -> list["Data"]:
-    """Turn b graphs into PyTorch Geometric graphs: `x` (n,) and `edge_attr` (2m,) are labels.
-
-    `edge_attr` counts from 0, as the vocabulary's names of edges do; of directed graphs, whose
-    vocabulary has to be given, it is (m,), and counts the labels of arcs in sorted order.
-    """
-    try:
-        from torch_geometric.data import Data
-    except ImportError:
-        raise InputError("this needs PyTorch Geometric; pip install 'refine[graphs]'.") from None
-    if vocabulary.directed:
-        return [_arcs(*part, vocabulary) for part in _parts(batch)]
-    return [
-        Data(
-            x=nodes,
-            edge_index=torch.cat([ends, ends.flip(1)]).T.contiguous(),
-            edge_attr=edges.repeat(2) - 1,
-            num_nodes=len(nodes),
-        )
-        for nodes, ends, edges in _parts(batch)
-    ]
-
-
-def _arcs(nodes: Tensor, ends: Tensor, edges: Tensor, vocabulary: Vocabulary) -> "Data":
-    """A directed graph."""
-    from torch_geometric.data import Data
-
-    known = sorted({text for name in vocabulary.edges for _, _, text in as_arcs(0, 1, name)})
-    pairs = zip(ends.tolist(), edges.tolist(), strict=True)
-    arcs = [arc for (i, j), e in pairs for arc in as_arcs(i, j, vocabulary.edges[e - 1])]
-    index = torch.tensor([(source, target) for source, target, _ in arcs]).reshape(-1, 2).long()
-    label = torch.tensor([known.index(text) for _, _, text in arcs]).long()
-    return Data(x=nodes, edge_index=index.T.contiguous(), edge_attr=label, num_nodes=len(nodes))

@@ -5,8 +5,9 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.convert import from_networkx, from_pyg, to_networkx, to_pyg
+from graphs.convert import from_networkx, to_networkx
 from graphs.graphml import read_graphml, write_graphml
+from graphs.pyg import from_pyg, to_pyg
 from graphs.store import GraphStore
 from refine_core.errors import InputError
 

@@ -10,13 +10,14 @@ import torch
 from graphs import trained
 from graphs.cli import main
 from graphs.config import DataConfig, GraphsConfig, ModelConfig, SamplingConfig
-from graphs.convert import from_networkx, from_pyg, to_networkx, to_pyg
+from graphs.convert import from_networkx, to_networkx
 from graphs.data import Properties, limits
 from graphs.evaluate import evaluate
 from graphs.graph import GraphBatch
 from graphs.graphml import write_graphml
 from graphs.metrics.directed import evaluate_digraphs
 from graphs.model import build
+from graphs.pyg import from_pyg, to_pyg
 from graphs.store import GraphStore, load, save
 from graphs.symmetry import check
 from graphs.tokenizer import ContractionTokenizer
