@@ -17,6 +17,8 @@ from weather.windows import Windows
 
 SETTLED = 4
 """Steps after which a change of `keep` shows fully in the variance of members."""
+EARLY = (3, 5)
+"""Steps at which spread is compared with that at the first, before `keep` tells much."""
 DRAWN = 540
 """Validation windows that gain and memory are fitted to."""
 CLIMATE = 1024
@@ -78,6 +80,7 @@ def calibrate(
         for _ in range(rounds):
             change = _fading(trial.power, climate).to(correction.keep)
             correction.keep.mul_(change).clamp_(0.5, 1.0)
+            _remember(correction, trial)
             _centre(correction, trial)
             trial = judge(trial.temperature)
         best = min(trials, key=lambda trial: trial.order)
@@ -147,6 +150,20 @@ def _centre(correction: Correction, trial: Trial) -> None:
     """Bring the middle of each channel's spread-skill ratios to 1: the worst lead is least."""
     middle = np.sqrt(trial.ratios.min(0) * trial.ratios.max(0)).clip(0.5, 2.0)
     correction.gain.div_(torch.from_numpy(middle).to(correction.gain)[:, None, None])
+
+
+def _remember(correction: Correction, trial: Trial) -> None:
+    """Have residuals last longer where spread falls behind after the first step, or shorter.
+
+    Noise of correlation m over a step adds up to a spread larger by half of log (1 + m) / (1 - m),
+    which grows by about one in m.
+    """
+    ratios = np.log(trial.ratios)
+    if len(ratios) < EARLY[1]:
+        return
+    behind = ratios[0] - ratios[EARLY[0] - 1 : EARLY[1]].mean(0)
+    more = torch.from_numpy(behind).to(correction.memory)[:, None, None]
+    correction.memory.add_(more.clamp(-0.2, 0.2)).clamp_(0.0, 0.9)
 
 
 def _fading(power: Tensor, climate: Tensor) -> Tensor:
