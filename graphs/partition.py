@@ -153,7 +153,8 @@ def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -
     free = sizes > 1
     if parallel == "all":
         return free
-    rank = sizes + uniform
+    # Places, as sums may be equal: of two neighbours that wait for each other, neither would go.
+    rank = (sizes + uniform.double()).argsort(dim=1, stable=True).argsort(dim=1)
     if parallel == "one":
         best = rank.masked_fill(~free, -1).argmax(1, keepdim=True)
         return torch.zeros_like(free).scatter(1, best, True) & free

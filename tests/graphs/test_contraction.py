@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from graphs.budget import Budget
-from graphs.partition import Parallel
+from graphs.partition import Parallel, choose
 from tests.graphs.tiny import Relabelled, graphs, names, refiner, same, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")
@@ -143,3 +143,15 @@ def test_samples_follow_the_probabilities() -> None:
             assert abs(float(one.log_prob(code[None]).exp() - share)) < 0.015
         total = sum(float(one.log_prob(code[None]).exp()) for code in codes)
     assert len(codes) > 3 and total > 0.95
+
+
+def test_neighbours_of_equal_rank_do_not_wait_for_each_other_forever() -> None:
+    sizes = torch.tensor([[5, 5, 2]])
+    joined = ~torch.eye(3, dtype=torch.bool)[None]
+    equal = torch.tensor([[0.5, 0.5, 0.5]])
+    assert choose(sizes, joined, equal, "independent").sum() == 1
+    # Numbers that differ, but not once a size has been added in single precision.
+    near = torch.tensor([[0.5, 0.5 + 2.0**-24, 0.5]])
+    assert float(sizes[0, 0] + near[0, 0]) == float(sizes[0, 1] + near[0, 1])
+    for parallel in ("one", "independent"):
+        assert choose(sizes, joined, near, parallel)[0].tolist() == [False, True, False]
