@@ -41,9 +41,10 @@ def calibrate(
 
     For each temperature, `gain` and `memory` are given the power and the correlation over a step
     of the mean's errors. From the best of these on, every round changes `keep` where members vary
-    more or less than the climate, and the gain of each channel by its spread-skill ratio. Best is
-    the least deviation from 1 of the worst ratio, of all channels and leads; among those under
-    0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the best on.
+    more or less than the climate, and the memory and the gain of each channel by its spread-skill
+    ratios. Best is the least deviation from 1 of the worst ratio, of all channels and leads; among
+    those under 0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the
+    best on.
 
     Args:
         model: To calibrate; changed, too. Its networks stay as they are.
