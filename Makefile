@@ -49,8 +49,8 @@ CONTROLS = crps gaussian diffusion deterministic
 controls: install  ## train the controls of the forecast model and verify it against them: hours
 	$(BIN)/refine weather train --config configs/weather/deterministic.yaml
 	for kind in crps gaussian diffusion; do $(BIN)/refine weather train --config configs/weather/$$kind.yaml || exit; done
-	for kind in crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --rounds 2 --out runs/$$kind/calibrated.safetensors || exit; done
-	$(BIN)/refine weather calibrate --model runs/diffusion --starts 4 --members 5 --rounds 2 --out runs/diffusion/calibrated.safetensors
+	for kind in crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; done
+	$(BIN)/refine weather calibrate --model runs/diffusion --starts 4 --members 5 --out runs/diffusion/calibrated.safetensors
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
 	for kind in crps gaussian; do $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
 	$(FORECAST) --model runs/diffusion/calibrated.safetensors --members 5 --batch 5 --out runs/diffusion.zarr

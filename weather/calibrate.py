@@ -17,8 +17,6 @@ from weather.windows import Windows
 
 SETTLED = 4
 """Steps after which a change of `keep` shows fully in the variance of members."""
-EARLY = (3, 5)
-"""Steps at which spread is compared with that at the first, before `keep` tells much."""
 DRAWN = 540
 """Validation windows that gain and memory are fitted to."""
 CLIMATE = 1024
@@ -30,7 +28,7 @@ def calibrate(
     data: Prepared,
     *,
     temperature: tuple[float, ...] = (1.0,),
-    rounds: int = 6,
+    rounds: int = 2,
     starts: int = 12,
     members: int = 10,
     steps: int = 10,
@@ -41,10 +39,9 @@ def calibrate(
 
     For each temperature, `gain` and `memory` are given the power and the correlation over a step
     of the mean's errors. From the best of these on, every round changes `keep` where members vary
-    more or less than the climate, and the memory and the gain of each channel by its spread-skill
-    ratios. Best is the least deviation from 1 of the worst ratio, of all channels and leads; among
-    those under 0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the
-    best on.
+    more or less than the climate, and the gain of each channel by its spread-skill ratios. Best is
+    the least deviation from 1 of the worst ratio, of all channels and leads; among those under
+    0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the best on.
 
     Args:
         model: To calibrate; changed, too. Its networks stay as they are.
@@ -81,7 +78,6 @@ def calibrate(
         for _ in range(rounds):
             change = _fading(trial.power, climate).to(correction.keep)
             correction.keep.mul_(change).clamp_(0.5, 1.0)
-            _remember(correction, trial)
             _centre(correction, trial)
             trial = judge(trial.temperature)
         best = min(trials, key=lambda trial: trial.order)
@@ -151,20 +147,6 @@ def _centre(correction: Correction, trial: Trial) -> None:
     """Bring the middle of each channel's spread-skill ratios to 1: the worst lead is least."""
     middle = np.sqrt(trial.ratios.min(0) * trial.ratios.max(0)).clip(0.5, 2.0)
     correction.gain.div_(torch.from_numpy(middle).to(correction.gain)[:, None, None])
-
-
-def _remember(correction: Correction, trial: Trial) -> None:
-    """Have residuals last longer where spread falls behind after the first step, or shorter.
-
-    Noise of correlation m over a step adds up to a spread larger by half of log (1 + m) / (1 - m),
-    which grows by about one in m.
-    """
-    ratios = np.log(trial.ratios)
-    if len(ratios) < EARLY[1]:
-        return
-    behind = ratios[0] - ratios[EARLY[0] - 1 : EARLY[1]].mean(0)
-    more = torch.from_numpy(behind).to(correction.memory)[:, None, None]
-    correction.memory.add_(more.clamp(-0.2, 0.2)).clamp_(0.0, 0.9)
 
 
 def _fading(power: Tensor, climate: Tensor) -> Tensor:

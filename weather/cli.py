@@ -54,7 +54,7 @@ def calibrate(argv: list[str]) -> None:
         model: str,
         source: str | None = None,
         temperature: tuple[float, ...] = (1.0,),
-        rounds: int = 6,
+        rounds: int = 2,
         starts: int = 12,
         members: int = 10,
         steps: int = 10,
