@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from images.config import ImagesConfig
 from images.model import build, build_tokenizer
 from refine_core.config import load
+from refine_core.memory import keep_freed
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import visible
@@ -25,7 +26,8 @@ CONFIG, BATCH = ALL.generator, 64
 
 
 def bench() -> dict[str, float]:
-    """Ratios by name; about a minute."""
+    """Ratios by name; about a minute. Freed memory is kept from here on, as by `fit`."""
+    keep_freed()
     torch.manual_seed(0)
     model = _refiner()
     images, labels = torch.rand(BATCH, 1, 28, 28), torch.randint(10, (BATCH,))

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from refine_core.files import write_json
-from refine_core.memory import keep_freed
 from refine_core.runs import versions
 from tests.bench import quantizer, refiner, weather, weather_loader
 
@@ -14,8 +13,7 @@ OUT = Path(__file__).parents[2] / "results" / "bench"
 
 
 def main() -> None:
-    """One thread, so that ratios do not depend on the count of cores; memory kept, as by `fit`."""
-    keep_freed()
+    """One thread, so that ratios do not depend on the count of cores."""
     torch.set_num_threads(1)
     machine = {"processor": platform.machine(), "threads": 1, **versions()}
     modules = {
