@@ -12,8 +12,8 @@ class DataConfig:
     """What to learn."""
 
     source: str = "qm9"
-    """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster), the path of a .smi, .csv
-    or .sdf file, optionally gzipped, or of a .graphml file or a folder of such. Nodes and
+    """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster, dag), the path of a .smi,
+    .csv or .sdf file, optionally gzipped, or of a .graphml file or a folder of such. Nodes and
     edges of these are told apart by an attribute `label`; they are all directed, or none is."""
     column: str = "smiles"
     """Of a .csv file: where the SMILES are."""

@@ -79,7 +79,7 @@ def walk(
     label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
     sums = torch.cat([nodes, inside @ _one_hot(edges, label, kinds)], 2).long()
     flipped = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
-    edges = _sorted(Edges(flipped, label, edges.real), met, name)
+    edges = _sorted(Edges(flipped, label, edges.real), met, name, kinds)
     whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
     codes = [F.pad(whole, (0, 2 * kinds))]
     codes += [_code(tree, children, sums, edges, step, kinds, reverse) for step in steps]
@@ -167,9 +167,9 @@ def _reveal(
     return met, turned
 
 
-def _sorted(edges: Edges, met: Tensor, name: Tensor) -> Edges:
+def _sorted(edges: Edges, met: Tensor, name: Tensor, kinds: int) -> Edges:
     """Edges in the order in which `divide` meets them: then by label, then at random."""
-    key = torch.where(met == NEVER, NEVER, met * 10**3 + edges.label)
+    key = torch.where(met == NEVER, NEVER, met * kinds + edges.label)
     lot = edges.at(name.double()).sum(2) * 7919 % 1
     order = lot.argsort(dim=1)
     order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))

@@ -73,7 +73,10 @@ class GridPyramid(nn.Module):
                         self.register_buffer(name, matrix.float(), persistent=False)
 
     def resample(self, x: Tensor, source: int, target: int) -> Tensor:
-        """Move `x` of shape (..., *sizes[source]) to shape (..., *sizes[target])."""
+        """Move `x` of shape (..., *sizes[source]) to shape (..., *sizes[target]).
+
+        Scales of one size are one grid: there `x` stays as it is.
+        """
         axes = len(self.sizes[0])
         for axis in range(axes if self.sizes[source] != self.sizes[target] else 0):
             matrix = self.get_buffer(_name(source, target, axis)).to(x.dtype)

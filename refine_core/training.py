@@ -47,7 +47,8 @@ def fit(
     place in `data`; torch's global generator is seeded with (seed, step, rank) before each step.
     A row holds the mean of each loss over the epoch, `grad_norm_mean` and `grad_norm_var` over its
     steps (before clipping), `seconds`, and what `validate(module)` returned, called in evaluation
-    mode without gradients. The last, incomplete batch of an epoch is left out.
+    mode without gradients. The last, incomplete batch of an epoch is left out. Freed memory stays
+    with the process (`refine_core.memory`).
 
     Args:
         module: What to train, modified in place.

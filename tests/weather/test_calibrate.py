@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from weather.correction import Correction, maps, smooth, waves
 from weather.grid import Grid
 from weather.prepare import prepared
 from weather.prepared import Prepared
+from weather.refine import RefineHead
 from weather.train import train
 from weather.trained import WeatherModel, load
+from weather.trial import Trial, measure
 from weather.windows import Windows
 
 GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
@@ -113,6 +116,22 @@ def test_a_temperature_is_chosen(model: WeatherModel, data: Prepared) -> None:
     count = 2 if model.config.head.kind == "refine" else 1
     assert len(rows) == count + 1  # the best, centred once more
     assert best.config.head.temperature[0] in [row["temperature"] for row in rows]
+
+
+def test_every_trial_is_drawn_at_its_own_temperature(
+    model: WeatherModel, data: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def measured(model: WeatherModel, data: Prepared, heat: float, *rest: Any) -> Trial:
+        if isinstance(model.forecaster.head, RefineHead):
+            drawn.append((model.forecaster.head.temperature, (heat,)))
+        trial = measure(model, data, heat, *rest)
+        return replace(trial, row={**trial.row, "worst": heat})  # the first is best, not the last
+
+    monkeypatch.setattr("weather.calibrate.measure", measured)
+    calibrate(model, data, temperature=(0.5, 1.0), rounds=1, starts=2, steps=1, quiet=True)
+    assert all(used == meant for used, meant in drawn)
 
 
 def test_a_short_validation_part_is_named(model: WeatherModel, data: Prepared) -> None:
