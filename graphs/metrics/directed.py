@@ -1,13 +1,13 @@
 """Evaluation of generated directed graphs: distances to test graphs, unique, novel."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphs.metrics.adjacency import adjacencies
-from graphs.metrics.mmd import Vector, describe, distance
+from graphs.metrics.isomorphism import classes
+from graphs.metrics.mmd import Vector, beside, describe
 from refine_core.errors import InputError
 
 Digraph = Any  # nx.DiGraph
@@ -38,23 +38,17 @@ def evaluate_digraphs(
         )
     if not all(graph.is_directed() for part in (graphs, train, test) for graph in part):
         raise InputError("Found an undirected graph; these metrics compare directed ones.")
-    report: dict[str, float] = {}
-    for name in DISTANCES:
-        x, y, z = (_describe(part, name) for part in (graphs, train, test))
-        kernel = "degree" if name.endswith("degree") else name
-        value, least = distance(x, z, kernel), distance(y, z, kernel)
-        ratio = value / least if least > 0 else float("nan")
-        report |= {name: value, f"{name}_floor": least, f"{name}_ratio": ratio}
-    ratios = [report[f"{name}_ratio"] for name in DISTANCES]
-    defined = [ratio for ratio in ratios if np.isfinite(ratio)]
-    numbers = _classes([*train, *graphs])
+    vectors = {
+        name: (_describe(graphs, name), _describe(train, name), _describe(test, name))
+        for name in DISTANCES
+    }
+    numbers = classes([*train, *graphs], _key, _isomorphic)
     learnt, ours = set(numbers[: len(train)]), numbers[len(train) :]
     acyclic, acyclic_train = (
         float(np.mean([nx.is_directed_acyclic_graph(graph) for graph in part]))
         for part in (graphs, train)
     )
-    return report | {
-        "ratio": float(np.mean(defined)) if defined else float("nan"),
+    return beside(vectors) | {
         "unique": float(np.mean([number not in ours[:i] for i, number in enumerate(ours)])),
         "novel": float(np.mean([number not in learnt for number in ours])),
         "acyclic": acyclic,
@@ -80,24 +74,14 @@ def _describe(graphs: Sequence[Digraph], name: str) -> Vector:
     return result
 
 
-def _classes(graphs: Sequence[Digraph]) -> list[int]:
-    """Return a number for each graph, the same for exactly those that are isomorphic."""
+def _isomorphic(a: Digraph, b: Digraph) -> bool:
+    """Tell whether some renaming of nodes turns one graph into the other, with all labels."""
     from networkx.algorithms.isomorphism import DiGraphMatcher
 
     def agree(x: Any, y: Any) -> bool:
         return bool(x.get("label") == y.get("label"))
 
-    buckets: defaultdict[Any, list[int]] = defaultdict(list)
-    result = []
-    for number, graph in enumerate(graphs):
-        bucket = buckets[_key(graph)]
-        same = (
-            k for k in bucket if DiGraphMatcher(graphs[k], graph, agree, agree).is_isomorphic()
-        )
-        result.append(next(same, number))
-        if result[-1] == number:
-            bucket.append(number)
-    return result
+    return bool(DiGraphMatcher(a, b, agree, agree).is_isomorphic())
 
 
 def _key(graph: Digraph) -> Any:

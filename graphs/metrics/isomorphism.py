@@ -1,7 +1,8 @@
 """Which graphs of a collection are the same up to the naming of their nodes."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,19 @@ def isomorphic(a: Adjacency, b: Adjacency) -> bool:
     return bool(matcher.is_isomorphic())
 
 
-def classes(graphs: Sequence[Adjacency]) -> list[int]:
-    """Return a number for each graph, the same for exactly those that are isomorphic."""
-    representatives: defaultdict[bytes, list[tuple[int, Adjacency]]] = defaultdict(list)
+def classes(
+    graphs: Sequence[Any],
+    key: Callable[[Any], Hashable] = key,
+    isomorphic: Callable[[Any, Any], bool] = isomorphic,
+) -> list[int]:
+    """Return a number for each graph, the same for exactly those that are isomorphic.
+
+    Args:
+        graphs: Adjacency matrices, or whatever the next two take.
+        key: What all isomorphic graphs share.
+        isomorphic: Whether two graphs are.
+    """
+    representatives: defaultdict[Hashable, list[tuple[int, Any]]] = defaultdict(list)
     result = []
     for number, graph in enumerate(graphs):
         bucket = representatives[key(graph)]

@@ -1,6 +1,6 @@
 """Maximum mean discrepancy between two sets of graphs, in the kernels of the literature."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -24,6 +24,30 @@ def describe(graphs: Sequence[Adjacency], descriptor: str) -> Vector:
     for row, vector in zip(result, vectors, strict=True):
         row[: len(vector)] = vector
     return result
+
+
+def beside(
+    vectors: Mapping[str, tuple[Vector, Vector, Vector]],
+    kernel: Kernel = "tv",
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, float]:
+    """Return distances, their floors, their ratios, and under "ratio" the mean of those defined.
+
+    Args:
+        vectors: By name, descriptors of generated graphs, of graphs for the floor, of test graphs.
+        kernel: As of `distance`; degrees of arcs take the bandwidth of degrees.
+        say: Receives a line about each.
+    """
+    report: dict[str, float] = {}
+    for name, (x, y, z) in vectors.items():
+        say(f"comparing {name}")
+        width = "degree" if name.endswith("degree") else name
+        value, least = distance(x, z, width, kernel), distance(y, z, width, kernel)
+        ratio = value / least if least > 0 else float("nan")
+        report |= {name: value, f"{name}_floor": least, f"{name}_ratio": ratio}
+    ratios = np.array([report[f"{name}_ratio"] for name in vectors])
+    defined = ratios[np.isfinite(ratios)]
+    return report | {"ratio": float(defined.mean()) if len(defined) else float("nan")}
 
 
 def distance(x: Vector, y: Vector, descriptor: str, kernel: Kernel = "tv") -> float:
