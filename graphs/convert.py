@@ -78,7 +78,7 @@ def labelled(
     node_numbers, edge_numbers = _names(nodes, "nodes"), _names(edges, "edges")
     if directed:
         ends, edges = zip(*map(as_edges, ends, edges), strict=True)
-        names = edge_names({OUT, *(name for graph in edges for name in graph)})
+        names = edge_names({name for graph in edges for name in graph} or {OUT})
         edge_numbers = {name: k for k, name in enumerate(names)}
     return collect(
         [_numbers(labels, node_numbers, 0) for labels in nodes],

@@ -154,6 +154,15 @@ def test_pyg_graphs_are_directed_if_one_lacks_a_direction() -> None:
     assert not from_pyg([both]).vocabulary.directed
 
 
+def test_only_labels_that_occur_and_their_reverses_are_known() -> None:
+    named: nx.DiGraph[int] = nx.DiGraph()
+    named.add_edge(0, 1, label="x")
+    assert from_networkx([named]).vocabulary.edges == ("<:x", ">:x")
+    empty: nx.DiGraph[int] = nx.DiGraph()
+    empty.add_node(0)
+    assert from_networkx([empty]).vocabulary.edges == ("<:", ">:")
+
+
 def test_directed_graphs_by_path_are_learnt_drawn_and_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
