@@ -6,21 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from refine_core.noise import Noise
 from refine_core.progress import Progress
-from weather.correction import Correction, smooth, waves
+from weather.correction import Correction, excess
+from weather.fit import fit_errors, know_climate
 from weather.prepare import Prepared
 from weather.refine import RefineHead
 from weather.trained import WeatherModel
-from weather.trial import Row, Trial, measure, power_of
-from weather.windows import Windows
+from weather.trial import Row, Trial, measure
 
 SETTLED = 4
 """Steps after which a change of `keep` shows fully in the variance of members."""
-DRAWN = 540
-"""Validation windows that gain and memory are fitted to."""
-CLIMATE = 1024
-"""Training states that the variance of the climate is taken from."""
 
 
 def calibrate(
@@ -37,16 +32,18 @@ def calibrate(
 ) -> tuple[WeatherModel, list[Row]]:
     """The model with its corrections fitted, and a row for each way to sample that was measured.
 
-    For each temperature, `gain` and `memory` are given the power and the correlation over a step
-    of the mean's errors. From the best of these on, every round changes `keep` where members vary
-    more or less than the climate, and the gain of each channel by its spread-skill ratios. Best is
-    the least deviation from 1 of the worst ratio, of all channels and leads; among those under
-    0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the best on.
+    Temperatures are chosen for the scales of one size after the other, by the CRPS; for each
+    choice, `gain` and `memory` are given the power and the correlation over a step of the mean's
+    errors. From there on, every round changes `keep` where members vary more or less than the
+    climate, and the gain of each channel, at the first step and later, by its spread-skill ratios.
+    Best is the least deviation from 1 of the worst ratio, of all channels and leads; among those
+    under 0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the best
+    on.
 
     Args:
         model: To calibrate; changed, too. Its networks stay as they are.
         data: Its validation part is used, and the climate of its training part.
-        temperature: To try, where the head draws codes.
+        temperature: To try, where the head draws codes; the first is what others start from.
         rounds: Of fitting by rolling out.
         starts: Initial times, spread evenly over the part.
         members: Of each ensemble.
@@ -58,95 +55,63 @@ def calibrate(
         InputError: The validation part is shorter than `steps`.
     """
     correction, climate = model.forecaster.correction, know_climate(model, data)
-    heats = temperature if isinstance(model.forecaster.head, RefineHead) else (1.0,)
-    trials: list[Trial] = []
-    with Progress("calibration", len(heats) + rounds + 1, quiet=quiet) as progress:
+    head, sizes = model.forecaster.head, [0]
+    if isinstance(head, RefineHead):
+        sizes = head.refiner.schedule.wholes
+    else:
+        temperature = (1.0,)
+    others = [(size, heat) for size in sorted(set(sizes)) for heat in temperature[1:]]
+    rows: list[Row] = []
+    with Progress("calibration", 2 + len(others) + rounds, quiet=quiet) as progress:
 
-        def judge(heat: float) -> Trial:
-            set_temperature(model, heat)
-            trial = measure(model, data, heat, climate, starts, members, steps, seed)
-            trials.append(trial)
-            progress.update(len(trials))
+        def judge(heat: tuple[float, ...]) -> Trial:
+            heated = set_temperature(model, heat)
+            trial = measure(heated, data, climate, starts, members, steps, seed)
+            rows.append(trial.row)
+            progress.update(len(rows))
             progress.row(trial.row)
             return trial
 
-        for heat in heats:
+        def fitted(heat: tuple[float, ...]) -> Trial:
             fit_errors(set_temperature(model, heat), data, seed)
-            judge(heat)
-        trial = min(trials, key=lambda trial: trial.order)
+            return judge(heat)
+
+        trial = fitted(temperature[:1] * len(sizes))
+        for size, heat in others:
+            now = zip(sizes, trial.temperature, strict=True)
+            changed = fitted(tuple(heat if other == size else old for other, old in now))
+            trial = min(trial, changed, key=lambda trial: trial.row["crps"])
         correction.load_state_dict(trial.correction)
+        trials = [trial]
         for _ in range(rounds):
-            change = _fading(trial.power, climate).to(correction.keep)
+            change = _fading(trials[-1].power, climate).to(correction.keep)
             correction.keep.mul_(change).clamp_(0.5, 1.0)
-            _centre(correction, trial)
-            trial = judge(trial.temperature)
+            _centre(correction, trials[-1])
+            trials.append(judge(trial.temperature))
         best = min(trials, key=lambda trial: trial.order)
         correction.load_state_dict(best.correction)
         _centre(correction, best)
-        judge(best.temperature)
+        trials.append(judge(trial.temperature))
     best = min(trials, key=lambda trial: trial.order)
     correction.load_state_dict(best.correction)
-    return set_temperature(model, best.temperature), [trial.row for trial in trials]
+    return set_temperature(model, best.temperature), rows
 
 
-def set_temperature(model: WeatherModel, temperature: float) -> WeatherModel:
-    """The same networks, drawn from at a temperature; the given model is changed too."""
-    head = replace(model.config.head, temperature=(temperature,))
+def set_temperature(model: WeatherModel, temperature: tuple[float, ...]) -> WeatherModel:
+    """The same networks, drawn from at one temperature or one per scale; `model` changes too."""
+    head = replace(model.config.head, temperature=temperature)
     if isinstance(model.forecaster.head, RefineHead):
-        model.forecaster.head.temperature = head.temperature
+        model.forecaster.head.temperature = temperature
     return replace(model, config=replace(model.config, head=head))
 
 
-def know_climate(model: WeatherModel, data: Prepared) -> Tensor:
-    """Give the model its climatology; return (C, H, M) the power of departures from it."""
-    correction = model.forecaster.correction
-    coefficients = torch.from_numpy(data.climatology).to(correction.climate)
-    correction.climate.zero_()
-    correction.climate[: len(coefficients)] = coefficients / model.std[:, None, None]
-    correction.climate[0] -= (model.mean / model.std)[:, None, None]
-    index = data.starts("train")
-    chosen = index[:: max(1, len(index) // CLIMATE)]
-    states = model.normalise(torch.from_numpy(np.asarray(data.states[chosen])))
-    return smooth(power_of(states - correction.climatology(data.times[chosen])))
-
-
-@torch.no_grad()
-def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
-    """Give drawn residuals the power of the mean's errors, and their memory of the last step.
-
-    What was fitted before is forgotten.
-    """
-    forecaster, correction = model.forecaster, model.forecaster.correction
-    correction.keep.fill_(1)
-    correction.memory.zero_()
-    windows = Windows(data, "validation")
-    index = torch.arange(0, len(windows), max(1, len(windows) // DRAWN))
-    errors, drawn = [], torch.zeros(())
-    for part in index.split(32):
-        given, future, _ = forecaster.mean.prepare(windows[part], Noise(seed, part))
-        mean, residual = forecaster.draw(given, Noise(seed, part))
-        errors.append(waves(future - mean))
-        drawn = drawn + waves(residual).abs().square().sum(0)
-    error = torch.cat(errors)
-    power = smooth(error.abs().square().mean(0))
-    correction.gain.copy_((power / smooth(drawn / len(index)).clamp_min(1e-12)).sqrt())
-    # Pairs of windows one step apart.
-    times = data.times[windows.starts[index.numpy()]]
-    step = np.timedelta64(data.data.step_hours, "h")
-    place = np.searchsorted(times, times + step).clip(max=len(times) - 1)
-    first = np.flatnonzero(times[place] == times + step)
-    if not len(first):
-        return
-    product = (error[first] * error[place[first]].conj()).real.mean(0)
-    # Of a channel and a wavenumber: rows are too few to tell.
-    related = smooth(product).sum(1, keepdim=True) / power.sum(1, keepdim=True).clamp_min(1e-12)
-    correction.memory.copy_(related.clamp(0.0, 0.9).expand_as(power))
-
-
 def _centre(correction: Correction, trial: Trial) -> None:
-    """Bring the middle of each channel's spread-skill ratios to 1: the worst lead is least."""
-    middle = np.sqrt(trial.ratios.min(0) * trial.ratios.max(0)).clip(0.5, 2.0)
-    correction.gain.div_(torch.from_numpy(middle).to(correction.gain)[:, None, None])
+    """Bring each channel's spread-skill ratio to 1 at the first lead, and the others' middle."""
+    later = trial.ratios[1:] if len(trial.ratios) > 1 else trial.ratios
+    first = trial.ratios[0].clip(0.5, 2.0)
+    middle = np.sqrt(later.min(0) * later.max(0)).clip(0.5, 2.0)
+    for buffer, factor in ((correction.gain, 1 / middle), (correction.first, middle / first)):
+        buffer.mul_(torch.from_numpy(factor).to(buffer)[:, None, None])
 
 
 def _fading(power: Tensor, climate: Tensor) -> Tensor:
@@ -155,5 +120,4 @@ def _fading(power: Tensor, climate: Tensor) -> Tensor:
     Early on, members differ too little yet for their variance to tell.
     """
     share = 2 * torch.arange(1, len(power) + 1).clamp(max=SETTLED)[:, None, None, None]
-    excess = smooth(power).clamp_min(1e-12).log() - climate.clamp_min(1e-12).log()
-    return (-excess / share)[len(power) // 2 :].mean(0).exp()
+    return (-excess(power, climate) / share)[len(power) // 2 :].mean(0).exp()

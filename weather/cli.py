@@ -66,7 +66,8 @@ def calibrate(argv: list[str]) -> None:
         Args:
             model: A shipped model's name, a run's folder or a file.
             source: Path or URL of the data; by default as the model's config says.
-            temperature: Temperatures to try, where codes are drawn.
+            temperature: Temperatures to try, for the scales of one size after the other, where
+                codes are drawn; the first is what others start from.
             rounds: Of fitting by rolling out.
             starts: Initial times.
             members: Of each ensemble.
@@ -90,8 +91,8 @@ def calibrate(argv: list[str]) -> None:
         )
         best.save(out, small=True)
         write_json(out.with_suffix(".json"), rows)
-        correction = best.forecaster.correction.extra_repr()
-        print(f"{out}: temperature {best.config.head.temperature[0]}, {correction}")
+        heats = " ".join(str(heat) for heat in best.config.head.temperature)
+        print(f"{out}: temperature {heats}, {best.forecaster.correction.extra_repr()}")
 
     arguments(run, argv, "refine weather calibrate")
 

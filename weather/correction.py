@@ -7,8 +7,6 @@ the memory (`memory`) of the errors on states not seen, and departures from clim
 (`keep`) such that members vary as much as the atmosphere does.
 """
 
-from itertools import pairwise
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,8 +19,9 @@ from weather.grid import Grid
 class Correction(nn.Module):
     """Filters of a step; the identity until they are fitted, see `weather.calibrate`.
 
-    Buffers are `gain`, `memory` and `keep`, (C, H, W // 2 + 1), and `climate`, (7, C, H, W), the
-    normalised coefficients of a climatology.
+    Buffers are `gain`, `memory` and `keep`, (C, H, W // 2 + 1); `first` (C, 1, 1), what `gain` is
+    multiplied by in the first step, which starts from an analysis and not from a state drawn; and
+    `climate`, (7, C, H, W), the normalised coefficients of a climatology.
 
     Args:
         grid: Of the maps.
@@ -30,6 +29,7 @@ class Correction(nn.Module):
     """
 
     gain: Tensor
+    first: Tensor
     memory: Tensor
     keep: Tensor
     climate: Tensor
@@ -39,6 +39,7 @@ class Correction(nn.Module):
         high, wide = grid.shape
         shape = (channels, high, wide // 2 + 1)
         self.register_buffer("gain", torch.ones(shape))
+        self.register_buffer("first", torch.ones(channels, 1, 1))
         self.register_buffer("memory", torch.zeros(shape))
         self.register_buffer("keep", torch.ones(shape))
         self.register_buffer("climate", torch.zeros(TERMS[-1], channels, high, wide))
@@ -51,7 +52,9 @@ class Correction(nn.Module):
             before: (b, C, H, W // 2 + 1) waves of the last step; None at the first.
         """
         now = self.gain * waves(drawn)
-        if before is not None:
+        if before is None:
+            now = self.first * now
+        else:
             now = self.memory * before + (1 - self.memory**2).sqrt() * now
         return maps(now, drawn.shape[-1]), now
 
@@ -67,7 +70,10 @@ class Correction(nn.Module):
 
     def extra_repr(self) -> str:
         """Mean factors."""
-        values = ((name, float(getattr(self, name).mean())) for name in ("gain", "memory", "keep"))
+        values = (
+            (name, float(getattr(self, name).mean()))
+            for name in ("gain", "first", "memory", "keep")
+        )
         return ", ".join(f"{name} {value:.3g}" for name, value in values)
 
 
@@ -83,19 +89,22 @@ def maps(waves: Tensor, wide: int) -> Tensor:
     return found
 
 
-def smooth(power: Tensor) -> Tensor:
-    """Power by latitude and wavenumber (..., H, M), averaged over half octaves and near latitudes.
+def smooth(field: Tensor) -> Tensor:
+    """A field by latitude and wavenumber (..., H, M), averaged over near latitudes and waves.
 
-    >>> smooth(torch.arange(8.0)[None]).tolist()
-    [[0.0, 1.0, 2.0, 3.0, 4.5, 4.5, 6.5, 6.5]]
+    Waves up to half an octave away count, by their distance.
+
+    >>> [round(value, 2) for value in smooth(torch.arange(8.0)[None])[0].tolist()]
+    [0.0, 1.0, 2.0, 3.15, 4.12, 5.09, 6.04, 6.61]
     """
-    count = power.shape[-1]
-    halves = {round(2 ** (k / 2)) for k in range(2 * count.bit_length())}
-    edges = [0, *sorted(edge for edge in halves if edge < count), count]
-    parts = []
-    for first, end in pairwise(edges):
-        part = power[..., first:end]
-        parts.append(part.mean(-1, keepdim=True).expand_as(part))
-    bands = torch.cat(parts, -1)
-    around = torch.cat([bands[..., :1, :], bands, bands[..., -1:, :]], -2)
-    return (around[..., :-2, :] + 2 * bands + around[..., 2:, :]) / 4
+    octave = torch.arange(field.shape[-1]).clamp_min(1).log2()
+    octave[0] = -1.0  # the zonal mean is alone
+    weight = (1 - 2 * (octave[:, None] - octave).abs()).clamp_min(0).to(field)
+    waves = field @ (weight / weight.sum(1, keepdim=True)).T
+    around = torch.cat([waves[..., :1, :], waves, waves[..., -1:, :]], -2)
+    return (around[..., :-2, :] + 2 * waves + around[..., 2:, :]) / 4
+
+
+def excess(power: Tensor, usual: Tensor) -> Tensor:
+    """Smoothed logarithm (..., H, M) of a power over the usual one: both fall steeply by wave."""
+    return smooth(power.clamp_min(1e-12).log() - usual.clamp_min(1e-12).log())

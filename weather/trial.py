@@ -25,14 +25,14 @@ class Trial:
 
     Args:
         row: Scores.
-        temperature: Of the head.
+        temperature: Of the head, one or one per scale.
         correction: Its buffers.
         ratios: (steps, C) spread-skill ratios.
         power: (steps, C, H, M) of the members' departures from climatology.
     """
 
     row: Row
-    temperature: float
+    temperature: tuple[float, ...]
     correction: dict[str, Tensor]
     ratios: NDArray[np.floating[Any]]
     power: Tensor
@@ -46,14 +46,15 @@ class Trial:
 def measure(
     model: WeatherModel,
     data: Prepared,
-    temperature: float,
     climate: Tensor,
     starts: int,
     members: int,
     steps: int,
     seed: int,
 ) -> Trial:
-    """Roll out from the validation part; the CRPS is fair, in climatological standard deviations.
+    """Roll the model out from the validation part.
+
+    The CRPS is fair, in climatological standard deviations.
 
     Raises:
         InputError: The part is shorter than `steps`.
@@ -84,12 +85,13 @@ def measure(
             power[k] += power_of(model.normalise(state.values) - usual) / len(chosen)
     ratios = spread_skill(promised.mean(0), errors.mean(0))
     score = {
-        "temperature": temperature,
         "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),
         "spread_skill": float(ratios.mean()),
         "worst": float(np.abs(ratios - 1).max()),
         "variance": float((power[-1].sum((1, 2)) / climate.sum((1, 2))).mean()),
     }
+    temperature = model.config.head.temperature
+    score |= {f"temperature_{k + 1}": heat for k, heat in enumerate(temperature)}
     score |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
     buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
     return Trial(score, temperature, buffers, ratios, power)

@@ -12,9 +12,10 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.weather import tiny
-from weather.calibrate import calibrate, fit_errors, know_climate
+from weather.calibrate import calibrate
 from weather.climatology import climatology_at
-from weather.correction import Correction, maps, smooth, waves
+from weather.correction import Correction, excess, maps, smooth, waves
+from weather.fit import fit_errors, know_climate
 from weather.grid import Grid
 from weather.prepare import prepared
 from weather.prepared import Prepared
@@ -56,6 +57,15 @@ def test_memory_correlates_steps_and_keeps_the_power() -> None:
     assert float((first * second).mean()) == pytest.approx(0.6, abs=0.02)
 
 
+def test_the_first_step_has_a_gain_of_its_own() -> None:
+    correction = Correction(GRID, 1)
+    correction.first.fill_(0.5)
+    x = torch.randn(3, 1, 4, 8)
+    first, before = correction.residual(x, None)
+    assert torch.allclose(first, x / 2, atol=1e-6)
+    assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
+
+
 def test_departures_fade_by_wave() -> None:
     correction = Correction(GRID, 1)
     correction.keep[..., 2] = 0.5
@@ -68,6 +78,12 @@ def test_departures_fade_by_wave() -> None:
 def test_smoothing_keeps_a_constant() -> None:
     assert torch.allclose(smooth(torch.ones(2, 4, 33)), torch.ones(2, 4, 33))
     assert maps(waves(torch.eye(5)), 5).allclose(torch.eye(5), atol=1e-6)
+
+
+def test_a_factor_of_steep_spectra_is_found_at_every_wave() -> None:
+    """A mean of powers over a band would be that of its lowest wave."""
+    steep = torch.arange(33.0).add(1).pow(-6).expand(1, 4, 33)
+    assert torch.allclose(excess(2 * steep, steep).exp(), torch.full((1, 4, 33), 2.0))
 
 
 def test_the_climatology_is_that_of_the_data(model: WeatherModel, data: Prepared) -> None:
@@ -109,13 +125,19 @@ def test_calibration_brings_the_spread_to_the_skill(
     assert torch.equal(again.gain, best.forecaster.correction.gain)
 
 
-def test_a_temperature_is_chosen(model: WeatherModel, data: Prepared) -> None:
+def test_temperatures_are_chosen_size_by_size(model: WeatherModel, data: Prepared) -> None:
     best, rows = calibrate(
-        model, data, temperature=(0.5, 1.0), rounds=0, starts=2, steps=1, quiet=True
+        model, data, temperature=(1.0, 0.5), rounds=0, starts=2, steps=1, quiet=True
     )
-    count = 2 if model.config.head.kind == "refine" else 1
-    assert len(rows) == count + 1  # the best, centred once more
-    assert best.config.head.temperature[0] in [row["temperature"] for row in rows]
+    head = model.forecaster.head
+    sizes = head.refiner.schedule.wholes if isinstance(head, RefineHead) else [0]
+    others = len(set(sizes)) if isinstance(head, RefineHead) else 0
+    assert len(rows) == 2 + others  # the best, centred once more
+    lowest = min(rows[:-1], key=lambda row: row["crps"])
+    heats = [lowest[f"temperature_{k + 1}"] for k in range(len(sizes))]
+    assert list(best.config.head.temperature) == heats
+    for size in set(sizes):
+        assert len({heat for heat, other in zip(heats, sizes, strict=True) if other == size}) == 1
 
 
 def test_every_trial_is_drawn_at_its_own_temperature(
@@ -123,15 +145,17 @@ def test_every_trial_is_drawn_at_its_own_temperature(
 ) -> None:
     drawn = []
 
-    def measured(model: WeatherModel, data: Prepared, heat: float, *rest: Any) -> Trial:
+    def measured(model: WeatherModel, *rest: Any) -> Trial:
+        trial = measure(model, *rest)
         if isinstance(model.forecaster.head, RefineHead):
-            drawn.append((model.forecaster.head.temperature, (heat,)))
-        trial = measure(model, data, heat, *rest)
-        return replace(trial, row={**trial.row, "worst": heat})  # the first is best, not the last
+            drawn.append((model.forecaster.head.temperature, trial.temperature))
+        # The first is best, not the last.
+        return replace(trial, row={**trial.row, "worst": float(len(drawn))})
 
     monkeypatch.setattr("weather.calibrate.measure", measured)
     calibrate(model, data, temperature=(0.5, 1.0), rounds=1, starts=2, steps=1, quiet=True)
     assert all(used == meant for used, meant in drawn)
+    assert len({used for used, _ in drawn}) > 1 or not drawn
 
 
 def test_a_short_validation_part_is_named(model: WeatherModel, data: Prepared) -> None:
