@@ -16,6 +16,10 @@ from torch import Tensor
 from graphs.graph import GraphBatch
 
 Matching = Literal["random", "dense", "tight"]
+SMALL = 6
+"""Nodes of clusters too small for their edges to tell whether they are of one community."""
+LAST = 1e6
+"""Factor of a cost that puts a pair after all others."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +95,30 @@ def _matching(
     joined = torch.where(joined.flatten(1).any(1)[:, None, None], joined, both)
     # A number for every pair and step, of the fractional part of a large multiple of its names.
     pair = (name[:, :, None] + name[:, None]) * (4e5 + 1e5 * step) % 1
-    cost = _cost(weight * both, size.double(), pair, matching).masked_fill(~joined, torch.inf)
+    degree = weight.sum(2).double()
+    cost = _cost(weight * both, size.double(), degree, pair, matching)
+    cost = cost.masked_fill(~joined, torch.inf)
     best = cost.argmin(2)
     mutual = best.gather(1, best) == torch.arange(n, device=best.device)
     return torch.where(mutual & joined.any(2), best, -1)
 
 
-def _cost(weight: Tensor, size: Tensor, pair: Tensor, matching: Matching) -> Tensor:
+def _cost(
+    weight: Tensor, size: Tensor, degree: Tensor, pair: Tensor, matching: Matching
+) -> Tensor:
     """(b, n, n) what a cluster minimises over its neighbours.
 
     "random": the size of the cluster that they make, ties at random. "tight": likewise, and more
     for what would make three joined clusters part the others, see `_loose`. "dense": the square of
     the size over the share of possible ways between the two that exist, ways of one edge and of
-    two; clusters grow compact, and stay inside communities.
+    two, and clusters of more than `SMALL` nodes last of all where they have no more edges, or but
+    one, than degrees would lead one to expect (modularity, Newman, 2006); clusters grow compact,
+    and communities whole before they merge with others.
 
     Args:
         weight: (b, n, n) edges between clusters, 0 on the diagonal.
         size: (b, n) float64 nodes of each.
+        degree: (b, n) float64 ends of edges at each, those inside it included.
         pair: (b, n, n) float64 in [0, 1), symmetric and random.
         matching: Which of them.
     """
@@ -118,7 +129,10 @@ def _cost(weight: Tensor, size: Tensor, pair: Tensor, matching: Matching) -> Ten
         return total + pair + _loose((weight > 0).double())
     ways = (weight + weight @ weight).double() + 1e-9
     # Rounding must not break the symmetry of ties; noise does, if only a little.
-    return total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)
+    cost = total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)
+    expected = degree[:, :, None] * degree[:, None] / degree.sum(1)[:, None, None]
+    apart = (weight <= expected.clamp_min(1)) & (total > SMALL)
+    return torch.where(apart, LAST * cost, cost)
 
 
 def _loose(joined: Tensor) -> Tensor:

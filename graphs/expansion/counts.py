@@ -1,13 +1,17 @@
 """From hidden states of clusters to how they split: how many edges there are."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.expansion.deal import Deal
-from graphs.expansion.head import NEVER, SplitHead, interpolated
+from graphs.expansion.head import SplitHead
+from graphs.expansion.laws import NEVER, mixed, pairs, several, tilted, unsqueezed, zero
 from graphs.expansion.state import Coarse
 
-TOTAL = 32  # knots of the logits of a graph's count of edges, by its logarithm
+TOTALS = 6  # modes of a graph's count of edges
+MODES = 4  # modes of the count of edges inside a child: it may be of one community, or of more
+SPARSE, NARROW = -2.3, 2.0  # where these modes start: about one pair in ten, e^-2 wide
 FACTS = 8  # known of a cluster that splits
 EDGE_FACTS = 5  # known of an edge
 SEEN = 5  # of what was dealt before an edge
@@ -22,7 +26,9 @@ class CountHead(SplitHead):
 
     which for a = b = 0 is what a random choice of places has (the hypergeometric law): what the
     network has to say is only where a graph is not random. a and b are its outputs, given, for the
-    edges to neighbours, by how far others before them deviated, weighted by their density.
+    edges to neighbours, by how far others before them deviated, weighted by their density. Edges
+    inside a child have a mixture of such laws, for a cluster may hold one community or several.
+    Those of a whole graph have a mixture of logistic laws of the logarithm of its density.
 
     Args:
         dim: Width d.
@@ -36,11 +42,12 @@ class CountHead(SplitHead):
     def __init__(self, dim: int, connected: bool, width: int, most: int) -> None:
         super().__init__(dim, connected, width, FACTS)
         self.most = most
-        self.total = nn.Linear(dim, TOTAL)
-        self.inside = nn.Sequential(nn.Linear(dim + FACTS, dim), nn.GELU(), _zero(dim, 4))
+        self.total = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), several(dim, TOTALS))
+        self.between = nn.Sequential(nn.Linear(dim + FACTS, dim), nn.GELU(), zero(dim, 2))
+        self.inside = nn.Sequential(nn.Linear(dim + FACTS, dim), nn.GELU(), several(dim, MODES))
         self.edge = nn.Linear(EDGE_FACTS, self.wide)
         self.seen = nn.Linear(SEEN, self.wide)
-        self.out = nn.Sequential(nn.GELU(), nn.Linear(self.wide, dim), nn.GELU(), _zero(dim, 2))
+        self.out = nn.Sequential(nn.GELU(), nn.Linear(self.wide, dim), nn.GELU(), zero(dim, 2))
 
     def places(self, state: Coarse) -> tuple[int, ...]:
         """Digits of a code that are drawn, in order."""
@@ -57,13 +64,15 @@ class CountHead(SplitHead):
         if not state.started:
             return self._total_logits(own, size, least)
         first, second = code[:, 0], size - code[:, 0]
-        tilt = self.inside(torch.cat([own, self._facts(state, deal, code)], 1))
+        given = torch.cat([own, self._facts(state, deal, code)], 1)
         low = (first - 1, second - 1, 1) if self.connected else (0, 0, 0)
         if place == 3:
-            apart = first * second
-            return tilted(inner, apart, pairs(size) - apart, tilt[:, :2], low[2], low[0] + low[1])
-        left = inner - code[:, 3]
-        return tilted(left, pairs(first), pairs(second), tilt[:, 2:], low[0], low[1])
+            apart, tilt = first * second, self.between(given)
+            return tilted(inner, apart, pairs(size) - apart, tilt, low[2], low[0] + low[1])
+        left, tilts = (inner - code[:, 3])[:, None], self.inside(given).unflatten(1, (3, MODES))
+        places = (pairs(first)[:, None], pairs(second)[:, None])
+        each = tilted(left, *places, tilts[:, :2].mT, unsqueezed(low[0]), unsqueezed(low[1]))
+        return mixed(each, tilts[:, 2])
 
     def completed(self, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
         """Digits (r, FIXED) with the edges inside the second child."""
@@ -121,9 +130,13 @@ class CountHead(SplitHead):
     def _total_logits(self, own: Tensor, size: Tensor, least: Tensor) -> Tensor:
         """(r, most + 1) logits of a graph's count of edges."""
         count = torch.arange(self.most + 1, device=own.device)
-        at = torch.log1p(count) / torch.log1p(torch.tensor(float(self.most)))
         inside = (count >= least[:, None]) & (count <= pairs(size)[:, None])
-        return interpolated(self.total(own), at[None]).masked_fill(~inside, NEVER)
+        density = (count.clamp(min=1) / pairs(size).clamp(min=1)[:, None]).log()
+        middle, narrow, weight = self.total(own).unflatten(1, (3, TOTALS)).unbind(1)
+        away = density[:, None] - SPARSE - middle[..., None]
+        z = away * (narrow + NARROW)[..., None].exp()
+        each = F.logsigmoid(z) + F.logsigmoid(-z)
+        return mixed(each.masked_fill(~inside[:, None], NEVER), weight)
 
     def _facts(self, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
         """(r, FACTS) of clusters, with what is drawn of their children."""
@@ -134,59 +147,6 @@ class CountHead(SplitHead):
         known = [first.log(), second.log(), first / size, inner / pairs(size).clamp(min=1)]
         known += [torch.log1p(inner), state.edges[deal.graph, deal.cluster].sum(1) / size / 10]
         return torch.cat([torch.stack(known, 1), drawn], 1).float()
-
-
-def pairs(size: Tensor) -> Tensor:
-    """Pairs of nodes."""
-    return size * (size - 1) // 2
-
-
-def tilted(
-    total: Tensor,
-    first: Tensor,
-    second: Tensor,
-    tilt: Tensor,
-    low: Tensor | int,
-    other: Tensor | int,
-) -> Tensor:
-    """(..., v) logits of how much of a total falls into the first of two parts.
-
-    Args:
-        total: (...) int64 w.
-        first: (...) int64 places K in the first part.
-        second: (...) int64 places L in the second part.
-        tilt: (..., 2) a and b.
-        low: (...) int64 least in the first part.
-        other: (...) int64 least in the second part.
-    """
-    x = torch.arange(int(total.max()) + 1, device=total.device)
-    w, here, there = (y[..., None] for y in (total, first, second))
-    rest = w - x
-    inside = (x <= here) & (rest <= there) & (x >= _more(low)) & (rest >= _more(other))
-    # Padding, and what cannot be, has one value.
-    inside = inside | (~inside.any(-1, keepdim=True) & (x == 0))
-    ways = _choose(here, x) + _choose(there, rest.clamp(min=0))
-    a, b = tilt[..., :1], tilt[..., 1:]
-    logits = ways + a * x + b * x * rest / w.clamp(min=1)
-    return logits.masked_fill(~inside, NEVER)
-
-
-def _zero(dim: int, outputs: int) -> nn.Linear:
-    """A linear map that says zero before any training."""
-    layer = nn.Linear(dim, outputs)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _more(x: Tensor | int) -> Tensor | int:
-    return x if isinstance(x, int) else x[..., None]
-
-
-def _choose(n: Tensor, k: Tensor) -> Tensor:
-    """Logarithm of the binomial coefficient; what it is where k > n does not matter."""
-    n, k = n.float(), k.float()
-    return torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma((n - k).clamp(min=0) + 1)
 
 
 def _weight(state: Coarse, deal: Deal) -> Tensor:

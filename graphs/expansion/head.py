@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from graphs.expansion.deal import LABELS, SEEN, Deal
 from graphs.expansion.distribution import DealDistribution
+from graphs.expansion.laws import NEVER
 from graphs.expansion.state import Coarse
 
 KNOTS = 16  # of the logits of the first child's share of nodes, linear in between
 SMALL = 6  # sizes from here on look alike, but for their logarithm
-NEVER = -1e9
 
 
 class SplitHead(nn.Module):
