@@ -42,7 +42,12 @@ def tilted(
 
 
 def mixed(logits: Tensor, weight: Tensor) -> Tensor:
-    """(r, v) log-probabilities of a mixture of laws (r, c, v) by weights (r, c), all logits."""
+    """(r, v) log-probabilities of a mixture of laws (r, c, v) by weights (r, c), all logits.
+
+    >>> laws = torch.tensor([[[9.0, 0.0, 0.0], [0.0, 0.0, 9.0]]])
+    >>> mixed(laws, torch.zeros(1, 2)).exp().round(decimals=2)
+    tensor([[0.5000, 0.0000, 0.5000]])
+    """
     each = logits.log_softmax(2) + weight.log_softmax(1)[..., None]
     mixture: Tensor = each.logsumexp(1)
     return mixture
