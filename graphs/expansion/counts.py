@@ -70,8 +70,8 @@ class CountHead(SplitHead):
             apart, tilt = first * second, self.between(given)
             return tilted(inner, apart, pairs(size) - apart, tilt, low[2], low[0] + low[1])
         left, tilts = (inner - code[:, 3])[:, None], self.inside(given).unflatten(1, (3, MODES))
-        places = (pairs(first)[:, None], pairs(second)[:, None])
-        each = tilted(left, *places, tilts[:, :2].mT, unsqueezed(low[0]), unsqueezed(low[1]))
+        room = (pairs(first)[:, None], pairs(second)[:, None])
+        each = tilted(left, *room, tilts[:, :2].mT, unsqueezed(low[0]), unsqueezed(low[1]))
         return mixed(each, tilts[:, 2])
 
     def completed(self, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
