@@ -15,11 +15,13 @@ from graphs.config import DataConfig, GraphsConfig
 from graphs.data import splits
 from graphs.demo import demo
 from graphs.evaluate import evaluate as measure
+from graphs.generic import FAMILIES
 from graphs.metrics.report import markdown
 from graphs.symmetry import check
 from graphs.train import train as run_training
 from refine_core.cli import arguments, commands
 from refine_core.config import parse
+from refine_core.errors import InputError, suggest
 from refine_core.files import write_text
 
 _say = Console(stderr=True, highlight=False).print
@@ -45,6 +47,7 @@ def main(argv: list[str]) -> None:
 def train(argv: list[str]) -> None:
     """Train a generator from a config; goes on where it was stopped."""
     config = parse(GraphsConfig, argv, prog="refine graphs train")
+    _known(config.data.source)
     run_training(config)
     print(f"model: {Path('runs') / config.name / 'model.safetensors'}")
 
@@ -59,6 +62,7 @@ def evaluate(argv: list[str]) -> None:
         parallel: Literal["one", "independent", "all"] | None = None,
         temperature: float | None = None,
         held_out: int | None = None,
+        samples: Path | None = None,
         out: Path = Path("evaluation"),
     ) -> None:
         """Measure a model.
@@ -70,6 +74,7 @@ def evaluate(argv: list[str]) -> None:
             parallel: Clusters that split in one call; by default the model's.
             temperature: By default the model's.
             held_out: Test graphs to compare with; by default all, of planar, tree and sbm 40.
+            samples: A .smi file of molecules to score in place of drawing any.
             out: Folder for the report.
         """
         report = measure(
@@ -80,6 +85,7 @@ def evaluate(argv: list[str]) -> None:
             parallel=parallel,
             temperature=temperature,
             held_out=held_out,
+            samples=samples,
             say=_say,
         )
         print(markdown(report))
@@ -116,6 +122,7 @@ def describe(argv: list[str]) -> None:
             column: Of a .csv file: where the SMILES are.
             out: Also write it there.
         """
+        _known(source)
         parts = splits(DataConfig(source=source, column=column))
         lines = [f"{source}"]
         for name in ("train", "validation", "test"):
@@ -138,3 +145,17 @@ def describe(argv: list[str]) -> None:
             write_text(out, "\n".join(lines) + "\n")
 
     arguments(run, argv, "refine graphs describe")
+
+
+def _known(source: str) -> None:
+    """Refuse a source that is neither a name nor a path.
+
+    Raises:
+        InputError: It is neither.
+    """
+    names = ("qm9", "moses", *FAMILIES)
+    if source not in names and not Path(source).exists():
+        raise InputError(
+            f"{source} is not a file, a folder or one of {', '.join(names)}: give one of these."
+            f"{suggest(source, names)}"
+        )

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from graphs import trained
 from graphs.extend import PARTICLES
+from graphs.graphml import check_folder, write_graphml
 from refine_core.cli import arguments
 from refine_core.errors import InputError
 
@@ -14,7 +15,7 @@ _say = Console(stderr=True, highlight=False).print
 
 
 def sample(argv: list[str]) -> None:
-    """Draw graphs: molecules as .smi, .csv, .sdf or a picture, others as .graphml."""
+    """Draw graphs: molecules as .smi, .csv, .sdf or a picture, others as a folder of .graphml."""
 
     def run(
         model: str,
@@ -50,13 +51,16 @@ def sample(argv: list[str]) -> None:
             scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
             particles: With a scaffold: draws of which one is kept, for each molecule.
             coordinates: Of .sdf files.
-            out: A .smi, .csv, .sdf, .png or .svg file of molecules, or a .graphml file. Molecules
-                that RDKit refuses are left out, and counted.
+            out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit
+                refuses are left out, and counted; or a folder with a name in .graphml for the
+                files of other graphs, which replace those of an earlier draw.
         """
         loaded = trained.load(model)
         kinds = [".smi", ".csv", ".sdf", ".png", ".svg"] if loaded.is_molecular else [".graphml"]
         if out.suffix not in kinds:
             raise InputError(f"{out} ends with {out.suffix!r}: give one of {', '.join(kinds)}.")
+        if not loaded.is_molecular:
+            check_folder(out)
         graphs = loaded.sample(
             count,
             seed=seed,
@@ -70,6 +74,7 @@ def sample(argv: list[str]) -> None:
             batch=batch,
             scaffold=scaffold,
             particles=particles,
+            quiet=False,
         )
         if loaded.is_molecular:
             smiles = loaded.smiles(graphs)
@@ -78,7 +83,6 @@ def sample(argv: list[str]) -> None:
             _write_molecules(smiles, out, coordinates, seed)
         else:
             from graphs.convert import to_networkx
-            from graphs.graphml import write_graphml
 
             write_graphml(to_networkx(graphs, loaded.vocabulary), out)
         print(out)

@@ -22,7 +22,7 @@ from refine_core.files import atomic_write
 from refine_core.progress import Progress
 
 if TYPE_CHECKING:
-    from graphs.sources import Splits
+    from graphs.parts import Splits
 
 
 def computable(store: GraphStore) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from refine_core.files import atomic_write
 COLOURS = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a5a9e", "#a07800", "#555555")
 PANELS = (
     ("connected", "valid and in one piece (dashed: valid; %)", 100),
-    ("fcd", "FCD, lower is better", 1),
+    ("fcd", "FCD to validation, lower is better", 1),
     ("unique", "unique of the valid (%)", 100),
 )
 

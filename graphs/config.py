@@ -77,7 +77,7 @@ class ModelConfig:
     bounded: bool = True
     """Whether splits are drawn again that leave a node more edges, or of higher order, than any
     node of its label had in training."""
-    matching: Literal["random", "dense", "tight"] = "random"
+    matching: Literal["random", "rings", "dense", "tight"] = "random"
     """Whom a cluster is contracted with: any neighbour with which it makes a small one; or that to
     which there are most ways, which keeps clusters compact and inside communities; or, tight, one
     with which it has no more than two common neighbours, which keeps triangulations such."""

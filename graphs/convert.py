@@ -4,7 +4,8 @@ Graphs have neither loops nor parallel edges; directed ones are stored as `graph
 Labels of nodes and edges are optional, but either all of them have one or none has.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
     import networkx as nx
 
 PLAIN = ("",)
+OF_FILES = {"node_default", "edge_default"}
+"""Attributes that a reader of GraphML gives every graph."""
+log = logging.getLogger(__name__)
 
 
 def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") -> GraphStore:
     """Store networkx graphs.
+
+    Numbers among the attributes of a graph itself become properties. Attributes of nodes and edges
+    other than the label are left out, and named in the store's report.
 
     Args:
         graphs: All undirected, or all directed.
@@ -35,6 +42,8 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
             edges, or is labelled in part.
     """
     nodes, ends, edges, directed = [], [], [], False
+    given: list[Mapping[str, Any]] = []
+    ignored: set[str] = set()
     for number, graph in enumerate(graphs):
         if number and graph.is_directed() != directed:
             raise InputError(
@@ -50,10 +59,17 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
             )
         place = {node: k for k, node in enumerate(graph)}
         pairs = [(place[a], place[b]) for a, b in graph.edges()]
+        given.append({k: v for k, v in graph.graph.items() if k not in OF_FILES})
+        for what, all_of_them in (
+            ("nodes", [values for _, values in graph.nodes(data=True)]),
+            ("edges", [values for *_, values in graph.edges(data=True)]),
+        ):
+            ignored |= {f"{name} of {what}" for values in all_of_them for name in values}
         nodes.append([values.get(label) for _, values in graph.nodes(data=True)])
         ends.append(np.array(pairs, np.int64).reshape(-1, 2))
         edges.append([values.get(label) for _, _, values in graph.edges(data=True)])
-    return labelled(nodes, ends, edges, directed)
+    ignored -= {f"{label} of nodes", f"{label} of edges"}
+    return labelled(nodes, ends, edges, directed, given, ignored)
 
 
 def labelled(
@@ -61,6 +77,8 @@ def labelled(
     ends: Sequence[NDArray[Any]],
     edges: Sequence[Sequence[Any]],
     directed: bool,
+    given: Sequence[Mapping[str, Any]] = (),
+    ignored: Collection[str] = (),
 ) -> GraphStore:
     """Store graphs whose labels are any values, or None.
 
@@ -69,12 +87,20 @@ def labelled(
         ends: (m, 2) of each, from where to where.
         edges: m labels of each.
         directed: Whether they are arcs.
+        given: Attributes of each graph; numbers are properties.
+        ignored: Names of what is left out of nodes and edges; with other attributes of the graphs
+            they are announced.
 
     Raises:
         InputError: There is no graph, or they are labelled in part.
     """
     if not nodes:
         raise InputError("there are no graphs; expected one at least.")
+    properties = _numeric(given)
+    others = {name for graph in given for name in graph} - set(properties)
+    ignored = sorted({*ignored, *(f"{name} of graphs" for name in others)})
+    if ignored:
+        log.warning("attributes left out: %s", ", ".join(ignored))
     node_numbers, edge_numbers = _names(nodes, "nodes"), _names(edges, "edges")
     if directed:
         ends, edges = zip(*map(as_edges, ends, edges), strict=True)
@@ -85,7 +111,21 @@ def labelled(
         ends,
         [_numbers(labels, edge_numbers, 1) for labels in edges],
         Vocabulary(tuple(node_numbers), tuple(edge_numbers), directed),
+        {name: [_number(graph.get(name)) for graph in given] for name in properties},
+        {"ignored": ignored} if ignored else {},
     )
+
+
+def _numeric(given: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of attributes that are numbers, in some graph at least."""
+    names = dict.fromkeys(name for graph in given for name in graph)
+    return [n for n in names if any(not np.isnan(_number(graph.get(n))) for graph in given)]
+
+
+def _number(value: Any) -> float:
+    """A number, or NaN for anything else."""
+    tensor = isinstance(value, Tensor) and value.numel() == 1
+    return float(value) if tensor or isinstance(value, int | float | np.number) else np.nan
 
 
 def _names(labels: Sequence[Sequence[Any]], what: str) -> dict[str, int]:

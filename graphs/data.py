@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,42 +14,41 @@ from graphs.config import DataConfig
 from graphs.generic import FAMILIES, generic
 from graphs.graph import GraphBatch
 from graphs.graphml import read_graphml
+from graphs.parts import Splits, divide
 from graphs.store import GraphStore
 from refine_core.errors import InputError, suggest
 
-if TYPE_CHECKING:
-    from graphs.sources import Splits
 
-
-def splits(config: DataConfig, *, seed: int = 0, quiet: bool = False) -> "Splits":
-    """Graphs to learn from, to choose by, and to be judged on (`graphs.sources.Splits`).
+def splits(
+    config: DataConfig, *, seed: int = 0, store: GraphStore | None = None, quiet: bool = False
+) -> Splits:
+    """Graphs to learn from, to choose by, and to be judged on (`graphs.parts.Splits`).
 
     They have the columns `config.properties`, of the data or computed, see `graphs.columns`.
-    Of a .graphml file, or a folder of them, a tenth validates and another tests.
+    Of a .graphml file, a folder of them, or a `store` given in place of `config.source`, a tenth
+    validates and another tests. No molecule is in two parts; of other graphs, whether two are
+    alike is not looked at.
 
     Raises:
         InputError: There is no such source, or it has no usable graph.
     """
-    parts = _read(config, seed, quiet)
+    parts = _read(config, seed, quiet) if store is None else _tenths(store, seed)
     if config.subset is not None and config.subset < len(parts.train):
         order = np.random.default_rng(seed).permutation(len(parts.train))
         parts = replace(parts, train=parts.train.subset(np.sort(order[: config.subset])))
     return with_columns(parts, config.properties, quiet=quiet) if config.properties else parts
 
 
-def _read(config: DataConfig, seed: int, quiet: bool) -> "Splits":
-    from graphs.sources import divide, moses, qm9, read_splits  # they need RDKit
-
+def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
     if config.source in FAMILIES:
         store = generic(config.source, config.count, seed)
         learn, choose = round(0.64 * len(store)), round(0.16 * len(store))
         return divide(store, (learn, choose, len(store) - learn - choose), seed)
     path = Path(config.source)
     if path.suffix == ".graphml" or (path.is_dir() and config.source not in ("qm9", "moses")):
-        store = read_graphml(path)
-        tenth = max(1, len(store) // 10)
-        return divide(store, (len(store) - 2 * tenth, tenth, tenth), seed)
+        return _tenths(read_graphml(path), seed)
     from graphs.chem import Reading
+    from graphs.sources import moses, qm9, read_splits  # they need RDKit
 
     reading = Reading(
         hydrogens=config.hydrogens,
@@ -63,6 +61,11 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> "Splits":
     if config.source == "moses":
         return moses(reading, rows=config.subset, quiet=quiet)
     return read_splits(config.source, reading, column=config.column, seed=seed, quiet=quiet)
+
+
+def _tenths(store: GraphStore, seed: int) -> Splits:
+    tenth = max(1, len(store) // 10)
+    return divide(store, (len(store) - 2 * tenth, tenth, tenth), seed)
 
 
 @dataclass(frozen=True)

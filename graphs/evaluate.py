@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,17 @@ import torch
 from graphs.calls import Counter
 from graphs.data import splits
 from graphs.evaluate_generic import evaluate_generic, spaced
+from graphs.files import read_records
+from graphs.graph import GraphBatch
 from graphs.metrics.report import markdown
 from graphs.moses import moses_filters
 from graphs.partition import Parallel
 from graphs.trained import GraphModel
 from refine_core.archive import default_cache
+from refine_core.errors import InputError
 from refine_core.files import write_json, write_text
 
+Say = Callable[[str], None]
 BATCH = 250  # graphs drawn at a time
 
 
@@ -30,12 +34,14 @@ def evaluate(
     parallel: Parallel | None = None,
     temperature: float | None = None,
     held_out: int | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    samples: Path | None = None,
+    say: Say = lambda _: None,
 ) -> dict[str, float]:
     """Draw graphs and compare them with those the model was trained on and with held-out ones.
 
     Of molecules, shares and distances are those of the raw samples; under `corrected_` those
-    after valency correction. The test graphs are never trained on.
+    after valency correction. The test graphs are never trained on. Molecules are written before
+    they are scored, so that they are there whatever happens then.
 
     Args:
         model: To measure.
@@ -46,13 +52,31 @@ def evaluate(
         temperature: By default the model's.
         held_out: How many of the test graphs to compare with, evenly spaced; by default all, or of
             the families of `graphs.evaluate_generic.PROTOCOL` as many as published.
+        samples: A .smi file of molecules to score, a line that RDKit refuses being an invalid one;
+            nothing is drawn, so count, seed, parallel and temperature mean nothing, and cost,
+            stability and `corrected_`, which need drawn graphs, are left out.
         say: Receives a line about each stage.
 
     Returns:
         The metrics of `graphs.metrics`, with `calls`, the networks' calls for a batch, and
-        `cpu_ms_per_graph`, drawing and decoding, RDKit included.
+        `cpu_ms_per_graph`, drawing and decoding, RDKit included. A stability that cannot be told,
+        as an element is not in its table, is NaN, and REPORT.md says why.
+
+    Raises:
+        InputError: The data cannot be used, see `graphs.data.splits`, or are others than those
+            that the model was trained on; `samples` is not a file of
+            SMILES, or the model's graphs are not molecules.
     """
+    listed = None if samples is None else _listed(model, samples)
     parts = splits(model.config.data, seed=model.config.seed)
+    if model.sizes and tuple(parts.train.sizes.bincount().tolist()) != model.sizes:
+        raise InputError(
+            f"{model.config.data.source} holds other graphs now than those the model was trained "
+            "on, so what was held out then is not known: put the data back, or train again."
+        )
+    if listed is not None:
+        report, note = _molecules(model, listed, None, parts, held_out, say)
+        return _written(report, note, listed, out)
     say(f"drawing {count} graphs")
     with Counter(model) as counter:
         started = time.process_time()
@@ -61,48 +85,73 @@ def evaluate(
         )
         smiles = model.smiles(graphs) if model.is_molecular else []
         seconds = time.process_time() - started
-    report: dict[str, float] = {"calls": counter.a_batch(count, BATCH)}
-    report["cpu_ms_per_graph"] = 1000 * seconds / count
+    cost: dict[str, float] = {"calls": counter.a_batch(count, BATCH)}
+    cost["cpu_ms_per_graph"] = 1000 * seconds / count
     if model.is_molecular:
-        report |= _molecules(model, graphs, smiles, parts, out, held_out, say)
+        write_text(out / "samples.smi", "\n".join(filter(None, smiles)) + "\n")
+        report, note = _molecules(model, smiles, graphs, parts, held_out, say)
     else:
-        report |= evaluate_generic(model, graphs, parts, out, held_out, say)
-    # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
-    plain = {name: None if math.isnan(value) else value for name, value in report.items()}
-    write_json(out / "metrics.json", plain)
-    write_text(out / "REPORT.md", markdown(report))
-    return report
+        report, note = evaluate_generic(model, graphs, parts, out, held_out, say), ""
+    return _written(cost | report, note, smiles, out)
+
+
+def _listed(model: GraphModel, path: Path) -> list[str | None]:
+    """Canonical SMILES of a .smi file, None where RDKit refuses one."""
+    if not model.is_molecular:
+        raise InputError(f"Found {path}, but this model's graphs are not molecules: leave it out.")
+    if path.suffix != ".smi":
+        raise InputError(f"{path} ends with {path.suffix!r}: give a .smi file, a SMILES a line.")
+    from graphs.chem import canonical
+
+    return [canonical(text) for text in read_records(path).texts]
 
 
 def _molecules(
     model: GraphModel,
-    graphs: Any,
-    smiles: list[str | None],
+    smiles: Sequence[str | None],
+    graphs: GraphBatch | None,
     parts: Any,
-    out: Path,
     held_out: int | None,
-    say: Callable[[str], None],
-) -> dict[str, float]:
+    say: Say,
+) -> tuple[dict[str, float], str]:
+    """The metrics, and what a reader has to know of them."""
     from graphs.chem import corrected
-    from graphs.chem.drawing import draw_grid
     from graphs.metrics.molecules import evaluate_molecules
     from graphs.metrics.stability import stability
 
     train = parts.train.text(torch.arange(len(parts.train)))
     test = parts.test.text(spaced(len(parts.test), held_out))
-    cache = default_cache() / "graphs"
+    cache, note = default_cache() / "graphs", ""
     report = evaluate_molecules(smiles, train, test, filters=_filters(model), cache=cache, say=say)
-    report |= stability(graphs, model.vocabulary)
+    if graphs is None:
+        return report, note
+    try:
+        report |= stability(graphs, model.vocabulary)
+    except InputError as error:
+        report |= dict.fromkeys(("atom_stable", "mol_stable"), math.nan)
+        note = f"No stability is given. {error}"
+        say(note)
     say("correcting valencies")
     repaired = corrected(graphs, model.vocabulary)
-    known = set(train)
     whole = [text for text in repaired if text is not None]
     report["corrected_valid"] = len(whole) / len(repaired)
     report["corrected_unique"] = len(set(whole)) / max(1, len(whole))
-    report["corrected_novel"] = len(set(whole) - known) / max(1, len(set(whole)))
-    found = [text for text in smiles if text is not None]
-    write_text(out / "samples.smi", "\n".join(found) + "\n")
-    draw_grid(found[:40], out / "samples.png")
+    report["corrected_novel"] = len(set(whole).difference(train)) / max(1, len(set(whole)))
+    return report, note
+
+
+def _written(
+    report: dict[str, float], note: str, smiles: Sequence[str | None], out: Path
+) -> dict[str, float]:
+    """Write the report, then draw molecules, if there are any."""
+    # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
+    plain = {name: None if math.isnan(value) else value for name, value in report.items()}
+    write_json(out / "metrics.json", plain)
+    write_text(out / "REPORT.md", markdown(report) + (f"\n{note}\n" if note else ""))
+    if found := [text for text in smiles if text is not None]:
+        from graphs.chem.drawing import draw_grid
+
+        draw_grid(found[:40], out / "samples.png")
     return report
 
 

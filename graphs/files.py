@@ -2,10 +2,11 @@
 
 import csv
 import gzip
+import math
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ from graphs.spool import Texts
 from refine_core.errors import InputError, suggest
 
 Column = NDArray[np.float32]
+MISSING = {"", "-", "na", "n/a", "nan", "null", "none"}  # values, in upper or lower case
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,24 @@ class Records:
         numbers: (n,) the line on which each record stands, or of .sdf its number, from 1.
         texts: SMILES or mol blocks.
         columns: Name -> (n,) float32, NaN where a value is missing; only numeric columns.
+        refused: Name -> number and value of the first record whose value is no number, of columns
+            that are therefore not read.
     """
 
     numbers: Sequence[int]
     texts: Sequence[str]
     columns: dict[str, Column] = field(default_factory=dict)
+    refused: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def drawn(self, count: int, seed: int = 0) -> "Records":
         """So many of them, drawn at random, in their order; all if there are no more."""
         order = np.random.default_rng(seed).permutation(len(self.texts))
         kept = np.sort(order[:count])
-        return Records(
-            [self.numbers[i] for i in kept],
-            [self.texts[int(i)] for i in kept],
-            {name: values[kept] for name, values in self.columns.items()},
+        return replace(
+            self,
+            numbers=[self.numbers[i] for i in kept],
+            texts=[self.texts[int(i)] for i in kept],
+            columns={name: values[kept] for name, values in self.columns.items()},
         )
 
 
@@ -49,7 +55,7 @@ def read_records(path: Path, column: str = "smiles") -> Records:
     - `.smi`, `.smiles`, `.txt`: a SMILES at the start of each line, what follows it is ignored;
       empty lines are too.
     - `.csv`, `.tsv`: a header line, a column of SMILES (upper and lower case are one), and
-      numeric columns, which become properties.
+      numeric columns, which become properties; a value may be missing, see `MISSING`.
     - `.sdf`, `.mol`: mol blocks, and data fields, which become properties where numeric.
 
     Any of them with `.gz` behind.
@@ -89,23 +95,19 @@ def _smi(file: IO[str], column: str, path: Path) -> Records:
 
 def _csv(file: IO[str], column: str, path: Path) -> Records:
     """Read a column of SMILES and all numeric columns, separated by commas or tabs."""
-    reader = csv.reader(file, delimiter="\t" if ".tsv" in path.suffixes else ",")
+    tabs = path.name.lower().removesuffix(".gz").endswith(".tsv")
+    reader = csv.reader(file, delimiter="\t" if tabs else ",")
     header = [name.strip() for name in next(reader, [])]
     place = _place(header, column, path)
     numbers, texts = array("q"), Texts()
-    fields = {name: (i, array("d")) for i, name in enumerate(header) if i != place}
+    columns = _Columns()
     for row in reader:
         if row:
             numbers.append(reader.line_num)
             texts.append(row[place] if place < len(row) else "")
-            for name, (i, values) in list(fields.items()):
-                try:
-                    values.append(float(row[i] if i < len(row) and row[i] else "nan"))
-                except ValueError:
-                    del fields[name]  # not a numeric column
-    columns = {name: np.array(values, np.float32) for name, (_, values) in fields.items()}
-    known = {name: values for name, values in columns.items() if not np.isnan(values).all()}
-    return Records(numbers, texts, known)
+            cells = enumerate(zip(header, row, strict=False))
+            columns.add(reader.line_num, {name: text for i, (name, text) in cells if i != place})
+    return Records(numbers, texts, columns.numeric(), columns.refused)
 
 
 def _place(header: Sequence[str], column: str, path: Path) -> int:
@@ -123,15 +125,12 @@ def _place(header: Sequence[str], column: str, path: Path) -> int:
 
 def _sdf(file: IO[str], column: str, path: Path) -> Records:
     """Read mol blocks and their data fields."""
-    texts = Texts()
-    values: list[dict[str, str]] = []
-    for record in _blocks(file):
+    texts, columns = Texts(), _Columns()
+    for number, record in enumerate(_blocks(file), start=1):
         block, end, rest = record.partition("M  END")
         texts.append(block + end + "\n")
-        values.append(_data_fields(rest))
-    names = dict.fromkeys(name for row in values for name in row)
-    fields = {name: [row.get(name, "") for row in values] for name in names}
-    return Records(list(range(1, len(texts) + 1)), texts, _numeric(fields))
+        columns.add(number, _data_fields(rest))
+    return Records(list(range(1, len(texts) + 1)), texts, columns.numeric(), columns.refused)
 
 
 def _blocks(file: IO[str]) -> Iterator[str]:
@@ -157,17 +156,40 @@ def _data_fields(text: str) -> dict[str, str]:
     }
 
 
-def _numeric(fields: Mapping[str, Sequence[str]]) -> dict[str, Column]:
-    """Convert the columns in which every value is a number or missing, and not all are."""
-    columns = {}
-    for name, values in fields.items():
-        try:
-            column = np.array([float(value or "nan") for value in values], np.float32)
-        except ValueError:
-            continue
-        if not np.isnan(column).all():
-            columns[name] = column
-    return columns
+class _Columns:
+    """Numeric columns, record by record.
+
+    Attributes:
+        refused: See `Records`.
+    """
+
+    def __init__(self) -> None:
+        self.refused: dict[str, tuple[int, str]] = {}
+        self._values: dict[str, array[float]] = {}
+        self._count = 0
+
+    def add(self, number: int, cells: Mapping[str, str]) -> None:
+        """Append a record's values by the names of their columns."""
+        for name, text in cells.items():
+            if name not in self.refused:
+                try:
+                    missing = text.strip().casefold() in MISSING
+                    self._filled(name).append(math.nan if missing else float(text))
+                except ValueError:
+                    self.refused[name] = number, text
+                    del self._values[name]
+        self._count += 1
+
+    def numeric(self) -> dict[str, Column]:
+        """Columns in which every value is a number or missing, and not all are."""
+        columns = {name: np.array(self._filled(name), np.float32) for name in self._values}
+        return {name: values for name, values in columns.items() if not np.isnan(values).all()}
+
+    def _filled(self, name: str) -> "array[float]":
+        """Values of a column, NaN for the records so far that do not have it."""
+        values = self._values.setdefault(name, array("d"))
+        values.extend([math.nan] * (self._count - len(values)))
+        return values
 
 
 READERS: dict[str, Callable[[IO[str], str, Path], Records]] = {

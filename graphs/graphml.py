@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
@@ -38,13 +39,42 @@ def read_graphml(path: str | Path, *, label: str = "label") -> GraphStore:
     return from_networkx(graphs, label=label)
 
 
-def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> list[Path]:
-    """Write each graph to its own file `<number>.graphml` in a folder."""
+def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> None:
+    """Write each graph to its own file `<number>.graphml` in a folder.
+
+    The folder appears whole, in place of one that was written before.
+
+    Raises:
+        InputError: As `check_folder`.
+    """
     import networkx as nx
 
-    width = len(str(len(graphs)))
-    paths = [Path(folder) / f"{number:0{width}}.graphml" for number in range(len(graphs))]
-    for graph, path in zip(graphs, paths, strict=True):
-        with atomic_write(path) as temporary:
-            nx.write_graphml(graph, temporary)
-    return paths
+    check_folder(folder)
+    folder, width = Path(folder).resolve(), len(str(len(graphs)))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        new = Path(temporary) / "new"
+        new.mkdir()
+        for number, graph in enumerate(graphs):
+            with atomic_write(new / f"{number:0{width}}.graphml") as file:
+                nx.write_graphml(graph, file)
+        if folder.exists():
+            folder.rename(Path(temporary) / "old")
+        new.rename(folder)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Refuse to write graphs where there is anything but graphs written before.
+
+    Raises:
+        InputError: `folder` is a file, or holds other files than `<number>.graphml`.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder for graphs: give another name.")
+    for file in sorted(folder.glob("*")):
+        if file.suffix != ".graphml" or not file.stem.isdigit():
+            raise InputError(
+                f"{folder} holds {file.name}, expected nothing but graphs of an earlier draw, "
+                "which would be replaced: give another folder."
+            )

@@ -40,8 +40,10 @@ class Kept:
         """Of SMILES, or of a batch of one graph, for a model with these labels and limits.
 
         Raises:
-            InputError: It is no molecule, or not one that the model can extend.
+            InputError: It is no molecule, or nothing that the model can extend.
         """
+        if vocabulary.directed:
+            raise InputError("Scaffolds of directed graphs are not known: leave `scaffold`.")
         if isinstance(given, GraphBatch):
             kept = cls(Scaffold.of(given), vocabulary)
         elif vocabulary.nodes != ("",):

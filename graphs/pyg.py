@@ -15,13 +15,16 @@ from refine_core.errors import InputError
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
+READ = {"x", "edge_index", "edge_attr", "num_nodes"}
+
 
 def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
     """Store PyTorch Geometric graphs.
 
     If `edge_index` holds both directions of every edge of every graph, with the same attributes,
     graphs are undirected, else directed. `x` and `edge_attr`, where present, are whole
-    numbers or one-hot rows, and become the labels "0", "1", ...
+    numbers or one-hot rows, and become the labels "0", "1", ...; single numbers, such as `y`,
+    become properties. All else, such as `pos`, is left out, and named in the store's report.
 
     Raises:
         InputError: A graph has loops or parallel edges, or its attributes are no labels.
@@ -40,7 +43,8 @@ def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
         kinds = _labels(graph.edge_attr, index.shape[1], f"edge_attr of graph {number}")
         ends.append(index[:, once].T.cpu().numpy())
         edges.append([kind for kind, keep in zip(kinds, once.tolist(), strict=True) if keep])
-    return labelled(nodes, ends, edges, directed)
+    given = [{k: v for k, v in graph.to_dict().items() if k not in READ} for graph in graphs]
+    return labelled(nodes, ends, edges, directed, given)
 
 
 def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:

@@ -1,4 +1,4 @@
-"""What became of the rows of a file: a list of those skipped, and a word about losses."""
+"""What became of the rows of a file: lists of what was skipped, and a word about losses."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def list_skipped(records: Records, skipped: Sequence[tuple[int, str]], listing: Path) -> None:
-    """Write down which rows were skipped."""
+    """Write down which rows were skipped, and beside it which columns are no properties."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "molecule", "reason"])
@@ -22,6 +22,17 @@ def list_skipped(records: Records, skipped: Sequence[tuple[int, str]], listing: 
         (records.numbers[place], shown(records.texts[place]), reason) for place, reason in skipped
     )
     write_text(listing, text.getvalue())
+    if records.refused:
+        columns = (
+            f"{name} (row {number}: {value[:40]!r})"
+            for name, (number, value) in records.refused.items()
+        )
+        write_text(_columns(listing), ", ".join(columns))
+
+
+def _columns(listing: Path) -> Path:
+    """Where it is said which columns are no properties."""
+    return listing.with_suffix(".columns.txt")
 
 
 def shown(text: str) -> str:
@@ -36,3 +47,6 @@ def announce(path: Path, store: GraphStore, listing: Path) -> None:
         log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)
     for what, count in store.report["dropped"].items():
         log.warning("%s: %s dropped from %d molecules", path, what, count)
+    if (columns := _columns(listing)).exists():
+        found = columns.read_text(encoding="utf-8")
+        log.warning("%s: not properties, for not all values are numbers: %s", path, found)

@@ -5,6 +5,7 @@ edges likewise; both ends of an edge are numbered within their graph. One file h
 is read as it is needed, so memory does not grow with the number of graphs.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -100,6 +101,19 @@ class GraphStore:
         size = np.diff(self.arrays.node_start)
         return torch.from_numpy(size if self.rows is None else size[self.rows])
 
+    def digest(self) -> str:
+        """Sixteen digits that tell these graphs, their labels and properties from others."""
+        found = hashlib.sha256(json.dumps(asdict(self.vocabulary)).encode())
+        arrays = [self.arrays.node_start, self.arrays.nodes, self.arrays.ends, self.arrays.edges]
+        rows = [] if self.rows is None else [self.rows]
+        for array in (
+            *arrays,
+            *rows,
+            *(self.properties[name] for name in sorted(self.properties)),
+        ):
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()[:16]
+
     def text(self, index: Tensor | int) -> list[str]:
         """Text of the graphs at `index` (b,), the canonical SMILES of molecules.
 
@@ -134,7 +148,8 @@ def collect(
     ends: Sequence[Array],
     edges: Sequence[Array],
     vocabulary: Vocabulary,
-    properties: Mapping[str, Array] | None = None,
+    properties: Mapping[str, Sequence[float] | Array] | None = None,
+    report: Mapping[str, Any] | None = None,
 ) -> GraphStore:
     """Store graphs given one by one.
 
@@ -144,6 +159,7 @@ def collect(
         edges: Of each graph, (m,) edge labels, 1 and up.
         vocabulary: What the labels mean.
         properties: Numeric columns, name -> (N,).
+        report: See `GraphStore`.
     """
     largest = max((len(graph) for graph in nodes), default=0)
     arrays = Ragged(
@@ -154,7 +170,7 @@ def collect(
         edges=_join(edges, (0,), len(vocabulary.edges)),
     )
     columns = {name: np.asarray(column, np.float32) for name, column in (properties or {}).items()}
-    return GraphStore(arrays, vocabulary, columns)
+    return GraphStore(arrays, vocabulary, columns, report or {})
 
 
 def starts(counts: Sequence[int] | Array) -> NDArray[np.int64]:

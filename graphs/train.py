@@ -11,6 +11,7 @@ from graphs.data import Properties, WithProperties, all_connected, batches, limi
 from graphs.latent.model import LatentRefiner
 from graphs.latent.train import learn_latents
 from graphs.model import build
+from graphs.store import GraphStore
 from graphs.support import Support
 from graphs.trained import GraphModel
 from graphs.warm import start_from
@@ -23,15 +24,27 @@ JUDGED = 512  # validation graphs, and samples, that each epoch is judged by
 JUDGED_NODES = 9 * JUDGED  # fewer if they are larger
 
 
-def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = False) -> GraphModel:
+def train(
+    config: GraphsConfig,
+    runs: Path = Path("runs"),
+    *,
+    store: GraphStore | None = None,
+    quiet: bool = False,
+) -> GraphModel:
     """Train a model; continue where an earlier call was stopped.
 
     Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
 
+    Args:
+        config: Of data, model and training.
+        runs: Folder of runs.
+        store: Graphs in place of `config.data.source`, as from `graphs.convert.from_networkx`.
+        quiet: Whether to show nothing.
+
     Raises:
         InputError: The data cannot be used, see `graphs.data.splits`.
     """
-    parts = splits(config.data, seed=config.seed, quiet=quiet)
+    parts = splits(config.data, seed=config.seed, store=store, quiet=quiet)
     properties = Properties.of(parts.train, config.data.properties)
     connected, most = all_connected(parts.train), limits(parts.train)
     sizes = tuple(parts.train.sizes.bincount().tolist())
@@ -49,8 +62,9 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
         sizes=sizes,
     )
     data, run = WithProperties(parts.train, properties), runs / config.name
+    digest = parts.train.digest()
     if isinstance(refiner, LatentRefiner):
-        learn_latents(refiner, config, data, parts.validation, run, quiet=quiet)
+        learn_latents(refiner, config, data, parts.validation, run, digest, quiet=quiet)
     if config.model.start_from is not None:
         start_from(refiner, config.model.start_from, properties.names, parts.train.vocabulary)
     held = WithProperties(parts.validation, properties)
@@ -68,10 +82,14 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
         assert isinstance(module, Refiner)
 
         def measure(context: Tensor | None) -> float:
-            nats = module.code_log_prob(held_out[0], context, Noise(0, index)).sum(1).mean()
-            return -float(nats) / math.log(2)
+            nats = module.code_log_prob(held_out[0], context, Noise(0, index)).sum(1)
+            outside.append(float((~nats.isfinite()).float().mean()))
+            return -float(nats[nats.isfinite()].mean()) / math.log(2)
 
+        outside: list[float] = []
         bits = {"validation_bits": measure(None)}
+        if outside[0]:  # the share that the model cannot draw, such as larger ones than it knows
+            bits["validation_outside"] = outside[0]
         if len(held_out) > 1:
             bits["conditional_bits"] = measure(held_out[1])
         made = model(module)
@@ -85,7 +103,7 @@ def train(config: GraphsConfig, runs: Path = Path("runs"), *, quiet: bool = Fals
         data,
         config.model.training,
         seed=derive(config.seed, 2),
-        run=Run.start(run, config, config.seed),
+        run=Run.start(run, config, config.seed, digest),
         validate=validate,
         title="graphs",
         quiet=quiet,

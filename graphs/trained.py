@@ -20,11 +20,12 @@ from graphs.masked.state import Order
 from graphs.model import build
 from graphs.partition import Parallel
 from graphs.support import Support
-from graphs.ways import contracting, draw, prepare, way
+from graphs.ways import check, contracting, draw, prepare, way
 from refine_core import checkpoint
 from refine_core.config import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.progress import Progress
 from refine_core.refiner import Refiner
 
 KIND = "graphs.model"
@@ -81,6 +82,7 @@ class GraphModel:
         batch: int = 250,
         scaffold: str | GraphBatch | None = None,
         particles: int = PARTICLES,
+        quiet: bool = True,
     ) -> GraphBatch:
         """Draw graphs; graph i depends on the seed and i only, not on `count` or `batch`.
 
@@ -102,10 +104,13 @@ class GraphModel:
                 every graph drawn contains (`graphs.extend`).
             particles: Draws of which one is kept, for each graph with a scaffold; more cost time
                 and agree better with the model.
+            quiet: Whether to show no progress.
 
         Raises:
-            InputError: The model does not know a property, or cannot extend the scaffold.
+            InputError: A number is out of its range, the model does not know a property, or it
+                cannot extend the scaffold.
         """
+        check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
         how = way(
             self.config.model,
             self.config.sampling,
@@ -120,19 +125,19 @@ class GraphModel:
         kept = None
         if scaffold is not None:
             contracting(self.config.model, "extend a scaffold")
-            if self.vocabulary.directed:
-                raise InputError("Scaffolds of directed graphs are not known: leave `scaffold`.")
             kept = Kept.of(scaffold, self.vocabulary, self.limits, self.support)
         parts = []
-        for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
-            given = None if context is None else context[index]
-            noise = Noise(seed, index.to(self.device))
-            if kept is None:
-                drawn = draw(self.refiner, noise, given, how)
-            else:
-                schedule = prepare(self.refiner, how, given)
-                drawn = kept.sample(self.refiner, noise, given, schedule, particles)
-            parts.append(drawn.to("cpu"))
+        with Progress("drawing", count, quiet=quiet) as progress:
+            for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
+                given = None if context is None else context[index]
+                noise = Noise(seed, index.to(self.device))
+                if kept is None:
+                    drawn = draw(self.refiner, noise, given, how)
+                else:
+                    schedule = prepare(self.refiner, how, given)
+                    drawn = kept.sample(self.refiner, noise, given, schedule, particles)
+                parts.append(drawn.to("cpu"))
+                progress.update(int(index[-1]) + 1)
         return GraphBatch.joined(parts)
 
     @torch.no_grad()

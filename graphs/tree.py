@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphs.graph import GraphBatch
 
-Matching = Literal["random", "dense", "tight"]
+Matching = Literal["random", "rings", "dense", "tight"]
 SMALL = 6
 """Nodes of clusters too small for their edges to tell whether they are of one community."""
 LAST = 1e6
@@ -56,11 +56,12 @@ def contract(graphs: GraphBatch, name: Tensor, matching: Matching = "random") ->
     made = place.new_full((count,), n)
     alive, size = graphs.valid.clone(), graphs.valid.long()
     weight = (graphs.edges > 0).float()
+    ring = on_rings(weight) if matching == "rings" else weight
     name = name.double().clone()
     for step in range(n):
         if not bool((alive.sum(1) > 1).any()):
             break
-        partner = _matching(weight, alive, size, name, step, matching)
+        partner = _matching(weight, ring, alive, size, name, step, matching)
         first = partner > place
         b, i = torch.nonzero(first, as_tuple=True)
         j = partner[b, i]
@@ -74,17 +75,24 @@ def contract(graphs: GraphBatch, name: Tensor, matching: Matching = "random") ->
         leader = place.expand(count, n).clone()
         leader[b, j] = i
         merge = F.one_hot(leader, n).float()
-        weight = merge.transpose(1, 2) @ weight @ merge
+        weight, ring = (merge.mT @ edges @ merge for edges in (weight, ring))
     single = graphs.valid.long().argmax(1)
     return Tree(children, members, torch.where(made > n, made - 1, single))
 
 
 def _matching(
-    weight: Tensor, alive: Tensor, size: Tensor, name: Tensor, step: int, matching: Matching
+    weight: Tensor,
+    ring: Tensor,
+    alive: Tensor,
+    size: Tensor,
+    name: Tensor,
+    step: int,
+    matching: Matching,
 ) -> Tensor:
     """(b, n) partner of each cluster in a random matching, -1 for none.
 
-    Two clusters are matched where each is the other's first choice.
+    Two clusters are matched where each is the other's first choice. With "rings", edges on no ring
+    come after all others, so that rings are contracted whole.
     """
     n = weight.shape[1]
     both = (alive[:, :, None] & alive[:, None, :]) & ~torch.eye(
@@ -97,6 +105,8 @@ def _matching(
     pair = (name[:, :, None] + name[:, None]) * (4e5 + 1e5 * step) % 1
     degree = weight.sum(2).double()
     cost = _cost(weight * both, size.double(), degree, pair, matching)
+    if matching == "rings":
+        cost = torch.where(ring > 0, cost, LAST * cost)
     cost = cost.masked_fill(~joined, torch.inf)
     best = cost.argmin(2)
     mutual = best.gather(1, best) == torch.arange(n, device=best.device)
@@ -108,12 +118,12 @@ def _cost(
 ) -> Tensor:
     """(b, n, n) what a cluster minimises over its neighbours.
 
-    "random": the size of the cluster that they make, ties at random. "tight": likewise, and more
-    for what would make three joined clusters part the others, see `_loose`. "dense": the square of
-    the size over the share of possible ways between the two that exist, ways of one edge and of
-    two, and clusters of more than `SMALL` nodes last of all where they have no more edges, or but
-    one, than degrees would lead one to expect (modularity, Newman, 2006); clusters grow compact,
-    and communities whole before they merge with others.
+    "random", "rings": the size of the cluster that they make, ties at random. "tight": likewise,
+    and more for what would make three joined clusters part the others, see `_loose`. "dense": the
+    square of the size over the share of possible ways between the two that exist, ways of one edge
+    and of two, and clusters of more than `SMALL` nodes last of all where they have no more edges,
+    or but one, than degrees would lead one to expect (modularity, Newman, 2006); clusters grow
+    compact, and communities whole before they merge with others.
 
     Args:
         weight: (b, n, n) edges between clusters, 0 on the diagonal.
@@ -123,7 +133,7 @@ def _cost(
         matching: Which of them.
     """
     total = size[:, :, None] + size[:, None]
-    if matching == "random":
+    if matching in ("random", "rings"):
         return total + pair
     if matching == "tight":
         return total + pair + _loose((weight > 0).double())
@@ -133,6 +143,20 @@ def _cost(
     expected = degree[:, :, None] * degree[:, None] / degree.sum(1)[:, None, None]
     apart = (weight <= expected.clamp_min(1)) & (total > SMALL)
     return torch.where(apart, LAST * cost, cost)
+
+
+def on_rings(joined: Tensor) -> Tensor:
+    """(b, n, n) 1 for edges of `joined` (b, n, n), 0 or 1, that lie on a ring, 0 for bridges.
+
+    The resistance between the ends of a bridge is 1, of an edge on a ring of k at most 1 - 1 / k
+    (Klein and Randic, 1993).
+    """
+    degree = joined.sum(2).double()
+    inverse = torch.linalg.pinv(degree.diag_embed() - joined.double(), hermitian=True)
+    own = inverse.diagonal(dim1=1, dim2=2)
+    resistance = own[:, :, None] + own[:, None] - 2 * inverse
+    found: Tensor = joined * (resistance < 1 - 0.5 / joined.shape[1])
+    return found
 
 
 def _loose(joined: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """How a model samples: what its kind admits, and the draw."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -52,6 +53,24 @@ def way(model: ModelConfig, default: SamplingConfig, **given: Any) -> SamplingCo
             "or more, and one scale or more."
         )
     return how
+
+
+def check(
+    *, where: Mapping[str, float] | None = None, guidance: float | None = None, **counts: int
+) -> None:
+    """Refuse numbers that no draw can follow.
+
+    Raises:
+        InputError: A count is below one, or guidance is given and no property.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise InputError(f"Found {name} {count}, expected 1 or more: give a larger number.")
+    if guidance and not where:
+        raise InputError(
+            f"Found guidance {guidance:g} but no property to guide to: say which value of which "
+            "is wanted, as in --where logp=1.5, or leave guidance out."
+        )
 
 
 def contracting(model: ModelConfig, what: str) -> None:

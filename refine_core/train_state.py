@@ -94,6 +94,7 @@ class TrainState:
         meta = {
             "kind": "training",
             "config": run.config,
+            "data": run.data,
             "seed": seed,
             "step": self.step,
             "history": self.history,
@@ -106,7 +107,7 @@ class TrainState:
         """Take up the run's last checkpoint, if there is one.
 
         Raises:
-            InputError: If the checkpoint belongs to another seed, configuration or model.
+            InputError: If the checkpoint belongs to another seed, configuration, model or data.
         """
         path = run.path / _FILE
         if not path.exists():
@@ -116,6 +117,11 @@ class TrainState:
             raise InputError(
                 f"{run.path} holds a run with another seed or configuration, see its config.yaml: "
                 "choose another run name, or delete the folder."
+            )
+        if saved.meta.get("data", run.data) != run.data:
+            raise InputError(
+                f"{run.path} holds a run on other data than the source has now: choose another "
+                "run name, delete the folder, or put the data back."
             )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
         for name, tensor in saved.tensors.items():

@@ -63,8 +63,8 @@ def fit(
 
     Raises:
         InputError: If there are fewer samples than a batch, the batch does not divide over the
-            processes, the run was started with another seed or configuration, or the loss stops
-            being finite.
+            processes, the run was started with another seed, configuration or data, or the loss
+            stops being finite.
     """
     keep_freed()
     fabric = _fabric(opt.precision)
@@ -86,8 +86,10 @@ def fit(
     with Progress(title, total, quiet=quiet or not fabric.is_global_zero) as progress:
         try:
             saved = time.monotonic()
-            while state.step < total:
-                epoch, done = divmod(state.step, steps)
+            while state.step < total or state.metrics:
+                # Steps with metrics and no row are of an epoch that has not ended yet.
+                epoch = (state.step - bool(state.metrics)) // steps
+                done = state.step - epoch * steps
                 order = _order(len(data), seed, epoch)
                 started = time.monotonic()
                 for place in range(done, steps):

@@ -1,1 +1,15 @@
 """Weather: iterative refinement over latitude-longitude pyramids."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weather.trained import load as load
+
+
+def __getattr__(name: str) -> Any:
+    """`load`, imported when it is asked for: torch takes seconds, and workers do without."""
+    if name == "load":
+        from weather.trained import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -108,15 +108,17 @@ def plan(
     return Plan(grid, grouped, inits[used], leads, there[used], offered)
 
 
-def check_history(history: xr.Dataset, plan: Plan) -> None:
-    """Check that states of the past fit a plan.
+def check_history(history: xr.Dataset, truth: xr.Dataset, plan: Plan) -> None:
+    """Check that states of the past fit the truth and a plan.
 
     Raises:
-        InputError: The grid differs, or a channel is missing.
+        InputError: Grid or units differ, or a channel is missing.
     """
     check_grid("The history", history, plan.grid)
     names = [c.name for group in plan.channels.values() for c in group]
     chosen_channels(history, history, "The history", "the history", names)
+    for variable in plan.channels:
+        check_units("The history", history[variable], truth[variable])
 
 
 def known_channels(dataset: xr.Dataset) -> list[Channel]:
@@ -171,13 +173,12 @@ def chosen_leads(
     if len(days) == 0:
         later: NDArray[np.timedelta64] = offered[offered > np.timedelta64(0)]
         return later
-    hours = np.unique(np.round(np.asarray(days, np.float64) * 24)).astype(np.int64)
-    wanted: NDArray[np.timedelta64] = hours * np.timedelta64(1, "h").astype("timedelta64[ns]")
-    missing = wanted[~np.isin(wanted, offered)]
+    hours = np.unique(np.round(np.asarray(days, np.float64) * 24))
+    missing = hours[~np.isin(hours, offered / np.timedelta64(1, "h"))]  # such as NaN
     if len(missing):
         known = ", ".join(f"{lead / np.timedelta64(1, 'D'):g}" for lead in offered)
-        day = missing[0] / np.timedelta64(1, "D")
-        raise InputError(f"{name} has no lead time of {day:g} days, it has {known}.")
+        raise InputError(f"{name} has no lead time of {missing[0] / 24:g} days, it has {known}.")
+    wanted: NDArray[np.timedelta64] = hours.astype(np.int64) * np.timedelta64(3600 * 10**9, "ns")
     return wanted
 
 

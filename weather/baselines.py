@@ -12,10 +12,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from weather import fields
+from weather.align import known_channels
 from weather.fields import Array, maps
+from weather.files import told
 from weather.metrics.sorting import quantile
+from weather.mismatch import check_finite
 
 Times = NDArray[np.datetime64]
+
+NAMES = ("climatology", "climatological ensemble", "persistence", "dressed persistence")
 
 WINDOW = 15.0
 """Days of the year on either side that count as the same season."""
@@ -51,8 +56,9 @@ class History:
 
     def __init__(self, states: xr.DataArray, asked: Times) -> None:
         states = states.isel(time=np.isin(_hour(states["time"].values), _hour(asked)))
-        self._states = states
-        self._held = maps(states) if states.nbytes <= fields.BUDGET else None
+        self._states, self._channels = states, known_channels(states.to_dataset())
+        with told(f"The history: {states.name}"):
+            self._held = maps(states) if states.nbytes <= fields.BUDGET else None
         self.times: Times = states["time"].values
         self._hours, self._days = _hour(self.times), _day(self.times)
 
@@ -62,8 +68,16 @@ class History:
         return np.flatnonzero((away <= WINDOW) & (self._hours == _hour(when)))
 
     def take(self, index: NDArray[np.int64]) -> Array:
-        """States (n, L, H, W) at indices (n,)."""
-        return maps(self._states.isel(time=index)) if self._held is None else self._held[index]
+        """States (n, L, H, W) at indices (n,).
+
+        Raises:
+            InputError: They cannot be read, or a value is missing.
+        """
+        with told(f"The history: {self._states.name}"):
+            held = self._held
+            states = maps(self._states.isel(time=index)) if held is None else held[index]
+        check_finite("The history", states, self._channels, self.times[index])
+        return states
 
     def climate(self, when: np.datetime64) -> Climate:
         """Mean and quantiles of a season."""
@@ -111,6 +125,8 @@ def forecasts(
     init: np.datetime64,
     lead: np.timedelta64,
     members: int,
+    *,
+    paired: bool,
 ) -> dict[str, Array]:
     """Baselines (m, L, H, W) by name, as far as there are history and start.
 
@@ -121,6 +137,7 @@ def forecasts(
         init: Start of the forecast.
         lead: Lead time.
         members: m of the ensembles, at most.
+        paired: Whether the history has pairs of states for dressed persistence.
     """
     result: dict[str, Array] = {}
     if history is not None and climate is not None:
@@ -128,7 +145,7 @@ def forecasts(
         result["climatological ensemble"] = history.ensemble(init + lead, members)
     if start is not None:
         result["persistence"] = start[None]
-    if history is not None and start is not None:
+    if history is not None and start is not None and paired:
         result["dressed persistence"] = history.dressed(start, init, lead, members)
     return result
 
@@ -138,25 +155,29 @@ def before(states: xr.Dataset, init: np.datetime64, gap_days: int = 15) -> xr.Da
     return states.isel(time=states["time"].values <= init - np.timedelta64(gap_days, "D"))
 
 
-def covers(times: Times, inits: Times, leads: NDArray[np.timedelta64]) -> bool:
-    """Whether a history of some times holds the seasons of forecasts.
+def covers(
+    times: Times, inits: Times, leads: NDArray[np.timedelta64], there: NDArray[np.bool_]
+) -> tuple[bool, NDArray[np.bool_]]:
+    """Whether a history of some times holds what the baselines of forecasts need.
 
     Args:
         times: (n,) of the history.
-        inits: (P,) starts.
-        leads: (P,) lead times.
+        inits: (I,) starts.
+        leads: (T,) lead times.
+        there: (I, T) whether a pair of both is a forecast.
 
     Returns:
-        Whether each forecast finds `LEAST` states for its climatology, and as many pairs of
-        states for the errors of its persistence.
+        Whether each forecast finds `LEAST` states for its climatology; and (T,), whether each of
+        that lead time finds as many pairs of states for the errors of its persistence.
     """
     empty = np.zeros((len(times), 1, 1), np.float32)
-    states = xr.DataArray(empty, {"time": times}, ["time", "latitude", "longitude"])
+    states = xr.DataArray(empty, {"time": times}, ["time", "latitude", "longitude"], "times")
     history = History(states, times)
-    return all(
-        len(history.season(init + lead)) >= LEAST and len(history.pairs(init, lead)[0]) >= LEAST
-        for init, lead in zip(inits, leads, strict=True)
-    )
+    seasons, pairs = True, np.ones(len(leads), bool)
+    for i, t in np.argwhere(there):
+        seasons &= len(history.season(inits[i] + leads[t])) >= LEAST
+        pairs[t] &= len(history.pairs(inits[i], leads[t])[0]) >= LEAST
+    return seasons, pairs
 
 
 def thinned(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:

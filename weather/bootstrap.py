@@ -2,7 +2,7 @@
 
 Errors of forecasts started a few days apart are alike, so that blocks of consecutive starts are
 drawn, on a circle (Politis & Romano 1992), and not single starts. Intervals from few blocks, less
-than some twenty, are too narrow.
+than `ENOUGH`, are too narrow; from less than `LEAST` they mean nothing.
 """
 
 import numpy as np
@@ -14,6 +14,8 @@ from weather.metrics.sorting import quantile
 Real = NDArray[np.float64]
 
 RESAMPLES = 1000
+LEAST, ENOUGH = 5, 20
+"""Blocks."""
 MEMORY = np.timedelta64(5 * 24, "h")
 """Errors of starts so far apart are taken to be independent."""
 

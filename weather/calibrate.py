@@ -33,12 +33,11 @@ def calibrate(
     """The model with its corrections fitted, and a row for each way to sample that was measured.
 
     Temperatures are chosen for the scales of one size after the other, by the CRPS; for each
-    choice, `gain` and `memory` are given the power and the correlation over a step of the mean's
-    errors. From there on, every round changes `keep` where members vary more or less than the
-    climate, and the gain of each channel, at the first step and later, by its spread-skill ratios.
-    Best is the least deviation from 1 of the worst ratio, of all channels and leads; among those
-    under 0.1, the lowest fair CRPS. In the end the gain alone is changed once more, from the best
-    on.
+    choice, `gain`, `pace` and `memory` are taken from the mean's errors. From there on, every
+    round changes `keep` where members vary more or less than the climate, and the gain of each
+    channel, at the first step and later, by its spread-skill ratios. Best is the least deviation
+    from 1 of the worst ratio, of all channels and leads; among those under 0.1, the lowest fair
+    CRPS. In the end the gain alone is changed once more, from the best on.
 
     Args:
         model: To calibrate; changed, too. Its networks stay as they are.
@@ -73,7 +72,7 @@ def calibrate(
             return trial
 
         def fitted(heat: tuple[float, ...]) -> Trial:
-            fit_errors(set_temperature(model, heat), data, seed)
+            fit_errors(set_temperature(model, heat), data, climate, seed)
             return judge(heat)
 
         trial = fitted(temperature[:1] * len(sizes))

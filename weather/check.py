@@ -34,7 +34,7 @@ def check(source: xr.Dataset, data: DataConfig, *, sample: bool = False) -> list
     """
     problems = list(_config_problems(data))
     for name in dict.fromkeys(data.atmospheric + data.surface + data.static + data.forcing):
-        problems += _variable_problems(source, data, name)
+        problems += variable_problems(source, data, name)
     problems += grid_problems(grid_of(source))
     if "time" not in source.dims:
         return [*problems, "time: there is none, expected a dimension of times: join the states"]
@@ -73,7 +73,8 @@ def _config_problems(data: DataConfig) -> Iterator[str]:
             yield f"data: {name} is named {named.count(name)} times, expected once"
 
 
-def _variable_problems(source: xr.Dataset, data: DataConfig, name: str) -> Iterator[str]:
+def variable_problems(source: xr.Dataset, data: DataConfig, name: str) -> Iterator[str]:
+    """A sentence for each thing that is wrong with a variable, but for its values."""
     if name not in source:
         known = [str(each) for each in source.data_vars]
         usual = long_name(name, levels=name in data.atmospheric)

@@ -8,7 +8,7 @@ from refine_core.cli import arguments
 from refine_core.errors import InputError
 from refine_core.progress import Progress
 from weather.initial import InitialStates
-from weather.store import ForecastStore, to_netcdf
+from weather.store import ForecastStore
 from weather.trained import WeatherModel, load
 
 
@@ -38,7 +38,7 @@ def forecast(argv: list[str]) -> None:
             members: Of the ensemble.
             lead_days: Length of the forecast.
             seed: Of the ensemble; member m depends on it, on the initial time and on m only.
-            batch: Members at a time.
+            batch: Members at a time, in whole groups that the network sees at once.
             out: A .zarr store, or a .nc file.
             overwrite: Whether an existing file is replaced.
         """
@@ -83,23 +83,24 @@ def make(
         raise InputError(
             f"Found {members} members in batches of {batch}, expected one or more of each."
         )
-    netcdf = out.suffix == ".nc"
+    identity = {"model": model.config.name, "digest": model.digest, "seed": seed}
+    identity["initial_states"] = initial.check(times, steps)
     store = ForecastStore.open(
-        out.with_suffix(".zarr") if netcdf else out,
+        out,
         grid=model.grid,
         channels=model.channels,
         times=np.array(times),
         members=members,
         leads=[model.config.data.step_hours * (k + 1) for k in range(steps)],
-        identity={"model": model.config.name, "digest": model.digest, "seed": seed},
+        identity=identity,
         overwrite=overwrite,
     )
     pending = set(store.pending())
-    groups = [range(first, min(first + batch, members)) for first in range(0, members, batch)]
+    batch = -(-batch // model.group) * model.group
+    parts = [range(first, min(first + batch, members)) for first in range(0, members, batch)]
     with Progress("forecast", len(times) * members, quiet=quiet) as progress:
         for place, time in enumerate(times):
-            for names in groups:
-                # A group is computed as a whole, so that a continued run rounds as the first did.
+            for names in parts:
                 if pending & {(place, member) for member in names}:
                     states = model.rollout(
                         initial.states(time),
@@ -107,21 +108,18 @@ def make(
                         members=names,
                         steps=steps,
                         seed=seed,
-                        batch=batch,
                         forcing=initial.forcing(time, steps),
                     )
                     values = np.stack([state.values.numpy() for state in states], 1)
                     store.write(place, names, values)
                 progress.update(place * members + names[-1] + 1)
     store.finish()
-    if netcdf:
-        to_netcdf(store.path, out)
 
 
 def _steps(model: WeatherModel, lead_days: float) -> int:
     """Model steps in a length of days."""
     steps = lead_days * 24 / model.config.data.step_hours
-    if steps < 1 or steps != int(steps):
+    if not 1 <= steps < np.inf or steps != int(steps):
         raise InputError(
             f"Found --lead-days {lead_days}, expected a multiple of the model's step of "
             f"{model.config.data.step_hours} hours."

@@ -47,7 +47,10 @@ def verify(argv: list[str]) -> None:
         from weather.verify import verify as measure
 
         name = Path(forecast.rstrip("/")).stem or "forecast"
-        others = dict(map(_named, against))
+        pairs = [_named(text) for text in against]
+        others = dict(pairs)
+        if len(others) < len(pairs):
+            raise InputError(f"Found --against {' '.join(against)}: give each another name.")
         report = measure(
             open_files(forecast),
             open_files(truth),

@@ -31,10 +31,11 @@ def know_climate(model: WeatherModel, data: Prepared) -> Tensor:
 
 
 @torch.no_grad()
-def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
+def fit_errors(model: WeatherModel, data: Prepared, climate: Tensor, seed: int) -> None:
     """Give drawn residuals the power of the mean's errors, and their memory of the last step.
 
-    What was fitted before is forgotten.
+    The pace is how large these errors are beside departures of power `climate` (C, H, M): errors
+    grow about evenly, step by step, until they are as large. What was fitted before is forgotten.
     """
     forecaster, correction = model.forecaster, model.forecaster.correction
     correction.keep.fill_(1)
@@ -50,6 +51,7 @@ def fit_errors(model: WeatherModel, data: Prepared, seed: int) -> None:
         drawn = drawn + waves(residual).abs().square().sum(0)
     error = torch.cat(errors)
     power = error.abs().square().mean(0)
+    correction.pace.copy_(excess(power, climate).div(2).exp().clamp(max=1))
     correction.gain.copy_(excess(power, drawn / len(index)).div(2).exp())
     # Pairs of windows one step apart.
     times = data.times[windows.starts[index.numpy()]]

@@ -43,8 +43,10 @@ def measure_floor(
     """Errors of one step on at most `count` windows, spread over a part.
 
     Raises:
-        InputError: The model draws no codes.
+        InputError: The model draws no codes, or there is nothing to measure.
     """
+    if count < 1:
+        raise InputError(f"Found a count of {count} windows, expected 1 or more.")
     head = model.forecaster.head
     if not isinstance(head, RefineHead):
         raise InputError(

@@ -1,5 +1,6 @@
 """A forecast model: the mean of the next state, and a head that draws the residual about it."""
 
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
@@ -45,6 +46,7 @@ class Forecaster(nn.Module):
             which a mean that has seen them fits too well, and draw the latter.
         lower: (C,) least normalised value that is physical, minus infinity where there is none.
         grid: Of the maps.
+        winds: (C,) whether a channel is a component of the wind.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Forecaster(nn.Module):
         inflation: Tensor,
         lower: Tensor,
         grid: Grid,
+        winds: Sequence[bool],
     ) -> None:
         super().__init__()
         self.mean = mean.requires_grad_(False)
@@ -62,7 +65,7 @@ class Forecaster(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("inflation", inflation[:, None, None])
         self.register_buffer("lower", lower[:, None, None])
-        self.correction = Correction(grid, len(lower))
+        self.correction = Correction(grid, winds)
 
     @property
     def calls(self) -> int:
@@ -113,7 +116,12 @@ class Forecaster(nn.Module):
 
     @torch.no_grad()
     def step(
-        self, given: Given, noise: Noise, climatology: Tensor, before: Tensor | None = None
+        self,
+        given: Given,
+        noise: Noise,
+        climatology: Tensor,
+        before: Tensor | None = None,
+        number: int = 0,
     ) -> tuple[Tensor, Tensor]:
         """The next states, and what the step after it needs of this one.
 
@@ -122,13 +130,14 @@ class Forecaster(nn.Module):
             noise: Of b members.
             climatology: (C, H, W) at the time of the next states, normalised.
             before: What the step before this one returned second; None at the first.
+            number: Count of steps before.
 
         Returns:
             (b, C, H, W), normalised, and (b, C, H, W // 2 + 1) waves of the residual.
         """
         mean, drawn = self.draw(given, noise)
         residual, waves = self.correction.residual(drawn, before)
-        settled = self.correction.settle(mean + residual, climatology)
+        settled = self.correction.settle(mean + residual, climatology, number)
         return torch.maximum(settled, self.get_buffer("lower")), waves
 
     @torch.no_grad()

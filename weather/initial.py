@@ -1,14 +1,21 @@
 """Initial states for a forecast, from a file."""
 
-from dataclasses import dataclass
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.check import refusal, variable_problems
+from weather.copying import read
 from weather.grid import Channel
-from weather.source import fields, grid_of, open_dataset
+from weather.mismatch import check_grid
+from weather.scan import Scan
+from weather.source import open_dataset, times_of
 from weather.trained import WeatherModel
 
 
@@ -17,13 +24,13 @@ class InitialStates:
     """States of a file, as a model takes them.
 
     Args:
-        data: (time, channel, latitude, longitude) the model's channels.
-        outside: (time, channel, latitude, longitude) its forcing fields, None if it has none.
+        path: Of the file.
+        source: Canonical.
         model: The model.
     """
 
-    data: xr.DataArray
-    outside: xr.DataArray | None
+    path: str
+    source: xr.Dataset
     model: WeatherModel
 
     @classmethod
@@ -31,24 +38,21 @@ class InitialStates:
         """States of the file at `path`.
 
         Raises:
-            InputError: It cannot be read, lacks a variable or level, or has another grid.
+            InputError: It cannot be read, lacks a variable or level, has one in units that are
+                none of it, or another grid.
         """
-        dataset = open_dataset(path)
-        found = grid_of(dataset)
-        if found != model.grid:
-            raise InputError(
-                f"{path} is on a grid of {found.shape[0]} latitudes and {found.shape[1]} "
-                f"longitudes, the model on one of {model.grid.shape[0]} and "
-                f"{model.grid.shape[1]}: regrid the file, or train on its grid."
-            )
-        names = model.config.data.forcing
-        outside = fields(dataset, [Channel(name) for name in names]) if names else None
-        return cls(fields(dataset, model.channels), outside, model)
+        source, data = open_dataset(path), replace(model.config.data, source=path)
+        check_grid(path, source, model.grid, "the model")
+        names = dict.fromkeys(data.atmospheric + data.surface + data.forcing)
+        problems = [text for name in names for text in variable_problems(source, data, name)]
+        if problems:
+            raise refusal(data, problems)
+        return cls(path, source, model)
 
     @property
     def times(self) -> NDArray[np.datetime64]:
         """All times of the file."""
-        return self.data["time"].values
+        return times_of(self.source)
 
     def choose(self, wanted: tuple[str, ...]) -> list[np.datetime64]:
         """Initial times by name; ranges as first/last/step; by default the last of the file.
@@ -56,37 +60,72 @@ class InitialStates:
         Raises:
             InputError: A time cannot be read, or is not in the file, or lacks earlier states.
         """
-        if not wanted:
-            return [self.times[-1]]
-        chosen = [time for text in wanted for time in _times(text)]
+        chosen = [time for text in wanted for time in _times(text)] or [self.times[-1]]
         for time in chosen:
             self._places(time)
-        return chosen
+        return list(dict.fromkeys(chosen))
+
+    def check(self, times: Sequence[np.datetime64], steps: int) -> str:
+        """Look at all that forecasts of `steps` from `times` will use; return its digest.
+
+        Raises:
+            InputError: A value is missing, or none that the atmosphere has, as of other units.
+        """
+        data, digest = self.model.config.data, hashlib.sha256()
+        scan = Scan(self.model.channels, self.model.grid)
+        outside = Scan(self._forcing, self.model.grid, data.forcing)
+        for time in times:
+            values, forcing = self.states(time), self.forcing(time, steps)
+            digest.update(values.tobytes())
+            scan.look(self.times[self._places(time)], values)
+            if forcing is not None:
+                digest.update(forcing.tobytes())
+                outside.look(self.times[self._ahead(time, steps)], forcing)
+        problems = scan.problems() + outside.problems()
+        if problems:
+            raise refusal(replace(data, source=self.path), problems)
+        return digest.hexdigest()[:16]
 
     def states(self, time: np.datetime64) -> NDArray[np.float32]:
-        """(history, C, H, W) in SI units, the latest at `time`."""
-        return np.asarray(self.data.isel(time=self._places(time)).values, dtype=np.float32)
+        """(history, C, H, W) in SI units, the latest at `time`.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        return read(self.source, self.model.channels, self._places(time))
 
     def forcing(self, time: np.datetime64, steps: int) -> NDArray[np.float32] | None:
-        """(steps, F, H, W) at the valid times."""
-        if self.outside is None:
-            return None
-        step = np.timedelta64(self.model.config.data.step_hours, "h")
-        places = [self._place(time + step * (k + 1), "forcing") for k in range(steps)]
-        return np.asarray(self.outside.isel(time=places).values, dtype=np.float32)
+        """(steps, F, H, W) at the valid times.
 
-    def _places(self, time: np.datetime64) -> list[int]:
+        Raises:
+            InputError: They cannot be read.
+        """
+        if not self._forcing:
+            return None
+        return read(self.source, self._forcing, self._ahead(time, steps))
+
+    @property
+    def _forcing(self) -> list[Channel]:
+        return [Channel(name) for name in self.model.config.data.forcing]
+
+    def _places(self, time: np.datetime64) -> NDArray[np.int64]:
         data = self.model.config.data
         step = np.timedelta64(data.step_hours, "h")
-        return [self._place(time - step * k, "states") for k in reversed(range(data.history))]
+        back = reversed(range(data.history))
+        return np.array([self._place(time - step * k, "states") for k in back])
+
+    def _ahead(self, time: np.datetime64, steps: int) -> NDArray[np.int64]:
+        step = np.timedelta64(self.model.config.data.step_hours, "h")
+        return np.array([self._place(time + step * (k + 1), "forcing") for k in range(steps)])
 
     def _place(self, time: np.datetime64, what: str) -> int:
         found = np.flatnonzero(self.times == time)
-        if not len(found):
+        if len(found) != 1:
             first, last = (str(self.times[k].astype("datetime64[h]")) for k in (0, -1))
             raise InputError(
-                f"The file has no {what} at {time.astype('datetime64[h]')}, it goes from {first} "
-                f"to {last} in {len(self.times)} times: choose one of them."
+                f"The file has {len(found) or 'no'} {what} at {time.astype('datetime64[h]')}, "
+                f"expected one; it goes from {first} to {last} in {len(self.times)} times: choose "
+                "another of them, or keep one of each."
             )
         return int(found[0])
 
@@ -94,15 +133,19 @@ class InitialStates:
 def _times(text: str) -> list[np.datetime64]:
     """One time, or all from first/last/step."""
     try:
-        first, *rest = text.split("/")
-        if not rest:
-            return [np.datetime64(first, "ns")]
-        last, step = rest
-        hours = np.timedelta64(int(step.removesuffix("h")), "h")
-        times = np.arange(np.datetime64(first, "h"), np.datetime64(last, "h") + 1, hours)
+        first, *rest = (part.removesuffix("Z") for part in text.split("/"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # as of another time zone
+            if not rest:
+                return [np.datetime64(first, "ns")]
+            last, step = rest
+            hours = np.timedelta64(int(step.removesuffix("h")), "h")
+            times = np.arange(np.datetime64(first, "h"), np.datetime64(last, "h") + 1, hours)
+        if not len(times):
+            raise ValueError
         return list(times.astype("datetime64[ns]"))
-    except ValueError:
+    except (ValueError, ZeroDivisionError, Warning):
         raise InputError(
             f"Found --time {text}, expected a time such as 2003-11-01T00, or a range such as "
-            "2003-11-01/2003-11-11/48h."
+            "2003-11-01/2003-11-11/48h, all of UTC."
         ) from None

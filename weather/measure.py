@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 
 from weather.align import Plan
-from weather.baselines import Climate, History, forecasts
+from weather.baselines import Climate, History, covers, forecasts
 from weather.fields import Array, held, maps, members, select
+from weather.files import told
 from weather.grid import Channel
 from weather.metrics.spectra import zonal_power
 from weather.mismatch import check_finite, check_size
@@ -24,7 +25,7 @@ class Measurement:
     Args:
         named: Forecasts by name, of `align.as_forecast`; the first is the one to verify.
         truth: Canonical.
-        past: Canonical states for the baselines.
+        past: Canonical states for the baselines, all of them known at the first start.
         plan: What to verify.
         areas: Regions.
         seed: Of ties in ranks.
@@ -34,7 +35,7 @@ class Measurement:
         self,
         named: Mapping[str, xr.Dataset],
         truth: xr.Dataset,
-        past: xr.Dataset | None,
+        past: xr.Dataset,
         plan: Plan,
         areas: Areas,
         seed: int,
@@ -44,6 +45,8 @@ class Measurement:
         self._members = max(LEAST, next(iter(named.values())).sizes["number"])
         self.persistence = bool(np.isin(plan.inits, truth["time"].values).all())
         """Whether the truth holds every start."""
+        self.covered, self.paired = covers(past["time"].values, plan.inits, plan.leads, plan.there)
+        """Whether the past has the seasons, and (T,) pairs of states, see `baselines.covers`."""
         self.channels = [c for group in plan.channels.values() for c in group]
         self.records = {name: self._empty() for name in named}
         """By name: forecasts first, then the baselines."""
@@ -60,15 +63,18 @@ class Measurement:
         valid = (plan.inits[:, None] + plan.leads)[plan.there]
         times = np.unique(np.append(valid, plan.inits if self.persistence else valid[:0]))
         for channels in plan.channels.values():
-            truth = held(select(self._truth, channels).sel(time=times))
-            past = self._past
-            history = None if past is None else History(select(past, channels), times)
+            with told(f"The truth: {channels[0].variable}"):
+                truth = held(select(self._truth, channels).sel(time=times))
+            past = select(self._past, channels) if self.covered else None
+            history = None if past is None else History(past, times)
             for start in range(len(plan.inits)):
                 self._measure(channels, start, truth, history)
                 yield
 
-    def _empty(self) -> Records:
-        return Records(self._plan.there, len(self.channels))
+    def _empty(self, name: str = "") -> Records:
+        dressed = name == "dressed persistence"
+        there = self._plan.there & (self.paired if dressed else True)
+        return Records(there, len(self.channels))
 
     def _measure(
         self,
@@ -79,19 +85,28 @@ class Measurement:
     ) -> None:
         """Measure one variable of one start."""
         init, used = self._plan.inits[start], np.flatnonzero(self._plan.there[start])
-        leads = self._plan.leads[used]
-        truths = maps(truth.sel(time=init + leads))
-        check_finite("The truth", truths, channels, init)
-        begin = maps(truth.sel(time=init)) if self.persistence else None
-        drawn = [members(select(f, channels).sel(time=init), leads) for f in self._named.values()]
-        for lead, number, then, *states in zip(leads, used, truths, *drawn, strict=True):
-            given = dict(zip(self._named, states, strict=True))
-            for name, state in given.items():
-                check_finite(name, state, channels, init + lead)
-                if start == 0:
-                    check_size(name, state, then, channels)
+        leads, variable = self._plan.leads[used], channels[0].variable
+        with told(f"The truth: {variable}"):
+            truths = maps(truth.sel(time=init + leads))
+            begin = maps(truth.sel(time=init)) if self.persistence else None
+        check_finite("The truth", truths, channels, init + leads)
+        drawn = {
+            name: members(select(f, channels).sel(time=init), leads)
+            for name, f in self._named.items()
+        }
+        for lead, number, then in zip(leads, used, truths, strict=True):
+            given = {}
+            for name, reading in drawn.items():
+                with told(f"{name}: {variable} from {np.datetime64(init, 'h')}"):
+                    given[name] = next(reading)
+                check_finite(name, given[name], channels, init + lead)
             climate = history.climate(init + lead) if history else None
-            simple = forecasts(history, climate, begin, init, lead, self._members)
+            if start == 0:
+                past = {"The history": climate.mean[None]} if climate else {}
+                for name, state in (given | past).items():
+                    check_size(name, state, then, channels)
+            paired = bool(self.paired[number])
+            simple = forecasts(history, climate, begin, init, lead, self._members, paired=paired)
             self._keep(channels, (start, int(number)), then, climate, given, simple)
 
     def _keep(
@@ -107,7 +122,7 @@ class Measurement:
         first = self.channels.index(channels[0])
         where = slice(first, first + len(channels))
         for name, state in (given | simple).items():
-            record = self.records.setdefault(name, self._empty())
+            record = self.records.setdefault(name, self._empty(name))
             record.members = max(record.members, len(state))
             record.put(*pair, where, statistics(state, truth, climate, self._areas))
         for name, state in given.items():

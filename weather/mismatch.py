@@ -15,21 +15,27 @@ FAR = 5.0
 """Standard deviations of the truth's map between the means of forecast and truth."""
 
 
-def check_grid(name: str, dataset: xr.Dataset, truth: Grid) -> None:
-    """Check that a dataset is on the truth's grid.
+def check_grid(name: str, dataset: xr.Dataset, wanted: Grid, other: str = "the truth") -> None:
+    """Check that a dataset is on the grid wanted, which is that of `other`.
 
     Raises:
         InputError: It is not.
     """
     grid = grid_of(dataset)
-    if grid != truth:
-        found, expected = (
-            f"{g.shape[0]} x {g.shape[1]} points from {g.latitude[0]:g}N {g.longitude[0]:g}E"
-            for g in (grid, truth)
-        )
-        raise InputError(
-            f"{name} has a grid of {found}, the truth one of {expected}: regrid one of them."
-        )
+    if grid == wanted:
+        return
+    found, expected = (
+        f"{g.shape[0]} x {g.shape[1]} points from {g.latitude[0]:g}N {g.longitude[0]:g}E"
+        for g in (grid, wanted)
+    )
+    if found == expected:
+        axis = "longitude" if np.allclose(grid.latitude, wanted.latitude) else "latitude"
+        ours, theirs = (getattr(g, axis) for g in (grid, wanted))
+        place = int(np.abs(ours - theirs).argmax())
+        found, expected = (f"{axis} {x[place]:.6g} as its {place + 1}th" for x in (ours, theirs))
+    raise InputError(
+        f"{name} has a grid of {found}, {other} one of {expected}: regrid one of them."
+    )
 
 
 def in_order(name: str, dataset: xr.Dataset) -> xr.Dataset:
@@ -60,17 +66,17 @@ def check_units(name: str, forecast: xr.DataArray, truth: xr.DataArray) -> None:
 
 
 def check_finite(name: str, values: Array, channels: Sequence[Channel], when: Any) -> None:
-    """Check that no value of maps (n, L, H, W) is missing.
+    """Check that no value of maps (n, L, H, W), of one time or of (n,) times, is missing.
 
     Raises:
         InputError: One is.
     """
     if not np.isfinite(values).all():
         which, level = np.argwhere(~np.isfinite(values))[0][:2]
+        time = np.broadcast_to(when, len(values))[which].astype("datetime64[h]")
         raise InputError(
-            f"{name} has no number (NaN or infinite) in {channels[level].name} at "
-            f"{np.datetime64(when, 'h')}, map {which + 1} of {len(values)}: complete it, or leave "
-            "out the variable."
+            f"{name} has no number (NaN or infinite) in {channels[level].name} at {time}, "
+            f"map {which + 1} of {len(values)}: complete it, or leave out the variable."
         )
 
 

@@ -19,7 +19,9 @@ import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
 
 MOST, COLUMNS = 12, 4
 """Panels in a figure, and in a row."""
-MAIN, OTHERS = "#1261a0", ("#d1495b", "#2e8b57", "#8e5ea2", "#c77b0a")
+NARROWEST = 7.0
+"""Inches that a heading or a legend takes."""
+MAIN, OTHERS = "#1261a0", ("#d1495b", "#2e8b57", "#8e5ea2", "#22b5c4")
 BASELINES: dict[str, tuple[str, Any]] = {
     "climatology": ("#8a8a8a", (0, (1, 1.2))),
     "climatological ensemble": ("#5a5a5a", "-"),
@@ -64,7 +66,8 @@ def panels(
     columns = min(COLUMNS, len(channels))
     rows = -(-len(channels) // columns)
     left, top = 0.65, 0.8  # inches; an automatic layout takes seconds
-    width, height = left + 2.7 * columns + margin, top + 2.6 * rows - 0.5 + bottom
+    width = max(NARROWEST, left + 2.7 * columns + margin)
+    height = top + 2.6 * rows - 0.5 + bottom
     figure, axes = plt.subplots(
         rows,
         columns,
@@ -104,7 +107,7 @@ def lead_colours(lead_days: Sequence[float], most: int = 4) -> dict[int, Any]:
 
 
 def lead_legend(
-    figure: Any, lead_days: Sequence[float], marks: Mapping[str, Mapping[str, Any]]
+    figure: Any, lead_days: Sequence[float], marks: Mapping[str, Mapping[str, Any]], rows: int = 1
 ) -> None:
     """Legend of lead times, and of other lines by name and looks."""
     lines = {
@@ -113,7 +116,7 @@ def lead_legend(
     }
     handles = [Line2D([], [], **dict(each)) for each in (lines | dict(marks)).values()]
     names = [*lines, *marks]
-    figure.legend(handles, names, loc="lower center", ncols=len(names), fontsize=9)
+    figure.legend(handles, names, loc="lower center", ncols=-(-len(names) // rows), fontsize=9)
 
 
 def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> None:

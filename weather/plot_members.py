@@ -81,7 +81,9 @@ def draw_spaghetti(
             level = np.array([value])
             for member in members:
                 at.lines(member, level, colors=colour, linewidths=0.45, alpha=0.75, zorder=3.5)
-            at.lines(members.mean(0), level, colors=colour, linewidths=2.2, zorder=4.5)
+            mean = members.mean(0)
+            at.lines(mean, level, colors="white", linewidths=4.0, zorder=4.4)  # apart from members
+            at.lines(mean, level, colors=colour, linewidths=2.2, zorder=4.5)
             if truth is not None:
                 at.lines(truth, level, **TRUTH)
     _check_reached(contours, low, high, field.display)

@@ -62,7 +62,8 @@ def draw(report: Report, out: Path) -> dict[str, str]:
 def curves(report: Report, score: str) -> Any:
     """A score against lead time, a line a forecast, with the 95 % interval of the first."""
     figure, axes = panels(list(report["channels"]), margin=1.75, bottom=0.6)
-    days, region, looks = report["lead_days"], report["regions"][0], look(list(report["scores"]))
+    days, region = np.array(report["lead_days"]), report["regions"][0]
+    looks = look(list(report["scores"]))
     first = next(iter(looks))
     for axis, channel in axes:
         ends = {}
@@ -71,16 +72,19 @@ def curves(report: Report, score: str) -> Any:
             factor, unit = 1.0, ""
         for name, (colour, dashes, width) in looks.items():
             leaf = report["scores"][name][channel][region][score]
-            if None in leaf["value"]:
+            value = factor * np.array(leaf["value"], np.float64)
+            known = np.isfinite(value)
+            if not known.any():
                 continue
-            value = factor * np.array(leaf["value"])
-            axis.plot(days, value, color=colour, ls=dashes, lw=width, zorder=width)
-            ends[name] = (value[-1], colour)
+            mark = "" if known.all() and len(days) > 1 else "."
+            line = {"color": colour, "ls": dashes, "lw": width, "marker": mark}
+            axis.plot(days[known], value[known], zorder=width, **line)
+            ends[name] = (value[known][-1], colour)
             if name == first and leaf["low"] is not None:
                 low, high = (factor * np.array(leaf[end], np.float64) for end in ("low", "high"))
                 axis.fill_between(days, low, high, color=colour, alpha=0.18, lw=0)
         _finish(axis, score, title(channel) + (f"  ({unit})" if unit else ""))
-        axis.set_xticks([days[t] for t in shown(days, 6)])
+        axis.set_xticks(days[shown(report["lead_days"], 6)])
         if axis.get_subplotspec().is_last_col() or axis is axes[-1][0]:
             label_ends(axis, ends, first)
     return figure
@@ -140,7 +144,7 @@ def reliability(report: Report) -> Any:
         axis.set(xlim=(0, 1), ylim=(0, 1), title=title(channel), xlabel="forecast probability")
         if axis.get_subplotspec().is_first_col():
             axis.set_ylabel("observed frequency")
-    lead_legend(figure, report["lead_days"], marks)
+    lead_legend(figure, report["lead_days"], marks, rows=2)
     return figure
 
 

@@ -36,7 +36,7 @@ def draw_spectra(field: Field, leads: Leads, latitudes: tuple[float, float], pat
     lines: dict[str, dict[str, Any]] = {
         "members": {"color": MAIN, "lw": 0.5, "alpha": 0.6},
         "mean power of members": {"color": MAIN, "lw": 2.0},
-        "power of the ensemble mean": {"color": OTHERS[3], "lw": 1.6, "ls": "-."},
+        "power of the ensemble mean": {"color": OTHERS[0], "lw": 1.6, "ls": "-."},
     }
     if field.truth is not None:
         lines["truth"] = {"color": "black", "lw": 1.4, "ls": "--"}

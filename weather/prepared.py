@@ -1,6 +1,8 @@
 """Data ready for training: states mapped into memory, and what is known of them."""
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,6 +85,13 @@ class Prepared:
     def stride(self) -> int:
         """States from one step to the next."""
         return stride(self.times, self.data.step_hours)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen digits that tell these states from others, by what is known of them."""
+        known = json.dumps(self.statistics.to_dict()).encode()
+        arrays = (self.times.tobytes(), self.static.tobytes(), self.climatology.tobytes())
+        return hashlib.sha256(b"".join((known, *arrays))).hexdigest()[:16]
 
     def starts(self, part: Part, steps: int = 1) -> NDArray[np.int64]:
         """Indices of states with their history and the next `steps` states in a part."""

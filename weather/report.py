@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from refine_core.files import write_text
+from weather import bootstrap
 from weather.labels import number, scaled, shown
 from weather.plot_scores import draw
 
@@ -17,8 +18,10 @@ TABLES = {
     "spread_skill": "Spread-skill ratio",
 }
 """Scores that have a table, and its title."""
-COLUMNS = 6
-"""Lead times in a table, at most."""
+COLUMNS, NARROW = 6, 10
+"""Lead times in a table, at most; of one whose cells are short."""
+NONE = "–"
+"""A score that is not defined."""
 
 
 def write(report: Report, out: Path) -> None:
@@ -48,10 +51,10 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
         parts.append("\n".join(f"- {note}" for note in report["notes"]))
     for score, title in TABLES.items():
         parts += [f"## {title}, {main}", table(report, score, main)]
+    bold = "; bold where the interval leaves out zero" if _intervals(report) else ""
     parts += [
         f"## Fair CRPS against {other}, {main}\n\nHow much lower that of {first} is, in per cent "
-        "of the other's, start by start; bold where the interval leaves out zero.\n\n"
-        + _skill(report, other, main)
+        f"of the other's, start by start{bold}.\n\n" + _skill(report, other, main)
         for other in others
     ]
     for region in regions:
@@ -59,7 +62,7 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
     parts += [
         f"## {caption}\n\n![{caption}]({file})" for file, caption in (pictures or {}).items()
     ]
-    parts.append(f"All scores, lead times, regions and intervals: metrics.json. {_MEANING}")
+    parts.append(f"All scores, lead times and regions: metrics.json. {_MEANING}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,7 +75,7 @@ _MEANING = (
 def table(report: Report, score: str, region: str) -> str:
     """A score of every forecast by variable and lead time, the best in bold.
 
-    The forecast itself has its 95 % interval.
+    The forecast itself has its 95 % interval, if there are starts enough for one.
     """
     leads = shown(report["lead_days"], COLUMNS)
     first = next(iter(report["scores"]))
@@ -98,15 +101,21 @@ def _head(report: Report) -> str:
     starts, pairs, members = report["starts"], report["pairs"], report["members"]
     first = next(iter(members))
     block = f"blocks of {starts['block']} starts" if starts["block"] > 1 else "single starts"
+    intervals = f" Intervals hold 95 % of the resamples (bootstrap of {block})."
     return (
         f"{members[first]} members, {starts['count']} starts from {starts['first']} to "
-        f"{starts['last']}, {pairs['verified']} pairs of start and lead time. Intervals hold 95 % "
-        f"of the resamples (bootstrap of {block})."
-    )
+        f"{starts['last']}, {pairs['verified']} pairs of start and lead time."
+    ) + (intervals if _intervals(report) else "")
+
+
+def _intervals(report: Report) -> bool:
+    """Whether there are starts enough for them."""
+    starts = report["starts"]
+    return bool(starts["count"] >= bootstrap.LEAST * starts["block"])
 
 
 def _skill(report: Report, other: str, region: str) -> str:
-    leads = shown(report["lead_days"], COLUMNS)
+    leads = shown(report["lead_days"], NARROW)
     rows = [["variable", *(f"{report['lead_days'][t]:g} d" for t in leads)]]
     for channel in report["channels"]:
         leaf = report["differences"][other]["skill"][channel][region]["crps_fair"]
@@ -117,7 +126,7 @@ def _skill(report: Report, other: str, region: str) -> str:
 def _percent(leaf: Report, lead: int) -> str:
     value = leaf["value"][lead]
     if value is None or leaf["low"] is None:
-        return "" if value is None else f"{100 * value:.1f}"
+        return NONE if value is None else f"{100 * value:.1f}"
     low, high = leaf["low"][lead], leaf["high"][lead]
     if low is None or high is None:
         return f"{100 * value:.1f}"
@@ -133,7 +142,7 @@ def _best(values: Mapping[str, float | None], ideal: float) -> str:
 def _cell(leaf: Report, lead: int, factor: float, *, bold: bool, ends: bool) -> str:
     value = leaf["value"][lead]
     if value is None:
-        return ""
+        return NONE
     text = number(factor * value)
     text = f"**{text}**" if bold else text
     if ends and leaf["low"] is not None and leaf["low"][lead] is not None:

@@ -49,13 +49,13 @@ def rollout(
     members: int | Sequence[int] = 50,
     steps: int = 10,
     seed: int = 0,
-    batch: int = 25,
     forcing: NDArray[np.float32] | None = None,
 ) -> Iterator[State]:
     """Forecast states, step by step.
 
-    What member m becomes is a function of the seed, the initial time and m only. The first step's
-    mean is computed once for all members.
+    What member m becomes is a function of the seed, the initial time and m only, to the last bit
+    on one machine with one count of threads. Members are computed in groups, see
+    `WeatherModel.group`; one alone costs as much as its group.
 
     Args:
         model: To roll forward.
@@ -65,7 +65,6 @@ def rollout(
         members: How many, or their names.
         steps: Of the model's `step_hours`.
         seed: Of the ensemble.
-        batch: Members at a time.
         forcing: (steps, F, H, W) fields known in advance at the valid times, in SI units.
 
     Raises:
@@ -74,7 +73,11 @@ def rollout(
     """
     past = _initial(model, initial)
     outside = _forcing(model, forcing, steps)
-    names = tuple(range(members)) if isinstance(members, int) else tuple(members)
+    wanted = tuple(range(members)) if isinstance(members, int) else tuple(members)
+    group = model.group
+    firsts = sorted({name // group * group for name in wanted})
+    names = [first + place for first in firsts for place in range(group)]
+    rows = torch.tensor([names.index(name) for name in wanted], dtype=torch.int64)
     step = np.timedelta64(model.config.data.step_hours, "h")
     start = time.astype("datetime64[h]")
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
@@ -83,7 +86,7 @@ def rollout(
     for number in range(steps):
         usual = correction.climatology(start + step * np.arange(number + 1, number + 2))[0]
         parts = []
-        for index in torch.arange(len(names)).split(batch):
+        for index in torch.arange(len(names)).split(group):
             before = past if len(past) == 1 else past[index]
             given = Given(
                 before,
@@ -92,13 +95,14 @@ def rollout(
             )
             drawn = Noise(noise.seed, noise.index[index].to(past.device)).fork(number)
             last = None if residual is None else residual[index]
-            parts.append(model.forecaster.step(given, drawn, usual, last))
+            parts.append(model.forecaster.step(given, drawn, usual, last, number))
         latest, residual = (torch.cat(part) for part in zip(*parts, strict=True))
         lead = (number + 1) * model.config.data.step_hours
-        _check(model, latest, names, lead)
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
         past = torch.cat([older, latest[:, None]], 1)
-        yield State(start + step * (number + 1), lead, names, model.denormalise(latest.cpu()))
+        chosen = latest.cpu()[rows]
+        _check(model, chosen, wanted, lead)
+        yield State(start + step * (number + 1), lead, wanted, model.denormalise(chosen))
 
 
 def _initial(model: WeatherModel, initial: NDArray[np.float32] | Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from refine_core.cli import arguments
 from refine_core.errors import InputError
+from refine_core.files import atomic_write
 
 FOLDER = Path(__file__).parent / "samples"
 STATES = FOLDER / "gcm_2003.nc"
@@ -25,9 +26,9 @@ def sample(argv: list[str]) -> None:
         for path in (STATES, HISTORY, FOLDER / "README.md"):
             if (out / path.name).exists():
                 raise InputError(f"{out / path.name} exists: choose another folder with --out.")
-        out.mkdir(parents=True, exist_ok=True)
         for path in (STATES, HISTORY, FOLDER / "README.md"):
-            shutil.copyfile(path, out / path.name)
+            with atomic_write(out / path.name) as temporary:
+                shutil.copyfile(path, temporary)
             print(out / path.name)
 
     arguments(run, argv, "refine weather sample")

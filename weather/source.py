@@ -50,6 +50,8 @@ def open_dataset(path: str) -> xr.Dataset:
         name: 0 for name in ("number", "prediction_timedelta") if dataset.sizes.get(name, 0) == 1
     }
     dataset = dataset.isel(single).drop_vars([c for c in dataset.coords if c not in DIMS])
+    if "time" in dataset.coords and "time" not in dataset.dims:
+        dataset = dataset.expand_dims("time")  # a single state
     dataset = dataset.drop_vars([c for c in dataset.coords if c not in dataset.dims])
     dataset.encoding["source"] = path
     return dataset

@@ -7,6 +7,7 @@ bytes as one that was not. Layout of WeatherBench 2: `time` is the initial time,
 member, `prediction_timedelta` the lead.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class ForecastStore:
 
     def __init__(self, path: Path, channels: Sequence[Channel], shape: tuple[int, int]) -> None:
         self.path = path
-        self._making = PartialStore(path, "forecast", "times, members, model or seed")
+        self._making = PartialStore(path, "forecast", "states, times, members, model or seed")
         self.partial = self._making.store
         self.channels = channels
         self.shape = shape
@@ -65,7 +66,7 @@ class ForecastStore:
         """Begin a store, or continue one.
 
         Args:
-            path: Of the store, ends in .zarr.
+            path: Of the store, ends in .zarr, or in .nc for one netCDF file in the end.
             grid: Of the maps.
             channels: C predicted maps.
             times: Initial times.
@@ -78,7 +79,7 @@ class ForecastStore:
             InputError: There is a store already, or the remains of another forecast.
         """
         store = cls(path, channels, (len(times), members))
-        if path.suffix != ".zarr":
+        if path.suffix not in (".zarr", ".nc"):
             raise InputError(f"Found {path}, expected a forecast's name to end in .zarr or .nc.")
         names = [channel.name for channel in channels]
         wanted = [identity, [str(t) for t in times], members, list(leads), names]
@@ -118,16 +119,15 @@ class ForecastStore:
 
     def finish(self) -> None:
         """Put the complete store in its place."""
-        self._making.finish()
+        if self.path.suffix == ".nc":
+            with atomic_write(self.path) as temporary, xr.open_zarr(self.partial) as dataset:
+                dataset.to_netcdf(temporary, engine="netcdf4")  # one chunk at a time
+            shutil.rmtree(self._making.folder)
+        else:
+            self._making.finish()
 
     def _mark(self, time: int, member: int) -> Path:
         return self._making.folder / MARKS / f"{time}.{member}"
-
-
-def to_netcdf(store: Path, path: Path) -> None:
-    """Copy a finished store into a netCDF file, one chunk at a time."""
-    with atomic_write(path) as temporary, xr.open_zarr(store) as dataset:
-        dataset.to_netcdf(temporary, engine="netcdf4")
 
 
 def _variables(channels: Sequence[Channel]) -> dict[str, list[int]]:

@@ -14,14 +14,14 @@ from refine_core.noise import Noise, derive
 from refine_core.residual import ResidualTokenizer
 from refine_core.runs import Run
 from refine_core.training import fit
-from weather.config import WeatherConfig
+from weather.config import NetworkConfig, WeatherConfig
 from weather.controls import GaussianHead, NoHead
 from weather.forecaster import Forecaster, TokenizerTraining, build_head
 from weather.mean import MeanModel
 from weather.prepare import Prepared, prepared
 from weather.refine import RefineHead
 from weather.tokenizer import start_from_principal_components
-from weather.trained import WeatherModel, build_mean, load, lower_limits, normalised_static
+from weather.trained import WeatherModel, build_mean, load, lower_limits, normalised_static, winds
 from weather.windows import Windows
 
 JUDGED = 256  # validation windows that each epoch is judged by
@@ -36,17 +36,19 @@ def train(
     Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
 
     Raises:
-        InputError: The data cannot be used, see `weather.check`.
+        InputError: The data cannot be used, see `weather.check`, or sizes do not fit together.
     """
     data = prepared(config.data, quiet=quiet)
     folder, source = runs / config.name, _source(config)
+    _check_sizes(config, source.config.mean if source else config.mean, data)
     windows, held = Windows(data, "train"), judged(Windows(data, "validation"))
     mean = source.forecaster.mean if source else _mean(config, data, folder, quiet)
     torch.manual_seed(derive(config.seed, 2))
     head = build_head(config.head, data.grid, len(data.channels), mean)
     scale, fresh = (error_scale(mean, part) for part in (windows, Windows(data, "validation")))
     inflation = (fresh / scale).square().mul(mean.get_buffer("area")).mean((1, 2)).sqrt()
-    forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), data.grid)
+    lower, wind = lower_limits(data), winds(config.data)
+    forecaster = Forecaster(mean, head, scale, inflation, lower, data.grid, wind)
     if isinstance(head, RefineHead):
         _tokenizer(config, forecaster, head, windows, held, folder, quiet)
     if isinstance(head, GaussianHead):
@@ -57,7 +59,7 @@ def train(
             windows,
             config.head.network.training,
             seed=derive(config.seed, 3),
-            run=Run.start(folder / "head", config, config.seed),
+            run=Run.start(folder / "head", config, config.seed, data.digest),
             validate=lambda module: _losses(module, held),
             title=f"weather: {config.head.kind}",
             quiet=quiet,
@@ -68,6 +70,21 @@ def train(
     model = WeatherModel.of(forecaster.eval(), made_of, data)
     model.save(folder / "model.safetensors")
     return model
+
+
+def _check_sizes(config: WeatherConfig, mean: NetworkConfig, data: Prepared) -> None:
+    """Refuse a head that does not fit the mean before that is trained."""
+    finest = config.head.tokenizer.sizes[-1]
+    if config.head.kind == "refine" and finest != mean.grid:
+        raise InputError(
+            f"head.tokenizer.sizes: found {finest[0]} x {finest[1]} as the finest, expected "
+            f"mean.grid, {mean.grid[0]} x {mean.grid[1]}, whose tokens the head adds to its own: "
+            "make them equal."
+        )
+    untrained = build_mean(
+        replace(config, mean=mean), data.grid, normalised_static(data), data.statistics
+    )
+    build_head(config.head, data.grid, len(data.channels), untrained)
 
 
 def _source(config: WeatherConfig) -> WeatherModel | None:
@@ -106,7 +123,7 @@ def _mean(config: WeatherConfig, data: Prepared, folder: Path, quiet: bool) -> M
         Windows(data, "train"),
         config.mean.training,
         seed=derive(config.seed, 1),
-        run=Run.start(folder / "mean", config, config.seed),
+        run=Run.start(folder / "mean", config, config.seed, data.digest),
         validate=validate,
         title="weather: mean",
         quiet=quiet,
@@ -135,7 +152,7 @@ def _tokenizer(
         windows,
         config.head.tokenizer.training,
         seed=derive(config.seed, 4),
-        run=Run.start(folder / "tokenizer", config, config.seed),
+        run=Run.start(folder / "tokenizer", config, config.seed, windows.prepared.digest),
         validate=lambda module: _losses(module, held),
         title="weather: tokeniser",
         quiet=quiet,

@@ -18,7 +18,7 @@ from torch import Tensor
 from refine_core import checkpoint
 from refine_core.config import from_dict, to_dict
 from refine_core.files import sha256
-from weather.config import WeatherConfig, channels
+from weather.config import DataConfig, WeatherConfig, channels
 from weather.forecaster import Forecaster, build_head
 from weather.grid import Channel, Grid
 from weather.mean import MeanModel
@@ -64,6 +64,16 @@ class WeatherModel:
         """Network calls that a step takes."""
         return self.forecaster.calls
 
+    @property
+    def group(self) -> int:
+        """Members that the network sees at once.
+
+        Rounding depends on how many they are and on their places, and after some days the smallest
+        difference is a large one: so a member is computed with the same others, at the same place,
+        whoever is asked for.
+        """
+        return 5 if next(self.forecaster.parameters()).device.type == "cpu" else 50
+
     @classmethod
     def of(cls, forecaster: Forecaster, config: WeatherConfig, data: Prepared) -> "WeatherModel":
         """A model with the statistics of the data it was trained on."""
@@ -88,19 +98,11 @@ class WeatherModel:
         members: int | Sequence[int] = 50,
         steps: int = 10,
         seed: int = 0,
-        batch: int = 25,
         forcing: NDArray[np.float32] | None = None,
     ) -> Iterator[State]:
         """Forecast states, step by step; see `weather.rollout.rollout`."""
         yield from rollout(
-            self,
-            initial,
-            time,
-            members=members,
-            steps=steps,
-            seed=seed,
-            batch=batch,
-            forcing=forcing,
+            self, initial, time, members=members, steps=steps, seed=seed, forcing=forcing
         )
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
@@ -134,7 +136,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     head = build_head(config.head, grid, count, mean)
     scale = torch.ones(count, grid.shape[0], 1)
     one = torch.ones(count)
-    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), grid)
+    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), grid, winds(config.data))
     checkpoint.load_into(forecaster, saved.tensors)
     forecaster.eval().to(device)
     return WeatherModel(
@@ -160,6 +162,11 @@ def normalised_static(data: Prepared) -> Tensor:
     statistics = data.statistics
     mean, std = statistics.static_mean[:, None, None], statistics.static_std[:, None, None]
     return torch.from_numpy(np.asarray((data.static - mean) / std)).float()
+
+
+def winds(data: DataConfig) -> list[bool]:
+    """(C,) whether a channel is a component of the wind."""
+    return ["component_of_wind" in channel.variable for channel in channels(data)]
 
 
 def lower_limits(data: Prepared) -> Tensor:

@@ -57,8 +57,13 @@ def measure(
     The CRPS is fair, in climatological standard deviations.
 
     Raises:
-        InputError: The part is shorter than `steps`.
+        InputError: The part is shorter than `steps`, or these are too few to measure.
     """
+    if starts < 1 or members < 2 or steps < 1:
+        raise InputError(
+            f"Found {starts} starts of {members} members and {steps} steps, expected one start, "
+            "two members and one step, or more."
+        )
     part, stride = data.starts("validation", steps), data.stride
     if not len(part):
         raise InputError(

@@ -10,7 +10,7 @@ from refine_core.errors import InputError
 from refine_core.progress import Progress
 from weather import bootstrap
 from weather.align import Plan, as_forecast, check_history, known_channels, plan
-from weather.baselines import before, covers
+from weather.baselines import LEAST, NAMES, before
 from weather.canonical import canonical
 from weather.grid import Channel
 from weather.measure import Measurement
@@ -61,36 +61,38 @@ def verify(
         forecast, channel and region; what was verified; and `notes`.
 
     Raises:
-        InputError: Grids, variables, units or times do not fit, or a value is missing.
+        InputError: Grids, variables, units, times or names do not fit, or a value is missing.
     """
     if name in (against or {}):
         raise InputError(f"Found two forecasts named {name!r}: give the other another name.")
     given = {name: forecast} | dict(against or {})
+    taken = sorted(given.keys() & {*NAMES, "truth"})
+    if taken:
+        raise InputError(
+            f"Found a forecast named {taken[0]!r}, as is what forecasts are compared with: give "
+            "it, or its file, another name."
+        )
     named = {each: as_forecast(data, each) for each, data in given.items()}
     truth = in_order("The truth", canonical(truth))
     what = plan(named, truth, variables, lead_days)
     past = truth if history is None else in_order("The history", canonical(history))
-    check_history(past, what)
-    past = before(past, what.inits[0])
-    first, lead = np.nonzero(what.there)
-    covered = covers(past["time"].values, what.inits[first], what.leads[lead])
+    check_history(past, truth, what)
     areas = Areas(what.grid, regions)
-    run = Measurement(named, truth, past if covered else None, what, areas, seed)
+    run = Measurement(named, truth, before(past, what.inits[0]), what, areas, seed)
     with Progress(f"verify {name}", len(run), quiet=quiet) as bar:
         for done, _ in enumerate(run, 1):
             bar.update(done)
     unknown = (
         [] if variables else [c for c in known_channels(named[name]) if c not in run.channels]
     )
-    notes = _notes(run, what, covered, unknown)
-    return _report(run, what, truth, regions, seed) | {"notes": notes}
+    return _report(run, what, truth, regions, seed) | {"notes": _notes(run, what, unknown)}
 
 
 def _report(
     run: Measurement, what: Plan, truth: xr.Dataset, regions: Sequence[str], seed: int
 ) -> Report:
     block = bootstrap.block_length(what.inits)
-    number = bootstrap.RESAMPLES if len(what.inits) > 1 else 0
+    number = bootstrap.RESAMPLES if len(what.inits) >= bootstrap.LEAST * block else 0
     counts = bootstrap.resamples(len(what.inits), block, seed, number)
     channels = [c.name for c in run.channels]
     scores, differences = score_trees(run.records, counts, channels, regions)
@@ -112,7 +114,7 @@ def _report(
     }
 
 
-def _notes(run: Measurement, what: Plan, covered: bool, unknown: Sequence[Channel]) -> list[str]:
+def _notes(run: Measurement, what: Plan, unknown: Sequence[Channel]) -> list[str]:
     """What a reader must know of the numbers."""
     notes = []
     if what.offered > what.there.sum():
@@ -120,15 +122,26 @@ def _notes(run: Measurement, what: Plan, covered: bool, unknown: Sequence[Channe
             f"{what.offered - what.there.sum()} of {what.offered} pairs of start and lead time "
             "are left out: their valid time is not in the truth, or another forecast lacks them."
         )
-    if not covered:
+    if not run.covered:
         notes.append(
-            "There are no climatological baselines, Brier scores and anomaly correlations: the "
-            "history, up to 15 days before the first start, lacks the season of the forecasts."
+            "There are no climatological baselines, dressed persistence, Brier scores and anomaly "
+            "correlations: the history, up to 15 days before the first start, has fewer than "
+            f"{LEAST} states of the season and hour of some forecasts."
         )
     if not run.persistence:
         notes.append("There is no persistence: the truth lacks some of the starts.")
-    if len(what.inits) == 1:
-        notes.append("There are no intervals: they need more than one start.")
+    elif run.covered and not run.paired.all():
+        days = ", ".join(f"{each / np.timedelta64(1, 'D'):g}" for each in what.leads[~run.paired])
+        notes.append(
+            f"There is no dressed persistence at {days} days: the history has fewer than {LEAST} "
+            "pairs of states that far apart, from the season and hour of a start."
+        )
+    blocks = len(what.inits) // bootstrap.block_length(what.inits)
+    if blocks < bootstrap.ENOUGH:
+        few = blocks < bootstrap.LEAST
+        need = bootstrap.LEAST if few else bootstrap.ENOUGH
+        lack = "There are no intervals" if few else "Intervals are too narrow"
+        notes.append(f"{lack}: they need {need} blocks of starts or more, found {blocks}.")
     single = [name for name, record in run.records.items() if record.members == 1]
     if single:
         notes.append(f"The CRPS of one member is its mean absolute error: {', '.join(single)}.")

@@ -1,5 +1,6 @@
 """Pictures of molecules."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from refine_core.errors import InputError
 from refine_core.files import atomic_write
 
 SIDE = 200  # of a molecule's cell, in pixels
+LARGEST = 32_767  # side of a picture that Cairo can make, in pixels
+
+log = logging.getLogger(__name__)
 
 
 def draw_grid(
@@ -18,10 +22,12 @@ def draw_grid(
 ) -> None:
     """Draw molecules in rows, as `.png` or `.svg`.
 
+    A .png shows as many as fit, which is announced.
+
     Args:
         smiles: The molecules.
         path: The picture.
-        columns: Molecules in a row.
+        columns: Molecules in a row, or fewer if these are too wide.
         legends: A line under each.
 
     Raises:
@@ -33,12 +39,20 @@ def draw_grid(
         raise InputError(f"{path} has the suffix {path.suffix!r}; expected .png or .svg.")
     if not smiles:
         raise InputError("there is no molecule to draw; give one at least.")
+    columns = min(columns, len(smiles), LARGEST // SIDE)
+    most = columns * (LARGEST // SIDE)
+    if path.suffix == ".png" and len(smiles) > most:
+        log.warning(
+            "%s shows the first %d of %d molecules, as a .png has no room for more; a .svg has",
+            *(path, most, len(smiles)),
+        )
+        smiles, legends = smiles[:most], legends[:most]
     with BlockLogs():
         molecules = [Chem.MolFromSmiles(text) for text in smiles]
     for text, molecule in zip(smiles, molecules, strict=True):
         if molecule is None:
             raise InputError(f"{text!r} is not a molecule; leave it out.")
-    rows, columns = -(-len(molecules) // columns), min(columns, len(molecules))
+    rows = -(-len(molecules) // columns)
     drawing = drawings[path.suffix](columns * SIDE, rows * SIDE, SIDE, SIDE)
     drawing.DrawMolecules(molecules, legends=list(legends) or None)
     drawing.FinishDrawing()

@@ -71,8 +71,11 @@ def _write_sdf(
 ) -> None:
     """Write mol blocks, the SMILES as their titles."""
     flat = 0
-    with atomic_write(path) as temporary, BlockLogs():
-        writer = Chem.SDWriter(str(temporary))
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+        BlockLogs(),
+    ):
         for place, text in enumerate(smiles):
             if (molecule := Chem.MolFromSmiles(text)) is None:
                 raise InputError(f"{text!r} is not a molecule; leave it out.")
@@ -84,8 +87,8 @@ def _write_sdf(
             molecule.SetProp("_Name", text)
             for name, column in properties.items():
                 molecule.SetProp(name, f"{column[place]:g}")
-            writer.write(molecule)
-        writer.close()
+            # A writer of RDKit's own does not say when the disk is full.
+            file.write(Chem.SDWriter.GetText(molecule, molid=place))
     if space and flat:
         log.warning("%s: no conformer was found for %d of %d molecules", path, flat, len(smiles))
 

@@ -13,7 +13,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from graphs.chem.labels import BOND_NUMBERS, BONDS, atom_name, atom_number
-from graphs.chem.writing import assemble, molecule_smiles
+from graphs.chem.writing import assemble, largest, molecule_smiles
 from graphs.graph import Vocabulary
 
 # How a SMILES shows what labels do not hold.
@@ -79,7 +79,7 @@ def parse(text: str, reading: Reading = Reading()) -> Parsed | str:  # noqa: B00
             molecule = _simplified(molecule)
             smiles = Chem.MolToSmiles(molecule)
         if reading.largest_fragment and "." in smiles:
-            molecule = _largest(molecule)
+            molecule = largest(molecule)
             smiles, dropped = Chem.MolToSmiles(molecule), [*dropped, "smaller fragments"]
         return _graph(molecule, smiles, tuple(dropped), reading)
 
@@ -103,12 +103,6 @@ def _simplified(molecule: Chem.Mol) -> Chem.Mol:
         atom.SetIsotope(0)
         atom.SetAtomMapNum(0)
     return Chem.RemoveHs(molecule)
-
-
-def _largest(molecule: Chem.Mol) -> Chem.Mol:
-    """Fragment with most heavy atoms."""
-    parts: list[Chem.Mol] = list(Chem.GetMolFrags(molecule, asMols=True))
-    return max(parts, key=lambda part: (part.GetNumHeavyAtoms(), Chem.MolToSmiles(part)))
 
 
 def _graph(

@@ -142,8 +142,13 @@ def _largest_smiles(molecule: Chem.RWMol) -> str | None:
     """SMILES of the largest fragment that RDKit accepts."""
     if (whole := _checked(molecule)) is None:
         return None
-    parts = Chem.GetMolFrags(whole, asMols=True)
-    return max(map(molecule_smiles, parts), key=lambda part: (len(part), part)) if parts else None
+    return molecule_smiles(largest(whole))
+
+
+def largest(molecule: Chem.Mol) -> Chem.Mol:
+    """Fragment with most heavy atoms; of several, the one whose SMILES sorts last."""
+    parts: list[Chem.Mol] = list(Chem.GetMolFrags(molecule, asMols=True))
+    return max(parts, key=lambda part: (part.GetNumHeavyAtoms(), Chem.MolToSmiles(part)))
 
 
 def molecule_smiles(molecule: Chem.Mol) -> str:

@@ -72,7 +72,8 @@ def assert_permutation_equivariant(
 
     Raises:
         PermutationError: An AssertionError with the worst errors, the smallest graph and change
-            that fails, and the first submodule that breaks.
+            that fails, and the first submodule that breaks; or an output is NaN where nodes are,
+            or infinite everywhere, so that nothing can be told.
         InputError: The batch or the outputs have shapes that do not fit together.
 
     >>> layer = torch.nn.Linear(4, 2)
@@ -90,6 +91,7 @@ def assert_permutation_equivariant(
         (1e-8 if float64 else 1e-4) if rtol is None else rtol,
     )
     runner = Runner(module, call, float64, outputs, tolerance)
+    kind = "invariance" if outputs == "graph" else "equivariance"
     cases = [graphs, graphs.tied()] if ties else [graphs]
     found: list[tuple[Trial, Graphs, Plan]] = []
     for turn, case in enumerate(cases):
@@ -97,11 +99,20 @@ def assert_permutation_equivariant(
         expected = runner(start)
         if not runner.kinds:
             runner.settle(graphs, expected)
+        if undefined := runner.undefined(start, expected):
+            tied = " with tied nodes (`ties=False` leaves these out)" if turn else ""
+            none = Report(kind, torch.inf, torch.inf, len(found))
+            raise PermutationError(
+                runner.name,
+                none,
+                f"{undefined} where nodes are{tied}, so that nothing can be told; expected finite "
+                "numbers: mend the module, or give a batch for which it returns them.",
+            )
         for trial in range(turn, trials, len(cases)):
             plan = random_plan(case.identity(), seed + trial, grow, padded=case.padded)
             found.append((runner.compare(case, plan, start, expected), case, plan))
     report = Report(
-        "invariance" if outputs == "graph" else "equivariance",
+        kind,
         max(trial.error.absolute for trial, _, _ in found),
         max(trial.error.relative for trial, _, _ in found),
         trials,
@@ -110,7 +121,12 @@ def assert_permutation_equivariant(
     if wrong:  # shown on the batch as given, if it fails there
         worst, case, plan = max(wrong, key=lambda each: (each[1] is graphs, each[0].error))
         breakage = shrink(runner, case, plan, tied=case is not graphs)
-        raise PermutationError(runner.name, report, worst.output, tolerance, breakage)
+        why = (
+            f"worst absolute error {report.absolute:.3g}, relative {report.relative:.3g}, in "
+            f"{worst.output}; allowed {tolerance}, {trials} relabellings.\n"
+            f"{breakage or 'No graph of the batch shows it in a batch of its own.'}"
+        )
+        raise PermutationError(runner.name, report, why, breakage)
     return report
 
 

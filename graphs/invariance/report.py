@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from graphs.invariance.outputs import Error, Tolerance
+from graphs.invariance.outputs import Error
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,12 @@ class Breakage:
 
 
 class PermutationError(AssertionError):
-    """A module that is not equivariant, or not invariant.
+    """A module that is not equivariant, or not invariant, or whose outputs do not tell.
 
     Args:
         name: Of the module.
         report: Worst errors.
-        output: Path of the worst output, and its level.
-        tolerance: What was allowed.
+        why: What is wrong, in words.
         breakage: The smallest failing change; None if no graph fails alone.
     """
 
@@ -74,15 +73,9 @@ class PermutationError(AssertionError):
         self,
         name: str,
         report: Report,
-        output: str,
-        tolerance: Tolerance,
-        breakage: Breakage | None,
+        why: str,
+        breakage: Breakage | None = None,
     ) -> None:
         self.report, self.breakage = report, breakage
         lacks = {"equivariance": "equivariant", "invariance": "invariant"}[report.kind]
-        super().__init__(
-            f"{name} is not permutation {lacks}: worst absolute error {report.absolute:.3g}, "
-            f"relative {report.relative:.3g}, in {output}; allowed {tolerance}, "
-            f"{report.trials} relabellings.\n"
-            f"{breakage or 'No graph of the batch shows it in a batch of its own.'}"
-        )
+        super().__init__(f"{name} is not permutation {lacks}: {why}")

@@ -120,6 +120,16 @@ class Runner:
             shape = wide.get(name, tensor).shape
             self.kinds[name] = self.kind or graphs.kind(name, tensor.shape, shape, width)
 
+    def undefined(self, view: View, expected: dict[str, Tensor]) -> str:
+        """What is wrong with an output that is NaN, or nowhere finite, where nodes are; or ""."""
+        for name, tensor in expected.items():
+            read = view.read(tensor, self.kinds[name])
+            if read.isnan().any() or (read.numel() and not read.isfinite().any()):
+                bad = int((~read.isfinite()).sum())
+                what = f"{name} ({self.kinds[name]} level)"
+                return f"{bad} of {read.numel()} entries of {what} are NaN or infinite"
+        return ""
+
     def compare(
         self, graphs: Graphs, plan: Plan, before: View, expected: dict[str, Tensor]
     ) -> Trial:

@@ -22,6 +22,7 @@ def learn_latents(
     data: Data,
     validation: GraphStore,
     folder: Path,
+    digest: str,
     *,
     quiet: bool = False,
 ) -> None:
@@ -33,6 +34,7 @@ def learn_latents(
         data: Training graphs.
         validation: Held-out graphs.
         folder: Of the run; the tokeniser's metrics go to `tokenizer` in it.
+        digest: Of the data.
         quiet: Whether to show nothing.
     """
     index = torch.arange(min(JUDGED, len(validation)))
@@ -47,7 +49,7 @@ def learn_latents(
         data,
         config.model.latent.training,
         seed=derive(config.seed, 3),
-        run=Run.start(folder / "tokenizer", config, config.seed),
+        run=Run.start(folder / "tokenizer", config, config.seed, digest),
         validate=validate,
         title="latents",
         quiet=quiet,

@@ -6,10 +6,11 @@ implicit, namely where the vocabulary has no label "H", they fill what the bonds
 atom is stable if its bonds do not exceed the largest valence.
 
 The published table knows no charges; here a charged atom has the valences of the neutral element
-with as many electrons: N+1 those of C, O-1 those of F. For sulphur the published code writes 4;
-here it is 2, 4 or 6. QM9 has none.
+with as many electrons: N+1 those of C, O-1 those of F; the hydrogen of NH takes one. For sulphur
+the published code writes 4; here it is 2, 4 or 6. QM9 has none.
 """
 
+import math
 import re
 
 import torch
@@ -35,22 +36,32 @@ VALENCES: dict[int, tuple[int, ...]] = {
 def stability(graphs: GraphBatch, vocabulary: Vocabulary) -> dict[str, float]:
     """Return `atom_stable` and `mol_stable`, the stable shares of atoms and of molecules.
 
-    Molecules count whether valid or not; one without atoms is not stable.
+    Molecules count whether valid or not; one without atoms is not stable. Aromatic bonds are
+    replaced by single and double ones; where RDKit cannot do so, a molecule is not stable, and its
+    atoms are left out. A share of no atoms is NaN.
 
     Args:
-        graphs: Molecules with bonds of kekulised orders.
+        graphs: Molecules.
         vocabulary: Names of atoms, element and charge, and of bonds.
 
     Raises:
-        InputError: A bond is aromatic, so its order is not a number; an element is not in the
-            table; or there are no graphs.
+        InputError: A bond is of another kind; an element is not in the table; or there are no
+            graphs.
     """
     if not len(graphs):
         raise InputError("Found no graphs; give at least one.")
+    if "AROMATIC" in vocabulary.edges:
+        from graphs.chem.kekule import kekulised
+
+        ordered, named, able = kekulised(graphs.to("cpu"), vocabulary)
+        if not able.any():
+            return {"atom_stable": math.nan, "mol_stable": 0.0}
+        found = stability(ordered[able], Vocabulary(named.nodes, tuple(ORDERS)))
+        return found | {"mol_stable": found["mol_stable"] * float(able.double().mean())}
     if unknown := set(vocabulary.edges) - ORDERS.keys():
         raise InputError(
             f"Stability counts bond orders, and found the bond {unknown.pop()!r}; give molecules "
-            "with kekulised bonds SINGLE, DOUBLE and TRIPLE."
+            "with bonds SINGLE, DOUBLE, TRIPLE and AROMATIC."
         )
     orders = torch.tensor([0, *(ORDERS[name] for name in vocabulary.edges)])
     used = orders[graphs.edges.cpu()].sum(2)
@@ -63,19 +74,21 @@ def stability(graphs: GraphBatch, vocabulary: Vocabulary) -> dict[str, float]:
 
 
 def valences(name: str) -> tuple[int, ...]:
-    """Return what the bond orders of a stable atom add up to, hydrogens included.
+    """Return what the orders of a stable atom's edges add up to, hydrogens included.
 
-    >>> valences("C"), valences("N+1"), valences("O-1"), valences("P")
-    ((4,), (4,), (1,), (3, 5))
+    >>> valences("C"), valences("N+1"), valences("O-1"), valences("P"), valences("NH")
+    ((4,), (4,), (1,), (3, 5), (2,))
     """
-    found = re.fullmatch(r"([A-Z][a-z]?)([+-]\d+)?", name)
-    electrons = NUMBERS[found[1]] - int(found[2] or 0) if found and found[1] in NUMBERS else -1
-    if electrons not in VALENCES:
+    found = re.fullmatch(r"([A-Z][a-z]?)(H?)([+-]\d+)?", name)
+    electrons = NUMBERS[found[1]] - int(found[3] or 0) if found and found[1] in NUMBERS else -1
+    taken = len(found[2]) if found else 0
+    left = tuple(each - taken for each in VALENCES.get(electrons, ()) if each >= taken)
+    if not left:
         raise InputError(
             f"Stability has no valence for the atom {name!r}; it knows {', '.join(NUMBERS)}, with "
             "a small charge."
         )
-    return VALENCES[electrons]
+    return left
 
 
 def _table(vocabulary: Vocabulary, most: int) -> Tensor:

@@ -110,4 +110,4 @@ def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> F
     ones: Tensor = torch.ones(count, grid.shape[0], 1)
     limits = torch.full((count,), -torch.inf)
     made = build_head(head, grid, count, mean)
-    return Forecaster(mean, made, ones, torch.ones(count), limits, grid).eval()
+    return Forecaster(mean, made, ones, torch.ones(count), limits, grid, [False] * count).eval()

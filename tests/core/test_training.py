@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.optimisation import Optimisation
 from refine_core.runs import Run
+from refine_core.train_state import Row
 from refine_core.training import fit
 from tests.core.tiny import DIM, refiner
 
@@ -80,6 +82,40 @@ def test_resumed_equals_uninterrupted(
     assert without_time(history) == without_time(expected)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_stop_while_an_epoch_is_judged_loses_no_row(tmp_path: Path) -> None:
+    """Whichever epoch it is, the last one among them."""
+    _, expected = fit(line(), data(), OPT, seed=1, quiet=True, validate=lambda _: {"judged": 1.0})
+    for stop in range(1, OPT.epochs + 1):
+        run, judged = start(tmp_path / str(stop)), iter(range(1, OPT.epochs + 1))
+
+        def validate(_: nn.Module, stop: int = stop, judged: Iterator[int] = judged) -> Row:
+            if next(judged) == stop:
+                raise KeyboardInterrupt
+            return {"judged": 1.0}
+
+        with pytest.raises(KeyboardInterrupt):
+            fit(line(), data(), OPT, seed=1, run=run, quiet=True, validate=validate)
+        _, rows = fit(
+            line(), data(), OPT, seed=1, run=run, quiet=True, validate=lambda _: {"judged": 1.0}
+        )
+        assert without_time(rows) == without_time(expected)
+
+
+def test_a_run_is_not_continued_on_other_data(tmp_path: Path) -> None:
+    fit(line(), data(), OPT, seed=1, run=Run.start(tmp_path, OPT, 1, "here"), quiet=True)
+    fit(line(), data(), OPT, seed=1, run=Run.start(tmp_path, OPT, 1, "here"), quiet=True)
+    with pytest.raises(InputError, match="on other data than the source has now"):
+        fit(line(), data(), OPT, seed=1, run=Run.start(tmp_path, OPT, 1, "there"), quiet=True)
+
+
+def test_metrics_are_json_whatever_they_are(tmp_path: Path) -> None:
+    start(tmp_path).write_metrics([{"bits": float("inf"), "loss": float("nan"), "step": 3}])
+    text = (tmp_path / "metrics.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == [
+        {"bits": None, "loss": None, "step": 3}
+    ]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
@@ -157,6 +193,7 @@ SCRIPT = """
 import torch, sys
 from tests.core.test_training import Line, data, line
 from refine_core.optimisation import Optimisation
+from refine_core.train_state import Row
 from refine_core.training import fit
 model = line()
 model.dropout.p = 0.0

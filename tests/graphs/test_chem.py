@@ -155,6 +155,11 @@ def test_correction_weakens_the_strongest_offending_bond() -> None:
     assert corrected(five, PLAIN) == ["CC(C)(C)C"]
     fluorine = graph(["C", "F", "C", "C"], (0, 1, "SINGLE"), (1, 2, "SINGLE"), (2, 3, "SINGLE"))
     assert corrected(fluorine, PLAIN) in (["CCF"], ["CC"])
+    long = ["N+1", "N+1", *"CCCCCCC"]  # the shorter name is of the larger fragment
+    chain = ((k, k + 1, "SINGLE") for k in range(3, 8))
+    apart = graph(long, (0, 1, "SINGLE"), (1, 2, "SINGLE"), *chain)
+    assert to_smiles(apart, PLAIN) == ["CCCCCC.C[NH2+][NH3+]"]
+    assert corrected(apart, PLAIN) == ["CCCCCC"]
     valid = collect_molecules(MOLECULES[:9], Reading(), quiet=True).store
     (batch,) = valid[torch.arange(9)]
     assert corrected(batch, valid.vocabulary) == to_smiles(batch, valid.vocabulary)

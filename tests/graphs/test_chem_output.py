@@ -1,6 +1,7 @@
 """Molecules out: properties, files, pictures."""
 
 import csv
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,29 @@ def test_pictures(tmp_path: Path) -> None:
     assert [int.from_bytes(header[k : k + 4], "big") for k in (16, 20)] == [400, 400]
     draw_grid(["CCO"], tmp_path / "grid.svg", legends=["ethanol"])
     assert "<svg" in (tmp_path / "grid.svg").read_text()
+
+
+def test_a_picture_that_is_too_large_shows_what_fits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw_grid(["C"] * 170, tmp_path / "grid.png", columns=1)
+    header = (tmp_path / "grid.png").read_bytes()[:24]
+    assert [int.from_bytes(header[k : k + 4], "big") for k in (16, 20)] == [200, 163 * 200]
+    assert "grid.png shows the first 163 of 170 molecules" in caplog.text
+    draw_grid(["C"] * 170, tmp_path / "wide.png", columns=170)
+    draw_grid(["C"] * 170, tmp_path / "grid.svg", columns=1)
+    assert len(caplog.messages) == 1
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"a\.sdf"):
+            write_molecules(["CCO"] * 100, tmp_path / "a.sdf")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_output(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import pytest
 
 from graphs import trained
 from graphs.calls import Counter, ways
+from graphs.chem import Reading, collect_molecules
 from graphs.cli_compare import compare as command
-from graphs.compare import compare
+from graphs.compare import Judge, compare
 from graphs.compare_plot import plot_calls
 from graphs.config import DataConfig, GraphsConfig, LatentConfig, ModelConfig
+from graphs.parts import Splits
 from graphs.train import train
 from graphs.trained import GraphModel
 from refine_core.errors import InputError
@@ -62,6 +64,18 @@ def test_models_are_compared(folder: Path) -> None:
     assert json.loads((folder / "out" / "calls.json").read_text()) == rows
     assert (folder / "out" / "CALLS.md").read_text().count("\n") == len(rows) + 2
     assert (folder / "out" / "calls.png").stat().st_size > 10_000
+    assert "FCD to validation" in (folder / "out" / "CALLS.md").read_text()
+
+
+def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = []
+    for molecule in ("CCO", "CCN", "CCF"):
+        parts.append(collect_molecules([molecule], Reading(), workers=1, quiet=True).store)
+    monkeypatch.setattr("graphs.compare.splits", lambda *_, **__: Splits(*parts))
+    given: list[list[str]] = []
+    monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
+    judge = Judge(trained.load("qm9"), 1, lambda _: None)
+    assert judge.train == ["CCO"] and given == [["CCN"]]
 
 
 def test_what_was_never_valid_leaves_a_gap(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from graphs.budget import Budget
 from graphs.partition import Parallel, choose
+from graphs.tree import contract
 from tests.graphs.tiny import Relabelled, graphs, names, refiner, same, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")
@@ -63,9 +64,27 @@ def test_sums_are_kept_at_every_scale() -> None:
         assert torch.equal(edges, states[0].inner.sum((1, 2)))
 
 
+def test_rings_are_contracted_whole() -> None:
+    batch = graphs(60, 12)
+    kept = {matching: 0 for matching in ("random", "rings")}
+    total = 0
+    for matching in kept:
+        tree = contract(batch, names(60).uniform(0, 12), matching)  # type: ignore[arg-type]
+        for g in range(60):
+            graph = to_networkx(batch, g)
+            graph.remove_edges_from(list(nx.bridges(graph)))  # type: ignore[arg-type]
+            clusters = {frozenset(torch.nonzero(row)[:, 0].tolist()) for row in tree.members[g]}
+            systems = [frozenset(part) for part in nx.connected_components(graph)]
+            kept[matching] += sum(part in clusters for part in systems if len(part) > 2)
+            total += sum(len(part) > 2 for part in systems)
+    assert kept["rings"] == total // 2 > 40
+    assert kept["random"] < 0.8 * kept["rings"]
+
+
+@pytest.mark.parametrize("matching", ["random", "rings"])
 @pytest.mark.parametrize("mode", MODES)
-def test_relabelling_nodes_and_their_noise_changes_nothing(mode: Parallel) -> None:
-    batch, model = graphs(30, 9), refiner(mode)
+def test_relabelling_nodes_and_their_noise_changes_nothing(mode: Parallel, matching: str) -> None:
+    batch, model = graphs(30, 9), refiner(mode, matching=matching)
     order = torch.rand(30, 9).argsort(1)
     noise = names(30)
     with torch.no_grad():

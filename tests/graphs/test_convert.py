@@ -5,11 +5,14 @@ import networkx as nx
 import pytest
 import torch
 
+from graphs.config import DataConfig, GraphsConfig, ModelConfig
 from graphs.convert import from_networkx, to_networkx
 from graphs.graphml import read_graphml, write_graphml
 from graphs.pyg import from_pyg, to_pyg
 from graphs.store import GraphStore
+from graphs.train import train
 from refine_core.errors import InputError
+from refine_core.optimisation import Optimisation
 
 torch_geometric = pytest.importorskip("torch_geometric")
 
@@ -60,6 +63,66 @@ def test_round_trips(graphs: "list[nx.Graph[Any]]", tmp_path: Path) -> None:
         assert all(map(torch.equal, everything(again), everything(store)))
     pyg = from_pyg(to_pyg(batch))
     assert all(map(torch.equal, everything(pyg), everything(store)))
+
+
+def test_what_is_no_label_is_a_property_or_named(caplog: pytest.LogCaptureFixture) -> None:
+    from torch_geometric.data import Data
+
+    graph: nx.Graph[Any] = nx.Graph(weight=2.5, origin="lab")
+    graph.add_node(0, label="a", color="red")
+    graph.add_node(1, label="b")
+    graph.add_edge(0, 1, length=3.5)
+    store = from_networkx([graph])
+    assert store.properties["weight"].tolist() == [2.5]
+    assert store.report["ignored"] == ["color of nodes", "length of edges", "origin of graphs"]
+    assert "color of nodes, length of edges, origin of graphs" in caplog.text
+    index = torch.tensor([[0, 1], [1, 0]])
+    place = torch.rand(2, 3)
+    few = [Data(edge_index=index, num_nodes=2, y=torch.tensor([v]), pos=place) for v in (1.0, 4.0)]
+    store = from_pyg(few)
+    assert store.properties["y"].tolist() == [1.0, 4.0]
+    assert store.report["ignored"] == ["pos of graphs"]
+
+
+def test_networkx_graphs_with_a_number_are_learnt_and_asked_for(tmp_path: Path) -> None:
+    graphs = [nx.path_graph(n) if n % 2 else nx.cycle_graph(n) for n in range(3, 9)] * 10
+    for graph in graphs:
+        graph.graph["rings"] = 1.0 - len(graph) % 2
+    optimisation = Optimisation(epochs=2, batch=8)
+    model = ModelConfig(dim=16, depth=1, heads=2, training=optimisation)
+    config = GraphsConfig(name="n", model=model, data=DataConfig(properties=("rings",)))
+    trained = train(config, tmp_path, store=from_networkx(graphs), quiet=True)
+    assert int(trained.sample(4, where={"rings": 1.0}).sizes.min()) > 0
+    with pytest.raises(InputError, match="on other data"):
+        train(config, tmp_path, store=from_networkx(graphs[1:]), quiet=True)
+
+
+def test_written_graphs_replace_those_of_before_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new" / "out.graphml"
+    for count in (12, 5):
+        write_graphml([nx.path_graph(count)] * count, folder)
+        assert sorted(int(path.stem) for path in folder.iterdir()) == list(range(count))
+        assert read_graphml(folder).sizes.tolist() == [count] * count
+
+    def full(graph: object, path: Path) -> None:
+        path.write_text("<graph")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nx, "write_graphml", full)
+        with pytest.raises(OSError, match="No space"):
+            write_graphml([nx.path_graph(2)], folder)
+    assert read_graphml(folder).sizes.tolist() == [5] * 5
+    assert list(folder.parent.iterdir()) == [folder]
+    (folder / "notes.graphml").write_text("mine")
+    with pytest.raises(
+        InputError, match=r"out\.graphml holds notes\.graphml, expected nothing but"
+    ):
+        write_graphml([nx.path_graph(2)], folder)
+    with pytest.raises(InputError, match=r"notes\.graphml is a file, expected a folder"):
+        write_graphml([nx.path_graph(2)], folder / "notes.graphml")
 
 
 def test_one_hot_and_whole_numbers_are_one() -> None:

@@ -20,7 +20,8 @@ def test_two_steps(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     config = load(GraphsConfig, path)
     data = replace(config.data, count=8)
     if config.data.source not in FAMILIES:
-        rows = ["CCO,0.2,1", "CC(N)=O,0.3,2", "C1CC1O,0.25,3"] * 4
+        molecules = ["CCO", "CC(N)=O", "C1CC1O", "CCN", "CCC=O", "C1CCC1O", "OCCO", "CC(C)N"]
+        rows = [f"{text},{0.2 + 0.01 * k},{k}" for k, text in enumerate(molecules)]
         (tmp_path / "few.csv").write_text("\n".join(["smiles,gap,mu", *rows]) + "\n")
         data = replace(data, source=str(tmp_path / "few.csv"))
     two_steps = Optimisation(epochs=1, batch=2)

@@ -10,13 +10,15 @@ from refine_core.cli import main
 from refine_core.config import dump
 from refine_core.optimisation import Optimisation
 
+MOLECULES = ["CCO", "CC(N)=O", "C1CC1O", "CC#N", "CCN", "COC", "OCCO", "NCCO", "CC(C)=O"]
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with molecules.smi and tiny.yaml."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    Path("molecules.smi").write_text("\n".join(["CCO", "CC(N)=O", "C1CC1O", "CC#N"] * 8) + "\n")
+    Path("molecules.smi").write_text("\n".join(MOLECULES * 4) + "\n")
     config = GraphsConfig(
         name="tiny",
         data=DataConfig(source="molecules.smi"),
@@ -55,8 +57,9 @@ def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]
     words = ["--data.properties", "logp", "qed", "--config", "tiny.yaml"]
     main(["graphs", "train", *words])
     model = ["--model", "runs/tiny"]
-    main(["graphs", "sample", *model, "--where", "logp=0.1,qed=0.4", "--guidance", "2"])
-    assert Path("molecules.smi").read_text()
+    drawn = ["--out", "drawn.smi"]  # not over the data that the model was trained on
+    main(["graphs", "sample", *model, "--where", "logp=0.1,qed=0.4", "--guidance", "2", *drawn])
+    assert Path("drawn.smi").read_text()
     main(["graphs", "sample", *model, "--scaffold", "CO", "--count", "12", "--out", "co.smi"])
     assert all("O" in line for line in Path("co.smi").read_text().split())
     few = ["--count", "10", "--out", "report"]
@@ -70,6 +73,7 @@ def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]
         ("sample", "--where", "lgp=1"): "Did you mean 'logp'?",
         ("sample", "--where", "logp=99"): "ask for a value in between",
         ("sample", "--where", "logp"): "name=number",
+        ("evaluate", "--count", "0"): "Found count 0",
         ("sample", "--scaffold", "[SiH4]"): "outside the vocabulary",
         ("sample", "--scaffold", "C" * 400): "400 atoms",
         ("sample", "--scaffold", "CCCC"): "The scaffold has 4 C",
@@ -104,6 +108,8 @@ def test_wrong_input_gets_one_sentence(folder: Path, capsys: pytest.CaptureFixtu
         ("train", "--config", "tiny.yaml", "--model.dimm", "8"): "--model.dim",
         ("sample", "--model", "qm8"): "no model 'qm8'",
         ("describe", "--source", "molecules.smi", "--colunm", "a"): "--column",
+        ("describe", "--source", "plannar"): "Did you mean 'planar'?",
+        ("train", "--config", "tiny.yaml", "--data.source", "mosses"): "Did you mean 'moses'?",
     }
     for argv, expected in cases.items():
         assert expected in refuse(capsys, *argv), argv

@@ -163,3 +163,28 @@ def test_tied_graphs_are_cycles_of_equal_nodes_and_edges() -> None:
     for batch in tied:
         for nodes, edges, valid in zip(batch.nodes, batch.edges, batch.valid, strict=True):
             assert len(nodes[valid].unique()) == 1 and len(edges[edges > 0].unique()) == 1
+
+
+def test_outputs_that_are_no_numbers_do_not_pass() -> None:
+    batch = dense_example(DIM)
+
+    def padded(x: Tensor, _: Tensor, valid: Tensor) -> Tensor:
+        return x.masked_fill(~valid[:, :, None], torch.nan)
+
+    assert_permutation_equivariant(padded, batch)
+    # Masked logits compare like any number.
+    assert_permutation_equivariant(lambda x, *_: torch.where(x > 0, x, -torch.inf), batch)
+    for wrong in (torch.nan, torch.inf):
+        error = failure(assert_permutation_equivariant, lambda x, *_, w=wrong: x * 0 + w, batch)
+        assert "entries of output (node level) are NaN or infinite where nodes" in str(error)
+        assert error.report.absolute == torch.inf and error.breakage is None
+    with pytest.raises(PermutationError, match="with tied nodes .`ties=False` leaves"):
+        assert_permutation_equivariant(lambda x, a, v: x / spread(x, v), batch)
+    assert_permutation_equivariant(lambda x, a, v: x / spread(x, v), batch, ties=False)
+
+
+def spread(x: Tensor, valid: Tensor) -> Tensor:
+    """Of a graph's nodes, from one to the other: 0 where they are tied."""
+    real = valid[:, :, None]
+    high = x.masked_fill(~real, -torch.inf).amax(1, keepdim=True)
+    return high - x.masked_fill(~real, torch.inf).amin(1, keepdim=True)

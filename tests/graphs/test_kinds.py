@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,6 +88,21 @@ def test_training_reaches_every_parameter(kind: str) -> None:
     refiner((tiny.graphs(16, 6),), tiny.names(16))["loss"].backward()
     missing = [name for name, p in refiner.named_parameters() if p.grad is None]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"count": 0}, "Found count 0, expected 1 or more"),
+        ({"count": -3}, "Found count -3"),
+        ({"batch": 0}, "Found batch 0"),
+        ({"scaffold": "c1ccccc1", "particles": 0}, "Found particles 0"),
+        ({"guidance": 2.0}, "Found guidance 2 but no property to guide to"),
+    ],
+)
+def test_numbers_that_no_draw_can_follow(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        trained.load("qm9").sample(**({"count": 3} | options))
 
 
 def test_what_a_kind_cannot_do_is_said() -> None:

@@ -16,6 +16,7 @@ from graphs.train import train
 from graphs.trained import GraphModel
 from refine_core.errors import InputError
 from refine_core.optimisation import Optimisation
+from refine_core.progress import Progress
 
 MOLECULES = [
     "CCO",
@@ -101,6 +102,15 @@ def test_support_is_what_was_seen() -> None:
     assert found.capacity == (4, 6) and found.weight == (2, 4)
 
 
+def test_a_draw_says_how_far_it_has_come(
+    model: GraphModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(Progress, "update", lambda self, done: seen.append(done))
+    model.sample(10, batch=4)
+    assert seen == [4, 8, 10]
+
+
 def test_properties_are_asked_for_by_name(model: GraphModel) -> None:
     assert len(model.sample(10, where={"length": 8.0}, guidance=1.0)) == 10
     graphs = model.sample(5)
@@ -129,7 +139,7 @@ def test_a_bound_on_the_likelihood_averages_over_trees(model: GraphModel) -> Non
 
 
 def test_no_order_leaks(model: GraphModel, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(model, draws=500)
+    assert check(model, draws=1000)
     assert capsys.readouterr().out.count("pass") == 3
 
 

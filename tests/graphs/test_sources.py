@@ -17,7 +17,8 @@ from graphs import sources
 from graphs.chem import Reading, collect_molecules, to_smiles
 from graphs.files import read_records
 from graphs.graph import Vocabulary
-from graphs.sources import divide, moses, qm9, read_molecules, read_splits
+from graphs.parts import alike, divide
+from graphs.sources import moses, qm9, read_molecules, read_splits
 from graphs.store import GraphStore
 from refine_core.errors import InputError
 from refine_core.files import sha256
@@ -35,6 +36,7 @@ CONTENT = {
     "a.smi": "CCO ethanol\n\nC\n",
     "a.csv": "name,Smiles,gap,empty\nethanol,CCO,0.5,\nmethane,C,,\n",
     "a.tsv": "\ufeffsmiles\tgap\nCCO\t5e-1\nC\n",
+    "a.TSV": "smiles\tgap\nCCO\t0.5\nC\t NA \n",
 }
 
 
@@ -72,6 +74,22 @@ def test_skipped_rows_are_listed_with_their_properties_gone(
     assert f"{path}: stereochemistry dropped from 1 molecules" in first
     read(path)
     assert caplog.messages == first * 2  # the cache does not make it silent
+
+
+def test_columns_with_text_are_no_properties_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "own.csv"
+    missing = ["NA", "n/a", "NaN", "null", "None", "-", ""]
+    rows = [f"{'C' * k},{value},3,1,a" for k, value in enumerate(missing, 1)]
+    path.write_text("\n".join(["SMILES,gap,homo,lumo,name", *rows, "CO,2,1,1..5,b"]))
+    store = read(path)
+    assert list(store.properties) == ["gap", "homo"]
+    assert np.array_equal(store.properties["gap"], [np.nan] * 7 + [2], equal_nan=True)
+    said = f"{path}: not properties, for not all values are numbers: name (row 2: 'a'), "
+    assert caplog.messages == [said + "lumo (row 9: '1..5')"]
+    read(path)
+    assert len(caplog.messages) == 2  # the cache does not make it silent
 
 
 def test_cache_follows_content_and_options(
@@ -115,6 +133,27 @@ def test_splits_are_a_partition_that_follows_the_seed(tmp_path: Path) -> None:
     assert [len(part) for part in (dealt.train, dealt.validation, dealt.test)] == [30, 2, 0]
 
 
+def test_no_molecule_is_in_two_parts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "own.smi"
+    pairs = [f"C[C{at}H](O){'C' * k}" for k in range(2, 42) for at in ("@", "@@")]
+    path.write_text("\n".join([*pairs, "C(C)O", "OCC"]))  # both enantiomers, and a duplicate
+    data = read_splits(path, cache=tmp_path, quiet=True)
+    parts = [texts(part) for part in (data.train, data.validation, data.test)]
+    assert [len(part) for part in parts] == [66, 8, 8]
+    assert sum(len(set(part)) for part in parts) == len(set().union(*parts)) == 41
+    assert data.train.report["duplicates"] == 41
+    assert any("41 molecules repeat another" in said for said in caplog.messages)
+
+
+def test_dealing_of_old_is_kept() -> None:
+    store = collect_molecules(["C" * k for k in range(1, 13)], quiet=True, reading=Reading()).store
+    order = np.random.default_rng(3).permutation(12)
+    for dealt in (divide(store, (8, 2, 2), 3), divide(store, (8, 2, 2), 3, alike(store))):
+        found = [dealt.train.sizes, dealt.validation.sizes, dealt.test.sizes]
+        assert torch.cat(found).tolist() == (order + 1).tolist()
+        assert [len(part) for part in found] == [8, 2, 2]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -145,7 +184,7 @@ def test_more_wrong_files(tmp_path: Path) -> None:
         read(tmp_path / "nowhere.smi")
     path = tmp_path / "own.smi"
     path.write_text("CC\nCBr\n")
-    with pytest.raises(InputError, match="has 2 usable molecules; expected three"):
+    with pytest.raises(InputError, match="has 2 usable molecules that differ; expected three"):
         read_splits(path, cache=tmp_path, quiet=True)
     with pytest.raises(InputError, match="it has N, outside the vocabulary C"):
         (tmp_path / "b.smi").write_text("N\n")
@@ -162,15 +201,21 @@ def test_more_wrong_files(tmp_path: Path) -> None:
 def test_sdf_fields_of_several_records(tmp_path: Path) -> None:
     block = "\n  made\n\n  1  0  0  0  0  0            999 V2000\n"
     block += "    0.0000    0.0000    0.0000 {}   0  0\nM  END\n"
-    fields = ">  <gap>\n{}\n\n> <name>\n{}\n\n$$$$\n"
+    fields = ">  <gap>\n{}\n\n> <name>\n{}\n\n"
     path = tmp_path / "a.sdf"
     path.write_text(
-        block.format("C") + fields.format(1.5, "a") + block.format("O") + fields.format(2, "b")
+        block.format("C")
+        + fields.format(1.5, "-")
+        + "$$$$\n"
+        + block.format("O")
+        + fields.format("NA", "b")
+        + "> <late>\n7\n\n$$$$\n"
     )
     records = read_records(path)
-    assert records.numbers == [1, 2] and list(records.columns) == ["gap"]
+    assert records.numbers == [1, 2] and records.refused == {"name": (2, "b")}
     assert texts(read(path)) == ["C", "O"]
-    assert read(path).properties["gap"].tolist() == [1.5, 2]
+    for name, values in {"gap": [1.5, np.nan], "late": [np.nan, 7]}.items():
+        assert np.array_equal(read(path).properties[name], values, equal_nan=True)
 
 
 # --- archives ------------------------------------------------------------------------------------
@@ -214,8 +259,8 @@ def test_qm9_parts_become_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_moses_splits_share_the_vocabulary_of_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chains = [f"{'C' * (1 + k // 20)}O{'C' * (1 + k % 20)}" for k in range(400)]
-    content = {"train": chains, "test": ["CC", "CN"], "test_scaffolds": ["CCC"]}
+    chains = [f"O{'C' * (1 + k // 20)}O{'C' * (1 + k % 20)}" for k in range(400)]
+    content = {"train": chains, "test": ["CC", "CN"], "test_scaffolds": ["CCC", "COCO"]}
     archive, files = tmp_path / "a.whl", {}
     with zipfile.ZipFile(archive, "w") as parts:
         for name, smiles in content.items():
@@ -234,6 +279,7 @@ def test_moses_splits_share_the_vocabulary_of_training(
     assert texts(data.test) == ["CC"]  # nitrogen is not in the training set
     assert moses_module.moses_filters(tmp_path / "cache") == ["C=N"]
     assert data.test_scaffolds is not None and texts(data.test_scaffolds) == ["CCC"]
+    assert data.train.report["repeats left out of validation and test"] == 1  # COCO
     monkeypatch.setattr(sources, "MOSES_FEW", 2)
     few = moses(rows=7, cache=tmp_path / "cache", quiet=True)
     assert (len(few.train), len(few.validation), len(few.test)) == (7, 2, 1)
@@ -246,13 +292,16 @@ def test_the_real_qm9() -> None:
     """Needs the package index and minutes, or a cache that was filled before."""
     data = qm9(quiet=True)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [
-        *(100_000, 17_748, 13_083)
+        *(100_000, 17_729, 13_074)
     ]
+    known = [set(texts(part)) for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, known)) == len(set().union(*known))
     nodes = ("C", "N", "O", "F", "N+1", "C-1", "N-1", "O-1")
     assert data.train.vocabulary == Vocabulary(nodes, ("SINGLE", "DOUBLE", "TRIPLE"))
-    assert data.train.report == {"kept": 130_831, "skipped": 0, "dropped": {}}
+    left_out = {"repeats left out of validation and test": 28}
+    assert data.train.report == {"kept": 130_831, "skipped": 0, "dropped": {}} | left_out
     sizes = torch.cat([part.sizes for part in (data.train, data.validation, data.test)])
-    assert sizes.max() == 9 and len(sizes) == 130_831
+    assert sizes.max() == 9 and len(sizes) == 130_831 - 28
     # Consistent columns in one order: the gap is between the two levels.
     columns = data.test.properties
     assert np.allclose(columns["lumo"] - columns["homo"], columns["gap"], atol=2e-4)

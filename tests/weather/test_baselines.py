@@ -98,19 +98,30 @@ def test_nothing_of_the_fortnight_before_the_first_start_is_known() -> None:
 def test_a_history_covers_a_season_or_not(until: str, enough: bool) -> None:
     times = WORLD["time"].sel(time=slice("2000-03-01", until)).values
     inits = np.array(["2001-06-10"], "datetime64[ns]")
-    assert covers(times, inits, np.array([DAY])) == enough
+    seasons, pairs = covers(times, inits, np.array([DAY]), np.ones((1, 1), bool))
+    assert seasons == pairs.item() == enough
+
+
+def test_a_history_has_pairs_at_some_lead_times_or_not() -> None:
+    inits, leads = np.array([WHEN]), np.arange(1, 5) * DAY
+    seasons, pairs = covers(WORLD["time"].values[::2], inits, leads, np.ones((1, 4), bool))
+    assert seasons
+    assert pairs.tolist() == [False, True, False, True]
 
 
 def test_forecasts_are_those_that_history_and_start_allow() -> None:
     past, start = history(), STATES.values[-1]
     climate = past.climate(WHEN)
-    everything = forecasts(past, climate, start, WHEN, DAY, 5)
+    everything = forecasts(past, climate, start, WHEN, DAY, 5, paired=True)
     shapes = {name: len(members) for name, members in everything.items()}
     ensembles = {"climatological ensemble": 5, "dressed persistence": 5}
     assert shapes == {"climatology": 1, "persistence": 1} | ensembles
-    assert list(forecasts(None, None, start, WHEN, DAY, 5)) == ["persistence"]
-    assert "dressed persistence" not in forecasts(past, climate, None, WHEN, DAY, 5)
-    assert not forecasts(None, None, None, WHEN, DAY, 5)
+    assert list(forecasts(None, None, start, WHEN, DAY, 5, paired=True)) == ["persistence"]
+    for allowed in ({"start": None, "paired": True}, {"start": start, "paired": False}):
+        found = forecasts(past, climate, init=WHEN, lead=DAY, members=5, **allowed)
+        assert "climatology" in found
+        assert "dressed persistence" not in found
+    assert not forecasts(None, None, None, WHEN, DAY, 5, paired=True)
 
 
 def test_thinning_keeps_the_ends() -> None:

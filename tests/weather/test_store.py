@@ -15,7 +15,7 @@ from refine_core.errors import InputError
 from tests.weather.test_sphere import GRIDS
 from weather.grid import Channel
 from weather.source import canonical
-from weather.store import ForecastStore, to_netcdf
+from weather.store import ForecastStore
 
 GRID = GRIDS["poles"]
 CHANNELS = [
@@ -131,10 +131,11 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_netcdf_holds_the_same(tmp_path: Path) -> None:
-    store = begin(tmp_path / "a.zarr")
-    fill(store)
-    store.finish()
-    to_netcdf(tmp_path / "a.zarr", tmp_path / "a.nc")
+    for name in ("a.zarr", "a.nc"):
+        store = begin(tmp_path / name)
+        fill(store)
+        store.finish()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.zarr", "a.nc"}
     shutil.copy(tmp_path / "a.nc", tmp_path / "b.nc")
     with xr.open_dataset(tmp_path / "b.nc") as a, xr.open_zarr(tmp_path / "a.zarr") as b:
         xr.testing.assert_equal(a.load(), b.load())

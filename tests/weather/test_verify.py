@@ -154,7 +154,21 @@ def test_without_a_history_there_is_no_climatology() -> None:
     assert given["scores"] == REPORT["scores"]
 
 
+def test_a_history_of_every_other_day_lacks_dressed_persistence_at_odd_leads_only() -> None:
+    gaps = WORLD.isel(time=slice(None, None, 2))
+    report = verify(FORECAST, WORLD, gaps)
+    assert list(report["scores"]) == list(REPORT["scores"])
+    assert {"reliability_0.1", "reliability_0.9"} <= set(report)
+    assert any("no dressed persistence at 1, 3 days" in note for note in report["notes"])
+    assert not any("no climatological baselines" in note for note in report["notes"])
+    dressed = score(report, "crps_fair", "dressed persistence")
+    even = verify(FORECAST, WORLD, gaps, lead_days=[2])
+    assert np.isnan(dressed).tolist() == [True, False, True]
+    assert dressed[1] == score(even, "crps_fair", "dressed persistence")[0]
+    assert not any("dressed" in note for note in even["notes"])
+
+
 def test_one_start_has_no_intervals() -> None:
     report = verify(FORECAST.isel(time=[2]), WORLD, regions=["tropics"])
     assert report["scores"]["forecast"]["temperature_500"]["tropics"]["crps"]["low"] is None
-    assert any("more than one start" in note for note in report["notes"])
+    assert any("5 blocks of starts or more, found 1" in note for note in report["notes"])

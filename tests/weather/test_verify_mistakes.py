@@ -12,7 +12,9 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, world
+from weather import fields
 from weather.cli_verify import verify as command
+from weather.files import open_files
 from weather.verify import verify
 
 WORLD = world()
@@ -22,6 +24,18 @@ FORECAST = ensemble(WORLD)
 def without_units(data: xr.Dataset) -> xr.Dataset:
     data = data.copy()
     data["temperature"] = data["temperature"] - 273.15
+    return data
+
+
+def of_another_unit(data: xr.Dataset) -> xr.Dataset:
+    data = data.copy(deep=True)
+    data["temperature"].attrs["units"] = "eV"
+    return data
+
+
+def with_a_gap(data: xr.Dataset) -> xr.Dataset:
+    data = data.copy(deep=True)
+    data["temperature"].loc[{"time": "2001-03-10", "level": 850}] = np.nan
     return data
 
 
@@ -53,6 +67,22 @@ def broken(data: xr.Dataset) -> xr.Dataset:
             "No start is in all of forecast, b",
         ),
         (lambda f: f, {"history": WORLD.isel(level=[0])}, "history has no variable"),
+        (
+            lambda f: f,
+            {"history": without_units(WORLD)},
+            "The history has a mean of .* units seem",
+        ),
+        (lambda f: f, {"history": of_another_unit(WORLD)}, "The history .* 'eV', the truth in"),
+        (lambda f: f, {"history": with_a_gap(WORLD)}, "history .* temperature_850 at 2001-03-10T"),
+        (lambda f: f, {"name": "climatology"}, "named 'climatology', as is .* another name"),
+        (lambda f: f, {"against": {"truth": FORECAST}}, "a forecast named 'truth'"),
+        (
+            lambda f: f,
+            {"against": {"dressed persistence": FORECAST}},
+            "named 'dressed persistence",
+        ),
+        (lambda f: f, {"lead_days": [np.nan]}, "no lead time of nan days, it has 1, 2, 3"),
+        (lambda f: f, {"lead_days": [np.inf]}, "no lead time of inf days"),
     ],
 )
 def test_mistakes_get_one_sentence(
@@ -86,6 +116,38 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert row in text
 
 
-def test_the_command_wants_names_for_other_forecasts() -> None:
-    with pytest.raises(InputError, match="expected name=path"):
-        command(["a.zarr", "--truth", "b.zarr", "--against", "c.zarr"])
+@pytest.mark.parametrize(
+    ("against", "message"),
+    [(["c.zarr"], "expected name=path"), (["x=c", "x=d"], "x=c x=d: give each another name")],
+)
+def test_the_command_wants_names_for_other_forecasts(against: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        command(["a.zarr", "--truth", "b.zarr", "--against", *against])
+
+
+@pytest.mark.parametrize(
+    ("damaged", "chunk", "message"),
+    [
+        ("truth", "80/0/0/0", "The truth: temperature"),  # days 800 to 809: March 2002
+        ("history", "43/0/0/0", "The history: temperature"),  # March 2001
+        ("mine", "2/0/0/0/0/0", "mine: temperature from 2002-03-19T00"),
+    ],
+)
+@pytest.mark.parametrize("budget", [fields.BUDGET, 1])
+def test_a_truncated_chunk_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: str,
+    chunk: str,
+    message: str,
+    budget: int,
+) -> None:
+    monkeypatch.setattr(fields, "BUDGET", budget)
+    data = {"mine": FORECAST.chunk(time=1), "truth": WORLD.chunk(time=10)}
+    for name, each in (data | {"history": data["truth"]}).items():
+        each.to_zarr(tmp_path / f"{name}.zarr", zarr_format=3, consolidated=False)
+    bad = tmp_path / f"{damaged}.zarr" / "temperature" / "c" / chunk
+    bad.write_bytes(bad.read_bytes()[:50])
+    mine, *others = (open_files(str(tmp_path / f"{n}.zarr")) for n in ("mine", "truth", "history"))
+    with pytest.raises(InputError, match=f"^{message} cannot be read"):
+        verify(mine, *others, name="mine")

@@ -20,7 +20,7 @@ from tests.weather.synthetic import atmosphere
 from weather.store import ForecastStore
 from weather.train import train
 
-TIMES = ["--time", "2000-02-05T00", "2000-02-06T00", "--lead-days", "1.5", "--batch", "2"]
+TIMES = ["--time", "2000-02-05T00", "2000-02-06T00", "--lead-days", "1.5", "--batch", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def forecast(folder: Path, out: str, *argv: str, init: str = "truth.zarr") -> None:
-    """Four members of two starts."""
-    base = ["--model", "runs/tiny_refine", "--init", str(folder / init), "--members", "4"]
+    """Seven members of two starts, a group of five and another at a time."""
+    base = ["--model", "runs/tiny_refine", "--init", str(folder / init), "--members", "7"]
     main(["weather", "forecast", *base, "--out", str(folder / out), *TIMES, *argv])
 
 
@@ -70,7 +70,7 @@ def test_a_forecast_has_the_layout_that_others_expect(folder: Path) -> None:
         warnings.simplefilter("error")
         data = xr.open_zarr(folder / "whole.zarr")
     assert dict(data.sizes) == {
-        "time": 2, "number": 4, "prediction_timedelta": 3, "level": 2, "latitude": 8,
+        "time": 2, "number": 7, "prediction_timedelta": 3, "level": 2, "latitude": 8,
         "longitude": 16,
     }  # fmt: skip
     assert data["geopotential"].encoding["chunks"][:2] == (1, 1)
@@ -109,14 +109,61 @@ def test_a_stop_loses_no_member_and_changes_no_byte(
     assert digest(folder / name) == digest(folder / "whole.zarr")
 
 
+def test_a_stop_while_netcdf_is_written_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*given: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(xr.Dataset, "to_netcdf", failing)
+        forecast(folder, "late.nc")
+    assert not (folder / "late.nc").exists()
+    monkeypatch.setattr(ForecastStore, "write", failing)  # nothing is drawn again
+    forecast(folder, "late.nc")
+    assert not list(folder.glob("late.*partial*")) and not (folder / "late.zarr").exists()
+
+
+def test_another_start_does_not_go_on_with_a_stopped_forecast(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = ForecastStore.write
+
+    def once(self: ForecastStore, *given: Any) -> None:
+        write(self, *given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(ForecastStore, "write", once)
+        forecast(folder, "half.zarr")
+    warm = atmosphere()
+    warm["temperature"] += 1
+    warm.to_netcdf(folder / "warm.nc")
+    assert "other states" in refused(capsys, folder, "half.zarr", init="warm.nc")
+
+
+def test_one_state_is_a_start(folder: Path) -> None:
+    atmosphere().sel(time=slice("2000-02-04T12", "2000-02-05T00")).to_netcdf(folder / "two.nc")
+    base = ["--model", "runs/tiny_refine", "--members", "2", "--lead-days", "0.5"]
+    there = ["--init", str(folder / "two.nc"), "--out", str(folder / "one.zarr")]
+    main(["weather", "forecast", *base, *there])
+    with xr.open_zarr(folder / "one.zarr") as data:
+        assert data["time"].values.tolist() == [np.datetime64("2000-02-05", "ns").astype(int)]
+
+
 def test_nothing_is_overwritten_unasked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "once.nc").write_text("precious")
+    assert "--overwrite" in refused(capsys, folder, "once.nc")
+    assert (folder / "once.nc").read_text() == "precious"
+    (folder / "once.nc").unlink()
     forecast(folder, "once.nc")
+    assert not (folder / "once.zarr").exists()
     before = os.stat(folder / "once.nc").st_mtime_ns
     assert "--overwrite" in refused(capsys, folder, "once.nc", "--seed", "1")
     assert os.stat(folder / "once.nc").st_mtime_ns == before
     forecast(folder, "once.nc", "--seed", "1", "--overwrite")
     with xr.open_dataset(folder / "once.nc") as data:
-        assert data.sizes["number"] == 4
+        assert data.sizes["number"] == 7
 
 
 def test_wrong_inputs_get_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,16 +173,31 @@ def test_wrong_inputs_get_one_sentence(folder: Path, capsys: pytest.CaptureFixtu
         "one_level.nc": truth.sel(level=[850]),
         "no_pressure.nc": truth.drop_vars("mean_sea_level_pressure"),
         "coarse.nc": truth.isel(latitude=slice(None, None, 2)),
+        "moved.nc": truth.assign_coords(latitude=truth["latitude"] + np.eye(8)[3]),
+        "twice.nc": truth.isel(time=np.arange(truth.sizes["time"]).repeat(2)),
     }
+    bare = truth.assign(temperature=truth["temperature"].drop_attrs() - 273.15)
+    odd = truth.assign(temperature=truth["temperature"].assign_attrs(units="bananas"))
+    lost = truth.assign(temperature=truth["temperature"].where(truth["longitude"] > 0))
+    changed |= {"bare.nc": bare, "odd.nc": odd, "lost.nc": lost}
     for name, data in changed.items():
         data.to_netcdf(folder / name)
     assert "500" in refused(capsys, folder, "x.zarr", init="one_level.nc")
     assert "mean_sea_level_pressure" in refused(capsys, folder, "x.zarr", init="no_pressure.nc")
     assert "4" in refused(capsys, folder, "x.zarr", init="coarse.nc")
     assert "temperature" in refused(capsys, folder, "x.zarr", init="celsius.nc")
+    assert "check its units" in refused(capsys, folder, "x.zarr", init="bare.nc")
+    assert "is in 'bananas', expected 'K'" in refused(capsys, folder, "x.zarr", init="odd.nc")
+    assert "missing (NaN)" in refused(capsys, folder, "x.zarr", init="lost.nc")
+    assert "as its 4th, the model" in refused(capsys, folder, "x.zarr", init="moved.nc")
+    assert "has 2 states at 2000-02" in refused(capsys, folder, "x.zarr", init="twice.nc")
     assert "nowhere.zarr is not there" in refused(capsys, folder, "x.zarr", init="nowhere.zarr")
     said = refused(capsys, folder, "x.zarr", "--time", "1999-01-01T00")
     assert "goes from 2000-01-01" in said
+    for time in ("2000-02-06/2000-02-05/24h", "2000-02-05T00+01:00", "2000-02-05/2000-02-06/0h"):
+        assert "all of UTC" in refused(capsys, folder, "x.zarr", "--time", time)
+    for days in ("nan", "inf"):
+        assert "multiple of" in refused(capsys, folder, "x.zarr", "--lead-days", days)
     assert "multiple of the model's step" in refused(
         capsys, folder, "x.zarr", "--lead-days", "0.3"
     )
@@ -164,4 +226,4 @@ def test_a_calibrated_model_forecasts(folder: Path, capsys: pytest.CaptureFixtur
     assert len(json.loads(out.with_suffix(".json").read_text())) == 3
     forecast(folder, "calibrated.zarr", "--model", str(out))
     with xr.open_zarr(folder / "calibrated.zarr") as made:
-        assert made.sizes["number"] == 4
+        assert made.sizes["number"] == 7

@@ -1,0 +1,90 @@
+"""Verification: what the report says, and its pictures."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from tests.weather.forecasts import ensemble, starts, world
+from weather import plot_scores
+from weather.baselines import NAMES
+from weather.bootstrap import ENOUGH, LEAST
+from weather.panels import BASELINES, MAIN, OTHERS, head, house_style
+from weather.report import markdown
+from weather.verify import Report, verify
+
+WORLD = world()
+
+
+def report(count: int, **options: Any) -> Report:
+    """Of so many independent starts."""
+    made = ensemble(WORLD, 3, starts(count, "2002-02-01", 10))
+    return verify(made, WORLD, variables=["temperature_850"], **options)
+
+
+@pytest.mark.parametrize(
+    ("count", "note"),
+    [
+        (2, "There are no intervals: they need 5 blocks of starts or more, found 2."),
+        (LEAST - 1, "There are no intervals: they need 5 blocks of starts or more, found 4."),
+        (LEAST, "Intervals are too narrow: they need 20 blocks of starts or more, found 5."),
+        (ENOUGH, ""),
+    ],
+)
+def test_few_starts_have_no_intervals_or_a_warning(count: int, note: str) -> None:
+    found = report(count)
+    text = markdown(found)
+    leaf = found["differences"]["persistence"]["skill"]["temperature_850"]["global"]["crps_fair"]
+    enough = count >= LEAST
+    assert (leaf["low"] is not None) == enough
+    assert ("95 % of the resamples" in text) == ("leaves out zero" in text) == enough
+    assert ("** [" in text) == enough
+    assert [n for n in found["notes"] if "ntervals" in n] == ([note] if note else [])
+
+
+def test_starts_of_one_block_are_not_independent() -> None:
+    daily = ensemble(WORLD, 3, starts(20, "2002-02-01", 1))
+    found = verify(daily, WORLD, variables=["temperature_850"])
+    assert any("no intervals: they need 5 blocks of starts or more, found 4" in n
+               for n in found["notes"])  # fmt: skip
+
+
+def test_what_is_not_defined_is_a_dash_and_not_drawn() -> None:
+    found = report(2, history=WORLD.isel(time=slice(None, None, 2)))
+    row = next(line for line in markdown(found).splitlines() if "| dressed persistence |" in line)
+    first, second, third = (cell.strip() for cell in row.split("|")[3:6])
+    assert first == third == "–"
+    assert float(second) > 0
+    axis = plot_scores.curves(found, "crps_fair").axes[0]
+    days = {len(line.get_xdata()) for line in axis.lines}
+    assert days == {1, 3}
+    (dressed,) = (line for line in axis.lines if len(line.get_xdata()) == 1)
+    assert (dressed.get_xdata().tolist(), dressed.get_marker()) == ([2], ".")
+
+
+@pytest.mark.parametrize("leads", [1, 2, 3, 4])
+def test_pictures_of_one_variable_are_as_wide_as_their_text(leads: int) -> None:
+    days = ensemble(WORLD, 3, starts(2), leads=4)
+    found = verify(days, WORLD, variables=["temperature_850"], regions=["southern-extratropics"],
+                   lead_days=range(1, leads + 1))  # fmt: skip
+    with house_style():
+        for figure in (
+            plot_scores.curves(found, "rmse"),
+            plot_scores.spectra(found, ratio=True),
+            plot_scores.ranks(found),
+            plot_scores.reliability(found),
+        ):
+            head(figure, "RMSE of the ensemble mean, southern-extratropics: lower is better")
+            drawn = [each.get_window_extent() for each in (*figure.texts, *figure.legends)]
+            assert drawn
+            assert min(box.x0 for box in drawn) >= 0
+            assert max(box.x1 for box in drawn) <= figure.bbox.width
+
+
+def test_solid_lines_have_colours_that_can_be_told_apart() -> None:
+    assert tuple(BASELINES) == NAMES
+    solid = [MAIN, *OTHERS, *(colour for colour, dashes in BASELINES.values() if dashes == "-")]
+    for one, other in combinations(map(to_rgb, solid), 2):
+        assert np.linalg.norm(np.subtract(one, other)) > 0.25
