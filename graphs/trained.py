@@ -2,7 +2,7 @@
 
 >>> model = load("qm9")                                            # doctest: +SKIP
 >>> model.smiles(model.sample(4, seed=0))                          # doctest: +SKIP
-['CC1(C)CC1C=O', 'OCC1CC1C#N', 'CC1OC2CC2N1C', 'CCC(=O)C1CN1']
+['CCN(C)C(=O)C1CO1', 'COC1(C=O)C2CC1O2', 'N#CC1C(O)C1(O)CO', 'C#CC12CCC(C1)C2O']
 """
 
 from dataclasses import asdict, dataclass

@@ -147,5 +147,5 @@ def _times(text: str) -> list[np.datetime64]:
     except (ValueError, ZeroDivisionError, Warning):
         raise InputError(
             f"Found --time {text}, expected a time such as 2003-11-01T00, or a range such as "
-            "2003-11-01/2003-11-11/48h, all of UTC."
+            "2003-11-01/2003-11-11/48h, from the first to the last, all of UTC."
         ) from None
