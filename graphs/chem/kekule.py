@@ -6,7 +6,7 @@ from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
 from graphs.chem.labels import BOND_NUMBERS, BONDS
-from graphs.chem.writing import _drafts
+from graphs.chem.writing import drafts
 from graphs.graph import GraphBatch, Vocabulary
 
 
@@ -23,7 +23,7 @@ def kekulised(batch: GraphBatch, vocabulary: Vocabulary) -> tuple[GraphBatch, Vo
     able: list[bool] = []
     labels: list[int] = []
     with BlockLogs():
-        for molecule in _drafts(batch, vocabulary):
+        for molecule in drafts(batch, vocabulary):
             molecule.UpdatePropertyCache(strict=False)
             try:
                 Chem.Kekulize(molecule, clearAromaticFlags=True)

@@ -59,7 +59,7 @@ def assemble(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) ->
     return _checked(draft(atoms, bonds, hydrogens=hydrogens))
 
 
-def _drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
+def drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
     """Each graph of a batch as an unchecked molecule."""
     types = bond_types(vocabulary.edges)
     graph, i, j = torch.nonzero(batch.edges.triu(1), as_tuple=True)
@@ -89,7 +89,7 @@ def to_molecules(batch: GraphBatch, vocabulary: Vocabulary) -> list[Chem.Mol | N
     with BlockLogs():
         return [
             _checked(molecule) if molecule.GetNumAtoms() else None
-            for molecule in _drafts(batch, vocabulary)
+            for molecule in drafts(batch, vocabulary)
         ]
 
 
@@ -114,7 +114,7 @@ def corrected(batch: GraphBatch, vocabulary: Vocabulary) -> list[str | None]:
         InputError: The vocabulary does not name atoms and bonds.
     """
     with BlockLogs():
-        return [_correct(molecule) for molecule in _drafts(batch, vocabulary)]
+        return [_correct(molecule) for molecule in drafts(batch, vocabulary)]
 
 
 def _correct(molecule: Chem.RWMol) -> str | None:

@@ -81,6 +81,15 @@ def test_codebooks_are_learnt(model: WeatherModel) -> None:
         assert all(int(book.updates) > 1 for book in books)
 
 
+def test_a_head_that_does_not_fit_is_refused_before_the_mean_is_trained(folder: Path) -> None:
+    made = tiny.config(folder)
+    tokens = replace(made.head.tokenizer, sizes=((1, 2), (2, 2)))
+    wrong = replace(made, name="wrong", head=replace(made.head, tokenizer=tokens))
+    with pytest.raises(InputError, match=r"head.tokenizer.sizes: found 2 x 2 as the finest"):
+        train(wrong, folder, quiet=True)
+    assert not (folder / "wrong").exists()
+
+
 def test_files_hold_everything(model: WeatherModel, start: Start, tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors", half=False)
     again = load(tmp_path / "model.safetensors")

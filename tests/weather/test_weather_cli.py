@@ -4,7 +4,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +15,6 @@ import pytest
 import xarray as xr
 
 from refine_core.cli import main
-from refine_core.errors import InputError
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
 from weather.store import ForecastStore
@@ -231,15 +229,6 @@ def test_a_calibrated_model_forecasts(folder: Path, capsys: pytest.CaptureFixtur
         assert made.sizes["number"] == 7
 
 
-def test_a_head_that_does_not_fit_is_refused_before_the_mean_is_trained(folder: Path) -> None:
-    made = tiny.config(folder)
-    tokens = replace(made.head.tokenizer, sizes=((1, 2), (2, 2)))
-    wrong = replace(made, name="wrong", head=replace(made.head, tokenizer=tokens))
-    with pytest.raises(InputError, match=r"head.tokenizer.sizes: found 2 x 2 as the finest"):
-        train(wrong, folder / "runs", quiet=True)
-    assert not (folder / "runs" / "wrong").exists()
-
-
 def test_too_few_to_measure_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for argv, expected in {
         ("calibrate", "--starts", "0"): "Found 0 starts of 10 members",
@@ -250,18 +239,3 @@ def test_too_few_to_measure_is_said(folder: Path, capsys: pytest.CaptureFixture[
             main(["weather", argv[0], "--model", "runs/tiny_refine", *argv[1:]])
         assert end.value.code == 2
         assert expected in " ".join(capsys.readouterr().err.split())
-
-
-def test_the_sample_is_whole_or_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def full(source: Path, target: Path) -> None:
-        Path(target).write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left", str(target))
-
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(shutil, "copyfile", full)
-        main(["weather", "sample", "--out", str(tmp_path / "s")])
-    assert not list((tmp_path / "s").iterdir())
-    main(["weather", "sample", "--out", str(tmp_path / "s")])
-    assert len(list((tmp_path / "s").iterdir())) == 3

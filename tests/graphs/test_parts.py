@@ -1,0 +1,48 @@
+"""Parts of a data set: whole, apart, and the same for a seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graphs.chem import Reading, collect_molecules
+from graphs.parts import alike, divide
+from graphs.sources import read_splits
+from tests.graphs.test_sources import texts
+
+
+def test_splits_are_a_partition_that_follows_the_seed(tmp_path: Path) -> None:
+    path = tmp_path / "own.smi"
+    chains = ["C" * k for k in range(1, 41)]
+    path.write_text("\n".join(chains))
+    first, same, other = (
+        read_splits(path, seed=seed, cache=tmp_path, quiet=True) for seed in (0, 0, 1)
+    )
+    parts = (first.train, first.validation, first.test)
+    assert [len(part) for part in parts] == [32, 4, 4]
+    assert sorted(sum(map(texts, parts), []), key=len) == chains
+    assert texts(first.test) == texts(same.test) != texts(other.test)
+    dealt = divide(first.train, (30, 2, 0))
+    assert [len(part) for part in (dealt.train, dealt.validation, dealt.test)] == [30, 2, 0]
+
+
+def test_no_molecule_is_in_two_parts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "own.smi"
+    pairs = [f"C[C{at}H](O){'C' * k}" for k in range(2, 42) for at in ("@", "@@")]
+    path.write_text("\n".join([*pairs, "C(C)O", "OCC"]))  # both enantiomers, and a duplicate
+    data = read_splits(path, cache=tmp_path, quiet=True)
+    parts = [texts(part) for part in (data.train, data.validation, data.test)]
+    assert [len(part) for part in parts] == [66, 8, 8]
+    assert sum(len(set(part)) for part in parts) == len(set().union(*parts)) == 41
+    assert data.train.report["duplicates"] == 41
+    assert any("41 molecules repeat another" in said for said in caplog.messages)
+
+
+def test_dealing_of_old_is_kept() -> None:
+    store = collect_molecules(["C" * k for k in range(1, 13)], quiet=True, reading=Reading()).store
+    order = np.random.default_rng(3).permutation(12)
+    for dealt in (divide(store, (8, 2, 2), 3), divide(store, (8, 2, 2), 3, alike(store))):
+        found = [dealt.train.sizes, dealt.validation.sizes, dealt.test.sizes]
+        assert torch.cat(found).tolist() == (order + 1).tolist()
+        assert [len(part) for part in found] == [8, 2, 2]
