@@ -26,18 +26,24 @@ def train(
     """Train tokeniser, then generator; continue where an earlier call was stopped.
 
     Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+
+    Raises:
+        InputError: The folder holds a run with another seed, configuration or data.
     """
     folder = runs / config.name
     torch.manual_seed(derive(config.seed, 1))
     channels, height, width = images.shape
     tokens = build_tokenizer(config.tokenizer, channels, (height, width))
     train_images, test_images = images.train.images, images.test.images
+    labels, test_labels = images.train.labels, images.test.labels
+    data = Tensors(train_images) if labels is None else Tensors(train_images, labels)
+    digest = data.digest()
     fitted, _ = fit(
         tokens,
         Tensors(train_images),
         config.tokenizer.training,
         seed=derive(config.seed, 2),
-        run=Run.start(folder / "tokenizer", config.tokenizer, config.seed),
+        run=Run.start(folder / "tokenizer", config.tokenizer, config.seed, digest),
         validate=lambda module: tokenizer_metrics(module, test_images),
         title="tokenizer",
         quiet=quiet,
@@ -45,14 +51,12 @@ def train(
     assert isinstance(fitted, ResidualTokenizer)
     torch.manual_seed(derive(config.seed, 3))
     refiner = build(config.generator, fitted, images.classes)
-    labels = images.train.labels
-    test_labels = images.test.labels
     refined, _ = fit(
         refiner,
-        Tensors(train_images) if labels is None else Tensors(train_images, labels),
+        data,
         config.generator.training,
         seed=derive(config.seed, 4),
-        run=Run.start(folder / "generator", config, config.seed),
+        run=Run.start(folder / "generator", config, config.seed, digest),
         validate=lambda module: {"test_bits": code_bits(module, test_images, test_labels)},
         title="generator",
         quiet=quiet,

@@ -137,6 +137,17 @@ def test_wrong_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "none.npz" in refuse(capsys, "train", "--config", "tiny.yaml", "--data", "none.npz")
 
 
+def test_a_run_is_not_continued_on_other_images(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["images", "train", "--config", "tiny.yaml"])
+    whole = (RUNS / "model.safetensors").read_bytes()
+    arrays = dict(np.load("data.npz"))
+    np.savez("data.npz", **arrays | {"y_train": arrays["y_train"][::-1]})
+    assert "on other data than the source has" in refuse(capsys, "train", "--config", "tiny.yaml")
+    assert (RUNS / "model.safetensors").read_bytes() == whole
+
+
 def test_full_disk(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
