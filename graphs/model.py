@@ -1,93 +1,219 @@
-"""The graphs model: what the domain plugs into the core."""
+"""Trained models: kept as one file, and what a user does with one.
 
-from collections.abc import Sequence
+>>> model = load("qm9")                                            # doctest: +SKIP
+>>> model.smiles(model.sample(4, seed=0))                          # doctest: +SKIP
+['CCN(C)C(=O)C1CO1', 'COC1(C=O)C2CC1O2', 'N#CC1C(O)C1(O)CO', 'C#CC12CCC(C1)C2O']
+"""
 
-from graphs.config import ModelConfig
-from graphs.embed import GraphEmbed
-from graphs.expansion.model import build as expansion
-from graphs.graph import Vocabulary
-from graphs.head import SplitHead
-from graphs.latent.model import build as latent
-from graphs.masked.model import build as masked
-from graphs.network import set_transformer
-from graphs.refiner import ContractionRefiner
-from graphs.support import Support
-from graphs.tokenizer import ContractionTokenizer
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from graphs.config import GraphsConfig
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.datasets.properties import Properties
+from graphs.generators.build import build
+from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.valence import Support
+from graphs.generators.masked.state import Order
+from graphs.generators.sampling import check, contracting, draw, prepare, way
+from graphs.generators.scaffold.request import Kept
+from graphs.generators.scaffold.sampler import PARTICLES
+from refine_core.app.progress import Progress
+from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from refine_core.refiner import Refiner
+from refine_core.storage import checkpoint
+
+KIND = "graphs.model"
+SHIPPED = Path(__file__).parent / "weights"
 
 
-def build(
-    config: ModelConfig,
-    vocabulary: Vocabulary,
-    limits: Sequence[int],
-    *,
-    connected: bool = True,
-    properties: int = 0,
-    support: Support | None = None,
-    sizes: tuple[int, ...] = (),
-) -> Refiner:
-    """Refiner of the kind that the config asks for.
+@dataclass
+class GraphModel:
+    """A trained generator of graphs.
 
     Args:
-        config: Sizes.
-        vocabulary: Labels.
-        limits: Largest count of nodes of each label, then of edges of each label, in a graph.
-        connected: Whether all graphs are.
-        properties: Numbers of the context.
-        support: What may be drawn; None allows all.
-        sizes: Count of training graphs of size 0, 1, ...; contractions do not need it.
+        refiner: In evaluation mode.
+        config: That made it.
+        vocabulary: What its labels mean.
+        limits: Largest counts, see `graphs.generators.contraction.tokenizer.ContractionTokenizer`.
+        connected: Whether all graphs are in one piece.
+        properties: What it is conditioned on.
+        support: What may be drawn, see `graphs.generators.common.valence`.
+        sizes: Count of training graphs of size 0, 1, ...
+    """
+
+    refiner: Refiner
+    config: GraphsConfig
+    vocabulary: Vocabulary
+    limits: tuple[int, ...]
+    connected: bool
+    properties: Properties
+    support: Support | None = None
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes; graphs come from and go to the CPU."""
+        return next(self.refiner.parameters()).device
+
+    @property
+    def is_molecular(self) -> bool:
+        """Whether its graphs are molecules."""
+        return self.vocabulary.molecular
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        where: dict[str, float] | None = None,
+        guidance: float | None = None,
+        parallel: Parallel | None = None,
+        calls: int | None = None,
+        order: Order | None = None,
+        restarts: int | None = None,
+        temperature: float | None = None,
+        batch: int = 250,
+        scaffold: str | GraphBatch | None = None,
+        particles: int = PARTICLES,
+        quiet: bool = True,
+    ) -> GraphBatch:
+        """Draw graphs; graph i depends on the seed and i only, not on `count` or `batch`.
+
+        Properties shape the first scale too, the counts of nodes and edges, so the size of a graph
+        follows from what is asked for.
+
+        Args:
+            count: Of graphs.
+            seed: Of the draw.
+            where: Wanted values of properties by name, in the data's units.
+            guidance: Weight of classifier-free guidance; by default the model's.
+            parallel: Clusters that split in one call; by default the model's.
+            calls: Network calls, where the model's kind leaves them free; likewise.
+            order: What masked diffusion reveals next; likewise.
+            restarts: How often a contraction's last scales are drawn again; likewise.
+            temperature: By default the model's.
+            batch: Graphs at a time.
+            scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
+                every graph drawn contains (`graphs.generators.scaffold.sampler`).
+            particles: Draws of which one is kept, for each graph with a scaffold; more cost time
+                and agree better with the model.
+            quiet: Whether to show no progress.
+
+        Raises:
+            InputError: A number is out of its range, the model does not know a property, or it
+                cannot extend the scaffold.
+        """
+        check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
+        how = way(
+            self.config.model,
+            self.config.sampling,
+            parallel=parallel,
+            calls=calls,
+            order=order,
+            restarts=restarts,
+            temperature=temperature,
+            guidance=guidance,
+        )
+        context = self.properties.request(where, count).to(self.device) if where else None
+        kept = None
+        if scaffold is not None:
+            contracting(self.config.model, "extend a scaffold")
+            kept = Kept.of(scaffold, self.vocabulary, self.limits, self.support)
+        parts = []
+        with Progress("drawing", count, quiet=quiet) as progress:
+            for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
+                given = None if context is None else context[index]
+                noise = Noise(seed, index.to(self.device))
+                if kept is None:
+                    drawn = draw(self.refiner, noise, given, how)
+                else:
+                    schedule = prepare(self.refiner, how, given)
+                    drawn = kept.sample(self.refiner, noise, given, schedule, particles)
+                parts.append(drawn.to("cpu"))
+                progress.update(int(index[-1]) + 1)
+        return GraphBatch.joined(parts)
+
+    @torch.no_grad()
+    def code_log_prob(
+        self, graphs: GraphBatch, *, seed: int = 0, draws: int = 1, context: Tensor | None = None
+    ) -> Tensor:
+        """Lower bound (b,), in nats, on the log-probability of each graph, up to its relabellings.
+
+        The contraction tree is latent: the mean over trees of log p(codes) / q(tree) bounds
+        log p(graph); this is the mean of log p(codes), without the entropy of the trees, and so
+        lower still.
+
+        Args:
+            graphs: b graphs.
+            seed: Of the trees.
+            draws: Trees to average over.
+            context: (b, p) scaled properties.
+        """
+        index = torch.arange(len(graphs), device=self.device)
+        total = torch.zeros(len(graphs))
+        for turn in range(draws):
+            noise = Noise(seed, index).fork(turn)
+            each = self.refiner.code_log_prob(graphs.to(self.device), context, noise)
+            total += each.sum(1).cpu() / draws
+        return total
+
+    def smiles(self, graphs: GraphBatch) -> list[str | None]:
+        """Canonical SMILES, uncorrected; None where RDKit refuses.
+
+        Raises:
+            InputError: The graphs are not molecules.
+        """
+        if not self.is_molecular:
+            raise InputError("This model's graphs are not molecules, so they have no SMILES.")
+        from graphs.chem import to_smiles
+
+        return to_smiles(graphs, self.vocabulary)
+
+    def save(self, path: Path, *, half: bool = True) -> None:
+        """Write the model as one safetensors file, by default in half precision."""
+        meta = {
+            "kind": KIND,
+            "config": to_dict(self.config),
+            "vocabulary": asdict(self.vocabulary),
+            "limits": self.limits,
+            "connected": self.connected,
+            "properties": asdict(self.properties),
+            "support": asdict(self.support) if self.support else None,
+            "sizes": self.sizes,
+        }
+        checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
+
+
+def load(name: str | Path, device: str = "cpu") -> GraphModel:
+    """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: The kind takes no properties, or needs sizes, or takes no directed graphs.
+        InputError: If there is no such model, or the file is not one.
     """
-    if vocabulary.directed and (config.kind != "contraction" or config.shown != "none"):
-        raise InputError(
-            f"A model of kind {config.kind!r} with edges {config.shown!r} shown takes no directed "
-            "graphs: set `model.kind` to contraction and `model.shown` to none."
-        )
-    if config.kind != "contraction":
-        if properties:
-            raise InputError(
-                f"A model of kind {config.kind!r} takes no properties: leave `data.properties` "
-                "empty, or set `model.kind` to contraction."
-            )
-        if config.kind == "expansion":
-            return expansion(config, vocabulary, sizes, connected, limits[-1])
-        other = {"masked": masked, "latent": latent}[config.kind]
-        return other(config, vocabulary, sizes, support)
-    tokens = ContractionTokenizer(
-        vocabulary, tuple(limits), config.parallel, connected, config.matching
+    saved = checkpoint.load(checkpoint.find(name, SHIPPED), KIND)
+    config = from_dict(GraphsConfig, saved.meta["config"])
+    vocabulary = Vocabulary(**saved.meta["vocabulary"])
+    properties = Properties(*(tuple(value) for value in saved.meta["properties"].values()))
+    limits, connected = tuple(saved.meta["limits"]), saved.meta["connected"]
+    sizes = tuple(saved.meta.get("sizes", ()))
+    bounds = saved.meta["support"]
+    support = Support(*(tuple(value) for value in bounds.values())) if bounds else None
+    refiner = build(
+        config.model,
+        vocabulary,
+        limits,
+        connected=connected,
+        properties=len(properties.names),
+        support=support,
+        sizes=sizes,
     )
-    transformer = set_transformer(config, levels=3)
-    parts = (
-        tokens,
-        GraphEmbed(
-            config.dim,
-            config.heads,
-            tokens.labels,
-            tokens.kinds,
-            reach=config.reach,
-            properties=properties,
-            support=support,
-            cycles=config.cycles,
-            shown=config.shown,
-        ),
-        transformer,
-        SplitHead(
-            config.dim,
-            tokens.digits(0),
-            tokens.digit_values(0),
-            connected,
-            support,
-            config.coupled,
-            config.smooth,
-            tokens.kinds if config.shown == "none" else None,
-        ),
-    )
-    return ContractionRefiner(
-        *parts,
-        share=config.share,
-        single=config.single_dropout if properties > 1 else 0.0,
-        dropout=config.property_dropout,
-    )
+    checkpoint.load_into(refiner, saved.tensors)
+    refiner.eval().to(device)
+    return GraphModel(refiner, config, vocabulary, limits, connected, properties, support, sizes)

@@ -12,10 +12,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from graphs.graph import GraphBatch
-from graphs.tokenizer import ContractionTokenizer
+from graphs.data.batch import GraphBatch
+from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from refine_core.noise import Noise
-from refine_core.quantized import Quantized
+from refine_core.quantizers.base import Quantized
 from refine_core.refiner import Refiner
 from refine_core.sampling import Caller
 from refine_core.schedule import ScaleSchedule

@@ -7,18 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from graphs.config import GraphsConfig
-from graphs.data import Properties, WithProperties, all_connected, batches, limits, splits
-from graphs.latent.model import LatentRefiner
-from graphs.latent.train import learn_latents
-from graphs.model import build
-from graphs.store import GraphStore
-from graphs.support import Support
-from graphs.trained import GraphModel
-from graphs.warm import start_from
+from graphs.data.store import GraphStore
+from graphs.datasets.load import splits
+from graphs.datasets.properties import Properties, WithProperties
+from graphs.datasets.statistics import all_connected, batches, limits
+from graphs.finetune import start_from
+from graphs.generators.build import build
+from graphs.generators.common.valence import Support
+from graphs.generators.latent.model import LatentRefiner
+from graphs.generators.latent.train import learn_latents
+from graphs.model import GraphModel
 from refine_core.noise import Noise, derive
 from refine_core.refiner import Refiner
-from refine_core.runs import Run
-from refine_core.training import fit
+from refine_core.training.fit import fit
+from refine_core.training.runs import Run
 
 JUDGED = 512  # validation graphs, and samples, that each epoch is judged by
 JUDGED_NODES = 9 * JUDGED  # fewer if they are larger
@@ -38,11 +40,12 @@ def train(
     Args:
         config: Of data, model and training.
         runs: Folder of runs.
-        store: Graphs in place of `config.data.source`, as from `graphs.convert.from_networkx`.
+        store: Graphs in place of `config.data.source`, as from
+        `graphs.data.convert_networkx.from_networkx`.
         quiet: Whether to show nothing.
 
     Raises:
-        InputError: The data cannot be used, see `graphs.data.splits`.
+        InputError: The data cannot be used, see `graphs.datasets.load.splits`.
     """
     parts = splits(config.data, seed=config.seed, store=store, quiet=quiet)
     properties = Properties.of(parts.train, config.data.properties)

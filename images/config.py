@@ -4,8 +4,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
-from refine_core.config import config
-from refine_core.optimisation import Optimisation
+from refine_core.config.schema import config
+from refine_core.training.config import Optimisation
 
 
 @config

@@ -1,172 +1,231 @@
-"""The images model: what the domain plugs into the core."""
+"""Trained models: kept as one file, and what a user does with one.
+
+>>> model = load("mnist")                                          # doctest: +SKIP
+>>> model.sample(16, seed=0, labels=3).shape                       # doctest: +SKIP
+torch.Size([16, 1, 28, 28])
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
-from images.networks import Decoder, Encoder, Phi
-from refine_core.embed import Embed, Head
+from images.build import build, build_tokenizer, sampling_schedule
+from images.config import ImagesConfig
+from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
-from refine_core.head import BitwiseHead, CategoricalHead
-from refine_core.pyramid import area, gaussian
-from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
+from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
+from refine_core.sampling import Keep
 from refine_core.schedule import ScaleSchedule
-from refine_core.tokens import Tokens
-from refine_core.transformer import Transformer
-from refine_core.vq import VQ
+from refine_core.storage import checkpoint
 
-T = TypeVar("T")
+KIND = "images.model"
+SHIPPED = Path(__file__).parent / "weights"
 
 
-class ImageEmbed(Embed):
-    """A convolution of the state at the scale's own size, plus learned positions.
-
-    The class is the condition.
+@dataclass
+class ImageModel:
+    """A trained tokeniser and generator.
 
     Args:
-        tokenizer: Gives the view of a state.
-        dim: Width of the tokens.
-        classes: Count of classes; one more stands for "any".
+        refiner: In evaluation mode.
+        config: That made it.
+        shape: (c, h, w) of the images.
+        classes: 0 where there are none.
     """
 
-    def __init__(self, tokenizer: ResidualTokenizer, dim: int, classes: int) -> None:
-        super().__init__()
-        self.view, self.take = tokenizer.view, tokenizer.take
-        self.classes = classes
-        self.enter = nn.Conv2d(tokenizer.dim, dim, 3, padding=1)
-        self.position = nn.ParameterList(
-            nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
+    refiner: Refiner
+    config: ImagesConfig
+    shape: tuple[int, int, int]
+    classes: int
+
+    @property
+    def tokenizer(self) -> ResidualTokenizer:
+        """The model's tokeniser."""
+        assert isinstance(self.refiner.tokenizer, ResidualTokenizer)
+        return self.refiner.tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes; images come from and go to the CPU."""
+        return next(self.refiner.parameters()).device
+
+    @property
+    def schedule(self) -> ScaleSchedule:
+        """How the model samples unless told otherwise."""
+        return sampling_schedule(self.config.sampling, self.refiner.schedule)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | Tensor | None = None,
+        batch: int = 100,
+        **options: Any,
+    ) -> Tensor:
+        """Draw images (count, c, h, w) in [0, 1].
+
+        Image i depends on the seed, i and its label only, not on `count` or `batch`.
+
+        Args:
+            count: Of images.
+            seed: Of the draw.
+            labels: One class for all, or one per image; None goes through the classes in turn.
+            batch: Images at a time.
+            **options: Of `Refiner.sample_trace`.
+
+        Raises:
+            InputError: If a label is not a class of the model, or there is not one per image.
+        """
+        context = self._labels(labels, count)
+        options.setdefault("schedule", self.schedule)
+        parts = []
+        for index in torch.arange(count).split(batch):
+            given = None if context is None else context[index]
+            noise = Noise(seed, index.to(self.device))
+            parts.append(self.refiner.sample(noise, given, **options).cpu())
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor, scales: int | None = None, batch: int = 500) -> Tensor:
+        """Encode and decode images (n, c, h, w), by the coarsest `scales` sizes only if given."""
+        tokens, kept = self.tokenizer, self._codes(scales)
+        parts = [
+            tokens.decode(tokens.encode(part.to(self.device))[:kept]).cpu()
+            for part in images.split(batch)
+        ]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def inpaint(
+        self,
+        images: Tensor,
+        mask: Tensor,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | Tensor | None = None,
+    ) -> Tensor:
+        """Draw new content where `mask` is True; the rest stays exactly as it is.
+
+        Args:
+            images: (n, c, h, w).
+            mask: (h, w) bool, True where content is drawn.
+            seed: Of the draw.
+            labels: As in `sample`.
+        """
+        tokens = self.tokenizer
+        free = mask.float()[None, None]
+        size = tokens.schedule[-1].size
+        padded = nn.functional.pad(
+            free, (0, -free.shape[3] % size[1], 0, -free.shape[2] % size[0])
         )
-        self.label = nn.Embedding(classes + 1, dim)
+        kept = []
+        for k, (high, wide) in enumerate(tokens.schedule.sizes):
+            # A coarse token stays if most of what it stands for does; a finest one, if all does.
+            limit = 0.0 if (high, wide) == size else 0.49
+            share = nn.functional.adaptive_avg_pool2d(padded, (high, wide)).to(self.device)
+            kept.append((tokens.take(share, k)[..., 0] <= limit).expand(len(images), -1))
+        drawn = self.refiner.sample(
+            self._noise(seed, len(images)),
+            self._labels(labels, len(images), cycle=False),
+            schedule=self.schedule,
+            keep=Keep(tokens.features(images.to(self.device)), kept),
+        )
+        return torch.where(mask, drawn.cpu(), images)
 
-    def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
-        """Tokens (b, n_k, dim) of scale k."""
-        view = self.view(state, k)
-        # The convolution at the scale's own cells: its size may be that of other parts, too.
-        patches = self.take(F.unfold(view, 3, padding=1).unflatten(2, view.shape[2:]), k)
-        value = F.linear(patches, self.enter.weight.flatten(1), self.enter.bias) + self.position[k]
-        return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
+    def super_resolve(
+        self,
+        images: Tensor,
+        scales: int,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | Tensor | None = None,
+    ) -> Tensor:
+        """Keep the coarsest `scales` sizes of images (n, c, h, w) and draw the finer ones anew.
 
-    def context(self, context: Tensor | None, count: int) -> Tokens:
-        """No tokens; the class vector (b, dim) as condition, of labels (b,) int64; -1 is any."""
-        weight = self.label.weight
-        if context is None:
-            context = torch.full((count,), -1, device=weight.device)
-        vector = self.label(torch.where(context < 0, self.classes, context))
-        nothing = vector.new_zeros(count, 0, weight.shape[1])
-        return Tokens(
-            nothing, torch.zeros(0, dtype=torch.int64, device=weight.device), condition=vector
+        Raises:
+            InputError: If there are fewer sizes.
+        """
+        kept = self._codes(scales)
+        drawn: Tensor = self.refiner.sample(
+            self._noise(seed, len(images)),
+            self._labels(labels, len(images), cycle=False),
+            schedule=self.schedule,
+            codes=self.tokenizer.encode(images.to(self.device))[:kept],
+        )
+        return drawn.cpu()
+
+    def _codes(self, sizes: int | None) -> int | None:
+        """How many codes the coarsest sizes take, in parts."""
+        complete = self.schedule.complete
+        if sizes is None or sizes == 0:
+            return sizes
+        if not 0 < sizes <= len(complete):
+            raise InputError(
+                f"Found {sizes} scales to keep, expected a number from 0 to {len(complete)}, the "
+                "model's count of sizes."
+            )
+        return complete[sizes - 1] + 1
+
+    def with_sampling(self, **values: Any) -> "ImageModel":
+        """The same model with other sampling settings (fields of `SamplingConfig`)."""
+        return replace(
+            self, config=replace(self.config, sampling=replace(self.config.sampling, **values))
         )
 
-    def drop(self, context: Tensor, where: Tensor) -> Tensor:
-        """Labels with -1 in place of the dropped."""
-        return torch.where(where, -1, context)
+    def save(self, path: Path, *, half: bool = True) -> None:
+        """Write the model as one safetensors file, by default in half precision."""
+        meta = {
+            "kind": KIND,
+            "config": to_dict(self.config),
+            "schedule": self.refiner.schedule.to_dict(),
+            "shape": self.shape,
+            "classes": self.classes,
+        }
+        checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
+
+    def _noise(self, seed: int, count: int) -> Noise:
+        return Noise(seed, torch.arange(count, device=self.device))
+
+    def _labels(
+        self, labels: int | Sequence[int] | Tensor | None, count: int, *, cycle: bool = True
+    ) -> Tensor | None:
+        if labels is None:
+            turns = torch.arange(count, device=self.device) % max(self.classes, 1)
+            return turns if cycle and self.classes else None
+        given = torch.as_tensor(labels, device=self.device)
+        given = given.expand(count) if given.ndim == 0 else given
+        if len(given) != count:
+            raise InputError(
+                f"{len(given)} labels for {count} images: give one for all, or one each."
+            )
+        wrong = given[(given < -1) | (given >= max(self.classes, 1))]
+        if len(wrong):
+            raise InputError(
+                f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
+            )
+        return given
 
 
-def build_tokenizer(
-    config: TokenizerConfig, channels: int, size: tuple[int, int]
-) -> ResidualTokenizer:
-    """Tokeniser for images of `channels` x `size`.
+def load(name: str | Path, device: str = "cpu") -> ImageModel:
+    """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: If the finest scale does not fit the image, or the sizes do not fit the loop.
+        InputError: If there is no such model, or the file is not one.
     """
-    grid = (-(-size[0] // config.patch), -(-size[1] // config.patch))
-    finest = config.sizes[-1]
-    if max(grid) != finest:
-        raise InputError(
-            f"Images of {size[0]}x{size[1]} in patches of {config.patch} make a grid of "
-            f"{grid[0]}x{grid[1]}: "
-            f"`tokenizer.sizes` must end with {max(grid)}, found {finest}."
-        )
-    sizes = [tuple(max(1, round(side * n / finest)) for n in grid) for side in config.sizes]
-    own = _quantizers(config, len(sizes))
-    parts = per_scale(config.parts, len(sizes))
-    schedule = ScaleSchedule.of(sizes).with_(codes=[quantizer.size for quantizer in own])
-    schedule = schedule.interleaved(parts)
-    quantizers = [each for each, count in zip(own, parts, strict=True) for _ in range(count)]
-    dim = own[0].dim
-    return ResidualTokenizer(
-        schedule,
-        area(schedule.sizes) if config.loop == "closed" else gaussian(schedule.sizes),
-        quantizers,
-        Encoder(channels, dim, config.width, config.blocks, config.patch),
-        Decoder(channels, size, dim, config.width, config.blocks, config.patch),
-        phi=[Phi(dim) for _ in schedule] if config.phi else None,
-        loop=config.loop,
-        truncation=config.truncation,
-    )
-
-
-def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -> Refiner:
-    """Refiner over a tokeniser's codes."""
-    plan = replace(tokenizer.schedule, history=config.history)
-    schedule = plan.with_(weight=per_scale(config.weights, len(plan)))
-    head: Head
-    if isinstance(tokenizer.quantizers[0], Bitwise):
-        head = BitwiseHead(config.dim, tokenizer.digits(0), len(schedule))
-    else:
-        sizes = [tokenizer.digit_values(k) for k in range(len(schedule))]
-        head = CategoricalHead(config.dim, tokenizer.digits(0), sizes)
-    return Refiner(
-        tokenizer,
-        ImageEmbed(tokenizer, config.dim, classes),
-        Transformer(
-            config.dim,
-            config.depth,
-            config.heads,
-            levels=len(schedule) + 1,
-            condition=config.dim,
-            history=schedule.history,
-            dropout=config.dropout,
-        ),
-        head,
-        schedule=schedule,
-        corruption=config.corruption,
-        dropout=config.class_dropout,
-    )
-
-
-def sampling_schedule(config: SamplingConfig, schedule: ScaleSchedule) -> ScaleSchedule:
-    """The model's schedule with how to sample it."""
-    count = len(schedule)
-    return schedule.with_(
-        temperature=per_scale(config.temperature, count),
-        top_k=config.top_k,
-        top_p=per_scale(config.top_p, count),
-        guidance=per_scale(config.guidance, count),
-    )
-
-
-def per_scale(values: Sequence[T], count: int) -> list[T]:
-    """One value for all scales, or one per scale, as one per scale."""
-    return list(values) * (count if len(values) == 1 else 1)
-
-
-def _quantizers(config: TokenizerConfig, scales: int) -> list[Quantizer]:
-    """One quantiser per scale; shared codebooks are one object."""
-    codes = per_scale(config.codes, scales)
-    if len(codes) != scales:
-        raise InputError(
-            f"`tokenizer.codes` has {len(codes)} counts for {scales} scales: "
-            "give one, or one per scale."
-        )
-
-    def make(k: int) -> Quantizer:
-        if config.quantizer == "vq":
-            return VQ(codes[k], config.dim, decay=0.97)
-        if config.quantizer == "product":
-            return ProductQuantizer(config.groups, codes[k], config.dim)
-        return FSQ(config.levels) if config.quantizer == "fsq" else Bitwise(config.dim, kind="bsq")
-
-    if config.codebooks == "per_scale":
-        return [make(k) for k in range(scales)]
-    shared = make(scales - 1)
-    return [shared if config.codebooks == "shared" else make(0), *[shared] * (scales - 1)]
+    path = checkpoint.find(name, SHIPPED, hidden=["evaluator"])
+    saved = checkpoint.load(path, KIND)
+    config = from_dict(ImagesConfig, saved.meta["config"])
+    channels, height, width = saved.meta["shape"]
+    tokens = build_tokenizer(config.tokenizer, channels, (height, width))
+    refiner = build(config.generator, tokens, saved.meta["classes"])
+    checkpoint.load_into(refiner, saved.tensors)
+    refiner.eval().to(device)
+    return ImageModel(refiner, config, (channels, height, width), saved.meta["classes"])

@@ -1,23 +1,20 @@
 """Training a tokeniser, then a generator over its codes."""
 
-import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
+from images.build import build, build_tokenizer
 from images.config import ImagesConfig
-from images.data import Images
-from images.metrics import mse
-from images.model import build, build_tokenizer
-from images.trained import ImageModel
+from images.data.load import Images
+from images.evaluation.codes import code_bits, tokenizer_metrics
+from images.model import ImageModel
 from refine_core.data import Tensors
 from refine_core.noise import derive
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.runs import Run
-from refine_core.training import fit
-from refine_core.usage import Usage
+from refine_core.training.fit import fit
+from refine_core.training.runs import Run
 
 
 def train(
@@ -65,45 +62,3 @@ def train(
     model = ImageModel(refined, config, images.shape, images.classes)
     model.save(folder / "model.safetensors")
     return model
-
-
-@torch.no_grad()
-def tokenizer_metrics(tokens: nn.Module, images: Tensor) -> dict[str, float]:
-    """Mean squared error on images, and usage and perplexity of every scale's codes."""
-    assert isinstance(tokens, ResidualTokenizer)
-    usages = usage(tokens, images)
-    error = 0.0
-    for part in images.split(500):
-        decoded = tokens.decode(tokens.encode(part.to(_device(tokens))))
-        error += mse(decoded.cpu(), part) * len(part)
-    return {
-        "test_mse": error / len(images),
-        **{f"usage_{k}": each.fraction for k, each in enumerate(usages)},
-        **{f"perplexity_{k}": each.perplexity for k, each in enumerate(usages)},
-    }
-
-
-def usage(tokens: ResidualTokenizer, images: Tensor) -> list[Usage]:
-    """Counts of the codes of each scale over images."""
-    scales = range(len(tokens.schedule))
-    usages = [Usage(tokens.digits(k), tokens.digit_values(k)) for k in scales]
-    for part in images.split(500):
-        for each, code in zip(usages, tokens.encode(part.to(_device(tokens))), strict=True):
-            each.add(code)
-    return usages
-
-
-@torch.no_grad()
-def code_bits(refiner: nn.Module, images: Tensor, labels: Tensor | None) -> float:
-    """Mean negative log-likelihood of the codes, in bits per image."""
-    assert isinstance(refiner, Refiner)
-    total = 0.0
-    for index in torch.arange(len(images)).split(500):
-        given = None if labels is None else labels[index].to(_device(refiner))
-        x = images[index].to(_device(refiner))
-        total -= float(refiner.code_log_prob(x, given).sum())
-    return total / len(images) / math.log(2)
-
-
-def _device(module: nn.Module) -> torch.device:
-    return next(module.parameters()).device

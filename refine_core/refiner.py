@@ -18,7 +18,7 @@ from refine_core.embed import Embed, Head
 from refine_core.errors import InputError
 from refine_core.head import CodeDistribution
 from refine_core.noise import Noise
-from refine_core.quantized import Quantized
+from refine_core.quantizers.base import Quantized
 from refine_core.sampling import Caller, Keep
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace

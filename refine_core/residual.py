@@ -12,7 +12,7 @@ from refine_core.data import Batch
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.pyramid import Pyramid
-from refine_core.quantized import Quantized, Quantizer
+from refine_core.quantizers.base import Quantized, Quantizer
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokenizer import Tokenizer
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from refine_core.errors import InputError, suggest
-from refine_core.files import write_text
 from refine_core.pyramid import Size
 from refine_core.scale import Scale
+from refine_core.storage.files import write_text
 
 History = Literal["full", "markov"]
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.noise import Noise
-from refine_core.quantized import Quantized
+from refine_core.quantizers.base import Quantized
 from refine_core.schedule import ScaleSchedule
 
 Choose = Callable[[Any, int], Quantized]

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weather.trained import load as load
+    from weather.model import load as load
 
 
 def __getattr__(name: str) -> Any:
     """`load`, imported when it is asked for: torch takes seconds, and workers do without."""
     if name == "load":
-        from weather.trained import load
+        from weather.model import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

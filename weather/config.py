@@ -3,9 +3,9 @@
 from dataclasses import field
 from typing import Literal
 
-from refine_core.config import config
-from refine_core.optimisation import Optimisation
-from weather.grid import Channel
+from refine_core.config.schema import config
+from refine_core.training.config import Optimisation
+from weather.fields.channel import Channel
 
 
 @config

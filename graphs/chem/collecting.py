@@ -12,11 +12,11 @@ from numpy.typing import DTypeLike, NDArray
 from graphs.chem.labels import BONDS, atom_name
 from graphs.chem.parallel import Chunk, parse_all
 from graphs.chem.reading import Reading
-from graphs.graph import GraphBatch, Vocabulary
-from graphs.spool import Spool, Texts
-from graphs.store import GraphStore, Ragged, starts
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.data.disk_array import Spool, Texts
+from graphs.data.store import GraphStore, Ragged, starts
+from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from refine_core.progress import Progress
 
 
 @dataclass(frozen=True)

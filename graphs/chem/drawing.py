@@ -9,7 +9,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from rdkit.rdBase import BlockLogs
 
 from refine_core.errors import InputError
-from refine_core.files import atomic_write
+from refine_core.storage.files import atomic_write
 
 SIDE = 200  # of a molecule's cell, in pixels
 LARGEST = 32_767  # side of a picture that Cairo can make, in pixels

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphs.chem.labels import BOND_NUMBERS, BONDS
 from graphs.chem.writing import drafts
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 
 
 def kekulised(batch: GraphBatch, vocabulary: Vocabulary) -> tuple[GraphBatch, Vocabulary, Tensor]:

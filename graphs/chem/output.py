@@ -14,7 +14,7 @@ from rdkit.Chem import rdDepictor, rdDistGeom
 from rdkit.rdBase import BlockLogs
 
 from refine_core.errors import InputError
-from refine_core.files import atomic_write, write_text
+from refine_core.storage.files import atomic_write, write_text
 
 SUFFIXES = (".smi", ".csv", ".sdf")
 Columns = Mapping[str, NDArray[np.float32]]

@@ -14,7 +14,7 @@ from rdkit.rdBase import BlockLogs
 
 from graphs.chem.labels import BOND_NUMBERS, BONDS, atom_name, atom_number
 from graphs.chem.writing import assemble, largest, molecule_smiles
-from graphs.graph import Vocabulary
+from graphs.data.batch import Vocabulary
 
 # How a SMILES shows what labels do not hold.
 MARKS = {

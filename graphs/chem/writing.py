@@ -11,7 +11,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from graphs.chem.labels import atom_of, bond_types
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 
 Bond = tuple[int, int, Chem.BondType]
 _VALENCE = Chem.SanitizeFlags.SANITIZE_PROPERTIES

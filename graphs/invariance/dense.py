@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from graphs.invariance.dense_view import DenseView
 from graphs.invariance.outputs import Kind
 from graphs.invariance.plan import Plan, identity, ring

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.invariance.plan import ring
 from refine_core.errors import InputError
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from graphs.invariance.labellings import STATISTICS, Floats, Group, groups, read, statistics
 from refine_core.errors import InputError
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from refine_core.errors import InputError
 
 Ints = NDArray[np.int64]

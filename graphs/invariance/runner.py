@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from graphs.invariance.dense import Dense
 from graphs.invariance.locate import Aligned
 from graphs.invariance.outputs import Error, Kind, Tolerance, error, tensors

@@ -78,3 +78,6 @@ def _cells(outcome: Outcome | None) -> tuple[str, str, str, str]:
     if isinstance(outcome, Exchangeability):
         return "exchangeability", "", "", f"{outcome.p_value:.3f} ({outcome.power:.2f})"
     return "", "", "", ""
+
+
+Named = tuple[str, Callable[[], Outcome]]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csgraph
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from refine_core.errors import InputError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import re
 import torch
 from torch import Tensor
 
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 from refine_core.errors import InputError
 
 ORDERS = {"SINGLE": 1, "DOUBLE": 2, "TRIPLE": 3}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from graphs.chem.scores import BITS, PROPERTIES, RDKIT, scores, skeleton
 from graphs.metrics import fcd, nspdk
-from refine_core.files import atomic_write
+from refine_core.storage.files import atomic_write
 
 Real = NDArray[np.float64]
 Say = Callable[[str], None]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from images.data import Images
+from images.data.load import Images
 from images.experiments import plots
 from images.experiments.conditions import conditions, outcomes
 from images.experiments.evidence import Evidence
@@ -16,8 +16,8 @@ from images.experiments.report import report
 from images.experiments.settings import AblationConfig
 from images.experiments.spec import Arrays
 from images.experiments.tables import fill
-from refine_core import config as configs
-from refine_core.files import write_json, write_text
+from refine_core.config import schema as configs
+from refine_core.storage.files import write_json, write_text
 
 
 def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = False) -> None:

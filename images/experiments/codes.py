@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from images.experiments.heads import Bitwise, Head, Planes, Regression, Softmax, signs
-from refine_core import clustering
 from refine_core.noise import Noise
+from refine_core.quantizers import clustering
 
 HEADS = ("regression", "softmax", "book", "planes", "signs")
 

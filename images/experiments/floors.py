@@ -12,7 +12,7 @@ from images.experiments.measures import high_band, high_band_gain, image_errors,
 from images.experiments.settings import Setup
 from images.experiments.spec import Arrays
 from images.experiments.trial import TEST_NOISE
-from refine_core.clustering import nearest
+from refine_core.quantizers.clustering import nearest
 
 Floors = dict[str, float]
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.clustering import nearest
+from refine_core.quantizers.clustering import nearest
 
 Planes = tuple[Tensor, Tensor]
 """Normals (d, bits) and offsets (bits,): a latent's word is the signs of z @ normals + offsets."""

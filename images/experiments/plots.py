@@ -17,7 +17,7 @@ from images.experiments.paper import EPOCHS, HIGH, MSE
 from images.experiments.plan import UNITS
 from images.experiments.tables import Cell, Results
 from images.experiments.verdict import Stat
-from refine_core.files import atomic_write
+from refine_core.storage.files import atomic_write
 
 NAMES = {
     "pixel": "pixels, single shot",

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from images.experiments.denoisers import Shape
 from images.experiments.spec import Arrays, Spec, cost
 from images.experiments.trial import Result, run
+from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from refine_core.files import write_json
-from refine_core.progress import Progress
+from refine_core.storage.files import write_json
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from refine_core.config import config
+from refine_core.config.schema import config
 
 Count = Annotated[int, Field(gt=0)]
 Sigma = Annotated[float, Field(ge=0)]

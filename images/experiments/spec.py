@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from images.data import Images
+from images.data.load import Images
 from images.experiments.denoisers import Shape, mlp_size, stage_sizes
 from images.experiments.settings import Setup
 

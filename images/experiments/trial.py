@@ -24,8 +24,8 @@ from images.experiments.settings import Setup
 from images.experiments.spec import Arrays, Spec
 from refine_core.data import Tensors
 from refine_core.noise import derive
-from refine_core.optimisation import Optimisation
-from refine_core.training import fit
+from refine_core.training.config import Optimisation
+from refine_core.training.fit import fit
 
 TEST_NOISE = 0
 """Seed of the test noise, the same for all, so that differences between predictors are paired."""

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 
 from graphs.config import ModelConfig
-from graphs.data import limits
-from graphs.generic import planar, tree
-from graphs.graph import Vocabulary
-from graphs.model import build
-from graphs.store import collect
-from refine_core.files import atomic_write, write_json, write_text
+from graphs.data.batch import Vocabulary
+from graphs.data.store import collect
+from graphs.datasets.random_families import planar, tree
+from graphs.datasets.statistics import limits
+from graphs.generators.build import build
 from refine_core.noise import Noise
-from refine_core.runs import versions
+from refine_core.storage.checkpoint import versions
+from refine_core.storage.files import atomic_write, write_json, write_text
 
 OUT = Path(__file__).parents[2] / "results" / "graphs" / "cost"
 SIZES = (9, 16, 32, 64, 128, 256, 500)

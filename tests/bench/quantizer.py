@@ -11,8 +11,8 @@ import torch
 import vector_quantize_pytorch as library  # type: ignore[import-untyped]
 from torch import Tensor
 
-from refine_core.clustering import nearest
-from refine_core.vq import VQ
+from refine_core.quantizers.clustering import nearest
+from refine_core.quantizers.vq import VQ
 from tests.bench.timing import ratio
 
 SEARCH = [(v, d, n) for v in (64, 512, 4096) for d in (8, 32, 256) for n in (1000, 10_000)]

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from images.build import build, build_tokenizer
 from images.config import ImagesConfig
-from images.model import build, build_tokenizer
-from refine_core.config import load
-from refine_core.memory import keep_freed
+from refine_core.app.memory import keep_freed
+from refine_core.config.schema import load
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import visible

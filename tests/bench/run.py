@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from refine_core.files import write_json
-from refine_core.runs import versions
+from refine_core.storage.checkpoint import versions
+from refine_core.storage.files import write_json
 from tests.bench import quantizer, refiner, weather, weather_loader
 
 OUT = Path(__file__).parents[2] / "results" / "bench"

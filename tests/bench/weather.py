@@ -16,22 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from refine_core.config import load
+from refine_core.config.schema import load
 from refine_core.noise import Noise
 from tests.bench.timing import Call, ratio, taken
 from weather.config import WeatherConfig, channels
-from weather.forecaster import Forecaster, build_head
-from weather.grid import Grid
-from weather.mean import Given, MeanModel
+from weather.fields.grid import Grid
+from weather.forecaster.build import build_head
+from weather.forecaster.forecaster import Forecaster
+from weather.forecaster.mean import Given, MeanModel
 
 FOLDER = Path(__file__).parents[2] / "configs" / "weather"
 BATCH, STEPS = 5, 10
 ROLLOUT = """
 import resource, sys
 import numpy as np
-from weather.initial import InitialStates
-from weather.sample import STATES
-from weather.trained import load
+from weather.forecast.initial_states import InitialStates
+from weather.samples import STATES
+from weather.model import load
 
 model, start = load("gcm"), np.datetime64("2003-11-20T00", "ns")
 states = InitialStates.open(str(STATES), model).states(start)

@@ -13,8 +13,8 @@ import zarr
 
 from tests.bench.timing import ratio
 from tests.weather.synthetic import atmosphere, config, times
-from weather.prepare import prepare
-from weather.windows import Windows
+from weather.data.prepare import prepare
+from weather.data.windows import Windows
 
 BATCH, DAYS, CHUNK = 32, 366, 40
 NAMES = ("geopotential", "temperature", "2m_temperature", "mean_sea_level_pressure")

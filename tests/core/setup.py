@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from refine_core.config import config
+from refine_core.config.schema import config
 from refine_core.errors import InputError
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
-from refine_core import checkpoint
 from refine_core.errors import InputError
+from refine_core.storage import checkpoint
 
 META: dict[str, Any] = {"kind": "test", "config": {"width": 3, "rate": 1e-3, "sizes": [1, 2]}}
 DTYPES = [

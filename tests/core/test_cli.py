@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from refine_core import cli
-from refine_core.cli import arguments, commands, main
+from refine_core.app import cli
+from refine_core.app.cli import arguments, commands, main
 from refine_core.errors import InputError
-from refine_core.files import write_text
+from refine_core.storage.files import write_text
 
 DOMAIN = '''
 """Toys: things to play with.
@@ -119,7 +119,7 @@ def test_what_goes_wrong_becomes_a_sentence(
 
 def test_full_disk_names_the_file(toys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = """
-from refine_core.files import atomic_write
+from refine_core.storage.files import atomic_write
 
 def main(argv):
     with atomic_write(argv[0]) as temporary:
@@ -140,7 +140,7 @@ def test_defects_keep_their_traceback(toys: Path) -> None:
 def test_help_is_light_and_a_closed_pipe_is_quiet() -> None:
     source = """
 import sys
-from refine_core.cli import main
+from refine_core.app.cli import main
 main(["--help"])
 heavy = {"torch", "numpy", "pydantic", "tyro"} & sys.modules.keys()
 assert not heavy, heavy

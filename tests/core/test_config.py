@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refine_core.config import dump, from_dict, load, to_dict
+from refine_core.config.schema import dump, from_dict, load, to_dict
 from refine_core.errors import InputError
 from tests.core.setup import Grid, Model, Setup, Table
 

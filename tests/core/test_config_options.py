@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from refine_core.config import parse
+from refine_core.app.options import parse
 from refine_core.errors import InputError
 from tests.core.setup import Model, Setup, Table
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refine_core.files import atomic_write, sha256, write_json, write_text
+from refine_core.storage.files import atomic_write, sha256, write_json, write_text
 
 OLD = "what stood there"
 

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from refine_core.bitwise import Bitwise, Kind
-from refine_core.quantizer import FSQ
-from refine_core.usage import Usage
-from refine_core.vq import VQ
+from refine_core.quantizers.bitwise import Bitwise, Kind
+from refine_core.quantizers.fsq import FSQ
+from refine_core.quantizers.usage import Usage
+from refine_core.quantizers.vq import VQ
 
 
 def test_fsq_reaches_every_code_from_the_centre_of_its_cell() -> None:

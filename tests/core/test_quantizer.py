@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from refine_core.errors import InputError
-from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
-from refine_core.vq import VQ
+from refine_core.quantizers.base import Quantizer
+from refine_core.quantizers.bitwise import Bitwise
+from refine_core.quantizers.fsq import FSQ
+from refine_core.quantizers.product import ProductQuantizer
+from refine_core.quantizers.vq import VQ
 
 DIM = 4
 MAKE: dict[str, Callable[[], Quantizer]] = {

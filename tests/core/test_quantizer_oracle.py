@@ -5,9 +5,9 @@ import torch
 import vector_quantize_pytorch as library  # type: ignore[import-untyped]
 from torch import Tensor
 
-from refine_core.bitwise import Bitwise, Kind
-from refine_core.quantizer import FSQ
-from refine_core.vq import VQ, Metric
+from refine_core.quantizers.bitwise import Bitwise, Kind
+from refine_core.quantizers.fsq import FSQ
+from refine_core.quantizers.vq import VQ, Metric
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from refine_core import runs
 from refine_core.data import Batch, Tensors
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.optimisation import Optimisation
-from refine_core.runs import Run
-from refine_core.train_state import Row
-from refine_core.training import fit
+from refine_core.storage.checkpoint import versions
+from refine_core.training.config import Optimisation
+from refine_core.training.fit import fit
+from refine_core.training.runs import Run
+from refine_core.training.state import Row
 from tests.core.tiny import DIM, refiner
 
 OPT = Optimisation(epochs=4, batch=8, learning_rate=0.05, ema=0.9, save_minutes=0.0)
@@ -136,7 +136,7 @@ def test_run_folder(tmp_path: Path) -> None:
     assert {"loss", "grad_norm_mean", "grad_norm_var", "weight", "seconds"} <= rows[0].keys()
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 5
     record = json.loads((tmp_path / "run.json").read_text())
-    assert record["seed"] == 1 and record["versions"] == runs.versions()
+    assert record["seed"] == 1 and record["versions"] == versions()
     assert (tmp_path / "config.yaml").exists()
 
 
@@ -192,9 +192,9 @@ def test_too_little_data_and_divergence_are_named() -> None:
 SCRIPT = """
 import torch, sys
 from tests.core.test_training import Line, data, line
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 from refine_core.train_state import Row
-from refine_core.training import fit
+from refine_core.training.fit import fit
 model = line()
 model.dropout.p = 0.0
 fitted, history = fit(model, data(), Optimisation(epochs=3, batch=8, ema=0.9), seed=1, quiet=True)

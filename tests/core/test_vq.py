@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from refine_core.clustering import kmeans, nearest
-from refine_core.usage import Usage
-from refine_core.vq import VQ, Learn, Metric
+from refine_core.quantizers.clustering import kmeans, nearest
+from refine_core.quantizers.usage import Usage
+from refine_core.quantizers.vq import VQ, Learn, Metric
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

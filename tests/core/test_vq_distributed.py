@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, distributed
 from torch.multiprocessing.spawn import spawn
 
-from refine_core.vq import VQ
+from refine_core.quantizers.vq import VQ
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -9,13 +9,16 @@ from torch import Tensor, nn
 from refine_core.embed import Embed
 from refine_core.head import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian, halvings
-from refine_core.quantizer import FSQ, Bitwise, ProductQuantizer, Quantizer
+from refine_core.quantizers.base import Quantizer
+from refine_core.quantizers.bitwise import Bitwise
+from refine_core.quantizers.fsq import FSQ
+from refine_core.quantizers.product import ProductQuantizer
+from refine_core.quantizers.vq import VQ
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
-from refine_core.vq import VQ
 
 DIM = 4
 QUANTIZERS: dict[str, Callable[[], Quantizer]] = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from graphs.invariance import PermutationError, dense_example
 
 DIM = 4

@@ -3,11 +3,11 @@
 import torch
 
 from graphs.config import GraphsConfig, LatentConfig, ModelConfig, SamplingConfig
-from graphs.data import Properties
-from graphs.graph import GraphBatch
-from graphs.model import build
-from graphs.support import Support
-from graphs.trained import GraphModel
+from graphs.data.batch import GraphBatch
+from graphs.datasets.properties import Properties
+from graphs.generators.build import build
+from graphs.generators.common.valence import Support
+from graphs.model import GraphModel
 from tests.graphs import tiny
 
 KINDS = ["masked", "latent"]

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import moses as moses_module
-from graphs import qm9 as qm9_module
-from graphs import sources
-from graphs.graph import Vocabulary
-from graphs.sources import moses, qm9, read_molecules
-from refine_core.files import sha256
+from graphs.data.batch import Vocabulary
+from graphs.datasets import molecules as sources
+from graphs.datasets import moses as moses_module
+from graphs.datasets import qm9 as qm9_module
+from graphs.datasets.molecules import moses, qm9, read_molecules
+from refine_core.storage.files import sha256
 from tests.graphs.test_sources import texts
 
 

@@ -16,7 +16,7 @@ from graphs.chem import (
     to_smiles,
 )
 from graphs.chem.labels import atom_name, atom_number
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 from refine_core.errors import InputError
 
 MOLECULES = [

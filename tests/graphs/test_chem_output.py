@@ -18,8 +18,8 @@ from graphs.chem import (
 from graphs.chem.drawing import draw_grid
 from graphs.chem.output import write_molecules
 from graphs.chem.properties import PROPERTIES, property_values
-from graphs.files import read_records
-from graphs.graph import Vocabulary
+from graphs.data.batch import Vocabulary
+from graphs.datasets.molecule_files import read_records
 from refine_core.errors import InputError
 from tests.graphs.test_chem import PLAIN, graph
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from graphs import trained
-from graphs.calls import Counter, ways
+from graphs import model as trained
 from graphs.chem import Reading, collect_molecules
-from graphs.cli_compare import compare as command
-from graphs.compare import Judge, compare
-from graphs.compare_plot import plot_calls
+from graphs.cli.compare import compare as command
 from graphs.config import DataConfig, GraphsConfig, LatentConfig, ModelConfig
-from graphs.parts import Splits
+from graphs.datasets.splits import Splits
+from graphs.evaluation.compare import Judge, compare
+from graphs.evaluation.compare_plot import plot_calls
+from graphs.evaluation.network_calls import Counter, ways
+from graphs.model import GraphModel
 from graphs.train import train
-from graphs.trained import GraphModel
 from refine_core.errors import InputError
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "CCCO"]
 
@@ -71,7 +71,7 @@ def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
     for molecule in ("CCO", "CCN", "CCF"):
         parts.append(collect_molecules([molecule], Reading(), workers=1, quiet=True).store)
-    monkeypatch.setattr("graphs.compare.splits", lambda *_, **__: Splits(*parts))
+    monkeypatch.setattr("graphs.evaluation.compare.splits", lambda *_, **__: Splits(*parts))
     given: list[list[str]] = []
     monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
     judge = Judge(trained.load("qm9"), 1, lambda _: None)

@@ -7,9 +7,9 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.budget import Budget
-from graphs.partition import Parallel, choose
-from graphs.tree import contract
+from graphs.generators.common.coarsening import contract
+from graphs.generators.common.parallel import Parallel, choose
+from graphs.generators.contraction.split.bounds import Budget
 from tests.graphs.tiny import Relabelled, graphs, names, refiner, same, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.convert import from_networkx, to_networkx
-from graphs.graphml import read_graphml, write_graphml
-from graphs.pyg import from_pyg, to_pyg
-from graphs.store import GraphStore
+from graphs.data.convert_networkx import from_networkx, to_networkx
+from graphs.data.convert_pyg import from_pyg, to_pyg
+from graphs.data.graphml import read_graphml, write_graphml
+from graphs.data.store import GraphStore
 from graphs.train import train
 from refine_core.errors import InputError
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 
 torch_geometric = pytest.importorskip("torch_geometric")
 

@@ -4,8 +4,8 @@ import itertools
 
 import torch
 
-from graphs import coupled
-from graphs.ends import Ends
+from graphs.generators.contraction.split import coupled_bernoulli as coupled
+from graphs.generators.contraction.split.half_edges import Ends
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from tests.graphs.tiny import Relabelled, graphs, names, refiner

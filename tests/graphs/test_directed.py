@@ -7,25 +7,26 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import trained
-from graphs.cli import main
+from graphs import model as trained
+from graphs.cli.main import main
 from graphs.config import DataConfig, GraphsConfig, ModelConfig, SamplingConfig
-from graphs.convert import from_networkx, to_networkx
-from graphs.data import Properties, limits
-from graphs.evaluate import evaluate
-from graphs.graph import GraphBatch
-from graphs.graphml import write_graphml
+from graphs.data.batch import GraphBatch
+from graphs.data.convert_networkx import from_networkx, to_networkx
+from graphs.data.convert_pyg import from_pyg, to_pyg
+from graphs.data.graphml import write_graphml
+from graphs.data.store import GraphStore, load, save
+from graphs.datasets.properties import Properties
+from graphs.datasets.statistics import limits
+from graphs.evaluation.evaluate import evaluate
+from graphs.evaluation.symmetry import check
+from graphs.generators.build import build
+from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.metrics.directed import evaluate_digraphs
-from graphs.model import build
-from graphs.pyg import from_pyg, to_pyg
-from graphs.store import GraphStore, load, save
-from graphs.symmetry import check
-from graphs.tokenizer import ContractionTokenizer
+from graphs.model import GraphModel
 from graphs.train import train
-from graphs.trained import GraphModel
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 
 pytest.importorskip("torch_geometric")
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from graphs.cli import evaluate as command
+from graphs.cli.main import evaluate as command
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.evaluate import evaluate
+from graphs.evaluation.evaluate import evaluate
 from graphs.metrics import molecules, similarity
+from graphs.model import GraphModel
 from graphs.train import train
-from graphs.trained import GraphModel
 from refine_core.errors import InputError
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 
 MOLECULES = ["CCO", "c1cc[nH]c1", "CC(N)=O", "CC#N", "c1ccccc1", "C[Sn](C)(C)C"]
 COSTS = {"calls", "cpu_ms_per_graph", "mol_stable", "corrected_valid"}

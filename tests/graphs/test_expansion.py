@@ -7,19 +7,19 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs import trained
+from graphs import model as trained
 from graphs.config import GraphsConfig, ModelConfig
-from graphs.data import Properties
-from graphs.expansion.deal import Deal
-from graphs.expansion.model import ExpansionRefiner
-from graphs.expansion.state import FIXED, Coarse
-from graphs.expansion.symmetry import checks
-from graphs.expansion.tokenizer import ExpansionTokenizer
-from graphs.generic import generic
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.datasets.properties import Properties
+from graphs.datasets.random_families import generic
+from graphs.generators.build import build
+from graphs.generators.expansion.model import ExpansionRefiner
+from graphs.generators.expansion.neighbours import Deal
+from graphs.generators.expansion.state import FIXED, Coarse
+from graphs.generators.expansion.symmetry import checks
+from graphs.generators.expansion.tokenizer import ExpansionTokenizer
 from graphs.invariance import assert_exchangeable, graph_example
-from graphs.model import build
-from graphs.trained import GraphModel
+from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.graphs import tiny

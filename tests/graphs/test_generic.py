@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphs.convert import to_networkx
-from graphs.generic import FAMILIES, generic, tree
+from graphs.data.convert_networkx import to_networkx
+from graphs.datasets.random_families import FAMILIES, generic, tree
 from refine_core.errors import InputError
 
 

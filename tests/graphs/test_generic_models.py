@@ -5,17 +5,17 @@ from pathlib import Path
 import networkx as nx
 import torch
 
-from graphs import trained
+from graphs import model as trained
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.convert import to_networkx
-from graphs.data import splits
-from graphs.evaluate import evaluate
-from graphs.generic import generic
-from graphs.graphml import write_graphml
+from graphs.data.convert_networkx import to_networkx
+from graphs.data.graphml import write_graphml
+from graphs.datasets.load import splits
+from graphs.datasets.random_families import generic
+from graphs.evaluation.evaluate import evaluate
+from graphs.generators.common.coarsening import contract
 from graphs.train import train
-from graphs.tree import contract
 from refine_core.noise import Noise
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 
 QUICK = Optimisation(epochs=1, batch=4)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from graphs.config import GraphsConfig
-from graphs.generic import FAMILIES
+from graphs.datasets.random_families import FAMILIES
 from graphs.train import train
-from refine_core.config import load
-from refine_core.optimisation import Optimisation
+from refine_core.config.schema import load
+from refine_core.training.config import Optimisation
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "graphs").glob("*.yaml"))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from refine_core.cli import main
-from refine_core.config import dump
-from refine_core.optimisation import Optimisation
+from refine_core.app.cli import main
+from refine_core.config.schema import dump
+from refine_core.training.config import Optimisation
 
 MOLECULES = ["CCO", "CC(N)=O", "C1CC1O", "CC#N", "CCN", "COC", "OCCO", "NCCO", "CC(C)=O"]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.invariance import (
     PermutationError,
     assert_permutation_equivariant,

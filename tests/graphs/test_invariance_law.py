@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from graphs.invariance import (
     ExchangeabilityError,
     assert_exchangeable,

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from graphs import trained
+from graphs import model as trained
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.graph import Vocabulary
+from graphs.data.batch import Vocabulary
+from graphs.generators.build import build
+from graphs.generators.latent.symmetry import checks as latent_checks
+from graphs.generators.masked.symmetry import checks as masked_checks
 from graphs.invariance import assert_exchangeable, graph_example
-from graphs.latent.symmetry import checks as latent_checks
-from graphs.masked.symmetry import checks as masked_checks
-from graphs.model import build
 from graphs.train import train
 from refine_core.errors import InputError
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 from tests.graphs import tiny
 from tests.graphs.kinds import KINDS, LATENT, SIZES, equal, model
 

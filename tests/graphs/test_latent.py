@@ -2,8 +2,8 @@
 
 import torch
 
-from graphs.latent.frequencies import frequencies
-from graphs.latent.tokenizer import LatentTokenizer
+from graphs.generators.latent.laplacian_eigenvectors import frequencies
+from graphs.generators.latent.tokenizer import LatentTokenizer
 from tests.graphs import tiny
 from tests.graphs.kinds import model
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from graphs.config import ModelConfig
-from graphs.graph import GraphBatch
-from graphs.model import build
-from graphs.refiner import drawn, lessons
+from graphs.data.batch import GraphBatch
+from graphs.generators.build import build
+from graphs.generators.contraction.refiner import drawn, lessons
 from refine_core.errors import InputError
 from refine_core.refiner import Refiner
 from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names, refiner

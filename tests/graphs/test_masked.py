@@ -5,9 +5,9 @@ from itertools import product
 import pytest
 import torch
 
-from graphs.graph import GraphBatch
-from graphs.masked.model import MaskedRefiner
-from graphs.masked.tokenizer import MaskedTokenizer
+from graphs.data.batch import GraphBatch
+from graphs.generators.masked.model import MaskedRefiner
+from graphs.generators.masked.tokenizer import MaskedTokenizer
 from refine_core.noise import Noise
 from tests.graphs import tiny
 from tests.graphs.kinds import SIZES, model

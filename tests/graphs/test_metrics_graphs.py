@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
 from graphs.metrics import descriptors
 from graphs.metrics.adjacency import Adjacency, adjacencies, network
 from graphs.metrics.mmd import BANDWIDTH, describe, distance

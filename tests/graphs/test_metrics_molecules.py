@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from graphs.chem.scores import PROPERTIES, Filters, examine, scores
+from graphs.evaluation.report import markdown
 from graphs.metrics import fcd, similarity, summary
 from graphs.metrics.molecules import compare, evaluate_molecules
-from graphs.metrics.report import markdown
 from graphs.metrics.summary import summarise
 from refine_core.errors import InputError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphs.chem import Reading, collect_molecules
-from graphs.graph import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.metrics.stability import stability, valences
 from refine_core.errors import InputError
 

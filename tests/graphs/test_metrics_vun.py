@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from graphs.evaluation.report import markdown
 from graphs.metrics.adjacency import Adjacency, adjacencies, network
 from graphs.metrics.generic import Kind, evaluate_graphs, is_valid
 from graphs.metrics.isomorphism import classes, colours, isomorphic
-from graphs.metrics.report import markdown
 from graphs.metrics.sbm import communities, description_length, is_sbm, p_value
 from refine_core.errors import InputError
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from graphs import trained
+from graphs import model as trained
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.data import Properties
-from graphs.graph import GraphBatch
-from graphs.support import Support
-from graphs.symmetry import check
+from graphs.data.batch import GraphBatch
+from graphs.datasets.properties import Properties
+from graphs.evaluation.symmetry import check
+from graphs.generators.common.valence import Support
+from graphs.model import GraphModel
 from graphs.train import train
-from graphs.trained import GraphModel
+from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from refine_core.optimisation import Optimisation
-from refine_core.progress import Progress
+from refine_core.training.config import Optimisation
 
 MOLECULES = [
     "CCO",
@@ -96,7 +96,7 @@ def test_support_is_what_was_seen() -> None:
     edges[0, 0, 1] = edges[0, 1, 0] = 2
     edges[0, 1, 2] = edges[0, 2, 1] = 1
     batch = GraphBatch(torch.tensor([[0, 1, 0]]), edges, torch.ones(1, 3).bool())
-    from graphs.graph import Vocabulary
+    from graphs.data.batch import Vocabulary
 
     found = Support.of([batch], Vocabulary(("C", "N"), ("SINGLE", "DOUBLE")))
     assert found.capacity == (4, 6) and found.weight == (2, 4)
@@ -124,7 +124,7 @@ def test_properties_are_asked_for_by_name(model: GraphModel) -> None:
 
 
 def test_unknown_and_constant_properties_are_refused(folder: Path) -> None:
-    from graphs.sources import read_splits
+    from graphs.datasets.molecules import read_splits
 
     parts = read_splits(folder / "molecules.csv", cache=folder / "cache", quiet=True)
     with pytest.raises(InputError, match="no property 'size'"):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from graphs.chem import Reading, collect_molecules
-from graphs.parts import alike, divide
-from graphs.sources import read_splits
+from graphs.datasets.molecules import read_splits
+from graphs.datasets.splits import alike, divide
 from tests.graphs.test_sources import texts
 
 

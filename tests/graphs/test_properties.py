@@ -10,19 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import columns, trained
+from graphs import model as trained
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.data import Properties, WithProperties, splits
-from graphs.graph import Vocabulary
-from graphs.model import build
+from graphs.data.batch import Vocabulary
+from graphs.datasets import computed_properties as columns
+from graphs.datasets.load import splits
+from graphs.datasets.properties import Properties, WithProperties
+from graphs.finetune import ENTRY, start_from
+from graphs.generators.build import build
+from graphs.model import GraphModel
 from graphs.train import train
-from graphs.trained import GraphModel
-from graphs.warm import ENTRY, start_from
-from refine_core import checkpoint
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.optimisation import Optimisation
 from refine_core.refiner import Refiner
+from refine_core.storage import checkpoint
+from refine_core.training.config import Optimisation
 from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "OCC1CC1"]

@@ -4,8 +4,8 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.partition import Partition
-from graphs.relations import ACROSS, SHARED, TRIANGLE, TWICE, relations
+from graphs.generators.contraction.relations import ACROSS, SHARED, TRIANGLE, TWICE, relations
+from graphs.generators.contraction.state import Partition
 from tests.graphs.tiny import graphs, names, refiner
 
 

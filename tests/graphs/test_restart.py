@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from graphs import trained
+from graphs import model as trained
 from graphs.config import SamplingConfig
-from graphs.ways import draw
+from graphs.generators.sampling import draw
 from tests.graphs import tiny
 from tests.graphs.kinds import equal
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphs import trained
-from graphs.budget import Demand
+from graphs import model as trained
 from graphs.chem.matching import contain
-from graphs.draw import draw
-from graphs.extend import extend
-from graphs.graph import GraphBatch
+from graphs.data.batch import GraphBatch
+from graphs.generators.common.parallel import Parallel
+from graphs.generators.contraction.split.bounds import Demand
+from graphs.generators.contraction.split.sampling import draw
+from graphs.generators.scaffold.sampler import extend
+from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.invariance import assert_exchangeable
-from graphs.partition import Parallel
-from graphs.scaffold import Scaffold
-from graphs.trained import GraphModel
+from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.refiner import Refiner
 from tests.graphs.tiny import names, refiner, to_networkx

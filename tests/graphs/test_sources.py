@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import sources
 from graphs.chem import Reading, collect_molecules, to_smiles
-from graphs.files import read_records
-from graphs.graph import Vocabulary
-from graphs.sources import read_molecules, read_splits
-from graphs.store import GraphStore
+from graphs.data.batch import Vocabulary
+from graphs.data.store import GraphStore
+from graphs.datasets import molecules as sources
+from graphs.datasets.molecule_files import read_records
+from graphs.datasets.molecules import read_molecules, read_splits
 from refine_core.errors import InputError
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphs.graph import GraphBatch, Vocabulary
-from graphs.store import GraphStore, collect, load, save
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.data.store import GraphStore, collect, load, save
 from refine_core.errors import InputError
 
 VOCABULARY = Vocabulary(("C", "N", "O"), ("SINGLE", "DOUBLE"))

@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from graphs import subset
+from graphs.generators.contraction.split import conditional_bernoulli as subset
 from refine_core.noise import Noise
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from graphs.config import ModelConfig
-from graphs.graph import GraphBatch, Vocabulary
-from graphs.model import build
-from graphs.partition import Parallel
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.build import build
+from graphs.generators.common.parallel import Parallel
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from images.idx import write_idx
-from images.mnist import FILES_SHA256
+from images.data.idx import write_idx
+from images.data.mnist import FILES_SHA256
 
 Array = NDArray[Any]
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES_SHA256

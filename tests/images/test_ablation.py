@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from images.data import Images, LabelledImages
+from images.data.load import Images, LabelledImages
 from images.experiments import AblationConfig, ablate, pool
 from images.experiments.floors import floors
 from images.experiments.measures import high_band, psnr
@@ -18,7 +18,7 @@ from images.experiments.plan import TABLED, plan, spec
 from images.experiments.settings import Setup, Sweeps
 from images.experiments.spec import Arrays, Spec
 from images.experiments.trial import Result, run
-from refine_core.config import load
+from refine_core.config.schema import load
 
 SETUP = Setup(
     epochs=3,

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from images import trained
-from images.trained import KIND
-from refine_core import checkpoint
-from refine_core.cli import main
-from refine_core.config import dump
-from refine_core.files import write_text
+from images import model as trained
+from images.model import KIND
+from refine_core.app.cli import main
+from refine_core.config.schema import dump
+from refine_core.storage import checkpoint
+from refine_core.storage.files import write_text
 from tests.images.test_model import CONFIG, IMAGES
 
 RUNS = Path("runs/tiny")
@@ -161,7 +161,15 @@ def test_full_disk(
 
 @pytest.mark.slow
 def test_killed_training_ends_with_the_same_metrics(folder: Path) -> None:
-    command = [sys.executable, "-m", "refine_core.cli", "images", "train", "--config", "tiny.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "refine_core.app.cli",
+        "images",
+        "train",
+        "--config",
+        "tiny.yaml",
+    ]
     longer = ["--generator.training.epochs", "20", "--generator.training.save_minutes", "0.001"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from images.config import ImagesConfig
-from images.data import Images, LabelledImages
+from images.data.load import Images, LabelledImages
 from images.experiments import AblationConfig
 from images.train import train
-from refine_core.config import load
-from refine_core.optimisation import Optimisation
+from refine_core.config.schema import load
+from refine_core.training.config import Optimisation
 
 FOLDER = Path(__file__).parents[2] / "configs" / "images"
 ABLATIONS = sorted(FOLDER.glob("paper*.yaml"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from images.data import read_images
-from images.idx import write_idx
+from images.data.idx import write_idx
+from images.data.load import read_images
 from refine_core.errors import InputError
 from tests.images.own import (
     TEST_IMAGES,

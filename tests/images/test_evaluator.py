@@ -7,13 +7,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from images import evaluator
-from images.data import Images, LabelledImages, mnist
-from images.evaluator import RECIPE, SHIFT, WEIGHTS, Evaluator, load, shifted, train
-from images.metrics import frechet
+from images.data.load import Images, LabelledImages, mnist
+from images.evaluation import classifier as evaluator
+from images.evaluation.classifier import RECIPE, SHIFT, WEIGHTS, Evaluator, load, shifted, train
+from images.evaluation.metrics import frechet
 from refine_core.errors import InputError
-from refine_core.files import sha256
 from refine_core.noise import Noise
+from refine_core.storage.files import sha256
 
 QUICK = replace(RECIPE, epochs=8, batch=32)
 

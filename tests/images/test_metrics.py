@@ -8,9 +8,9 @@ from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
 from torch import Tensor
 
-from images import neighbours
-from images.metrics import class_accuracy, diversity, frechet, mse, psnr
-from images.neighbours import memorisation, nearest, neighbourhoods
+from images.evaluation import neighbours
+from images.evaluation.metrics import class_accuracy, diversity, frechet, mse, psnr
+from images.evaluation.neighbours import memorisation, nearest, neighbourhoods
 from refine_core.errors import InputError
 
 

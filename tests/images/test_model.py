@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import torch
 
-from images import trained
+from images import model as trained
+from images.build import build, build_tokenizer
 from images.config import GeneratorConfig, ImagesConfig, SamplingConfig, TokenizerConfig
-from images.data import Images, LabelledImages
-from images.evaluate import evaluate, markdown
-from images.evaluator import Evaluator
-from images.model import build, build_tokenizer
+from images.data.load import Images, LabelledImages
+from images.evaluation.classifier import Evaluator
+from images.evaluation.evaluate import evaluate, markdown
+from images.model import ImageModel
 from images.train import train
-from images.trained import ImageModel
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 
 TRAINING = Optimisation(epochs=2, batch=16, ema=0.9)
 CONFIG = ImagesConfig(

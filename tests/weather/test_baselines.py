@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from tests.weather.forecasts import DAY, world
-from weather import fields
-from weather.baselines import (
+from weather.io import maps as fields
+from weather.verification.baselines import (
     SAMPLES,
     WINDOW,
     History,

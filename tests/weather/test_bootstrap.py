@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.weather.forecasts import starts
-from weather.bootstrap import block_length, interval, means, resamples
+from weather.verification.bootstrap import block_length, interval, means, resamples
 
 
 @pytest.mark.parametrize(("step", "length"), [(1, 5), (2, 3), (5, 1), (9, 1)])

@@ -10,9 +10,9 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, config
-from weather.check import check, require
-from weather.source import canonical, open_dataset
-from weather.variables import VARIABLES, conversion, long_name, mean_range, value_range
+from weather.data.check import check, require
+from weather.fields.variables import VARIABLES, conversion, long_name, mean_range, value_range
+from weather.io.dataset import canonical, open_dataset
 
 
 def found(source: xr.Dataset, sample: bool = False, **changes: Any) -> list[str]:

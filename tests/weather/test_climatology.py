@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from tests.weather.synthetic import atmosphere, config, times
-from weather.climatology import TERMS, climatology_at
-from weather.prepare import prepare
-from weather.prepared import Prepared
+from weather.data.prepare import prepare
+from weather.data.prepared import Prepared
+from weather.fields.climatology import TERMS, climatology_at
 
 
 def yearly(hours: int) -> xr.Dataset:

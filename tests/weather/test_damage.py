@@ -7,10 +7,10 @@ import pytest
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
-from weather import files
-from weather.copying import read
-from weather.grid import Channel
-from weather.source import canonical, open_dataset
+from weather.data.copying import read
+from weather.fields.channel import Channel
+from weather.io import open as files
+from weather.io.dataset import canonical, open_dataset
 
 HERE = atmosphere(times(6))
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from refine_core.errors import InputError
-from weather.coast import coastline, coasts_between
-from weather.display import display, error_scale, spread_scale, value_scale
-from weather.extent import chosen_view
-from weather.grid import Channel, Grid
-from weather.surface import Surface
-from weather.views import Cap, Rectangle, seen
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.plots.display import display, error_scale, spread_scale, value_scale
+from weather.plots.map.coastlines import coastline, coasts_between
+from weather.plots.map.extent import chosen_view
+from weather.plots.map.projections import Cap, Rectangle, seen
+from weather.plots.map.wrapped_grid import Surface
 
 GRID = Grid(np.arange(-87.5, 90.0, 5.0), np.arange(0.0, 360.0, 10.0))
 CAPES = {"Good Hope": (18.4, -34.1), "Horn": (-67.3, -55.6), "Farewell": (-43.9, 59.9)}

@@ -10,11 +10,11 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 from scores.probability import crps_for_ensemble
 
-from weather.grid import Grid
+from weather.fields.grid import Grid
+from weather.fields.regions import region_weights, regional_mean
 from weather.metrics import ensemble
 from weather.metrics.ensemble import crps
 from weather.metrics.sorting import BLOCK, quantile
-from weather.regions import region_weights, regional_mean
 
 
 def draws(*shape: int) -> np.ndarray:

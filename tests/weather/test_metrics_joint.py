@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scoringrules
 
-from weather.grid import Grid
+from weather.fields.grid import Grid
+from weather.fields.regions import region_weights
 from weather.metrics.ensemble import crps
 from weather.metrics.joint import Blocks, energy_score, variogram_score
-from weather.regions import region_weights
 
 GRID = Grid(np.linspace(-85, 85, 18), np.arange(0, 360, 15.0))
 

@@ -13,14 +13,18 @@ from scipy.interpolate import RegularGridInterpolator
 
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
-from weather import plot_maps, plot_members, plot_point, plot_spectra
-from weather.cli_plot import plot as command
-from weather.drawn import Field
-from weather.grid import Channel, Grid
-from weather.opened import Run
-from weather.plot import Album, Wanted
-from weather.sheet import MapAxis
-from weather.views import Rectangle
+from weather.cli.plot import plot as command
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.plots import maps as plot_maps
+from weather.plots import members as plot_members
+from weather.plots import meteogram as plot_point
+from weather.plots import spectra as plot_spectra
+from weather.plots.album import Album, Wanted
+from weather.plots.field import Field
+from weather.plots.forecast_run import Run
+from weather.plots.map.projections import Rectangle
+from weather.plots.map.sheet import MapAxis
 
 WORLD = world(years=1)
 INITS = starts(2, first="2000-03-01")

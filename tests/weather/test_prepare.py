@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from refine_core.config import dump
+from refine_core.config.schema import dump
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, config
-from weather import copying
-from weather import prepare as module
-from weather.cli_prepare import prepare as command
+from weather.cli.prepare import prepare as command
 from weather.config import DataConfig, WeatherConfig
-from weather.prepare import prepare, prepared
+from weather.data import copying
+from weather.data import prepare as module
+from weather.data.prepare import prepare, prepared
 
 
 def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:

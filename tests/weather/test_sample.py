@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from refine_core.cli import main
+from refine_core.app.cli import main
 
 
 def test_the_sample_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

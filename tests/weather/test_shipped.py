@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from weather.initial import InitialStates
+from weather.forecast.initial_states import InitialStates
 from weather.metrics.ensemble import crps
-from weather.sample import STATES
-from weather.trained import load
+from weather.model import load
+from weather.samples import STATES
 
 
 def test_the_shipped_model_beats_persistence_on_the_sample() -> None:

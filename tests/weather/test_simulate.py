@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from refine_core.cli import main
+from refine_core.app.cli import main
 from refine_core.errors import InputError
 from tests.weather.test_store import same_files
 from tests.weather.waves import Waves
-from weather import speedy
-from weather.check import require
-from weather.columns import Columns
 from weather.config import DataConfig
-from weather.simulate import Span, simulate
-from weather.simulated import QUANTA, SimulationStore
-from weather.source import canonical
+from weather.data.check import require
+from weather.io.dataset import canonical
+from weather.simulation import speedy
+from weather.simulation.pressure_levels import Columns
+from weather.simulation.simulate import Span, simulate
+from weather.simulation.simulation_store import QUANTA, SimulationStore
 
 SPAN = Span("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=0)
 
@@ -81,7 +81,7 @@ def test_it_has_the_layout_of_weatherbench(tmp_path: Path) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make stores of 8 x 16 cells, which are quicker."""
-    monkeypatch.setattr("weather.simulate.SIZE", (8, 16))
+    monkeypatch.setattr("weather.simulation.simulate.SIZE", (8, 16))
 
 
 @pytest.mark.usefixtures("small")

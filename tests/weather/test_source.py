@@ -15,9 +15,9 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
-from weather import files
-from weather.grid import Channel
-from weather.source import canonical, fields, grid_of, open_dataset
+from weather.fields.channel import Channel
+from weather.io import open as files
+from weather.io.dataset import canonical, fields, grid_of, open_dataset
 
 HERE = atmosphere(times(6))
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from refine_core.errors import InputError
-from weather.grid import Grid, edges
-from weather.sphere import Cells, SphereConv, SpherePyramid, pad
+from weather.fields.grid import Grid, edges
+from weather.forecaster.sphere import Cells, SphereConv, SpherePyramid, pad
 
 GRIDS = {
     "no poles": Grid(-87.1875 + 5.625 * np.arange(32), 5.625 * np.arange(64)),

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 from tests.weather.test_sphere import GRIDS
-from weather.grid import Channel
-from weather.source import canonical
-from weather.store import ForecastStore
+from weather.fields.channel import Channel
+from weather.io.dataset import canonical
+from weather.io.forecast_store import ForecastStore
 
 GRID = GRIDS["poles"]
 CHANNELS = [

@@ -5,8 +5,8 @@ import torch
 
 from refine_core.noise import Noise
 from weather.config import TokenizerConfig
-from weather.grid import Grid
-from weather.tokenizer import allocate, build_tokenizer, start_from_principal_components
+from weather.fields.grid import Grid
+from weather.forecaster.tokenizer import allocate, build_tokenizer, start_from_principal_components
 
 GRID = Grid(np.linspace(-78.75, 78.75, 8), np.arange(16) * 22.5)
 CONFIG = TokenizerConfig(sizes=((2, 4), (4, 8)), dim=8, groups=4, codes=8)

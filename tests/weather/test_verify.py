@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
-from weather import fields
-from weather.grid import Grid
+from weather.fields.grid import Grid
+from weather.fields.regions import region_weights, regional_mean
+from weather.io import maps as fields
 from weather.metrics.ensemble import crps
-from weather.regions import region_weights, regional_mean
-from weather.verify import Report, verify
+from weather.verification.verify import Report, verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)

@@ -12,10 +12,10 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, world
-from weather import fields
-from weather.cli_verify import verify as command
-from weather.files import open_files
-from weather.verify import verify
+from weather.cli.verify import verify as command
+from weather.io import maps as fields
+from weather.io.open import open_files
+from weather.verification.verify import verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)

@@ -8,12 +8,12 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from tests.weather.forecasts import ensemble, starts, world
-from weather import plot_scores
-from weather.baselines import NAMES
-from weather.bootstrap import ENOUGH, LEAST
-from weather.panels import BASELINES, MAIN, OTHERS, head, house_style
-from weather.report import markdown
-from weather.verify import Report, verify
+from weather.plots.figure import BASELINES, MAIN, OTHERS, head, house_style
+from weather.verification import plot_scores
+from weather.verification.baselines import NAMES
+from weather.verification.bootstrap import ENOUGH, LEAST
+from weather.verification.report import markdown
+from weather.verification.verify import Report, verify
 
 WORLD = world()
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from tests.weather.synthetic import atmosphere, config, times
-from weather.prepare import prepare
-from weather.prepared import PARTS, Prepared, bounds, starts
-from weather.windows import Windows, clock
+from weather.data.prepare import prepare
+from weather.data.prepared import Prepared
+from weather.data.time_parts import PARTS, bounds, starts
+from weather.data.windows import Windows
+from weather.fields.climatology import clock
 
 
 @pytest.fixture(scope="module")

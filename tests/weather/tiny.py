@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from refine_core.optimisation import Optimisation
+from refine_core.training.config import Optimisation
 from tests.weather.synthetic import atmosphere
 from tests.weather.synthetic import config as data_config
 from weather.config import HeadConfig, NetworkConfig, TokenizerConfig, WeatherConfig

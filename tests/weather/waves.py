@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.columns import Columns
-from weather.grid import Array, Grid
+from weather.fields.grid import Array, Grid
+from weather.simulation.pressure_levels import Columns
 
 SIGMA = np.array([0.2, 0.5, 0.8, 0.95])
 GAUSSIAN = np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(12)[0]))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.grid import Grid
+from weather.fields.grid import Grid
 
 Array = NDArray[np.floating[Any]]
 

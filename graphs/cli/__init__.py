@@ -1,0 +1,1 @@
+"""The `refine graphs` commands."""

@@ -1,0 +1,62 @@
+"""The command `refine graphs compare`."""
+
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from graphs import model as trained
+from graphs.evaluation.compare import compare as run_comparison
+from graphs.evaluation.compare import table
+from refine_core.app.cli import arguments
+from refine_core.errors import InputError
+
+_say = Console(stderr=True, highlight=False).print
+
+
+def compare(argv: list[str]) -> None:
+    """Draw the curve of quality against network calls, for any models of molecules."""
+
+    def run(
+        models: tuple[str, ...],
+        calls: tuple[int, ...] = (4, 8, 16, 32),
+        temperatures: tuple[float, ...] = (),
+        parallel: tuple[Literal["one", "independent", "all"], ...] = (),
+        restarts: tuple[int, ...] = (),
+        count: int = 2000,
+        seed: int = 0,
+        out: Path = Path("comparison"),
+    ) -> None:
+        """Compare models.
+
+        Args:
+            models: Shipped models' names, runs' folders or files.
+            calls: Network calls to try, where a model leaves them free.
+            temperatures: To try; by default each model's.
+            parallel: Of contractions, ways to split, in place of those that make `calls`.
+            restarts: Of contractions, how often to draw the last scales again, likewise.
+            count: Molecules to draw in each way.
+            seed: Of the draws.
+            out: Folder for calls.json, CALLS.md and calls.png.
+        """
+        if not models or min(calls, default=0) < 1 or count < 1:
+            raise InputError(
+                f"Found models {models}, calls {calls} and count {count}: give one model or more, "
+                "and numbers of one or more."
+            )
+        loaded = [(Path(name).stem, trained.load(name)) for name in models]
+        rows = run_comparison(
+            loaded,
+            out,
+            calls=calls,
+            temperatures=temperatures or (None,),
+            parallel=parallel,
+            restarts=restarts,
+            count=count,
+            seed=seed,
+            say=_say,
+        )
+        print(table(rows))
+        print(f"report: {out / 'CALLS.md'}\npicture: {out / 'calls.png'}")
+
+    arguments(run, argv, "refine graphs compare")

@@ -1,0 +1,1 @@
+"""Graphs in memory, on disk, and to and from other libraries."""

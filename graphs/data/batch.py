@@ -1,0 +1,113 @@
+"""Graphs as padded batches of labels, and what the labels mean."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.data.arcs import reversed_name
+from refine_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Names of the labels.
+
+    Args:
+        nodes: Of node label i, e.g. element and formal charge: "C", "N+1", "O-1"; one empty name
+            for graphs without node labels.
+        edges: Of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
+            plain graphs. Label 0 is no edge.
+        directed: Whether edges are arcs, and their names those of `graphs.data.arcs`.
+    """
+
+    nodes: tuple[str, ...] = ("",)
+    edges: tuple[str, ...] = ("",)
+    directed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        object.__setattr__(self, "edges", tuple(self.edges))
+        for kind, names in (("node", self.nodes), ("edge", self.edges)):
+            if not names or len(set(names)) < len(names):
+                raise InputError(f"A vocabulary needs distinct {kind} labels, found {names}.")
+
+    @property
+    def reverse(self) -> Tensor | None:
+        """(O,) int64, from 0: each edge label seen from the other end; None if it is the same."""
+        if not self.directed:
+            return None
+        return torch.tensor([self.edges.index(reversed_name(name)) for name in self.edges])
+
+    @property
+    def molecular(self) -> bool:
+        """Whether the names are those of atoms and bonds, as `graphs.chem` gives them.
+
+        >>> Vocabulary(("C", "N+1"), ("SINGLE",)).molecular, Vocabulary(("red",)).molecular
+        (True, False)
+        """
+        atoms = all(re.fullmatch(r"[A-Z][a-z]?H?([+-]\d+)?", name) for name in self.nodes)
+        return atoms and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """A batch of graphs with labelled nodes and edges, padded to one size.
+
+    Args:
+        nodes: (b, n) int64 labels, 0 at padding.
+        edges: (b, n, n) int64 labels, 0 is no edge; zero on the diagonal and at padding;
+            symmetric, or of directed graphs `edges[:, j, i]` the reverse of `edges[:, i, j]`.
+        valid: (b, n) bool, False at padding.
+    """
+
+    nodes: Tensor
+    edges: Tensor
+    valid: Tensor
+
+    def __len__(self) -> int:
+        """Count of graphs."""
+        return len(self.nodes)
+
+    def __getitem__(self, index: Tensor | slice) -> "GraphBatch":
+        """Graphs at `index`."""
+        return GraphBatch(self.nodes[index], self.edges[index], self.valid[index])
+
+    @property
+    def sizes(self) -> Tensor:
+        """(b,) nodes of each graph."""
+        return self.valid.sum(1)
+
+    def to(self, device: torch.device | str) -> "GraphBatch":
+        """The same graphs on another device."""
+        return GraphBatch(self.nodes.to(device), self.edges.to(device), self.valid.to(device))
+
+    def permute(self, order: Tensor) -> "GraphBatch":
+        """Relabel: node i of the result is node `order[:, i]` (b, n) of this batch.
+
+        >>> batch = GraphBatch(torch.tensor([[1, 2]]), torch.zeros(1, 2, 2).long(),
+        ...                    torch.ones(1, 2).bool())
+        >>> batch.permute(torch.tensor([[1, 0]])).nodes.tolist()
+        [[2, 1]]
+        """
+        rows = self.edges.gather(1, order[:, :, None].expand_as(self.edges))
+        return GraphBatch(
+            self.nodes.gather(1, order),
+            rows.gather(2, order[:, None].expand_as(self.edges)),
+            self.valid.gather(1, order),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["GraphBatch"]) -> "GraphBatch":
+        """One batch of several, padded to the largest graph."""
+        n = max(part.nodes.shape[1] for part in parts)
+        more = [n - part.nodes.shape[1] for part in parts]
+        pairs = list(zip(parts, more, strict=True))
+        return cls(
+            torch.cat([F.pad(part.nodes, (0, by)) for part, by in pairs]),
+            torch.cat([F.pad(part.edges, (0, by, 0, by)) for part, by in pairs]),
+            torch.cat([F.pad(part.valid, (0, by)) for part, by in pairs]),
+        )

@@ -1,0 +1,52 @@
+"""Edges as lists instead of matrices."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphs.data.batch import GraphBatch
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges of b graphs, padded to one count.
+
+    Args:
+        ends: (b, e, 2) int64, the nodes at both ends.
+        label: (b, e) int64, from 0.
+        real: (b, e) bool, False at padding.
+    """
+
+    ends: Tensor
+    label: Tensor
+    real: Tensor
+
+    @classmethod
+    def of(cls, graphs: GraphBatch) -> "Edges":
+        """Each edge once."""
+        b, i, j = torch.nonzero(torch.triu(graphs.edges, 1), as_tuple=True)
+        count = torch.bincount(b, minlength=len(graphs))
+        slot = torch.arange(len(b), device=b.device) - (count.cumsum(0) - count)[b]
+        width = int(count.max()) if len(b) else 0
+        ends, label = b.new_zeros(len(graphs), width, 2), b.new_zeros(len(graphs), width)
+        ends[b, slot] = torch.stack([i, j], 1)
+        label[b, slot] = graphs.edges[b, i, j] - 1
+        return cls(ends, label, torch.arange(width, device=b.device) < count[:, None])
+
+    def at(self, place: Tensor) -> Tensor:
+        """(b, e, 2) clusters at the ends, given the cluster of each node (b, n)."""
+        return place.gather(1, self.ends.flatten(1)).view_as(self.ends)
+
+
+def pair_counts(ends: Tensor, real: Tensor, m: int) -> Tensor:
+    """(b, m, m) int64, edges between m clusters, from their ends (b, e, 2); twice what is inside.
+
+    >>> pair_counts(torch.tensor([[[0, 1], [1, 0]]]), torch.ones(1, 2).bool(), 2).tolist()
+    [[[0, 2], [2, 0]]]
+    """
+    table = torch.zeros(len(ends), m, m, dtype=torch.int64, device=ends.device)
+    b, e = torch.nonzero(real, as_tuple=True)
+    i, j = ends[b, e].unbind(1)
+    table.index_put_((b, i, j), torch.ones_like(b), accumulate=True)
+    return table + table.transpose(1, 2)

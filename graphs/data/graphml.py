@@ -1,0 +1,80 @@
+"""Graphs from and to GraphML files; see `graphs.data.convert_networkx` for what graphs may be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
+
+from graphs.data.convert_networkx import from_networkx
+from graphs.data.store import GraphStore
+from refine_core.errors import InputError
+from refine_core.storage.files import atomic_write
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+def read_graphml(path: str | Path, *, label: str = "label") -> GraphStore:
+    """Read the graphs of one GraphML file, or of all `.graphml` files of a folder.
+
+    Raises:
+        InputError: There is none, one cannot be read, or as `from_networkx`.
+    """
+    from networkx import NetworkXError
+    from networkx.readwrite.graphml import GraphMLReader
+
+    path = Path(path)
+    files = sorted(path.glob("*.graphml")) if path.is_dir() else [path]
+    graphs = []
+    for file in files:
+        try:
+            graphs += list(GraphMLReader()(path=file))
+        except FileNotFoundError:
+            raise InputError(f"{file} does not exist; give a .graphml file or a folder.") from None
+        except (ParseError, NetworkXError, KeyError, ValueError) as error:
+            raise InputError(f"{file} cannot be read as GraphML ({error}).") from None
+    if not graphs:
+        raise InputError(f"{path} holds no graph; give a .graphml file, or a folder of them.")
+    return from_networkx(graphs, label=label)
+
+
+def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> None:
+    """Write each graph to its own file `<number>.graphml` in a folder.
+
+    The folder appears whole, in place of one that was written before.
+
+    Raises:
+        InputError: As `check_folder`.
+    """
+    import networkx as nx
+
+    check_folder(folder)
+    folder, width = Path(folder).resolve(), len(str(len(graphs)))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        new = Path(temporary) / "new"
+        new.mkdir()
+        for number, graph in enumerate(graphs):
+            with atomic_write(new / f"{number:0{width}}.graphml") as file:
+                nx.write_graphml(graph, file)
+        if folder.exists():
+            folder.rename(Path(temporary) / "old")
+        new.rename(folder)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Refuse to write graphs where there is anything but graphs written before.
+
+    Raises:
+        InputError: `folder` is a file, or holds other files than `<number>.graphml`.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder for graphs: give another name.")
+    for file in sorted(folder.glob("*")):
+        if file.suffix != ".graphml" or not file.stem.isdigit():
+            raise InputError(
+                f"{folder} holds {file.name}, expected nothing but graphs of an earlier draw, "
+                "which would be replaced: give another folder."
+            )

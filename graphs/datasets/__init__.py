@@ -1,0 +1,1 @@
+"""Named sets, files and random families of graphs, their splits and properties."""

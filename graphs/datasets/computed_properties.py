@@ -1,0 +1,86 @@
+"""Columns of a data set that its file does not hold: numbers that RDKit computes of a molecule.
+
+They are computed once and kept in the cache, under a name made of the molecules themselves.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphs.data.batch import Vocabulary
+from graphs.data.store import GraphStore, Ragged
+from refine_core.app.progress import Progress
+from refine_core.storage.archive import default_cache
+from refine_core.storage.files import atomic_write
+
+if TYPE_CHECKING:
+    from graphs.datasets.splits import Splits
+
+
+def computable(store: GraphStore) -> tuple[str, ...]:
+    """Names of what can be computed of the graphs of a store; only of molecules anything."""
+    if store.arrays.text is None:
+        return ()
+    from graphs.chem.properties import PROPERTIES
+
+    return tuple(PROPERTIES)
+
+
+def with_columns(
+    parts: "Splits", names: Sequence[str], *, cache: Path | None = None, quiet: bool = False
+) -> "Splits":
+    """Splits that hold the columns `names`, as far as they can be computed.
+
+    A column of the data set's own, whatever it means, is left as it is.
+
+    Args:
+        parts: Splits of one or several stores.
+        names: Columns wanted; those that nobody knows are left for the caller to refuse.
+        cache: Where to keep them; `refine_core.storage.archive.default_cache()` when not given.
+        quiet: Whether to show no progress.
+    """
+    folder = (cache or default_cache()) / "graphs"
+
+    def extended(store: GraphStore) -> GraphStore:
+        wanted = [n for n in names if n not in store.properties and n in computable(store)]
+        whole = {name: _column(store.arrays, name, folder, quiet) for name in wanted}
+        rows = slice(None) if store.rows is None else store.rows
+        more = {name: column[rows] for name, column in whole.items()}
+        return replace(store, properties={**store.properties, **more})
+
+    stores = {name: part for name, part in vars(parts).items() if part is not None}
+    return replace(parts, **{name: extended(part) for name, part in stores.items()})
+
+
+def _column(arrays: Ragged, name: str, folder: Path, quiet: bool) -> NDArray[np.float32]:
+    """(N,) of all graphs, from the cache or computed."""
+    assert arrays.text is not None and arrays.text_start is not None
+    key = hashlib.sha256(np.ascontiguousarray(arrays.text).tobytes())
+    key.update(np.ascontiguousarray(arrays.text_start).tobytes() + version("rdkit").encode())
+    kept = folder / f"{name}-{key.hexdigest()[:16]}.npy"
+    if not kept.exists():
+        count = len(arrays.text_start) - 1
+        texts = GraphStore(arrays, Vocabulary()).text(torch.arange(count))
+        with atomic_write(kept) as temporary:
+            np.save(temporary, _computed(texts, name, quiet))
+    return np.asarray(np.load(kept), np.float32)
+
+
+def _computed(texts: Sequence[str], name: str, quiet: bool) -> NDArray[np.float32]:
+    from graphs.chem.parallel import map_chunks
+    from graphs.chem.properties import property_values
+
+    found: list[Any] = []
+    with Progress(f"computing {name}", len(texts), quiet=quiet) as progress:
+        for first, chunk in map_chunks(texts, partial(property_values, names=(name,))):
+            found.append(chunk[name])
+            progress.update(first + len(chunk[name]))
+    return np.concatenate(found)

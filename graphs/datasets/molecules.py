@@ -1,0 +1,182 @@
+"""Molecules to learn from: QM9 and MOSES by name, anybody's own by path.
+
+A file is read once. Its graphs are kept in the cache under a name made of its content and of how
+it is read, with a list of the rows that were skipped and why beside them.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from graphs.chem import Reading, collect_molecules
+from graphs.data.store import GraphStore, load, save
+from graphs.datasets.molecule_files import read_records
+from graphs.datasets.moses import moses_folder
+from graphs.datasets.qm9 import qm9_file
+from graphs.datasets.skipped_rows import announce, list_skipped, shown
+from graphs.datasets.splits import Splits, alike, apart, divide
+from refine_core.errors import InputError
+from refine_core.storage.archive import default_cache
+from refine_core.storage.files import sha256
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # of the cached files; part of their names
+DEFAULT = Reading()
+QM9_TRAIN, MOSES_VALIDATION, MOSES_FEW = 100_000, 10_000, 10_000
+
+
+def qm9(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = False) -> Splits:
+    """Return QM9: 100,000 molecules to learn from, a tenth of all to test, the rest to validate.
+
+    These are the counts of DiGress (Vignac et al. 2023) and MiDi; which molecule goes where is
+    drawn with seed 0. Then what an earlier part has is left out of the later ones: 19 of 17,748
+    that validate are in training too, and 9 of 13,083 that test in training or validation.
+    The properties are those of `graphs.datasets.qm9`.
+
+    Raises:
+        InputError: It is not in the cache and the package index cannot be reached.
+    """
+    store = read_molecules(qm9_file(cache), reading, cache=cache, quiet=quiet)
+    test = len(store) // 10
+    return apart(divide(store, (QM9_TRAIN, len(store) - QM9_TRAIN - test, test)))
+
+
+def moses(
+    reading: Reading = DEFAULT,
+    *,
+    rows: int | None = None,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> Splits:
+    """Return MOSES in its own splits; 10,000 of its training set, drawn with seed 0, validate.
+
+    Molecules of an earlier part are left out of the later ones.
+
+    Args:
+        reading: How molecules become graphs.
+        rows: Read only so many training molecules, and `MOSES_FEW` to validate and of each test
+            set, drawn at random: a minute instead of half an hour.
+        cache: As of `read_molecules`.
+        quiet: Likewise.
+
+    Raises:
+        InputError: It is not in the cache and the package index cannot be reached.
+    """
+    folder = moses_folder(cache)
+    held, few = (MOSES_VALIDATION, None) if rows is None else (MOSES_FEW, MOSES_FEW)
+    learnt = None if rows is None else rows + held
+    train = read_molecules(folder / "train.csv.gz", reading, rows=learnt, cache=cache, quiet=quiet)
+    same = replace(reading, vocabulary=train.vocabulary)
+    test, scaffolds = (
+        read_molecules(folder / f"{name}.csv.gz", same, rows=few, cache=cache, quiet=quiet)
+        for name in ("test", "test_scaffolds")
+    )
+    parts = divide(train, (len(train) - held, held, 0))
+    return apart(Splits(parts.train, parts.validation, test, scaffolds))
+
+
+def read_splits(
+    path: str | Path,
+    reading: Reading = DEFAULT,
+    *,
+    column: str = "smiles",
+    seed: int = 0,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> Splits:
+    """Read a file with `read_molecules`; a tenth, drawn with `seed`, validates, another tests.
+
+    These are tenths of the distinct molecules; each brings its duplicates along. How many of these
+    there are is in the report, and is announced.
+
+    Raises:
+        InputError: As `read_molecules`, or there are fewer than three distinct molecules.
+    """
+    store = read_molecules(path, reading, column=column, cache=cache, quiet=quiet)
+    group = alike(store)
+    distinct = 1 + int(group.max())
+    if distinct < 3:
+        raise InputError(
+            f"{path} has {distinct} usable molecules that differ; expected three at least, to "
+            "train, validate and test."
+        )
+    if duplicates := len(store) - distinct:
+        log.warning(
+            "%s: %d molecules repeat another, apart from stereochemistry and the like; all of a "
+            "kind are in one part",
+            *(path, duplicates),
+        )
+    store = replace(store, report={**store.report, "duplicates": duplicates})
+    tenth = max(1, distinct // 10)
+    return divide(store, (distinct - 2 * tenth, tenth, tenth), seed, group)
+
+
+def read_molecules(
+    path: str | Path,
+    reading: Reading = DEFAULT,
+    *,
+    column: str = "smiles",
+    rows: int | None = None,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> GraphStore:
+    """Read molecules from a file; see `graphs.datasets.molecule_files.read_records` for its forms.
+
+    Rows that cannot be used are skipped, listed in a file, and announced with its path; so is how
+    many molecules have lost isotopes, stereochemistry and the like.
+
+    Args:
+        path: The file.
+        reading: How molecules become graphs.
+        column: Name of the column of SMILES in .csv and .tsv files.
+        rows: Read only so many rows, drawn at random with seed 0; None reads all.
+        cache: Where to keep graphs; `refine_core.storage.archive.default_cache()` when not given.
+        quiet: Whether to show no progress.
+
+    Raises:
+        InputError: The file does not exist, is empty, lacks the column, or no row can be used.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give one of molecules, e.g. .smi, .csv or .sdf.")
+    options = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(reading)}
+    if rows is not None:
+        options["rows"] = rows
+    named = sha256(path) + json.dumps(options, sort_keys=True)
+    key = hashlib.sha256(named.encode()).hexdigest()[:16]
+    kept = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
+    listing = kept.with_suffix(".skipped.csv")
+    if not kept.exists():
+        _read(path, reading, column, rows, quiet, kept, listing)
+    store = load(kept)
+    announce(path, store, listing)
+    return store
+
+
+def _read(
+    path: Path,
+    reading: Reading,
+    column: str,
+    rows: int | None,
+    quiet: bool,
+    kept: Path,
+    listing: Path,
+) -> None:
+    """Read a file into the cache."""
+    records = read_records(path, column)
+    if rows is not None:
+        records = records.drawn(rows)
+    found = collect_molecules(records.texts, reading, quiet=quiet)
+    if not len(found.store):
+        place, reason = found.skipped[0]
+        raise InputError(
+            f"none of the {len(records.texts)} rows of {path} can be used, the first "
+            f"({shown(records.texts[place])}) because {reason}; give molecules, one a row."
+        )
+    list_skipped(records, found.skipped, listing)
+    columns = {name: values[found.kept] for name, values in records.columns.items()}
+    save(replace(found.store, properties=columns), kept)

@@ -1,0 +1,52 @@
+"""What became of the rows of a file: lists of what was skipped, and a word about losses."""
+
+import csv
+import io
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from graphs.data.store import GraphStore
+from graphs.datasets.molecule_files import Records
+from refine_core.storage.files import write_text
+
+log = logging.getLogger(__name__)
+
+
+def list_skipped(records: Records, skipped: Sequence[tuple[int, str]], listing: Path) -> None:
+    """Write down which rows were skipped, and beside it which columns are no properties."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "molecule", "reason"])
+    writer.writerows(
+        (records.numbers[place], shown(records.texts[place]), reason) for place, reason in skipped
+    )
+    write_text(listing, text.getvalue())
+    if records.refused:
+        columns = (
+            f"{name} (row {number}: {value[:40]!r})"
+            for name, (number, value) in records.refused.items()
+        )
+        write_text(_columns(listing), ", ".join(columns))
+
+
+def _columns(listing: Path) -> Path:
+    """Where it is said which columns are no properties."""
+    return listing.with_suffix(".columns.txt")
+
+
+def shown(text: str) -> str:
+    """SMILES, or the title of a mol block."""
+    return text.split("\n", 1)[0].strip()
+
+
+def announce(path: Path, store: GraphStore, listing: Path) -> None:
+    """Say what the file has lost."""
+    if skipped := store.report["skipped"]:
+        rows = skipped + store.report["kept"]
+        log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)
+    for what, count in store.report["dropped"].items():
+        log.warning("%s: %s dropped from %d molecules", path, what, count)
+    if (columns := _columns(listing)).exists():
+        found = columns.read_text(encoding="utf-8")
+        log.warning("%s: not properties, for not all values are numbers: %s", path, found)

@@ -1,0 +1,81 @@
+"""Parts of a data set: to learn from, to choose by, to be judged on.
+
+Molecules with one canonical SMILES, without stereochemistry, are one graph: no two parts of a data
+set share any.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphs.data.store import GraphStore
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Graphs to learn from, to choose by, and to be judged on.
+
+    Args:
+        train: To learn from.
+        validation: To choose by.
+        test: To be judged on.
+        test_scaffolds: MOSES only: molecules whose scaffolds are not in its training set.
+    """
+
+    train: GraphStore
+    validation: GraphStore
+    test: GraphStore
+    test_scaffolds: GraphStore | None = None
+
+
+def divide(
+    store: GraphStore,
+    counts: Sequence[int],
+    seed: int = 0,
+    group: NDArray[np.int64] | None = None,
+) -> Splits:
+    """Deal graphs, shuffled with `seed`, to train, validation and test.
+
+    Args:
+        store: N graphs.
+        counts: How many groups go to each part; together all.
+        seed: Of the shuffling.
+        group: (N,) of each graph, from 0; those of one group stay together. By default every
+            graph is a group of its own.
+    """
+    group = np.arange(len(store)) if group is None else group
+    place = np.random.default_rng(seed).permutation(sum(counts)).argsort()[group]
+    order = place.argsort(kind="stable")
+    parts = np.split(order, place[order].searchsorted(np.cumsum(counts)[:2]))
+    return Splits(*(store.subset(part) for part in parts))
+
+
+def apart(parts: Splits) -> Splits:
+    """Leave out of each part what an earlier one has, and note in the report how many it is."""
+    seen, left = _hashes(parts.train), dict[str, GraphStore]()
+    for name in ("validation", "test", "test_scaffolds"):
+        if (store := getattr(parts, name)) is not None:
+            own = _hashes(store)
+            left[name] = store.subset(np.flatnonzero(~np.isin(own, seen)))
+            seen = np.concatenate([seen, own])
+    lost = sum(len(getattr(parts, name)) - len(store) for name, store in left.items())
+    report = {**parts.train.report, "repeats left out of validation and test": lost}
+    return replace(parts, train=replace(parts.train, report=report), **left)
+
+
+def alike(store: GraphStore) -> NDArray[np.int64]:
+    """Which molecule each of N is, (N,) from 0 in the order in which they first come."""
+    _, first, group = np.unique(_hashes(store), return_index=True, return_inverse=True)
+    return np.asarray(first.argsort().argsort()[group], np.int64)
+
+
+def _hashes(store: GraphStore) -> NDArray[np.uint64]:
+    """Hashes (N,) of canonical SMILES, the same in all runs; texts are read a few at a time."""
+    pieces = torch.arange(len(store)).split(10_000)
+    texts = (text.encode() for piece in pieces for text in store.text(piece))
+    found = (blake2b(text, digest_size=8).digest() for text in texts)
+    return np.fromiter((int.from_bytes(each, "little") for each in found), np.uint64, len(store))

@@ -1,0 +1,41 @@
+"""TODO."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+
+from graphs.data.batch import GraphBatch
+from graphs.data.store import GraphStore
+
+
+def batches(store: GraphStore, size: int = 10_000) -> Iterator[GraphBatch]:
+    """All graphs of a store, in order."""
+    for index in torch.arange(len(store)).split(size):
+        yield store[index][0]
+
+
+def limits(store: GraphStore) -> tuple[int, ...]:
+    """Largest count of nodes of each label, then of edges of each label, in a graph."""
+    labels, kinds = len(store.vocabulary.nodes), len(store.vocabulary.edges)
+    most = torch.zeros(labels + kinds, dtype=torch.int64)
+    for graphs in batches(store):
+        nodes = F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None]
+        # Every edge is seen from both ends: of arcs either count may be what is seen first.
+        each = [(graphs.edges == e + 1).sum((1, 2)) for e in range(kinds)]
+        edges = each if store.vocabulary.directed else [count // 2 for count in each]
+        counts = torch.cat([nodes.sum(1), torch.stack(edges, 1)], 1)
+        most = torch.maximum(most, counts.amax(0))
+    return tuple(most.tolist())
+
+
+def all_connected(store: GraphStore) -> bool:
+    """Whether every graph is in one piece."""
+    for graphs in batches(store):
+        reach = graphs.edges > 0
+        reach = reach | torch.diag_embed(graphs.valid)
+        for _ in range(max(1, int(graphs.sizes.max()).bit_length())):
+            reach = (reach.float() @ reach.float()) > 0
+        if not bool((reach.sum((1, 2)) == graphs.sizes**2).all()):
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Kinds of generative models on the core's refiner."""

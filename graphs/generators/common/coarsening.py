@@ -1,0 +1,177 @@
+"""The forward process: contraction of a graph to one cluster, as a binary tree.
+
+Clusters joined by an edge are merged two at a time, along a random matching, until one is left.
+Small clusters go first, so a tree over n nodes is about log2(n) deep. Who merges with whom
+depends on the graph and on one random number per node, never on the order of the nodes: the tree
+is equivariant, and with exchangeable numbers exchangeable.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.data.batch import GraphBatch
+
+Matching = Literal["random", "rings", "dense", "tight"]
+SMALL = 6
+"""Nodes of clusters too small for their edges to tell whether they are of one community."""
+LAST = 1e6
+"""Factor of a cost that puts a pair after all others."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Binary trees over the nodes of b graphs: 2 n - 1 tree nodes, the first n of them leaves.
+
+    Args:
+        children: (b, 2n - 1, 2) int64 tree nodes merged into each, -1 at leaves and padding.
+        members: (b, 2n - 1, n) bool, the graph's nodes in each.
+        root: (b,) int64.
+    """
+
+    children: Tensor
+    members: Tensor
+    root: Tensor
+
+
+def contract(graphs: GraphBatch, name: Tensor, matching: Matching = "random") -> Tree:
+    """Draw one tree per graph.
+
+    Components of a disconnected graph are merged last, as if joined.
+
+    Args:
+        graphs: b graphs, each of at least one node.
+        name: (b, n) numbers in [0, 1), independent and uniform.
+        matching: Which neighbour a cluster prefers, see `_cost`.
+    """
+    count, n = graphs.nodes.shape
+    place = torch.arange(n, device=name.device)
+    members = torch.zeros(count, 2 * n - 1, n, dtype=torch.bool, device=name.device)
+    members[:, :n] = torch.diag_embed(graphs.valid)
+    children = place.new_full((count, 2 * n - 1, 2), -1)
+    led = place.expand(count, n).clone()  # tree node of the cluster that node i leads
+    made = place.new_full((count,), n)
+    alive, size = graphs.valid.clone(), graphs.valid.long()
+    weight = (graphs.edges > 0).float()
+    ring = on_rings(weight) if matching == "rings" else weight
+    name = name.double().clone()
+    for step in range(n):
+        if not bool((alive.sum(1) > 1).any()):
+            break
+        partner = _matching(weight, ring, alive, size, name, step, matching)
+        first = partner > place
+        b, i = torch.nonzero(first, as_tuple=True)
+        j = partner[b, i]
+        new = made[b] + first.cumsum(1)[b, i] - 1
+        children[b, new] = torch.stack([led[b, i], led[b, j]], 1)
+        members[b, new] = members[b, led[b, i]] | members[b, led[b, j]]
+        made = made + first.sum(1)
+        led[b, i], alive[b, j] = new, False
+        size[b, i] += size[b, j]
+        name[b, i] = (name[b, i] + name[b, j]) % 1  # not the first's, which is the order's choice
+        leader = place.expand(count, n).clone()
+        leader[b, j] = i
+        merge = F.one_hot(leader, n).float()
+        weight, ring = (merge.mT @ edges @ merge for edges in (weight, ring))
+    single = graphs.valid.long().argmax(1)
+    return Tree(children, members, torch.where(made > n, made - 1, single))
+
+
+def _matching(
+    weight: Tensor,
+    ring: Tensor,
+    alive: Tensor,
+    size: Tensor,
+    name: Tensor,
+    step: int,
+    matching: Matching,
+) -> Tensor:
+    """(b, n) partner of each cluster in a random matching, -1 for none.
+
+    Two clusters are matched where each is the other's first choice. With "rings", edges on no ring
+    come after all others, so that rings are contracted whole.
+    """
+    n = weight.shape[1]
+    both = (alive[:, :, None] & alive[:, None, :]) & ~torch.eye(
+        n, dtype=torch.bool, device=name.device
+    )
+    joined = (weight > 0) & both
+    # Where nothing is joined any more, anything may be.
+    joined = torch.where(joined.flatten(1).any(1)[:, None, None], joined, both)
+    # A number for every pair and step, of the fractional part of a large multiple of its names.
+    pair = (name[:, :, None] + name[:, None]) * (4e5 + 1e5 * step) % 1
+    degree = weight.sum(2).double()
+    cost = _cost(weight * both, size.double(), degree, pair, matching)
+    if matching == "rings":
+        cost = torch.where(ring > 0, cost, LAST * cost)
+    cost = cost.masked_fill(~joined, torch.inf)
+    best = cost.argmin(2)
+    mutual = best.gather(1, best) == torch.arange(n, device=best.device)
+    return torch.where(mutual & joined.any(2), best, -1)
+
+
+def _cost(
+    weight: Tensor, size: Tensor, degree: Tensor, pair: Tensor, matching: Matching
+) -> Tensor:
+    """(b, n, n) what a cluster minimises over its neighbours.
+
+    "random", "rings": the size of the cluster that they make, ties at random. "tight": likewise,
+    and more for what would make three joined clusters part the others, see `_loose`. "dense": the
+    square of the size over the share of possible ways between the two that exist, ways of one edge
+    and of two, and clusters of more than `SMALL` nodes last of all where they have no more edges,
+    or but one, than degrees would lead one to expect (modularity, Newman, 2006); clusters grow
+    compact, and communities whole before they merge with others.
+
+    Args:
+        weight: (b, n, n) edges between clusters, 0 on the diagonal.
+        size: (b, n) float64 nodes of each.
+        degree: (b, n) float64 ends of edges at each, those inside it included.
+        pair: (b, n, n) float64 in [0, 1), symmetric and random.
+        matching: Which of them.
+    """
+    total = size[:, :, None] + size[:, None]
+    if matching in ("random", "rings"):
+        return total + pair
+    if matching == "tight":
+        return total + pair + _loose((weight > 0).double())
+    ways = (weight + weight @ weight).double() + 1e-9
+    # Rounding must not break the symmetry of ties; noise does, if only a little.
+    cost = total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)
+    expected = degree[:, :, None] * degree[:, None] / degree.sum(1)[:, None, None]
+    apart = (weight <= expected.clamp_min(1)) & (total > SMALL)
+    return torch.where(apart, LAST * cost, cost)
+
+
+def on_rings(joined: Tensor) -> Tensor:
+    """(b, n, n) 1 for edges of `joined` (b, n, n), 0 or 1, that lie on a ring, 0 for bridges.
+
+    The resistance between the ends of a bridge is 1, of an edge on a ring of k at most 1 - 1 / k
+    (Klein and Randic, 1993).
+    """
+    degree = joined.sum(2).double()
+    inverse = torch.linalg.pinv(degree.diag_embed() - joined.double(), hermitian=True)
+    own = inverse.diagonal(dim1=1, dim2=2)
+    resistance = own[:, :, None] + own[:, None] - 2 * inverse
+    found: Tensor = joined * (resistance < 1 - 0.5 / joined.shape[1])
+    return found
+
+
+def _loose(joined: Tensor) -> Tensor:
+    """(b, n, n) what speaks against contracting joined nodes of a triangulation.
+
+    Two for each common neighbour beyond two: if there are two, a triangulation is left (the link
+    condition, Dey et al., 1999). One for each ring of four without a chord through both, that
+    becomes one of three around which the graph falls apart; counted by ways of three edges that
+    do not shorten, but for those inside cliques of four.
+
+    Args:
+        joined: (b, n, n) float64, 0 or 1.
+    """
+    common = joined @ joined
+    turns = (common * joined) @ joined
+    ends = joined.sum(2)
+    rings = common @ joined - turns - turns.mT - ends[:, :, None] - ends[:, None] + 2 * common + 1
+    return 2 * (common - 2).clamp(min=0) + rings.clamp(min=0)

@@ -1,0 +1,39 @@
+"""TODO."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Parallel = Literal["one", "independent", "all"]
+
+
+def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -> Tensor:
+    """Clusters (b, m) to split next, a symmetric function of the state and of exchangeable noise.
+
+    Large clusters go first, equals in random order. 'all' splits every cluster of two nodes or
+    more; 'independent' only such as have no edge between them, for splits drawn at once cannot see
+    each other; 'one' a single one.
+
+    Args:
+        sizes: (b, m) int64 nodes of each cluster, 0 at padding.
+        joined: (b, m, m) bool.
+        uniform: (b, m) in [0, 1).
+        parallel: How many at once.
+    """
+    free = sizes > 1
+    if parallel == "all":
+        return free
+    # Places, as sums may be equal: of two neighbours that wait for each other, neither would go.
+    rank = (sizes + uniform.double()).argsort(dim=1, stable=True).argsort(dim=1)
+    if parallel == "one":
+        best = rank.masked_fill(~free, -1).argmax(1, keepdim=True)
+        return torch.zeros_like(free).scatter(1, best, True) & free
+    joined = joined & ~torch.eye(joined.shape[1], dtype=torch.bool, device=joined.device)
+    chosen = torch.zeros_like(free)
+    while bool(free.any()):
+        rival = rank.masked_fill(~free, -1)[:, None].masked_fill(~joined, -1).amax(2)
+        fresh = free & (rank > rival)
+        chosen = chosen | fresh
+        free = free & ~fresh & ~(joined & fresh[:, None]).any(2)
+    return chosen

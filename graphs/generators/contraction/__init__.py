@@ -1,0 +1,1 @@
+"""Graphs contracted to one cluster, and split again code by code."""

@@ -1,0 +1,56 @@
+"""Which edges between clusters are tokens.
+
+All; only those at clusters that split next, as the codes of others are empty; or none. Of an edge
+that is no token, attention still knows that its clusters are joined, but of its label only where
+none is a token.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.generators.contraction.state import Partition
+
+Shown = Literal["all", "splitting", "none"]
+
+
+def slots(state: Partition) -> tuple[Tensor, Tensor]:
+    """Edges at clusters that split: their slots (b, f), and (b, f) bool, False at padding."""
+    at = torch.zeros_like(state.real)
+    if state.real.shape[1]:
+        ends = state.split.gather(1, state.ends.flatten(1)).view_as(state.ends)
+        at = ends.any(2) & state.real
+    count = at.sum(1, keepdim=True)
+    wide = int(count.max()) if len(count) else 0
+    order = (~at).long().argsort(dim=1, stable=True)[:, :wide]
+    return order, torch.arange(wide, device=at.device) < count
+
+
+def reduced(state: Partition) -> Partition:
+    """The state with these edges only."""
+    order, real = slots(state)
+    ends = state.ends.gather(1, order[:, :, None].expand(-1, -1, 2))
+    label = state.label.gather(1, order)
+    return replace(state, ends=ends * real[:, :, None], label=label * real, real=real)
+
+
+def spread(hidden: Tensor, state: Partition) -> Tensor:
+    """Hidden states (b, m + e, d) of all edges from those (b, m + f, d) of edges shown."""
+    m, edges = state.valid.shape[1], state.real.shape[1]
+    if hidden.shape[1] == m + edges:
+        return hidden
+    order, real = slots(state)
+    given = hidden[:, m:] * real[:, :, None]
+    empty = F.pad(hidden[:, :0], (0, 0, 0, edges))
+    index = order[:, :, None].expand_as(given)
+    return torch.cat([hidden[:, :m], empty.scatter(1, index, given)], 1)
+
+
+def between(hidden: Tensor, state: Partition) -> Tensor:
+    """(b, e, d) of edges: the sum of hidden states (b, m, d) at both ends."""
+    row = torch.arange(len(hidden), device=hidden.device)[:, None, None] * hidden.shape[1]
+    both = hidden.flatten(0, 1).index_select(0, (state.ends + row).flatten())
+    return both.view(*state.ends.shape, hidden.shape[2]).sum(2)

@@ -1,0 +1,133 @@
+"""Clusters and the edges between them as one set of tokens, with distances as attention bias."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphs.generators.common.valence import Support
+from graphs.generators.contraction.edge_tokens import Shown, between, reduced
+from graphs.generators.contraction.relations import EXTRA, relations
+from graphs.generators.contraction.state import Partition
+from refine_core.embed import Embed
+from refine_core.tokens import Tokens
+
+
+class GraphEmbed(Embed):
+    """A set transformer's view of a state: no positions, no order.
+
+    A cluster's token holds its counts and whether it splits next, an edge's its label and those of
+    the clusters at its ends. The attention bias depends on how two tokens stand to each other in
+    the graph of clusters and edges, see `graphs.generators.contraction.relations`.
+
+    Args:
+        dim: Width of the tokens.
+        heads: Attention heads.
+        labels: Node labels T.
+        kinds: Edge labels O.
+        values: Counts from here on look alike, but for their logarithm.
+        reach: Largest distance told apart; a neighbouring cluster is at 2.
+        properties: Numbers of the context, e.g. a property to aim at.
+        support: Whose slack is shown, if given.
+        cycles: Whether attention tells triangles.
+        shown: Which edges are tokens, see `graphs.generators.contraction.edge_tokens`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        labels: int,
+        kinds: int,
+        values: int = 16,
+        reach: int = 8,
+        properties: int = 0,
+        support: Support | None = None,
+        cycles: bool = False,
+        shown: Shown = "all",
+    ) -> None:
+        super().__init__()
+        self.values, self.reach, self.properties = values, reach, properties
+        self.cycles, self.shown = cycles, shown
+        counts = labels + 2 * kinds + 2
+        self.support = support
+        self.cluster = nn.Linear(counts * (values + 1), dim)
+        self.split = nn.Embedding(3, dim)
+        self.label = nn.Embedding(kinds, dim)
+        self.end = nn.Linear(dim, dim, bias=False)
+        self.bias = nn.Embedding(reach + (EXTRA if cycles else 3), heads)
+        nn.init.zeros_(self.bias.weight)
+        self.link = nn.Embedding(kinds, heads) if shown == "none" else None
+        if self.link is not None:
+            nn.init.zeros_(self.link.weight)
+        self.property = nn.Sequential(
+            nn.Linear(2 * max(properties, 1), dim), nn.SiLU(), nn.Linear(dim, dim)
+        )
+
+    def forward(self, state: Partition, k: int, context: Tensor | None = None) -> Tokens:
+        """Tokens (b, m + e, d) of the m clusters and the e edges shown."""
+        outer = state.outer if state.started else torch.zeros_like(state.inner)
+        slack = torch.zeros_like(state.sizes)
+        if self.support is not None and state.started:
+            slack = self.support.slack(state).clamp(min=0) // 2
+        sums = [state.nodes, state.inner, outer, state.sizes[:, :, None], slack[:, :, None]]
+        counts = torch.cat(sums, 2)
+        kind = state.split.long() + (not state.started)
+        cluster = self.cluster(self._digits(counts)) + self.split(kind)
+        ends = self.end(F.gelu(cluster))
+        if self.link is not None:
+            return self._clusters(cluster, ends, state)
+        joined = state.edge_counts
+        state = reduced(state) if self.shown == "splitting" else state
+        value = torch.cat([cluster, self.label(state.label) + between(ends, state)], 1)
+        valid = torch.cat([state.valid, state.real], 1)
+        relation = relations(joined, state.ends, self.reach, self.cycles)
+        bias = self.bias(relation).permute(0, 3, 1, 2)
+        return Tokens(value, self._level(value, state), valid=valid, bias=bias)
+
+    def _clusters(self, cluster: Tensor, ends: Tensor, state: Partition) -> Tokens:
+        """Tokens (b, m, d) of clusters alone: edges pass messages, their labels bias attention.
+
+        Args:
+            cluster: (b, m, d).
+            ends: (b, m, d) what a cluster tells its neighbours.
+            state: Whose tokens.
+        """
+        assert self.link is not None
+        graph, slot = state.real.nonzero(as_tuple=True)
+        both = state.ends[graph, slot] + graph[:, None] * cluster.shape[1]
+        here, there = both.flatten(), both.flip(1).flatten()
+        label = self.label(state.label_at[graph, slot].flatten())
+        message = F.gelu(ends.flatten(0, 1).index_select(0, there) + label)
+        value = cluster.flatten(0, 1).index_add(0, here, message).view_as(cluster)
+        links = state.links
+        relation = relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
+        bias = self.bias(relation) + links.float() @ self.link.weight
+        level = self._level(value, state)
+        return Tokens(value, level, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
+
+    def _level(self, value: Tensor, state: Partition) -> Tensor:
+        """(n,) the level of tokens (b, n, d)."""
+        return torch.full((value.shape[1],), 1 if state.started else 2, device=value.device)
+
+    def context(self, context: Tensor | None, count: int) -> Tokens:
+        """No tokens; the condition (b, d) of properties (b, p) in units of their spread.
+
+        NaN stands for any value.
+        """
+        device = self.label.weight.device
+        if context is None:
+            context = torch.full((count, max(self.properties, 1)), torch.nan, device=device)
+        known = ~context.isnan()
+        vector = self.property(torch.cat([context.nan_to_num(), known.float()], 1))
+        nothing = vector.new_zeros(count, 0, vector.shape[1])
+        level = torch.zeros(0, dtype=torch.int64, device=device)
+        return Tokens(nothing, level, condition=vector)
+
+    def drop(self, context: Tensor, where: Tensor) -> Tensor:
+        """Properties with NaN in place of the dropped."""
+        return torch.where(where[:, None], torch.nan, context)
+
+    def _digits(self, counts: Tensor) -> Tensor:
+        """(b, m, counts * (values + 1)): one-hot up to `values`, and the logarithm."""
+        hot = F.one_hot(counts.clamp(max=self.values - 1), self.values).float()
+        return torch.cat([hot, torch.log1p(counts)[..., None]], 3).flatten(2)

@@ -1,0 +1,1 @@
+"""How a cluster splits: the distribution of its parts and edges."""

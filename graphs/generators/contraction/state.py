@@ -1,0 +1,134 @@
+"""The state that refinement refines: a graph of clusters, and which of them split next.
+
+Of a cluster only sums are known: how many nodes of each label it holds, how many edges of each
+label run inside it. An edge between clusters is an edge of the graph of which the clusters at
+both ends are known, but not yet the nodes. Splitting divides these sums exactly, so composition
+and edge totals never drift.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphs.data.edge_list import pair_counts
+from refine_core.noise import Noise
+
+
+@dataclass(frozen=True)
+class Partition:
+    """States of b graphs.
+
+    Args:
+        nodes: (b, m, T) int64, nodes of each label in each cluster; before the first scale the
+            largest that a graph may have.
+        inner: (b, m, O) int64, edges of each label inside each cluster.
+        valid: (b, m) bool, False at padding.
+        ends: (b, e, 2) int64, clusters at the two ends of each edge between clusters.
+        label: (b, e) int64 in 0..O-1, of those edges, seen from the first end.
+        real: (b, e) bool, False at padding.
+        split: (b, m) bool, clusters that the next codes split.
+        noise: Names the samples.
+        started: Whether the sums are those of a graph.
+        reverse: (O,) int64, labels seen from the second end; None if all look the same.
+    """
+
+    nodes: Tensor
+    inner: Tensor
+    valid: Tensor
+    ends: Tensor
+    label: Tensor
+    real: Tensor
+    split: Tensor
+    noise: Noise
+    started: bool = True
+    reverse: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Count of graphs."""
+        return len(self.nodes)
+
+    def rows(self, index: Tensor) -> "Partition":
+        """The states of the graphs at `index` (r,), without padding that none of them needs."""
+        valid, real = self.valid[index], self.real[index]
+        m, e = (int(x.sum(1).max()) if len(index) else 0 for x in (valid, real))
+        return Partition(
+            nodes=self.nodes[index, :m],
+            inner=self.inner[index, :m],
+            valid=valid[:, :m],
+            ends=self.ends[index, :e],
+            label=self.label[index, :e],
+            real=real[:, :e],
+            split=self.split[index, :m],
+            noise=Noise(self.noise.seed, self.noise.index[index]),
+            started=self.started,
+            reverse=self.reverse,
+        )
+
+    @classmethod
+    def stacked(cls, parts: Sequence["Partition"]) -> "Partition":
+        """One batch of several, padded to the largest; all started, or none."""
+        m, e = (max(getattr(part, x).shape[1] for part in parts) for x in ("valid", "real"))
+        wide = {"nodes": m, "inner": m, "valid": m, "split": m, "ends": e, "label": e, "real": e}
+        tables = {
+            name: torch.cat([padded(getattr(part, name), by) for part in parts])
+            for name, by in wide.items()
+        }
+        index = torch.cat([part.noise.index for part in parts])
+        noise = Noise(parts[0].noise.seed, index)
+        return cls(**tables, noise=noise, started=parts[0].started, reverse=parts[0].reverse)
+
+    @property
+    def sizes(self) -> Tensor:
+        """(b, m) nodes of each cluster."""
+        return self.nodes.sum(2)
+
+    @property
+    def joined(self) -> Tensor:
+        """(b, m, m) bool, clusters with an edge between them."""
+        return self.edge_counts > 0
+
+    @property
+    def edge_counts(self) -> Tensor:
+        """(b, m, m) int64, edges between clusters."""
+        return pair_counts(self.ends, self.real, self.valid.shape[1])
+
+    @property
+    def links(self) -> Tensor:
+        """(b, m, m, O) int64, edges of each label between clusters, seen from the first."""
+        m, kinds = self.inner.shape[1:]
+        table = self.inner.new_zeros(len(self), m, m, kinds)
+        b, e = torch.nonzero(self.real, as_tuple=True)
+        i, j = self.ends[b, e].unbind(1)
+        first, second = self.label_at[b, e].unbind(1)
+        for place in ((b, i, j, first), (b, j, i, second)):
+            table.index_put_(place, torch.ones_like(b), accumulate=True)
+        return table
+
+    @property
+    def outer(self) -> Tensor:
+        """(b, m, O) int64, edges of each label that leave each cluster."""
+        table = torch.zeros_like(self.inner)
+        b, e = torch.nonzero(self.real, as_tuple=True)
+        label = self.label_at[b, e]
+        for side in (0, 1):
+            place = (b, self.ends[b, e, side], label[:, side])
+            table.index_put_(place, torch.ones_like(b), accumulate=True)
+        return table
+
+    @property
+    def label_at(self) -> Tensor:
+        """(b, e, 2) int64 labels of edges, seen from each end."""
+        return both_ways(self.label, self.reverse)
+
+
+def both_ways(label: Tensor, reverse: Tensor | None) -> Tensor:
+    """Labels (..., 2) seen from the first and the second end, from those (...) of the first."""
+    return torch.stack([label, label if reverse is None else reverse[label]], -1)
+
+
+def padded(table: Tensor, width: int) -> Tensor:
+    """Table (b, n, ...) with zeros up to `width` columns."""
+    more = table.new_zeros(len(table), width - table.shape[1], *table.shape[2:])
+    return torch.cat([table, more], 1)

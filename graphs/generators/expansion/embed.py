@@ -1,0 +1,98 @@
+"""A coarse graph as a set of cluster tokens, with how they are joined as attention bias."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphs.generators.expansion.state import Coarse
+from refine_core.embed import Embed
+from refine_core.tokens import Tokens
+
+VALUES = 12  # counts from here on look alike, but for their logarithm
+SHARED = 4  # common neighbours of joined clusters told apart
+
+
+class CoarseEmbed(Embed):
+    """A set transformer's view of a coarse graph: no positions, no order.
+
+    A cluster's token holds its nodes, its neighbours, the triangles that it is part of, and
+    whether it splits. The bias of attention depends on the distance of two clusters, or, if they
+    are joined, on how many neighbours they share; before any training, heads fall off with
+    distance, each faster than the one before.
+
+    Args:
+        dim: Width of the tokens.
+        heads: Attention heads.
+        reach: Largest distance told apart.
+        counted: Whether edges are counted; then tokens and bias also depend on densities.
+    """
+
+    def __init__(self, dim: int, heads: int, reach: int, counted: bool = False) -> None:
+        super().__init__()
+        self.reach = reach
+        self.split = nn.Embedding(2, dim)
+        self.counts = nn.Linear(3 * (VALUES + 1), dim)
+        self.bias = nn.Embedding(reach + 2 + SHARED, heads)
+        distance = torch.tensor([*range(reach + 2), *[1] * SHARED], dtype=torch.float32)
+        slope = torch.linspace(0, 2, heads)
+        with torch.no_grad():
+            self.bias.weight.copy_(-slope * distance[:, None])
+        self.density = nn.Linear(4, dim) if counted else None
+        self.ties = nn.Linear(3, heads) if counted else None
+        self.whole = nn.Sequential(nn.Linear(2, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, state: Coarse, k: int, context: None = None) -> Tokens:
+        """Tokens (b, m, d)."""
+        joined = (state.edges > 0).float()
+        shared = (joined @ joined) * joined
+        degree = joined.sum(2)
+        counts = torch.stack([state.size, degree, shared.sum(2) / 2], 2)
+        hot = F.one_hot(counts.long().clamp(max=VALUES - 1), VALUES).float()
+        digits = torch.cat([hot, torch.log1p(counts)[..., None]], 3).flatten(2)
+        value = self.split(state.split.long()) + self.counts(digits)
+        bias = self.bias(self.relations(joined, shared))
+        if self.density is not None and self.ties is not None:
+            value = value + self.density(_densities(state))
+            bias = bias + self.ties(_ties(state))
+        bias = bias.permute(0, 3, 1, 2)
+        whole = torch.stack([state.size.sum(1), state.valid.sum(1)], 1).log()
+        level = torch.ones(value.shape[1], dtype=torch.int64, device=value.device)
+        return Tokens(
+            value, level, valid=state.valid, bias=bias, condition=self.whole(whole.float())
+        )
+
+    def relations(self, joined: Tensor, shared: Tensor) -> Tensor:
+        """(b, m, m) int64 distances, and beyond `reach + 1` how many neighbours are shared."""
+        eye = torch.eye(joined.shape[1], device=joined.device)
+        seen, hops = eye.expand_as(joined), (self.reach + 1) * (1 - eye).long()
+        for step in range(1, min(self.reach, joined.shape[1]) + 1):
+            wider = ((seen + seen @ joined) > 0).float()
+            hops = torch.where((wider > 0) & (seen == 0), step, hops)
+            seen = wider
+        common = self.reach + 2 + shared.long().clamp(max=SHARED - 1)
+        return torch.where(joined > 0, common, hops)
+
+    def context(self, context: None, count: int) -> Tokens:
+        """Nothing."""
+        weight = self.split.weight
+        level = torch.zeros(0, dtype=torch.int64, device=weight.device)
+        return Tokens(weight.new_zeros(count, 0, weight.shape[1]), level)
+
+    def drop(self, context: None, where: Tensor) -> None:
+        """There is no context."""
+
+
+def _densities(state: Coarse) -> Tensor:
+    """(b, m, 4) edges inside and outside of clusters, and the shares of possible ones."""
+    size = state.size.clamp(min=1)
+    outer, rest = state.edges.sum(2), state.size.sum(1, keepdim=True) - size
+    inside = state.inner / (size * (size - 1) / 2).clamp(min=1)
+    outside = outer / (size * rest).clamp(min=1)
+    return torch.stack([torch.log1p(state.inner), torch.log1p(outer), inside, 10 * outside], 2)
+
+
+def _ties(state: Coarse) -> Tensor:
+    """(b, m, m, 3) edges between clusters, and their share of possible ones."""
+    size = state.size.clamp(min=1)
+    density = state.edges / (size[:, :, None] * size[:, None])
+    return torch.stack([torch.log1p(state.edges), density, density.sqrt()], 3)

@@ -1,0 +1,172 @@
+"""The expansion tokeniser: graphs as sequences of splits of a coarse graph.
+
+Encoding contracts a graph to one cluster (`graphs.generators.common.coarsening`), and undoes that
+from coarse to fine;
+each scale splits some clusters, and the number of scales follows from the graph. A code says how
+many nodes the first child has, and which of the cluster's edges go to either child, or to both.
+Compare Bergmeister et al., "Efficient and scalable graph generation through iterative local
+expansion" (arXiv 2312.11529), whose coarsening contracts edges too, and which decides all edges of
+the children at once by diffusion.
+
+The tree is latent: `code_log_prob` is a lower bound on the log-probability of the graph.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.common.coarsening import Matching, Tree, contract
+from graphs.generators.common.sizes import Sizes
+from graphs.generators.expansion.state import FIXED, Coarse
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from refine_core.quantizers.base import Quantized
+from refine_core.scale import Scale
+from refine_core.schedule import ScaleSchedule
+from refine_core.tokenizer import Corrupt, Tokenizer, Trace
+
+
+class ExpansionTokenizer(Tokenizer):
+    """Plain graphs <-> splits.
+
+    Args:
+        vocabulary: Labels of nodes and edges, one each.
+        sizes: Count of training graphs of size 0, 1, ...
+        matching: What is contracted first, see `graphs.generators.common.coarsening.contract`.
+        counted: Whether edges between clusters are counted.
+
+    Raises:
+        InputError: There are labels, or no training graph.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        sizes: tuple[int, ...],
+        matching: Matching = "random",
+        counted: bool = False,
+    ) -> None:
+        super().__init__()
+        if len(vocabulary.nodes) > 1 or len(vocabulary.edges) > 1:
+            raise InputError(
+                f"Expansion is for graphs without labels, found {len(vocabulary.nodes)} of nodes "
+                f"and {len(vocabulary.edges)} of edges: use `model.kind` contraction."
+            )
+        self.sizes, self.matching, self.counted = Sizes(sizes), matching, counted
+        self.schedule = ScaleSchedule((Scale(),) * (self.sizes.largest + 1), "markov")
+
+    def features(self, x: GraphBatch, noise: Noise | None = None) -> "Contracted":
+        """A random contraction."""
+        noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
+        return self.named(x, noise, noise.uniform(-1, x.nodes.shape[1]))
+
+    def named(self, x: GraphBatch, noise: Noise, name: Tensor) -> "Contracted":
+        """The contraction that numbers (b, n) in [0, 1), which break the symmetry, say."""
+        return Contracted(x.edges > 0, _ordered(contract(x, name, self.matching), name), noise)
+
+    def start(self, count: int, noise: Noise | None = None) -> Coarse:
+        """One cluster of random size."""
+        noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
+        return self._whole(self.sizes.sample(noise, -2).sum(1), noise)
+
+    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace:
+        """Undo a contraction."""
+        tree = features.tree
+        index = tree.root[:, None, None].expand(-1, 1, tree.members.shape[2])
+        size = tree.members.gather(1, index).sum((1, 2))
+        start = replace(self._whole(size, features.noise), tree=tree, node=tree.root[:, None])
+        return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
+
+    def finished(self, state: Coarse) -> bool:
+        """Whether nothing is left to split."""
+        return not bool(state.split.any())
+
+    def quantize(self, features: "Contracted", state: Coarse, k: int) -> Quantized:
+        """How clusters split in the tree."""
+        assert state.tree is not None and state.node is not None
+        members, link = state.tree.members, features.joined.float()
+        if not state.started:
+            edges = (link.sum((1, 2)) / 2).round().long()
+            return self.lookup(F.pad(edges[:, None, None], (1, FIXED)), k)
+        wide = members.shape[2]
+
+        def of(node: Tensor) -> Tensor:
+            """(b, m, n) the graph's nodes in the tree's nodes (b, m)."""
+            rows = members.gather(1, node.clamp(min=0)[:, :, None].expand(-1, -1, wide))
+            return (rows & (node >= 0)[:, :, None]).float()
+
+        pair = state.children(state.tree, state.node)
+        first, second = (of(pair[:, :, side]) * state.split[:, :, None] for side in (0, 1))
+        among = of(state.node).mT * state.valid[:, None]
+        out = [child @ link @ among for child in (first, second)]
+        own = [((child @ link) * child).sum(2, keepdim=True) / 2 for child in (first, second)]
+        join = ((first @ link) * second).sum(2, keepdim=True)
+        other = ~torch.eye(state.size.shape[1], dtype=torch.bool, device=link.device)
+        code = torch.cat([first.sum(2, keepdim=True), *own, join, *(x * other for x in out)], 2)
+        code = code.round().long()
+        if not self.counted:
+            code[:, :, 1:3] = 0
+            code[:, :, 3:].clamp_(max=1)
+        return self.lookup(code, k)
+
+    def lookup(self, code: Tensor, k: int) -> Quantized:
+        """A code is its own value."""
+        nothing = torch.zeros((), device=code.device)
+        return Quantized(code, code, nothing, nothing)
+
+    def digits(self, k: int) -> int:
+        """Of a cluster's code, at most."""
+        return FIXED + 2 * self.sizes.largest
+
+    def digit_values(self, k: int) -> int:
+        """Values that suffice for every count."""
+        return self.sizes.largest**2 // 2 + 2
+
+    def add(self, state: Coarse, value: Tensor, k: int) -> Coarse:
+        """Split, and choose what splits next."""
+        return state.divided(value).chosen(k + 1)
+
+    def finish(self, state: Coarse) -> GraphBatch:
+        """Graph of the clusters, in random order."""
+        shuffle = state.noise.uniform(-4, state.size.shape[1])
+        shuffle = shuffle.masked_fill(~state.valid, 2).argsort(1)
+        found = GraphBatch(state.size * 0, (state.edges > 0).long(), state.valid)
+        return found.permute(shuffle)
+
+    def _whole(self, size: Tensor, noise: Noise) -> Coarse:
+        """One cluster of `size` (b,) nodes."""
+        size = size[:, None]
+        none = torch.zeros_like(size)
+        whole = Coarse(size, none, none[:, :, None], none > 0, noise, started=not self.counted)
+        return whole.chosen(0)
+
+
+@dataclass(frozen=True)
+class Contracted:
+    """What encoding leaves for the loop to undo.
+
+    Args:
+        joined: (b, n, n) bool.
+        tree: A contraction of it, the first child of each cluster the larger.
+        noise: Of the tree, and of the choice of clusters.
+    """
+
+    joined: Tensor
+    tree: Tree
+    noise: Noise
+
+    def __len__(self) -> int:
+        """Count of graphs."""
+        return len(self.joined)
+
+
+def _ordered(tree: Tree, name: Tensor) -> Tree:
+    """With the larger child first, equals in an order that follows from the names of nodes."""
+    lot = (tree.members.double() @ name[:, :, None].double())[:, :, 0] * 7919 % 1
+    size = tree.members.sum(2) + lot
+    pair = size.gather(1, tree.children.clamp(min=0).flatten(1)).view_as(tree.children)
+    swap = (pair[:, :, 0] < pair[:, :, 1])[:, :, None]
+    return replace(tree, children=torch.where(swap, tree.children.flip(2), tree.children))

@@ -1,0 +1,124 @@
+"""Masked diffusion in the core's terms: a scale reveals some of what is hidden.
+
+The forward process hides one element of a graph, a node's label or a pair's, after the other, in
+random order, and never changes it otherwise: absorbing discrete diffusion (Austin et al., D3PM,
+arXiv 2107.03006) in its modern, masked form (Sahoo et al., MDLM, arXiv 2406.07524). K scales
+reveal equal counts. The size of a graph is drawn first, from the training graphs' histogram.
+"""
+
+import torch
+from torch import Tensor
+
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.common.sizes import Sizes
+from graphs.generators.masked.state import Order, Partial, draws, ranks
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from refine_core.quantizers.base import Quantized
+from refine_core.scale import Scale
+from refine_core.schedule import ScaleSchedule
+from refine_core.tokenizer import Corrupt, Tokenizer, Trace
+
+
+class MaskedTokenizer(Tokenizer):
+    """Graphs <-> labels in the order in which they are revealed.
+
+    Args:
+        vocabulary: Labels of nodes and edges.
+        sizes: Count of training graphs of size 0, 1, ...
+        calls: Scales K.
+        order: Whether what is revealed next is random, or what the network is surest of.
+
+    Raises:
+        InputError: There is no training graph, or no scale.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        sizes: tuple[int, ...],
+        calls: int = 32,
+        order: Order = "random",
+    ) -> None:
+        super().__init__()
+        self.labels = len(vocabulary.nodes), len(vocabulary.edges)
+        self.sizes = Sizes(sizes)
+        self.ask(calls, order)
+
+    def ask(self, calls: int, order: Order) -> None:
+        """Choose the number of scales, and what they reveal.
+
+        Raises:
+            InputError: There is no scale.
+        """
+        if calls < 1:
+            raise InputError(f"Found {calls} network calls, expected one at least.")
+        self.order = order
+        self.schedule = ScaleSchedule((Scale(),) * calls, "markov")
+
+    def features(self, x: GraphBatch, noise: Noise | None = None) -> Partial:
+        """Graphs, nothing hidden, with a random order."""
+        noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
+        n = x.nodes.shape[1]
+        order = ranks(*draws(noise, -3, n, max(n, self.sizes.largest)), x.valid)
+        return Partial.of(
+            x, order, torch.full_like(x.sizes, 10**9), self.labels, self.sizes.largest
+        )
+
+    def start(self, count: int, noise: Noise | None = None) -> Partial:
+        """Graphs of random size, all hidden."""
+        noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
+        valid = self.sizes.sample(noise, -1)
+        n = valid.shape[1]
+        order = ranks(*draws(noise, -3, n, self.sizes.largest), valid)
+        nothing = GraphBatch(valid.long() * 0, torch.zeros_like(order[1]), valid)
+        return Partial.of(nothing, order, valid.sum(1) * 0, self.labels, self.sizes.largest)
+
+    def goal(self, state: Partial, k: int) -> Tensor:
+        """(b,) int64, elements known after scale k."""
+        return state.elements * (k + 1) // len(self.schedule)
+
+    def trace(self, features: Partial, corrupt: Corrupt | None = None) -> Trace:
+        """Reveal a graph."""
+        start = self.hidden(features, torch.zeros_like(features.elements))
+        return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
+
+    def hidden(self, features: Partial, known: Tensor) -> Partial:
+        """A graph of which the first `known` (b,) elements are."""
+        graph = GraphBatch(features.nodes, features.edges, features.valid)
+        return Partial.of(
+            graph, (features.node_rank, features.edge_rank), known, self.labels, self.sizes.largest
+        )
+
+    def quantize(self, features: Partial, state: Partial, k: int) -> Quantized:
+        """Labels of what scale k reveals."""
+        goal = self.goal(state, k)
+        node = state.node_hidden & (state.node_rank < goal[:, None])
+        edge = state.edge_hidden & (state.edge_rank < goal[:, None, None])
+        nodes, edges = (features.nodes + 1) * node, (features.edges + 1) * edge
+        return self.lookup(torch.cat([nodes[:, :, None], edges], 2), k)
+
+    def lookup(self, code: Tensor, k: int) -> Quantized:
+        """A code is its own value."""
+        nothing = torch.zeros((), device=code.device)
+        return Quantized(code, code, nothing, nothing)
+
+    def digits(self, k: int) -> int:
+        """Of a node's code: its own label, and one for each pair that it may be part of."""
+        return 1 + self.sizes.largest
+
+    def digit_values(self, k: int) -> int:
+        """One for nothing, and one for each label."""
+        return 1 + max(self.labels[0], self.labels[1] + 1)
+
+    def add(self, state: Partial, value: Tensor, k: int) -> Partial:
+        """Reveal."""
+        return state.filled(value)
+
+    def finish(self, state: Partial) -> GraphBatch:
+        """Graphs; what is still hidden is the first label, and no edge."""
+        return GraphBatch(
+            state.nodes.masked_fill(state.node_hidden, 0),
+            state.edges.masked_fill(state.edge_hidden, 0),
+            state.valid,
+        )

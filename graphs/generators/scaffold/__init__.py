@@ -1,0 +1,1 @@
+"""Samples that contain a given scaffold."""

@@ -1,0 +1,1 @@
+"""Images from IDX files, archives and folders; MNIST."""

@@ -1,0 +1,1 @@
+"""What a command needs: options, progress, tables and figures."""

@@ -1,0 +1,1 @@
+"""Typed YAML configs and the sentences that name their mistakes."""

@@ -1,0 +1,130 @@
+"""YAML files read into frozen, typed dataclasses; any field can be overridden by an option.
+
+The class is the documentation: a field's annotation says what it admits, its default makes it
+optional, and the docstring below it is what `--help` shows.
+
+>>> from typing import Annotated
+>>> from pydantic import Field
+>>> @config
+... class Model:
+...     width: Annotated[int, Field(gt=0)] = 64
+...     '''Channels of every hidden layer.'''
+>>> Model(width=0)
+Traceback (most recent call last):
+    ...
+refine_core.errors.InputError: Model: width: found 0, expected greater than 0
+"""
+
+import dataclasses
+import functools
+import reprlib
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar, cast, dataclass_transform
+
+import pydantic
+import yaml
+
+from refine_core.config.mistakes import refusal
+from refine_core.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, pydantic.Field))
+def config(cls: type[T]) -> type[T]:
+    """Make a class a config: a frozen dataclass that checks its fields and refuses unknown ones.
+
+    Returns:
+        The class. Its constructor raises InputError, which names every field that does not fit.
+    """
+    rules = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
+    made = cast(type[T], pydantic.dataclasses.dataclass(frozen=True, config=rules)(cls))
+    checked = cast(Any, made).__init__
+
+    @functools.wraps(checked)
+    def init(self: T, *args: object, **fields: object) -> None:
+        try:
+            checked(self, *args, **fields)
+        except pydantic.ValidationError as error:
+            raise refusal(cls.__name__, made, fields, error) from None
+
+    cast(Any, made).__init__ = init
+    return made
+
+
+def load(cls: type[T], path: str | Path) -> T:
+    """Read a YAML file into a config.
+
+    Args:
+        cls: A class decorated with `config`.
+        path: The file; its top level is a mapping of field names to values.
+
+    Raises:
+        InputError: The file does not fit; lists every mistake, one a line, with its dotted path.
+    """
+    return from_dict(cls, _read(Path(path)), str(path))
+
+
+def from_dict(cls: type[T], data: dict[str, Any], source: str = "config") -> T:
+    """Make a config of what `to_dict` returned, or of the content of a file.
+
+    Args:
+        cls: A class decorated with `config`.
+        data: Field names and values.
+        source: Where the data come from, for the message.
+
+    Raises:
+        InputError: The data do not fit; lists every mistake.
+    """
+    try:
+        return pydantic.TypeAdapter(cls).validate_python(data)
+    except pydantic.ValidationError as error:
+        raise refusal(source, cls, data, error) from None
+
+
+def to_dict(instance: object) -> dict[str, Any]:
+    """Return every field of a config, defaults too, as JSON values."""
+    adapter = pydantic.TypeAdapter(type(instance))
+    return cast(dict[str, Any], adapter.dump_python(instance, mode="json"))
+
+
+def dump(instance: object) -> str:
+    """Write a config as YAML, from which `load` makes an equal one."""
+    return yaml.safe_dump(to_dict(instance), sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML of plain values in which a key may stand only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a key that would silently replace an earlier one."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"the key {key.value!r} stands there a second time"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file whose top level is a YAML mapping."""
+    expected = "expected one `field: value` a line"
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        why = f"cannot be read ({error.strerror})"
+        raise InputError(f"Config {path} {why}; give the path of a YAML file.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        said = error.problem or error.context
+        raise InputError(f"{path} is not valid YAML{where}: {said}; {expected}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InputError(f"{path} is not a text file; {expected}.") from None
+    if data is None:
+        raise InputError(f"{path} is empty; {expected}.")
+    if not isinstance(data, dict):
+        raise InputError(f"{path} holds {reprlib.repr(data)}; {expected}.")
+    return {str(key): value for key, value in data.items()}

@@ -1,0 +1,1 @@
+"""Quantisers: vectors to discrete codes and back."""

@@ -1,0 +1,96 @@
+"""Product quantisation: groups of channels, each with a codebook of its own."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refine_core.errors import InputError
+from refine_core.quantizers.base import Quantized, Quantizer, positive
+from refine_core.quantizers.vq import VQ, Learn, Metric
+
+
+class ProductQuantizer(Quantizer):
+    """Consecutive groups of channels, each with a codebook of its own (Jegou et al., 2011, TPAMI).
+
+    Args:
+        groups: g, equal parts that a vector is cut into.
+        codes: Size of each codebook.
+        dim: d, channels of the whole vector.
+        metric: As in `VQ`, like all further arguments.
+        learn: See `VQ`.
+        decay: See `VQ`.
+        commitment: See `VQ`.
+        restart_below: See `VQ`.
+
+    Raises:
+        InputError: `groups` does not divide `dim`, or an argument of `VQ` is out of its range.
+    """
+
+    def __init__(
+        self,
+        groups: int,
+        codes: int,
+        dim: int,
+        *,
+        metric: Metric = "euclidean",
+        learn: Learn = "ema",
+        decay: float = 0.99,
+        commitment: float = 0.25,
+        restart_below: float = 0.1,
+    ) -> None:
+        super().__init__()
+        positive(groups=groups)
+        if dim % groups:
+            raise InputError(
+                f"{groups} groups do not divide dim {dim}, expected equal groups: "
+                f"choose dim {dim + groups - dim % groups} or another number of groups."
+            )
+        self.dim, self.digits, self.size = dim, groups, codes
+        self.parts = nn.ModuleList(
+            VQ(
+                codes,
+                dim // groups,
+                metric=metric,
+                learn=learn,
+                decay=decay,
+                commitment=commitment,
+                restart_below=restart_below,
+            )
+            for _ in range(groups)
+        )
+
+    def project(self, z: Tensor) -> Tensor:
+        """The groups' projections, side by side."""
+        return torch.cat([vq.project(x) for vq, x in self._cut(z)], -1)
+
+    def forward(self, z: Tensor) -> Quantized:
+        """Quantise (b, n, d) vectors; the loss is the mean of the groups', `clipped` is zero."""
+        parts = [vq(x) for vq, x in self._cut(z)]
+        return Quantized(
+            torch.cat([part.value for part in parts], -1),
+            torch.cat([part.code for part in parts], -1),
+            torch.stack([part.loss for part in parts]).mean(),
+            torch.stack([part.clipped for part in parts]).mean(),
+        )
+
+    def encode(self, z: Tensor) -> Tensor:
+        """The indices (b, n, g), one per group, without gradient."""
+        return torch.cat([vq.encode(x) for vq, x in self._cut(z)], -1)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The vectors (b, n, d) of the indices (b, n, g)."""
+        codebooks = torch.cat([vq.project(vq.codebook) for vq in self._vqs()])
+        first = torch.arange(self.digits, device=code.device) * self.size
+        return F.embedding(code + first, codebooks).flatten(-2)
+
+    def update(self) -> None:
+        """Update every group's codebook."""
+        for vq in self._vqs():
+            vq.update()
+
+    def _vqs(self) -> list[VQ]:
+        return [part for part in self.parts if isinstance(part, VQ)]
+
+    def _cut(self, z: Tensor) -> list[tuple[VQ, Tensor]]:
+        """Each group's codebook with its channels."""
+        return list(zip(self._vqs(), self.vectors(z).chunk(self.digits, -1), strict=True))

@@ -1,0 +1,1 @@
+"""Files that are whole or absent, checkpoints, fetched archives and trained models."""

@@ -1,0 +1,52 @@
+"""A run's folder: what was asked for, with what, and what came out.
+
+`runs/<name>/` holds `config.yaml` (resolved), `run.json` (seed, versions, command), `metrics.csv`
+and `metrics.json` (one row per epoch), and `last.safetensors` (from which the run continues).
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from refine_core.config import schema as configs
+from refine_core.storage.checkpoint import versions
+from refine_core.storage.files import write_json, write_text
+
+
+@dataclass(frozen=True)
+class Run:
+    """Folder of one run, and the resolved configuration it was started with."""
+
+    path: Path
+    config: dict[str, Any]
+    data: str = ""
+    """Digest of the data, so that a run is not continued on other data under the same name."""
+
+    @classmethod
+    def start(cls, path: Path, config: Any, seed: int, data: str = "") -> "Run":
+        """Create (or take up) the folder and record configuration, seed, versions and command."""
+        run = cls(Path(path), configs.to_dict(config), data)
+        if not (run.path / "config.yaml").exists():
+            write_text(run.path / "config.yaml", configs.dump(config))
+            about = {"seed": seed, "data": data, "versions": versions(), "command": sys.argv}
+            write_json(run.path / "run.json", about)
+        return run
+
+    def write_metrics(self, history: Sequence[dict[str, float]]) -> None:
+        """Replace metrics.csv and metrics.json by `history`, one row per epoch.
+
+        JSON has no infinite numbers and no NaN: they are null there.
+        """
+        names = list(dict.fromkeys(name for row in history for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(history)
+        write_text(self.path / "metrics.csv", text.getvalue())
+        finite = [{k: v if isfinite(v) else None for k, v in row.items()} for row in history]
+        write_json(self.path / "metrics.json", finite)

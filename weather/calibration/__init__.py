@@ -1,0 +1,1 @@
+"""Calibration of an ensemble on validation data."""

@@ -1,0 +1,1 @@
+"""Checked, prepared and windowed training data."""

@@ -1,0 +1,70 @@
+"""Samples to train on: what a step sees, and what comes next."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weather.data.prepared import Prepared
+from weather.data.time_parts import Part
+from weather.fields.climatology import clock
+
+
+class Windows:
+    """`refine_core.data.Data` of past and future states, normalised by mean and std.
+
+    A batch is
+
+    - past (b, history, C, H, W), the latest state last;
+    - future (b, steps, C, H, W);
+    - forcing (b, steps, F, H, W) at the time of each future state;
+    - clock (b, steps, 4) at the start of each step.
+
+    Args:
+        prepared: The data.
+        part: Which part of it.
+        steps: Future states.
+    """
+
+    def __init__(self, prepared: Prepared, part: Part, steps: int = 1) -> None:
+        self.prepared = prepared
+        self.starts = prepared.starts(part, steps)
+        self._past = prepared.stride * np.arange(1 - prepared.data.history, 1)
+        self._future = prepared.stride * np.arange(1, steps + 1)
+        known = prepared.statistics
+        self._states = _scale(known.mean, known.std)
+        self._forcing = _scale(known.forcing_mean, known.forcing_std)
+
+    def __len__(self) -> int:
+        """Count of starts."""
+        return len(self.starts)
+
+    def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Past, future, forcing and clock of the starts at `index` (b,) int64."""
+        start = self.starts[index.numpy()][:, None]
+        states = _read(self.prepared.states, start + self._span, self._states)
+        past, future = states.split([len(self._past), len(self._future)], 1)
+        if self.prepared.forcing is None:
+            forcing = future.new_empty(*future.shape[:2], 0, *future.shape[3:])
+        else:
+            forcing = _read(self.prepared.forcing, start + self._future, self._forcing)
+        begin = start + self._future - self.prepared.stride
+        when = clock(self.prepared.times[begin.ravel()])
+        return past, future, forcing, torch.from_numpy(when).view(*begin.shape, 4)
+
+    @property
+    def _span(self) -> NDArray[np.int64]:
+        return np.concatenate([self._past, self._future])
+
+
+def _scale(mean: NDArray[np.float64], std: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    shift, factor = (torch.from_numpy(x).float()[:, None, None] for x in (mean, 1 / std))
+    return shift, factor
+
+
+def _read(
+    maps: NDArray[np.float32], rows: NDArray[np.int64], scale: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Normalised maps (b, n, C, H, W) at `rows` (b, n)."""
+    shift, factor = scale
+    return torch.from_numpy(np.take(maps, rows, axis=0)).sub_(shift).mul_(factor)

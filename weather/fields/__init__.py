@@ -1,0 +1,1 @@
+"""Grids, channels, variables, units and climatology."""

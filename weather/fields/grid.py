@@ -1,0 +1,79 @@
+"""The latitude-longitude grid: cell areas, and the pyramid of grids on the sphere."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A regular latitude-longitude grid; rows at the poles are half cells.
+
+    Args:
+        latitude: (H,) degrees, ascending.
+        longitude: (W,) degrees, ascending in [0, 360).
+    """
+
+    latitude: Array
+    longitude: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return len(self.latitude), len(self.longitude)
+
+    def area(self) -> Array:
+        """(H,) exact weights of a row's cells, of mean 1.
+
+        The share of the sphere is proportional to the difference of the sines of a cell's edges.
+        """
+        weight = np.diff(np.sin(np.deg2rad(edges(self.latitude))))
+        return np.asarray(weight / weight.mean())
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all coordinates agree to a hundredth of a degree."""
+        return (
+            isinstance(other, Grid)
+            and self.shape == other.shape
+            and np.allclose(self.latitude, other.latitude, atol=0.01)
+            and np.allclose(self.longitude, other.longitude, atol=0.01)
+        )
+
+    def __hash__(self) -> int:
+        """Of the shape."""
+        return hash(self.shape)
+
+
+def edges(latitude: Array) -> Array:
+    """(H + 1,) edges of latitude rows, in degrees: midway between rows, and the poles.
+
+    >>> edges(np.array([-90.0, 0.0, 90.0])).tolist()
+    [-90.0, -45.0, 45.0, 90.0]
+    """
+    inner = (latitude[1:] + latitude[:-1]) / 2
+    step = np.diff(latitude)
+    first = max(-90.0, latitude[0] - step[0] / 2)
+    last = min(90.0, latitude[-1] + step[-1] / 2)
+    return np.concatenate([[first], inner, [last]])
+
+
+def overlap(fine: Array, coarse: Array) -> Array:
+    """(coarse, fine) shares by area of a coarse row that fine rows make up; edges in degrees."""
+    a, b = np.sin(np.deg2rad(fine)), np.sin(np.deg2rad(coarse))
+    top = np.minimum(a[None, 1:], b[1:, None])
+    low = np.maximum(a[None, :-1], b[:-1, None])
+    part = np.clip(top - low, 0, None)
+    return cast(Array, part / part.sum(1, keepdims=True))
+
+
+def shares(fine: int, coarse: int) -> Array:
+    """(coarse, fine) shares of a coarse cell around the globe."""
+    a, b = np.arange(fine + 1) / fine, np.arange(coarse + 1) / coarse
+    part = np.clip(
+        np.minimum(a[None, 1:], b[1:, None]) - np.maximum(a[None, :-1], b[:-1, None]), 0, 1
+    )
+    return cast(Array, part / part.sum(1, keepdims=True))

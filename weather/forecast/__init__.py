@@ -1,0 +1,1 @@
+"""From initial states in a file to a store of forecasts."""

@@ -1,0 +1,66 @@
+"""TODO."""
+
+from pathlib import Path
+
+import numpy as np
+
+from refine_core.app.progress import Progress
+from refine_core.errors import InputError
+from weather.forecast.initial_states import InitialStates
+from weather.io.forecast_store import ForecastStore
+from weather.model import WeatherModel
+
+
+def make(
+    model: WeatherModel,
+    initial: InitialStates,
+    times: list[np.datetime64],
+    members: int,
+    steps: int,
+    seed: int,
+    batch: int,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Forecast from `times` into the store `out`; what it holds already is left as it is.
+
+    Raises:
+        InputError: There is another forecast at `out`, or a state or a member is not physical.
+    """
+    if members < 1 or batch < 1:
+        raise InputError(
+            f"Found {members} members in batches of {batch}, expected one or more of each."
+        )
+    identity = {"model": model.config.name, "digest": model.digest, "seed": seed}
+    identity["initial_states"] = initial.check(times, steps)
+    store = ForecastStore.open(
+        out,
+        grid=model.grid,
+        channels=model.channels,
+        times=np.array(times),
+        members=members,
+        leads=[model.config.data.step_hours * (k + 1) for k in range(steps)],
+        identity=identity,
+        overwrite=overwrite,
+    )
+    pending = set(store.pending())
+    batch = -(-batch // model.group) * model.group
+    parts = [range(first, min(first + batch, members)) for first in range(0, members, batch)]
+    with Progress("forecast", len(times) * members, quiet=quiet) as progress:
+        for place, time in enumerate(times):
+            for names in parts:
+                if pending & {(place, member) for member in names}:
+                    states = model.rollout(
+                        initial.states(time),
+                        time,
+                        members=names,
+                        steps=steps,
+                        seed=seed,
+                        forcing=initial.forcing(time, steps),
+                    )
+                    values = np.stack([state.values.numpy() for state in states], 1)
+                    store.write(place, names, values)
+                progress.update(place * members + names[-1] + 1)
+    store.finish()

@@ -1,0 +1,1 @@
+"""One forecast step (mean, residual, correction) and the roll-out."""

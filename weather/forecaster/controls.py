@@ -1,0 +1,163 @@
+"""Other ways to draw the residual, on the same backbone: what refinement is compared with."""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from weather.config import HeadConfig
+from weather.fields.grid import Grid
+from weather.forecaster.mean import CLOCK, Situation
+from weather.forecaster.network import StateNetwork, fourier
+
+
+class NoHead(nn.Module):
+    """No residual: the deterministic mean alone."""
+
+    calls = 0
+
+    def __init__(self, channels: int, grid: Grid) -> None:
+        super().__init__()
+        self.shape = (channels, *grid.shape)
+
+    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+        """Zeros (b, C, H, W)."""
+        return situation.maps.new_zeros(len(noise.index), *self.shape)
+
+
+class GaussianHead(NoHead):
+    """Gaussian noise with the covariance of the mean's errors, whatever the state.
+
+    The leading empirical orthogonal functions carry correlations between places and channels; what
+    they leave out is white, of the channel's and latitude's variance.
+
+    Args:
+        grid: Of the data.
+        channels: Maps C.
+        rank: Count of orthogonal functions.
+    """
+
+    def __init__(self, grid: Grid, channels: int, rank: int = 128) -> None:
+        super().__init__(channels, grid)
+        self.register_buffer("modes", torch.zeros(rank, *self.shape))
+        self.register_buffer("rest", torch.zeros(channels, grid.shape[0], 1))
+
+    def estimate(self, residuals: Tensor) -> None:
+        """Set the covariance to that of scaled residuals (n, C, H, W)."""
+        modes = self.get_buffer("modes").zero_()
+        flat = residuals.flatten(1)
+        values, vectors = torch.linalg.eigh(flat @ flat.T / len(flat))
+        order = values.argsort(descending=True)[: len(modes)]
+        leading = vectors[:, order].T @ flat / len(flat) ** 0.5
+        modes[: len(leading)] = leading.unflatten(1, self.shape)
+        left = residuals.square().mean(0) - modes.square().sum(0)
+        self.get_buffer("rest").copy_(left.mean(-1, keepdim=True).clamp(min=0).sqrt())
+
+    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+        """Residuals (b, C, H, W)."""
+        modes = self.get_buffer("modes")
+        drawn: Tensor = noise.normal(0, len(modes)) @ modes.flatten(1)
+        white = noise.normal(1, *self.shape) * self.get_buffer("rest")
+        drawn = drawn.unflatten(1, self.shape) + white
+        return drawn
+
+
+class DiffusionHead(nn.Module):
+    """EDM diffusion of the residual (Karras et al., 2022, arXiv 2206.00364), Heun's sampler.
+
+    Noise levels are spaced and drawn as GenCast's are (arXiv 2312.15796): from 80 to 0.02 with
+    rho = 7.
+    """
+
+    HIGHEST, LOWEST, RHO, WIDTH = 80.0, 0.02, 7.0, 32
+
+    def __init__(self, grid: Grid, inputs: int, channels: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.shape = (channels, *grid.shape)
+        self.levels = config.levels
+        self.network = StateNetwork(
+            grid, inputs + channels, channels, CLOCK + self.WIDTH, config.network
+        )
+
+    @property
+    def calls(self) -> int:
+        """Network calls that a draw takes."""
+        return 2 * self.levels - 1
+
+    def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
+        """Training loss, weighted over levels as in EDM."""
+        sigma = self.level(noise.uniform(0))
+        noisy = residual + sigma[:, None, None, None] * noise.normal(1, *self.shape)
+        error = (self.denoise(noisy, sigma, situation) - residual).square().mean((1, 2, 3))
+        return {"loss": (error * (sigma**2 + 1) / sigma**2).mean()}
+
+    def denoise(self, noisy: Tensor, sigma: Tensor, situation: Situation) -> Tensor:
+        """Expected residual (b, C, H, W) given a noisy one of levels sigma (b,)."""
+        level = sigma[:, None, None, None]
+        root = (level**2 + 1).sqrt()
+        condition = torch.cat([situation.clock, fourier(1 + sigma.log() / 4, self.WIDTH)], 1)
+        out, _ = self.network(torch.cat([situation.maps, noisy / root], 1), condition)
+        clean: Tensor = noisy / root**2 + out * level / root
+        return clean
+
+    def level(self, place: Tensor) -> Tensor:
+        """Noise level at places in [0, 1], the highest at 0."""
+        high, low = self.HIGHEST ** (1 / self.RHO), self.LOWEST ** (1 / self.RHO)
+        out: Tensor = (high + place * (low - high)) ** self.RHO
+        return out
+
+    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+        """Residuals (b, C, H, W)."""
+        try:
+            from diffusers import HeunDiscreteScheduler
+        except ImportError:
+            raise InputError(
+                "The diffusion control samples with the library diffusers, which is not "
+                "installed: pip install 'refine[weather]'."
+            ) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of its copies
+            scheduler = HeunDiscreteScheduler(prediction_type="sample")
+            scheduler.set_timesteps(self.levels)
+        sigma = self.level(torch.linspace(0, 1, self.levels))
+        scheduler.sigmas = torch.cat([sigma[:1], sigma[1:].repeat_interleave(2), torch.zeros(1)])
+        scheduler.set_begin_index(0)
+        x = self.HIGHEST * noise.normal(0, *self.shape)
+        for call, time in enumerate(scheduler.timesteps):
+            # Heun's second call of a step is made at the level that the step ends on.
+            now = scheduler.sigmas[call].to(x.device).expand(len(x))
+            x = scheduler.step(self.denoise(x, now, situation), time, x).prev_sample
+        return x
+
+
+class CRPSHead(nn.Module):
+    """A residual from noise in one call, trained on the almost-fair CRPS.
+
+    Of AIFS-CRPS (Lang et al., 2024, arXiv 2412.15832), with alpha = 0.95; noise enters as maps.
+    """
+
+    calls, NOISE, ALPHA = 1, 4, 0.95
+
+    def __init__(self, grid: Grid, inputs: int, channels: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.members = config.members
+        self.noise = (self.NOISE, *grid.shape)
+        self.network = StateNetwork(grid, inputs + self.NOISE, channels, CLOCK, config.network)
+
+    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+        """Residuals (b, C, H, W)."""
+        maps = torch.cat([situation.maps, noise.normal(0, *self.noise)], 1)
+        drawn: Tensor = self.network(maps, situation.clock)[0]
+        return drawn
+
+    def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
+        """Training loss: the almost-fair CRPS of `members` draws, averaged over the map."""
+        count = self.members
+        drawn = torch.stack([self.draw(situation, noise.fork(m)) for m in range(count)])
+        pairs = (drawn[:, None] - drawn[None]).abs().sum((0, 1))
+        fair = count * (count - 1)
+        share = self.ALPHA / fair + (1 - self.ALPHA) / count**2
+        crps = (drawn - residual).abs().mean(0) - 0.5 * share * pairs
+        return {"loss": crps.mean()}

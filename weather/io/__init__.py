@@ -1,0 +1,1 @@
+"""Any file in canonical form; forecasts as Zarr and netCDF."""

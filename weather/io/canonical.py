@@ -1,0 +1,158 @@
+"""One form for all data sets on latitude-longitude grids, see `weather.io.dataset`."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name
+
+DIMS = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
+_ALIASES = {
+    "latitude": ("lat", "y_lat", "nav_lat"),
+    "longitude": ("lon", "long", "nav_lon"),
+    "level": ("pressure_level", "isobaricinhpa", "plev", "lev", "pressure", "isobaric"),
+    "number": ("realization", "ensemble", "member", "ensemble_member"),
+    "prediction_timedelta": ("lead_time", "step", "lead"),
+    "time": ("valid_time", "init_time", "forecast_reference_time", "initial_time", "datetime"),
+}
+
+
+def canonical(dataset: xr.Dataset) -> xr.Dataset:
+    """Bring names, order, units and types of a data set on a latitude-longitude grid into form.
+
+    Units are converted where the attribute says what they are. Variables without latitude and
+    longitude are left out; dimensions that have no alias are kept; the order of times is kept.
+
+    Raises:
+        InputError: There is no such grid, or times are of a calendar that is not Gregorian.
+    """
+    dataset = _renamed(dataset)
+    for name in ("latitude", "longitude"):
+        if name not in dataset.dims or name not in dataset.coords:
+            found = ", ".join(map(str, dataset.dims)) or "none"
+            raise InputError(
+                f"found the dimensions {found}, expected latitude and longitude, each with "
+                "its coordinates: regrid to a regular latitude-longitude grid."
+            )
+    dataset = dataset[
+        [n for n, a in dataset.data_vars.items() if {"latitude", "longitude"} <= set(a.dims)]
+    ]
+    dataset = _timed(_placed(dataset))
+    order = [*(d for d in DIMS[:3]), *(d for d in dataset.dims if d not in DIMS), *DIMS[3:]]
+    converted = {str(n): _converted(a) for n, a in dataset.data_vars.items()}
+    return dataset.assign(converted).transpose(*order, missing_dims="ignore")
+
+
+def _renamed(dataset: xr.Dataset) -> xr.Dataset:
+    """Dimensions, coordinates and variables by their canonical names."""
+    for name, aliases in _ALIASES.items():
+        known = {str(n).lower(): n for n in (*dataset.dims, *dataset.coords)}
+        found = [known[alias] for alias in aliases if alias in known]
+        if name == "time" and "time" in known:
+            # With a lead time, or beside a time that has its own dimension, it is auxiliary.
+            found = [] if "time" in dataset.dims else [n for n in found if n in dataset.dims]
+            if found:
+                dataset = dataset.drop_vars("time")
+        elif name in dataset.dims or name in dataset.coords:
+            continue
+        dims = [n for n in found if n in dataset.dims]
+        for chosen in (dims or found)[:1]:
+            dataset = dataset.rename({chosen: name})
+    if "level" in dataset.coords and "level" not in dataset.dims:
+        dataset = _lifted(dataset)
+    names = {n: long_name(str(n), "level" in a.dims) for n, a in dataset.data_vars.items()}
+    taken = set(names)
+    for old, new in names.items():
+        if old != new and new not in taken:
+            if str(old).lower() in HEIGHTS:
+                dataset[old].attrs.setdefault("units", "m")
+            dataset = dataset.rename({old: new})
+            taken.add(new)
+    return dataset
+
+
+def _lifted(dataset: xr.Dataset) -> xr.Dataset:
+    """Make a single level a dimension of the variables that live on levels."""
+    level = dataset["level"]
+    dataset = dataset.drop_vars("level")
+    upper = {
+        name: array.expand_dims(level=[level.item()])
+        for name, array in dataset.data_vars.items()
+        if (known := VARIABLES.get(long_name(str(name), levels=True))) and known.upper
+    }
+    return dataset.assign(upper) if upper else dataset
+
+
+def _placed(dataset: xr.Dataset) -> xr.Dataset:
+    """Latitude, longitude and level in form."""
+    longitude = np.asarray(dataset["longitude"].values, np.float64) % 360
+    longitude[longitude > 360 - 1e-6] = 0
+    _, east = np.unique(longitude.round(6), return_index=True)  # also drops a repeated meridian
+    if not np.array_equal(east, np.arange(len(longitude))):
+        dataset = dataset.isel(longitude=east)
+    latitude = np.asarray(dataset["latitude"].values, np.float64)
+    if np.any(np.diff(latitude) < 0):
+        north = np.argsort(latitude)
+        descending = np.array_equal(north, np.arange(len(north))[::-1])
+        dataset = dataset.isel(latitude=slice(None, None, -1) if descending else north)
+    places: dict[str, NDArray[Any]] = {
+        "latitude": np.sort(latitude),
+        "longitude": longitude[east],
+    }
+    if "level" in dataset.dims:
+        level = np.asarray(dataset["level"].values, np.float64)
+        pascal = str(dataset["level"].attrs.get("units", "")).lower() in ("pa", "pascal")
+        level = level / 100 if pascal or level.max() > 2000 else level
+        down = np.argsort(level)
+        if not np.array_equal(down, np.arange(len(down))):
+            dataset = dataset.isel(level=down)
+        whole = level[down].round().astype(np.int64)
+        places["level"] = whole if np.allclose(whole, level[down]) else level[down]
+    units = {"latitude": "degrees_north", "longitude": "degrees_east", "level": "hPa"}
+    made = {
+        name: (name, values, {"standard_name": _STANDARD[name], "units": units[name]})
+        for name, values in places.items()
+    }
+    return dataset.assign_coords(made)
+
+
+_STANDARD = {"latitude": "latitude", "longitude": "longitude", "level": "air_pressure"}
+
+
+def _timed(dataset: xr.Dataset) -> xr.Dataset:
+    """Times and lead times in nanoseconds."""
+    lead = "prediction_timedelta"
+    if lead in dataset.coords and not np.issubdtype(dataset[lead].dtype, np.timedelta64):
+        unit = str(dataset[lead].attrs.get("units", "")).lower()[:1]
+        if unit in "hdsm" and unit:
+            hours = dataset[lead].values * {"h": 1.0, "d": 24.0, "s": 1 / 3600, "m": 1 / 60}[unit]
+            leads = (hours * 3.6e12).round().astype("timedelta64[ns]")
+            dataset = dataset.assign_coords({lead: (dataset[lead].dims, leads)})
+    for name, kind in (("time", "datetime64[ns]"), (lead, "timedelta64[ns]")):
+        if name in dataset.coords and dataset[name].dtype.kind in "mM":
+            dataset = dataset.assign_coords({name: dataset[name].astype(kind)})
+    if "time" in dataset.coords and dataset["time"].dtype.kind != "M":
+        raise InputError(
+            f"found times such as {dataset['time'].values.flat[0]!s}, expected dates of the "
+            "Gregorian calendar: give the coordinate units such as 'hours since 2000-01-01', or "
+            "convert its calendar with xarray's convert_calendar."
+        )
+    return dataset
+
+
+def _converted(array: xr.DataArray) -> xr.DataArray:
+    """In float32 and SI units, where its units are known."""
+    attrs = {k: v for k, v in array.attrs.items() if k in ("units", "standard_name", "long_name")}
+    name = str(array.name)
+    found = attrs.get("units")
+    change = conversion(name, str(found)) if name in VARIABLES and found is not None else None
+    if change is not None:
+        if change != (1, 0):
+            array = array.astype(np.float64) * change[0] + change[1]
+        attrs["units"] = VARIABLES[name].units
+    array = array.astype(np.float32)
+    array.attrs = attrs
+    return array

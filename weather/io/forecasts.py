@@ -1,0 +1,102 @@
+"""TODO."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError, suggest
+from weather.fields.channel import Channel
+from weather.fields.labels import importance
+from weather.io.canonical import canonical
+from weather.io.compatibility import in_order
+from weather.io.maps import LEAD
+
+
+def as_forecast(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """Canonical forecast with all of time, number and prediction_timedelta as dimensions.
+
+    Raises:
+        InputError: There is no start, or no lead time.
+    """
+    dataset = canonical(dataset)
+    for dim, aliases in (("time", "init_time"), (LEAD, "lead_time, step")):
+        if dim not in dataset.dims and dim in dataset.coords:
+            dataset = dataset.expand_dims(dim)
+        if dim not in dataset.dims:
+            found = ", ".join(map(str, dataset.dims))
+            raise InputError(
+                f"{name} has the dimensions {found}: expected a forecast with {dim} "
+                f"(or {aliases}); a single state is not a forecast."
+            )
+    if not np.issubdtype(dataset[LEAD].dtype, np.timedelta64):
+        raise InputError(
+            f"{name} has lead times {LEAD} of type {dataset[LEAD].dtype}: expected a time "
+            "difference; give the coordinate the attribute units, such as 'hours'."
+        )
+    kept = [v for v in dataset.data_vars if {"time", LEAD} <= set(dataset[v].dims)]
+    dataset = in_order(name, dataset[kept]).sortby(LEAD)
+    return dataset if "number" in dataset.dims else dataset.expand_dims("number")
+
+
+def known_channels(dataset: xr.Dataset) -> list[Channel]:
+    """Every map that changes in time."""
+    return [
+        Channel(str(name), level)
+        for name, array in dataset.data_vars.items()
+        if "time" in array.dims
+        for level in (map(int, array["level"].values) if "level" in array.dims else [None])
+    ]
+
+
+def chosen_channels(
+    forecast: xr.Dataset, truth: xr.Dataset, name: str, other: str, wanted: Sequence[str]
+) -> list[Channel]:
+    """Channels wanted, all of which both have."""
+    offered, known = known_channels(forecast), set(known_channels(truth))
+    chosen = [c for c in offered if not wanted or {c.name, c.variable} & set(wanted)]
+    names = {n for c in offered for n in (c.name, c.variable)}
+    for word in wanted:
+        if word not in names:
+            raise InputError(
+                f"{name} has no variable {word!r}, it has {_listed(offered)}."
+                f"{suggest(word, names)}"
+            )
+    missing = [c for c in chosen if c not in known]
+    if wanted and missing:
+        raise InputError(
+            f"{other} has no {missing[0].name}, which is to be verified: it has {_listed(known)}."
+        )
+    if not set(chosen) & known:
+        raise InputError(
+            f"{name} and {other} have no variable in common: {name} has {_listed(offered)}, "
+            f"{other} has {_listed(known)}."
+        )
+    return sorted((c for c in chosen if c in known), key=_place)
+
+
+def _place(channel: Channel) -> tuple[int, str, int]:
+    """Key of the order in reports: the best known variables first."""
+    return importance(channel.variable), channel.variable, channel.level or 0
+
+
+def _listed(channels: Any) -> str:
+    return ", ".join(sorted(c.name for c in channels)) or "none"
+
+
+def chosen_leads(
+    offered: NDArray[np.timedelta64], days: Any, name: str
+) -> NDArray[np.timedelta64]:
+    """Lead times wanted, ascending."""
+    if len(days) == 0:
+        later: NDArray[np.timedelta64] = offered[offered > np.timedelta64(0)]
+        return later
+    hours = np.unique(np.round(np.asarray(days, np.float64) * 24))
+    missing = hours[~np.isin(hours, offered / np.timedelta64(1, "h"))]  # such as NaN
+    if len(missing):
+        known = ", ".join(f"{lead / np.timedelta64(1, 'D'):g}" for lead in offered)
+        raise InputError(f"{name} has no lead time of {missing[0] / 24:g} days, it has {known}.")
+    wanted: NDArray[np.timedelta64] = hours.astype(np.int64) * np.timedelta64(3600 * 10**9, "ns")
+    return wanted

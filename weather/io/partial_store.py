@@ -1,0 +1,108 @@
+"""A Zarr store in the making, which takes its name when it is complete.
+
+Until then it lies in a folder `<name>.partial` beside its place, with a note of all that decides
+its values: a run with the same settings goes on there, and another one does not touch it.
+"""
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from refine_core.errors import InputError
+from refine_core.storage.files import write_json
+
+
+@dataclass(frozen=True)
+class PartialStore:
+    """A store that is not complete yet.
+
+    Args:
+        path: Where it will be, ends in .zarr.
+        kind: What it holds, e.g. "forecast"; the note is called after it.
+        decided: What its values depend on, as a user calls it.
+    """
+
+    path: Path
+    kind: str
+    decided: str
+
+    @property
+    def folder(self) -> Path:
+        """Holds the store until it is complete, and beside it what a run needs to go on."""
+        return self.path.with_name(self.path.name + ".partial")
+
+    @property
+    def store(self) -> Path:
+        """The incomplete store."""
+        return self.folder / "store.zarr"
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / f"{self.kind}.json"
+
+    def continues(self, wanted: object, *, overwrite: bool = False) -> bool:
+        """Whether the folder holds part of what is wanted.
+
+        Args:
+            wanted: All that decides the values, of what JSON has.
+            overwrite: Whether another store there may be replaced.
+
+        Raises:
+            InputError: There is a store already, or part of another.
+        """
+        if self.path.exists() and not overwrite:
+            raise InputError(
+                f"{self.path} exists: choose another name, or give --overwrite to replace it."
+            )
+        if not self._note.exists() or not self.store.exists():
+            return False
+        if json.loads(self._note.read_text(encoding="utf-8")) == json.dumps(wanted):
+            return True
+        if not overwrite:
+            raise InputError(
+                f"{self.folder} holds part of another {self.kind} (other {self.decided}): finish "
+                "it with its own settings, or give --overwrite to replace it."
+            )
+        return False
+
+    def begin(
+        self, dataset: xr.Dataset, wanted: object, encoding: Mapping[Any, Any] | None = None
+    ) -> None:
+        """Write coordinates, attributes and what is in memory, and leave out what is lazy.
+
+        Args:
+            dataset: Its arrays of dask are to be filled later.
+            wanted: See `continues`.
+            encoding: As xarray takes it.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with warnings.catch_warnings():
+            # Zarr 3 has no rule for consolidated metadata yet, but everybody reads it.
+            warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
+            dataset.to_zarr(
+                self.store,
+                mode="w",
+                compute=False,
+                zarr_format=3,
+                consolidated=True,
+                encoding=encoding,
+            )
+        write_json(self._note, json.dumps(wanted))
+
+    def finish(self) -> None:
+        """Put the complete store in its place."""
+        for stray in self.store.rglob("*.partial"):  # a chunk that a kill left half-written
+            stray.unlink()
+        old = self.path.with_name(self.path.name + ".old")
+        if self.path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            self.path.rename(old)
+        self.store.rename(self.path)
+        shutil.rmtree(self.folder)
+        shutil.rmtree(old, ignore_errors=True)

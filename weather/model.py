@@ -1,0 +1,144 @@
+"""Trained models: kept as one file, and what a user does with one.
+
+>>> model = load("gcm")                                            # doctest: +SKIP
+>>> for state in model.rollout(initial, time, members=20, steps=10):   # doctest: +SKIP
+...     print(state.lead_hours, state.values.shape)
+24 (20, 12, 32, 64)
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from refine_core.config.schema import from_dict, to_dict
+from refine_core.storage import checkpoint
+from refine_core.storage.files import sha256
+from weather.config import WeatherConfig, channels
+from weather.data.prepare import Prepared
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.forecaster.build import _mean, build_head, winds
+from weather.forecaster.forecaster import Forecaster
+from weather.forecaster.rollout import State, rollout
+
+KIND = "weather.model"
+SHIPPED = Path(__file__).parent / "weights"
+
+
+@dataclass
+class WeatherModel:
+    """A trained forecast model.
+
+    Args:
+        forecaster: In evaluation mode.
+        config: That made it.
+        grid: Of its maps.
+        mean: (C,) mean of each channel, in SI units.
+        std: (C,) standard deviation of each channel, in SI units.
+        forcing_mean: (F,) mean of each forcing field.
+        forcing_std: (F,) standard deviation of each forcing field.
+        digest: Of the file it was loaded from; names the model in what it makes.
+    """
+
+    forecaster: Forecaster
+    config: WeatherConfig
+    grid: Grid
+    mean: Tensor
+    std: Tensor
+    forcing_mean: Tensor
+    forcing_std: Tensor
+    digest: str = ""
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Predicted maps, in the order of C."""
+        return channels(self.config.data)
+
+    @property
+    def calls(self) -> int:
+        """Network calls that a step takes."""
+        return self.forecaster.calls
+
+    @property
+    def group(self) -> int:
+        """Members that the network sees at once.
+
+        Rounding depends on how many they are and on their places, and after some days the smallest
+        difference is a large one: so a member is computed with the same others, at the same place,
+        whoever is asked for.
+        """
+        return 5 if next(self.forecaster.parameters()).device.type == "cpu" else 50
+
+    @classmethod
+    def of(cls, forecaster: Forecaster, config: WeatherConfig, data: Prepared) -> "WeatherModel":
+        """A model with the statistics of the data it was trained on."""
+        values = data.statistics
+        numbers = (values.mean, values.std, values.forcing_mean, values.forcing_std)
+        mean, std, shift, factor = (torch.from_numpy(np.asarray(x)).float() for x in numbers)
+        return cls(forecaster, config, data.grid, mean, std, shift, factor)
+
+    def normalise(self, states: Tensor) -> Tensor:
+        """States (..., C, H, W) in SI units, as the network takes them."""
+        return (states - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def denormalise(self, states: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return states * self.std[:, None, None] + self.mean[:, None, None]
+
+    def rollout(
+        self,
+        initial: NDArray[np.float32] | Tensor,
+        time: np.datetime64,
+        *,
+        members: int | Sequence[int] = 50,
+        steps: int = 10,
+        seed: int = 0,
+        forcing: NDArray[np.float32] | None = None,
+    ) -> Iterator[State]:
+        """Forecast states, step by step; see `weather.forecaster.rollout.rollout`."""
+        yield from rollout(
+            self, initial, time, members=members, steps=steps, seed=seed, forcing=forcing
+        )
+
+    def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
+        """Write the model as one safetensors file; precision as of `checkpoint.save`."""
+        meta = {
+            "kind": KIND,
+            "config": to_dict(self.config),
+            "latitude": self.grid.latitude.tolist(),
+            "longitude": self.grid.longitude.tolist(),
+            "statics": len(self.forecaster.mean.get_buffer("static")),
+            "statistics": [
+                x.tolist() for x in (self.mean, self.std, self.forcing_mean, self.forcing_std)
+            ],
+        }
+        checkpoint.save(path, self.forecaster.state_dict(), meta, half=half, small=small)
+
+
+def load(name: str | Path, device: str = "cpu") -> WeatherModel:
+    """A shipped model by name, or a trained one by path (of its file or its run's folder).
+
+    Raises:
+        InputError: If there is no such model, or the file is not one.
+    """
+    path = checkpoint.find(name, SHIPPED)
+    saved = checkpoint.load(path, KIND)
+    config = from_dict(WeatherConfig, saved.meta["config"])
+    grid = Grid(np.array(saved.meta["latitude"]), np.array(saved.meta["longitude"]))
+    mean_of, std_of, shift, factor = (torch.tensor(x) for x in saved.meta["statistics"])
+    count, static = len(channels(config.data)), torch.zeros(saved.meta["statics"], *grid.shape)
+    mean = _mean(config, grid, static, torch.ones(count))
+    head = build_head(config.head, grid, count, mean)
+    scale = torch.ones(count, grid.shape[0], 1)
+    one = torch.ones(count)
+    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), grid, winds(config.data))
+    checkpoint.load_into(forecaster, saved.tensors)
+    forecaster.eval().to(device)
+    return WeatherModel(
+        forecaster, config, grid, mean_of, std_of, shift, factor, sha256(path)[:16]
+    )

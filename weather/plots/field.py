@@ -1,0 +1,140 @@
+"""What pictures are drawn of: a channel of a forecast from one start, and what happened."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.io.compatibility import check_size
+from weather.io.dataset import grid_of
+from weather.io.maps import LEAD, maps, members
+from weather.io.open import told
+from weather.metrics.ensemble import variance
+from weather.plots.display import Display
+
+Array = NDArray[np.floating[Any]]
+Leads = NDArray[np.timedelta64]
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One channel of a forecast from one start, in the units shown.
+
+    Args:
+        channel: Which.
+        display: Its name, units and colours.
+        source: Name of the file.
+        start: The initial time.
+        array: Of the forecast, in the file's units.
+        truth: Of what happened (time, ...), likewise; None if that is not given.
+    """
+
+    channel: Channel
+    display: Display
+    source: str
+    start: np.datetime64
+    array: xr.DataArray
+    truth: xr.DataArray | None
+
+    @property
+    def grid(self) -> Grid:
+        """Of the maps."""
+        return grid_of(self.array.to_dataset(name="field"))
+
+    @property
+    def leads(self) -> Leads:
+        """All lead times."""
+        return np.asarray(self.array[LEAD].values)
+
+    @property
+    def numbers(self) -> list[str]:
+        """Names of the members."""
+        return [str(each) for each in self.array["number"].values]
+
+    def members(self, leads: Leads) -> Iterator[Array]:
+        """Members (M, H, W) at one lead time after the other.
+
+        Raises:
+            InputError: The file is damaged, or a map holds no number.
+        """
+        reading = members(self.array, leads)
+        for lead in leads:
+            with told(self.source):
+                values = next(reading)
+            known = np.isfinite(values).any((1, 2, 3))
+            if not known.all():
+                raise InputError(
+                    f"{self.source} has no number in {self.channel.name} of member "
+                    f"{self.numbers[int(known.argmin())]} at {lead_name(lead)}, expected a "
+                    "complete forecast: finish it, or choose other lead times with --leads."
+                )
+            truth = self._truth(lead)
+            if truth is not None:
+                check_size(self.source, values, truth, [self.channel])
+            yield self.display(values[:, 0])
+
+    def moments(self, leads: Leads) -> tuple[Array, Array]:
+        """Mean and spread (standard deviation) of the members, (T, H, W) each."""
+        pairs = [(m.mean(0), np.sqrt(variance(m))) for m in self.members(leads)]
+        means, spreads = zip(*pairs, strict=True)
+        return np.stack(means), np.stack(spreads)
+
+    def verifying(self, lead: np.timedelta64) -> Array | None:
+        """What happened (H, W) at a lead time; None if the truth lacks it."""
+        truth = self._truth(lead)
+        return None if truth is None else self.display(truth[0])
+
+    def column(self, row: int, place: int) -> tuple[Array, Array]:
+        """Members (M, T) and truth (T,) of one grid point; NaN where there is no truth."""
+        where = {"latitude": row, "longitude": place}
+        with told(self.source):
+            values = self.array.isel(where).transpose("number", LEAD, ...).values
+        truth = np.full(len(self.leads), np.nan, np.float32)
+        if self.truth is not None:
+            known = np.isin(self.start + self.leads, self.truth["time"].values)
+            with told("the truth"):
+                found = self.truth.isel(where).sel(time=self.start + self.leads[known])
+                truth[known] = found.values.reshape(-1)
+        return self.display(values.reshape(values.shape[:2])), self.display(truth)
+
+    def _truth(self, lead: np.timedelta64) -> Array | None:
+        if self.truth is None or self.start + lead not in self.truth["time"].values:
+            return None
+        with told("the truth"):
+            return maps(self.truth.sel(time=self.start + lead))
+
+    def valid(self, lead: np.timedelta64) -> str:
+        """Lead time and valid time, as above a map."""
+        return f"{lead_name(lead)}, valid {time_name(self.start + lead)}"
+
+    @property
+    def about(self) -> str:
+        """The second line of a heading."""
+        file = Path(self.source.rstrip("/")).name
+        return f"initial time {time_name(self.start)}, {len(self.numbers)} members, {file}"
+
+
+def lead_name(lead: np.timedelta64) -> str:
+    """A lead time in words.
+
+    >>> lead_name(np.timedelta64(120, "h")), lead_name(np.timedelta64(36, "h"))
+    ('day 5 (+120 h)', 'day 1.5 (+36 h)')
+    """
+    hours = lead / np.timedelta64(1, "h")
+    return f"day {hours / 24:.3g} (+{hours:g} h)"
+
+
+def time_name(time: np.datetime64, form: str = "%a %Y-%m-%d %H UTC") -> str:
+    """A time in words.
+
+    >>> time_name(np.datetime64("2003-11-01T12"))
+    'Sat 2003-11-01 12 UTC'
+    """
+    return str(time.astype("datetime64[s]").item().strftime(form))

@@ -1,0 +1,119 @@
+"""A forecast file, opened to draw one of its starts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.io.canonical import canonical
+from weather.io.compatibility import check_grid, check_units, in_order
+from weather.io.dataset import grid_of
+from weather.io.forecasts import as_forecast, chosen_channels
+from weather.io.maps import LEAD, held, select
+from weather.io.open import open_files, told
+from weather.plots.display import display
+from weather.plots.field import Field, Leads
+
+
+class Run:
+    """A forecast file, at one of its initial times.
+
+    Args:
+        name: Of the file, as its user calls it.
+        forecast: As it was opened.
+        truth: As it was opened; None if there is none.
+        variables: Such as geopotential or geopotential_500; none stands for all that both have.
+        time: The initial time; by default the last, or the last that the truth covers best.
+
+    Raises:
+        InputError: It is no ensemble forecast, lacks a variable or the time, or the truth is of
+            other times, variables or units, or on another grid.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forecast: xr.Dataset,
+        truth: xr.Dataset | None = None,
+        variables: Sequence[str] = (),
+        time: str = "",
+    ) -> None:
+        self.name = name
+        data = as_forecast(forecast, name)
+        if data.sizes["number"] < 2:
+            found = ", ".join(
+                f"{dim} of {size}" for dim, size in canonical(forecast).sizes.items()
+            )
+            raise InputError(
+                f"{name} has the dimensions {found}, expected an ensemble along number (or "
+                "realization, ensemble, member): give a forecast of two or more members."
+            )
+        self.truth = None if truth is None else in_order("The truth", canonical(truth))
+        other, label = (data, name) if self.truth is None else (self.truth, "the truth")
+        if self.truth is not None:
+            check_grid(name, data, grid_of(self.truth))
+        self.channels = chosen_channels(data, other, name, label, variables)
+        self.start = self._start(data, time)
+        self.data = data.sel(time=self.start, drop=True)
+
+    @classmethod
+    def open(cls, path: str, truth: str | None, variables: Sequence[str], time: str) -> "Run":
+        """The run of a file; see the class."""
+        opened = open_files(path)
+        return cls(path, opened, None if truth is None else open_files(truth), variables, time)
+
+    @property
+    def grid(self) -> Grid:
+        """Of the maps."""
+        return grid_of(self.data)
+
+    @property
+    def leads(self) -> Leads:
+        """All lead times."""
+        return np.asarray(self.data[LEAD].values)
+
+    def field(self, channel: Channel, *, keep: bool = True) -> Field:
+        """A channel.
+
+        Args:
+            channel: Which.
+            keep: Whether its values are to be in memory, if they are not too large.
+        """
+        array = select(self.data, [channel])
+        truth = None
+        if self.truth is not None:
+            truth = select(self.truth, [channel])
+            check_units(self.name, array, truth)
+        if keep:
+            with told(self.name):
+                array = held(array)
+        shown = display(channel, str(array.attrs.get("units", "")))
+        return Field(channel, shown, self.name, self.start, array, truth)
+
+    def _start(self, data: xr.Dataset, time: str) -> np.datetime64:
+        """The initial time that is asked for, or the best."""
+        times: NDArray[np.datetime64] = data["time"].values
+        if time:
+            return _named(time, times, self.name)
+        if self.truth is None:
+            return np.datetime64(times[-1])
+        covered = np.isin(times[:, None] + data[LEAD].values, self.truth["time"].values).sum(1)
+        return np.datetime64(times[np.flatnonzero(covered == covered.max())[-1]])
+
+
+def _named(text: str, times: NDArray[np.datetime64], name: str) -> np.datetime64:
+    try:
+        wanted = np.datetime64(text, "ns")
+    except ValueError:
+        raise InputError(f"Found --time {text}, expected one such as 2003-11-01T00.") from None
+    if wanted not in times:
+        first, last = times[[0, -1]].astype("datetime64[h]")
+        raise InputError(
+            f"{name} has no initial time {text}, it has {len(times)} from {first} to {last}: "
+            "choose one of them."
+        )
+    return wanted

@@ -1,0 +1,1 @@
+"""Maps: projections, extents, coastlines."""

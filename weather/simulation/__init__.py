@@ -1,0 +1,1 @@
+"""Training data simulated by a general circulation model; alone knows JAX."""

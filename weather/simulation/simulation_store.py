@@ -1,0 +1,178 @@
+"""A simulation on disk: a Zarr store of training data, written in pieces as it grows.
+
+WeatherBench 2 names and SI units. Values are rounded to a quantum, a power of two that is small
+against what a field does in a day, so that a store takes an eighth of the space. Beside the
+incomplete store lies `restart.npz`: the state of the model, and the maps that do not fill a chunk
+of the store yet. So a stop loses what was simulated since it was written last, and no more.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, TransposeCodec
+
+from refine_core.errors import InputError
+from refine_core.storage.files import atomic_write
+from weather.fields.grid import Array, Grid
+from weather.fields.variables import STANDARD_NAMES, VARIABLES
+from weather.io.partial_store import PartialStore
+from weather.simulation.pressure_levels import UPPER
+
+LEVELS = np.array([500, 850], np.int32)
+"""hPa."""
+QUANTA = {
+    "geopotential": 32.0,
+    "temperature": 0.25,
+    "u_component_of_wind": 0.5,
+    "v_component_of_wind": 0.5,
+    "specific_humidity": 2.0**-14,
+    "2m_temperature": 0.25,
+    "mean_sea_level_pressure": 32.0,
+}
+CHUNK = 120
+"""Times in a chunk, thirty days of six-hourly ones."""
+Maps = dict[str, NDArray[np.float32]]
+
+
+class SimulationStore:
+    """A simulation in the making.
+
+    Args:
+        path: Of the store, ends in .zarr.
+        times: (T,) of the maps.
+        identity: All that decides the values, of what JSON has; kept as attributes.
+        overwrite: Whether another store there is replaced, once the new one is complete.
+
+    Raises:
+        InputError: There is a store already, or part of another simulation.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        times: NDArray[np.datetime64],
+        identity: dict[str, Any],
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        if path.suffix != ".zarr":
+            raise InputError(f"Found --out {path}, expected a name that ends in .zarr.")
+        self._making = PartialStore(path, "simulation", "settings, or another version of JCM")
+        self._restart = self._making.folder / "restart.npz"
+        self._times, self._identity = times, identity
+        self.begun = self._making.continues(identity, overwrite=overwrite)
+
+    def begin(self, grid: Grid, static: dict[str, Array]) -> None:
+        """Write the coordinates, and fields (H, W) without time."""
+        dataset = _template(grid, self._times, static, self._identity)
+        self._making.begin(dataset, self._identity, {n: _encoding(a) for n, a in dataset.items()})
+
+    def read_restart(self) -> tuple[int, list[NDArray[Any]], Maps]:
+        """What `write_restart` wrote last; day 0 and nothing before that.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        try:
+            with open(self._restart, "rb") as opened, np.load(opened) as file:
+                state = [file[name] for name in sorted(file) if name.startswith("state")]
+                maps = {name: file[name] for name in QUANTA if name in file}
+                return int(file["day"]), state, maps
+        except FileNotFoundError:
+            return 0, [], {}
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            raise InputError(
+                f"{self._restart} is damaged: delete {self._making.folder} to begin anew."
+            ) from None
+
+    def write_restart(self, day: int, state: Sequence[NDArray[Any]], maps: Maps) -> None:
+        """Keep what is needed to go on.
+
+        Args:
+            day: Days simulated.
+            state: Of the model.
+            maps: (n, ...) that the store does not hold yet.
+        """
+        named = {f"state{place:04}": array for place, array in enumerate(state)}
+        with atomic_write(self._restart) as temporary, open(temporary, "wb") as file:
+            np.savez(file, day=np.array(day), allow_pickle=False, **named, **maps)
+
+    def write(self, row: int, maps: Maps) -> None:
+        """Write maps (n, ...) of times `row` and following; they fill their chunks."""
+        group = zarr.open_group(str(self._making.store), mode="r+", use_consolidated=False)
+        for name, values in maps.items():
+            array = group[name]
+            assert isinstance(array, zarr.Array)
+            array[row : row + len(values)] = values
+
+    def finish(self) -> None:
+        """Put the complete store in its place."""
+        self._making.finish()
+
+
+def rounded(name: str, maps: Array) -> NDArray[np.float32]:
+    """Maps of a variable in multiples of its quantum."""
+    quantum = QUANTA[name]
+    return np.asarray(np.round(maps / quantum) * quantum, np.float32)
+
+
+def _template(
+    grid: Grid, times: NDArray[np.datetime64], static: dict[str, Array], identity: dict[str, Any]
+) -> xr.Dataset:
+    """All but the values of what has a time."""
+    coords = {
+        "time": ("time", times, {"standard_name": "time", "axis": "T"}),
+        "level": ("level", LEVELS, _axis("air_pressure", "hPa", "Z") | {"positive": "down"}),
+        "latitude": ("latitude", grid.latitude, _axis("latitude", "degrees_north", "Y")),
+        "longitude": ("longitude", grid.longitude, _axis("longitude", "degrees_east", "X")),
+    }
+    where = ("latitude", "longitude")
+    variables: dict[str, Any] = {
+        name: (where, np.asarray(values, np.float32), _attributes(name))
+        for name, values in static.items()
+    }
+    for name, quantum in QUANTA.items():
+        dims = ("time", "level", *where) if name in UPPER else ("time", *where)
+        shape = tuple(len(coords[dim][1]) for dim in dims)
+        empty = dask.array.full(  # type: ignore[no-untyped-call]
+            shape, np.nan, chunks=(CHUNK, *shape[1:]), dtype=np.float32
+        )
+        variables[name] = (dims, empty, _attributes(name) | {"quantum": quantum})
+    about = {
+        "Conventions": "CF-1.11",
+        "title": f"Simulated global atmosphere, {grid.shape[1]}x{grid.shape[0]} equiangular",
+        "institution": "synthetic (simulation)",
+        "comment": "values rounded to the power-of-two quantum in each variable; insolation is "
+        "daily-mean, so no diurnal cycle; below-ground pressure levels extrapolated",
+    }
+    dataset = xr.Dataset(variables, coords, about | identity)
+    dataset["time"].encoding = {"units": f"hours since {times[0].astype('datetime64[s]')}"}
+    return dataset
+
+
+def _axis(name: str, units: str, axis: str) -> dict[str, str]:
+    return {"standard_name": name, "units": units, "axis": axis}
+
+
+def _attributes(name: str) -> dict[str, Any]:
+    return {
+        "units": VARIABLES[name].units,
+        "standard_name": STANDARD_NAMES[name],
+        "long_name": name.replace("_", " "),
+    }
+
+
+def _encoding(array: xr.DataArray) -> dict[str, Any]:
+    """How an array is stored: neighbours in time side by side, for they differ least."""
+    found: dict[str, Any] = {"compressors": BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")}
+    if array.dims[0] == "time":
+        found["chunks"] = (CHUNK, *array.shape[1:])
+        found["filters"] = TransposeCodec(order=(*range(1, array.ndim), 0))
+    return found

@@ -1,0 +1,164 @@
+"""The general circulation model JCM with SPEEDY physics; the only file that knows JAX.
+
+Spectral truncation T31, 8 layers, steps of 30 minutes. Terrain and climatologies of sea surface,
+sea ice, land and snow are those that come with the package, of T63; they repeat every year.
+Insolation is the mean of a day, so there is no diurnal cycle.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from weather.fields.grid import Array, Grid
+from weather.simulation.pressure_levels import Columns
+
+REFERENCE = 1e5
+"""Pa, by which the model divides surface pressure."""
+MEAN_PRESSURE = 98550.0
+"""Pa, the Earth's at the surface (Trenberth and Smith 2005)."""
+SCALE_HEIGHT = 8430.0
+"""m, of the air at 288 K with which the model starts."""
+STEP_MINUTES = 30
+
+
+def version() -> str:
+    """Of the installed JCM.
+
+    Raises:
+        InputError: It is not installed, or too old.
+    """
+    advice = "run `pip install 'jcm>=3.0,<4'`."
+    try:
+        found = metadata.version("jcm")
+    except metadata.PackageNotFoundError:
+        raise InputError(
+            f"`refine weather simulate` needs the model JCM, which is not installed: {advice}"
+        ) from None
+    if found.split(".")[0] != "3":
+        raise InputError(f"Found JCM {found}, expected version 3: {advice}")
+    return found
+
+
+class Speedy:
+    """The model, a `weather.simulation.simulate.Atmosphere`.
+
+    It starts from an atmosphere at rest, of one temperature, whose pressure falls with the height
+    of the ground and is disturbed at random.
+
+    Args:
+        start: When it starts.
+        hours: Between outputs; divides a day.
+        seed: Of the disturbance.
+    """
+
+    def __init__(self, start: np.datetime64, hours: int, seed: int) -> None:
+        with _quiet():
+            import jcm
+            from jcm.forcing import ForcingData
+            from jcm.model import Model
+            from jcm.physics.speedy.speedy_coords import get_speedy_coords
+            from jcm.terrain import TerrainData
+
+            data = Path(jcm.__file__).parent / "data" / "bc" / "t63"
+            coords = get_speedy_coords(layers=8, spectral_truncation=31)
+            terrain = TerrainData.from_file(data / "terrain.nc", coords)
+            self._forcing = ForcingData.from_file(
+                data / "forcing.nc", coords, align_mode="wrap_year"
+            )
+            self._model = Model(
+                coords=coords,
+                terrain=terrain,
+                time_step=STEP_MINUTES,
+                start_time=str(start.astype("datetime64[s]")),
+            )
+            self._model.bootstrap_state(_at_rest(self._model, seed))
+        self._every = f"{hours} hours"
+        horizontal = coords.horizontal
+        self.grid = Grid(_degrees(horizontal.latitudes), _degrees(horizontal.longitudes))
+        self.sigma = _array(coords.vertical.centers)
+        self.land = _array(terrain.fmask).T
+        gravity = self._model.dycore.constants.grav
+        self.surface_geopotential = gravity * _array(_height(self._model)).T
+
+    def advance(self) -> Columns:
+        """Simulate a day; its outputs, the last one at its end."""
+        with _quiet():
+            made = self._model.resume(
+                forcing=self._forcing, save_interval=self._every, total_time="1 day"
+            )
+        air = made.dynamics
+        return Columns(
+            temperature=_maps(air.temperature),
+            u_component_of_wind=_maps(air.u_wind),
+            v_component_of_wind=_maps(air.v_wind),
+            specific_humidity=_maps(air.specific_humidity),
+            geopotential=_maps(air.geopotential),
+            surface_pressure=_maps(air.normalized_surface_pressure) * REFERENCE,
+            near_surface_temperature=_maps(made.physics["_surface_flux"].t0),
+        )
+
+    def state(self) -> list[NDArray[Any]]:
+        """All that `restore` needs to go on from here."""
+        import jax
+
+        return [np.asarray(leaf) for leaf in jax.tree.leaves(self._model.run_state)]
+
+    def restore(self, state: list[NDArray[Any]]) -> None:
+        """Go on from a state of a model with the same arguments."""
+        import jax
+
+        leaves = [jax.numpy.asarray(leaf) for leaf in state]
+        run = jax.tree.unflatten(jax.tree.structure(self._model.run_state), leaves)
+        self._model.restore_state(run.dynamics, run.physics, time=run.time, step=run.step)
+
+
+def _at_rest(model: Any, seed: int) -> Any:
+    """A state of the model, all of whose mass is that of the Earth's atmosphere."""
+    import jax.numpy as jnp
+
+    grid, state = model.coords.horizontal, model.initial_state(random_seed=seed)
+    disturbed = grid.to_nodal(state.log_surface_pressure)
+    pressure = jnp.exp(disturbed - _height(model) / SCALE_HEIGHT)
+    mean = grid.integrate(pressure) / grid.integrate(jnp.ones_like(pressure))
+    pressure = pressure * (MEAN_PRESSURE / REFERENCE) / mean[..., None, None]
+    return state.replace(log_surface_pressure=grid.to_modal(jnp.log(pressure)))
+
+
+def _height(model: Any) -> Any:
+    """(longitude, latitude) height of the ground as the model resolves it, in m."""
+    return model.coords.horizontal.to_nodal(model.dycore.primitive.orography)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what libraries say to those who develop them."""
+    log = logging.getLogger("jcm")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
+
+
+def _array(values: Any) -> Array:
+    return np.asarray(values, np.float64)
+
+
+def _degrees(angles: Any) -> Array:
+    return cast(Array, np.rad2deg(_array(angles)))
+
+
+def _maps(values: Any) -> Array:
+    """(..., latitude, longitude) of the model's (..., longitude, latitude)."""
+    return _array(values).swapaxes(-1, -2)

@@ -1,0 +1,1 @@
+"""Verification of any forecast against analyses."""

@@ -1,0 +1,106 @@
+"""Bringing forecasts and truth together: the same variables, grid, starts and lead times."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.io.compatibility import check_grid, check_units
+from weather.io.dataset import grid_of
+from weather.io.forecasts import chosen_channels, chosen_leads
+from weather.io.maps import LEAD
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is verified.
+
+    Args:
+        grid: Of all fields.
+        channels: By variable.
+        inits: (I,) starts that every forecast has.
+        leads: (T,) lead times.
+        there: (I, T) whether the truth holds the valid time.
+        offered: Pairs of start and lead time in the first forecast, at these lead times.
+    """
+
+    grid: Grid
+    channels: dict[str, list[Channel]]
+    inits: NDArray[np.datetime64]
+    leads: NDArray[np.timedelta64]
+    there: NDArray[np.bool_]
+    offered: int
+
+
+def plan(
+    forecasts: Mapping[str, xr.Dataset],
+    truth: xr.Dataset,
+    variables: Sequence[str] = (),
+    lead_days: Sequence[float] = (),
+) -> Plan:
+    """Find what all forecasts and the truth have in common.
+
+    Args:
+        forecasts: By name, of `as_forecast`; the first is the one to verify.
+        truth: Canonical.
+        variables: Names such as geopotential or geopotential_500; none stands for all that the
+            first forecast shares with the truth.
+        lead_days: None stands for all of the first forecast that are not zero.
+
+    Raises:
+        InputError: Grids, variables, units or times do not fit.
+    """
+    first, *others = forecasts
+    grid = grid_of(truth)
+    for name, forecast in forecasts.items():
+        check_grid(name, forecast, grid)
+    channels = chosen_channels(forecasts[first], truth, first, "the truth", variables)
+    for name in others:
+        chosen_channels(forecasts[name], forecasts[name], name, name, [c.name for c in channels])
+    inits = forecasts[first]["time"].values
+    leads = chosen_leads(forecasts[first][LEAD].values, lead_days, first)
+    offered = len(inits) * len(leads)
+    for name in others:
+        inits = np.intersect1d(inits, forecasts[name]["time"].values)
+        leads = chosen_leads(forecasts[name][LEAD].values, leads / np.timedelta64(1, "D"), name)
+    there = np.isin(inits[:, None] + leads, truth["time"].values)
+    if not there.any():
+        raise InputError(_nothing(forecasts, truth, inits))
+    grouped: dict[str, list[Channel]] = {}
+    for channel in channels:
+        grouped.setdefault(channel.variable, []).append(channel)
+    for name, forecast in forecasts.items():
+        for variable in grouped:
+            check_units(name, forecast[variable], truth[variable])
+    used = there.any(1)
+    return Plan(grid, grouped, inits[used], leads, there[used], offered)
+
+
+def check_history(history: xr.Dataset, truth: xr.Dataset, plan: Plan) -> None:
+    """Check that states of the past fit the truth and a plan.
+
+    Raises:
+        InputError: Grid or units differ, or a channel is missing.
+    """
+    check_grid("The history", history, plan.grid)
+    names = [c.name for group in plan.channels.values() for c in group]
+    chosen_channels(history, history, "The history", "the history", names)
+    for variable in plan.channels:
+        check_units("The history", history[variable], truth[variable])
+
+
+def _nothing(forecasts: Mapping[str, xr.Dataset], truth: xr.Dataset, inits: Any) -> str:
+    if not len(inits):
+        return f"No start is in all of {', '.join(forecasts)}: give forecasts of the same starts."
+    times = truth["time"].values.astype("datetime64[h]")
+    first, last = inits[[0, -1]].astype("datetime64[h]")
+    return (
+        f"No valid time of the starts {first} to {last} is in the truth, which goes from "
+        f"{times[0]} to {times[-1]}: give the truth of that time."
+    )
