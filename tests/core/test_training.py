@@ -193,7 +193,7 @@ SCRIPT = """
 import torch, sys
 from tests.core.test_training import Line, data, line
 from refine_core.training.config import Optimisation
-from refine_core.train_state import Row
+from refine_core.training.state import Row
 from refine_core.training.fit import fit
 model = line()
 model.dropout.p = 0.0
