@@ -8,7 +8,7 @@ import pytest
 
 from refine_core.app.options import parse
 from refine_core.errors import InputError
-from tests.core.setup import Model, Setup, Table
+from tests.refine_core.config.setup import Model, Setup, Table
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["paper", "paper_quick"])
 def test_configs_plan_every_table(name: str) -> None:
-    config = load(AblationConfig, Path(__file__).parents[2] / f"configs/images/{name}.yaml")
+    config = load(AblationConfig, Path(__file__).parents[3] / f"configs/images/{name}.yaml")
     made = plan(config, 60_000)
     assert all(len(runs) == len(config.seeds) for runs in made.tabled.values())
     for specs in made.tabled.values():

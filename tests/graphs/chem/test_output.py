@@ -21,7 +21,7 @@ from graphs.chem.properties import PROPERTIES, property_values
 from graphs.data.batch import Vocabulary
 from graphs.datasets.molecule_files import read_records
 from refine_core.errors import InputError
-from tests.graphs.test_chem import PLAIN, graph
+from tests.graphs.chem.test_chem import PLAIN, graph
 
 
 def test_properties_of_known_molecules() -> None:

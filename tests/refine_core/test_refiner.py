@@ -7,7 +7,7 @@ from scipy import stats
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.sampling import Keep
-from tests.core.tiny import DIM, QUANTIZERS, refiner, tokenizer
+from tests.refine_core.tiny import DIM, QUANTIZERS, refiner, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 1, 2, 0, 1, -1])

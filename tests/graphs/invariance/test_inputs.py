@@ -14,14 +14,7 @@ from graphs.invariance import (
     graph_example,
 )
 from refine_core.errors import InputError
-from tests.graphs.invariance_models import (
-    DIM,
-    Labels,
-    Model,
-    Position,
-    built,
-    failure,
-)
+from tests.graphs.invariance.models import DIM, Labels, Model, Position, built, failure
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

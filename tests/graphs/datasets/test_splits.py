@@ -9,7 +9,7 @@ import torch
 from graphs.chem import Reading, collect_molecules
 from graphs.datasets.molecules import read_splits
 from graphs.datasets.splits import alike, divide
-from tests.graphs.test_sources import texts
+from tests.graphs.datasets.test_molecule_files import texts
 
 
 def test_splits_are_a_partition_that_follows_the_seed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.pyramid import GridPyramid
 from refine_core.quantizers.vq import VQ
-from tests.core.tiny import DIM, OPEN, QUANTIZERS, tokenizer
+from tests.refine_core.tiny import DIM, OPEN, QUANTIZERS, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 CASES = [(kind, "closed") for kind in QUANTIZERS] + OPEN

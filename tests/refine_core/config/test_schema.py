@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from refine_core.config.schema import dump, from_dict, load, to_dict
 from refine_core.errors import InputError
-from tests.core.setup import Grid, Model, Setup, Table
+from tests.refine_core.config.setup import Grid, Model, Setup, Table
 
 
 @pytest.fixture

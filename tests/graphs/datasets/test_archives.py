@@ -18,7 +18,7 @@ from graphs.datasets import moses as moses_module
 from graphs.datasets import qm9 as qm9_module
 from graphs.datasets.molecules import moses, qm9, read_molecules
 from refine_core.storage.files import sha256
-from tests.graphs.test_sources import texts
+from tests.graphs.datasets.test_molecule_files import texts
 
 
 def stand_in(

@@ -12,7 +12,7 @@ from graphs.invariance import (
     assert_permutation_invariant,
     dense_example,
 )
-from tests.graphs.invariance_models import (
+from tests.graphs.invariance.models import (
     DIM,
     DeepSet,
     FirstBest,

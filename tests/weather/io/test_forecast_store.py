@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from tests.weather.test_sphere import GRIDS
+from tests.weather.forecaster.test_sphere import GRIDS
 from weather.fields.channel import Channel
 from weather.io.dataset import canonical
 from weather.io.forecast_store import ForecastStore

@@ -20,7 +20,7 @@ from refine_core.training.config import Optimisation
 from refine_core.training.fit import fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Row
-from tests.core.tiny import DIM, refiner
+from tests.refine_core.tiny import DIM, refiner
 
 OPT = Optimisation(epochs=4, batch=8, learning_rate=0.05, ema=0.9, save_minutes=0.0)
 
@@ -191,7 +191,7 @@ def test_too_little_data_and_divergence_are_named() -> None:
 
 SCRIPT = """
 import torch, sys
-from tests.core.test_training import Line, data, line
+from tests.refine_core.training.test_fit import Line, data, line
 from refine_core.training.config import Optimisation
 from refine_core.training.state import Row
 from refine_core.training.fit import fit
@@ -205,7 +205,7 @@ if int(__import__("os").environ.get("RANK", 0)) == 0:
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
     launcher = [
         sys.executable,
         "-m",

@@ -20,7 +20,7 @@ from graphs.invariance import (
 )
 from graphs.invariance.tables import Outcome
 from refine_core.errors import InputError
-from tests.graphs.invariance_models import DIM, DeepSet, Position
+from tests.graphs.invariance.models import DIM, DeepSet, Position
 
 TESTS = """
 import pytest, torch
@@ -38,7 +38,7 @@ def test_fails(permutation_kit):
 
 def pytest_run(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(source)
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    paths = os.pathsep.join([str(Path(__file__).parents[3]), *filter(None, sys.path)])
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "graphs.invariance.plugin", *options, "test_it.py"],
         cwd=folder,

@@ -15,7 +15,7 @@ from graphs.invariance import (
     pyg_example,
 )
 from refine_core.errors import InputError
-from tests.graphs.invariance_models import DIM, failure
+from tests.graphs.invariance.models import DIM, failure
 
 if importlib.util.find_spec("torch_geometric") is None:
     pytest.skip("needs torch_geometric", allow_module_level=True)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from refine_core.app.cli import main
 from refine_core.errors import InputError
-from tests.weather.test_store import same_files
+from tests.weather.io.test_forecast_store import same_files
 from tests.weather.waves import Waves
 from weather.config import DataConfig
 from weather.data.check import require

@@ -3,7 +3,7 @@
 import torch
 
 from refine_core.noise import Noise
-from tests.core.tiny import DIM, refiner
+from tests.refine_core.tiny import DIM, refiner
 
 
 def test_golden() -> None:
