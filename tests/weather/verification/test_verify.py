@@ -95,6 +95,13 @@ def test_other_layouts_have_the_same_scores() -> None:
     assert verify(other_layout(FORECAST), WORLD) == REPORT
 
 
+@pytest.mark.parametrize("dim", ["sample", "realization", "realisation", "members"])
+def test_the_dimension_of_members_has_other_names(dim: str) -> None:
+    few = FORECAST.isel(time=[0], number=[0, 1])
+    report = verify(few.rename(number=dim), WORLD, variables=["temperature_850"])
+    assert report["members"]["forecast"] == 2
+
+
 def test_reading_piece_by_piece_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "BUDGET", 1)
     chunked = FORECAST.chunk(time=1, number=1)
