@@ -15,7 +15,7 @@ from tests.weather.forecasts import DAY, ensemble, other_layout, world
 from weather.cli.verify import verify as command
 from weather.io import maps as fields
 from weather.io.open import open_files
-from weather.verification.verify import verify
+from weather.verification.run import verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)

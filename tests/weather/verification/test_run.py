@@ -8,7 +8,7 @@ from weather.fields.grid import Grid
 from weather.fields.regions import region_weights, regional_mean
 from weather.io import maps as fields
 from weather.metrics.ensemble import crps
-from weather.verification.verify import Report, verify
+from weather.verification.run import Report, verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)
