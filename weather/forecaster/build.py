@@ -57,13 +57,13 @@ def build_to_load(
         statics: Count of static fields.
     """
     count = len(data.channels)
-    static, one = torch.zeros(statics, *grid.shape), torch.ones(count)
-    mean = MeanModel(grid, static, one, data.history, len(data.forcing), network)
+    static, change = torch.zeros(statics, *grid.shape), torch.ones(count)
+    mean = MeanModel(grid, static, change, data.history, len(data.forcing), network)
     return Forecaster(
         mean,
         build_head(head, grid, count, mean),
         scale=torch.ones(count, grid.shape[0], 1),
-        inflation=one,
+        inflation=torch.ones(count),
         lower=torch.zeros(count),
         grid=grid,
         winds=[channel.is_wind for channel in data.channels],
