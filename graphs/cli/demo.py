@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.console import Console
 
 from graphs import model as trained
-from graphs.evaluation.evaluate import evaluate
+from graphs.evaluation.equivariance import check
+from graphs.evaluation.measurement import evaluate
 from graphs.evaluation.report import markdown
-from graphs.evaluation.symmetry import check
 from refine_core.app.cli import arguments
 
 _say = Console(stderr=True, highlight=False).print

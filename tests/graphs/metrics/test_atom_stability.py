@@ -7,7 +7,7 @@ import torch
 
 from graphs.chem import Reading, collect_molecules
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.metrics.stability import stability, valences
+from graphs.metrics.atom_stability import stability, valences
 from refine_core.errors import InputError
 
 

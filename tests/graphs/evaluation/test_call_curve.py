@@ -10,8 +10,7 @@ from graphs.chem import Reading, collect_molecules
 from graphs.cli.compare import compare as command
 from graphs.config import DataConfig, GraphsConfig, LatentConfig, ModelConfig
 from graphs.datasets.splits import Splits
-from graphs.evaluation.compare import Judge, compare
-from graphs.evaluation.compare_plot import plot_calls
+from graphs.evaluation.call_curve import Judge, compare, plot_calls
 from graphs.evaluation.network_calls import Counter, ways
 from graphs.model import GraphModel
 from graphs.train import train
@@ -71,7 +70,7 @@ def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
     for molecule in ("CCO", "CCN", "CCF"):
         parts.append(collect_molecules([molecule], Reading(), workers=1, quiet=True).store)
-    monkeypatch.setattr("graphs.evaluation.compare.splits", lambda *_, **__: Splits(*parts))
+    monkeypatch.setattr("graphs.evaluation.call_curve.splits", lambda *_, **__: Splits(*parts))
     given: list[list[str]] = []
     monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
     judge = Judge(trained.load("qm9"), 1, lambda _: None)
