@@ -10,17 +10,21 @@ if find_spec("rdkit") is None:
     raise InputError("molecules need RDKit; pip install 'refine[graphs]'.")
 
 if TYPE_CHECKING:
-    from graphs.chem.collecting import Collected as Collected
-    from graphs.chem.collecting import collect_molecules as collect_molecules
-    from graphs.chem.collecting import reading_for as reading_for
-    from graphs.chem.collecting import to_graphs as to_graphs
-    from graphs.chem.reading import Parsed as Parsed
-    from graphs.chem.reading import Reading as Reading
-    from graphs.chem.reading import parse as parse
-    from graphs.chem.writing import canonical as canonical
-    from graphs.chem.writing import corrected as corrected
-    from graphs.chem.writing import is_connected as is_connected
-    from graphs.chem.writing import to_molecules as to_molecules
-    from graphs.chem.writing import to_smiles as to_smiles
+    from graphs.chem.collection import Collected as Collected
+    from graphs.chem.collection import collect_molecules as collect_molecules
+    from graphs.chem.collection import parse_options as parse_options
+    from graphs.chem.collection import to_graphs as to_graphs
+    from graphs.chem.files import write_molecules as write_molecules
+    from graphs.chem.parser import Parsed as Parsed
+    from graphs.chem.parser import ParseOptions as ParseOptions
+    from graphs.chem.parser import parse as parse
+    from graphs.chem.pictures import draw_grid as draw_grid
+    from graphs.chem.properties import property_values as property_values
+    from graphs.chem.smiles import canonical as canonical
+    from graphs.chem.smiles import corrected as corrected
+    from graphs.chem.smiles import is_connected as is_connected
+    from graphs.chem.smiles import to_molecules as to_molecules
+    from graphs.chem.smiles import to_smiles as to_smiles
+    from graphs.chem.substructure import contain as contain
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

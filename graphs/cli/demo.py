@@ -30,7 +30,7 @@ def demo(argv: list[str]) -> None:
             draws: For the test of the sampler's law.
             out: Folder for molecules, the report and a picture.
         """
-        from graphs.chem.output import write_molecules
+        from graphs.chem.files import write_molecules
         from graphs.chem.properties import property_values
 
         loaded = trained.load(model)

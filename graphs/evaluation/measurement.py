@@ -150,7 +150,7 @@ def _written(
     write_json(out / "metrics.json", plain)
     write_text(out / "REPORT.md", markdown(report) + (f"\n{note}\n" if note else ""))
     if found := [text for text in smiles if text is not None]:
-        from graphs.chem.drawing import draw_grid
+        from graphs.chem.pictures import draw_grid
 
         draw_grid(found[:40], out / "samples.png")
     return report

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphs import model as trained
-from graphs.chem import Reading, collect_molecules
+from graphs.chem import ParseOptions, collect_molecules
 from graphs.cli.compare import compare as command
 from graphs.config import DataConfig, GraphsConfig, LatentConfig, ModelConfig
 from graphs.datasets.splits import Splits
@@ -69,7 +69,7 @@ def test_models_are_compared(folder: Path) -> None:
 def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
     for molecule in ("CCO", "CCN", "CCF"):
-        parts.append(collect_molecules([molecule], Reading(), workers=1, quiet=True).store)
+        parts.append(collect_molecules([molecule], ParseOptions(), workers=1, quiet=True).store)
     monkeypatch.setattr("graphs.evaluation.call_curve.splits", lambda *_, **__: Splits(*parts))
     given: list[list[str]] = []
     monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
