@@ -10,11 +10,20 @@ from refine_core.errors import InputError
 from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name
 
 DIMS = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
+TRUTH_DIMS = ("time", "level", "latitude", "longitude")
 _ALIASES = {
     "latitude": ("lat", "y_lat", "nav_lat"),
     "longitude": ("lon", "long", "nav_lon"),
     "level": ("pressure_level", "isobaricinhpa", "plev", "lev", "pressure", "isobaric"),
-    "number": ("realization", "ensemble", "member", "ensemble_member"),
+    "number": (
+        "realization",
+        "realisation",
+        "ensemble",
+        "ensemble_member",
+        "member",
+        "members",
+        "sample",
+    ),
     "prediction_timedelta": ("lead_time", "step", "lead"),
     "time": ("valid_time", "init_time", "forecast_reference_time", "initial_time", "datetime"),
 }

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import canonical
-from weather.io.compatibility import check_grid, check_units, in_order
+from weather.io.canonical import DIMS, TRUTH_DIMS, canonical
+from weather.io.compatibility import check_dims, check_grid, check_units, in_order
 from weather.io.dataset import grid_of
 from weather.io.forecasts import as_forecast, chosen_channels
 from weather.io.maps import LEAD, held, select
@@ -84,9 +84,11 @@ class Run:
             keep: Whether its values are to be in memory, if they are not too large.
         """
         array = select(self.data, [channel])
+        check_dims(self.name, array, DIMS)
         truth = None
         if self.truth is not None:
             truth = select(self.truth, [channel])
+            check_dims("The truth", truth, TRUTH_DIMS)
             check_units(self.name, array, truth)
         if keep:
             with told(self.name):
