@@ -44,7 +44,7 @@ def verify(argv: list[str]) -> None:
             out: Folder for the report.
         """
         from weather.verification.report import table, write
-        from weather.verification.verify import verify as measure
+        from weather.verification.run import verify as measure
 
         name = Path(forecast.rstrip("/")).stem or "forecast"
         pairs = [_named(text) for text in against]

@@ -12,11 +12,20 @@ from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name
 LEAD = "prediction_timedelta"
 """Name of the dimension of lead times, as in WeatherBench 2."""
 DIMS = ("time", "number", LEAD, "level", "latitude", "longitude")
+TRUTH_DIMS = ("time", "level", "latitude", "longitude")
 _ALIASES = {
     "latitude": ("lat", "y_lat", "nav_lat"),
     "longitude": ("lon", "long", "nav_lon"),
     "level": ("pressure_level", "isobaricinhpa", "plev", "lev", "pressure", "isobaric"),
-    "number": ("realization", "ensemble", "member", "ensemble_member"),
+    "number": (
+        "realization",
+        "realisation",
+        "ensemble",
+        "ensemble_member",
+        "member",
+        "members",
+        "sample",
+    ),
     LEAD: ("lead_time", "step", "lead"),
     "time": ("valid_time", "init_time", "forecast_reference_time", "initial_time", "datetime"),
 }

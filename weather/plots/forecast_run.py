@@ -10,8 +10,8 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Leads
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import LEAD, canonical
-from weather.io.compatibility import check_grid, check_units, in_order
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical
+from weather.io.compatibility import check_dims, check_grid, check_units, in_order
 from weather.io.dataset import grid_of
 from weather.io.files import open_files, read_errors
 from weather.io.forecasts import as_forecast, chosen_channels
@@ -85,9 +85,11 @@ class Run:
             keep: Whether its values are to be in memory, if they are not too large.
         """
         array = select_levels(self.data, [channel])
+        check_dims(self.name, array, DIMS)
         truth = None
         if self.truth is not None:
             truth = select_levels(self.truth, [channel])
+            check_dims("The truth", truth, TRUTH_DIMS)
             check_units(self.name, array, truth)
         if keep:
             with read_errors(self.name):

@@ -49,7 +49,7 @@ def version() -> str:
 
 
 class Speedy:
-    """The model, a `weather.simulation.simulate.Atmosphere`.
+    """The model, a `weather.simulation.run.Atmosphere`.
 
     It starts from an atmosphere at rest, of one temperature, whose pressure falls with the height
     of the ground and is disturbed at random.

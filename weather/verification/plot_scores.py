@@ -27,7 +27,7 @@ def draw(report: Report, out: Path) -> dict[str, str]:
     """Draw every picture that the report has numbers for, of its first region.
 
     Args:
-        report: Of `weather.verification.verify.verify`.
+        report: Of `weather.verification.run.verify`.
         out: Folder.
 
     Returns:

@@ -28,7 +28,7 @@ def write(report: Report, out: Path) -> None:
     """Write metrics.json, REPORT.md and the pictures that it shows.
 
     Args:
-        report: Of `weather.verification.verify.verify`.
+        report: Of `weather.verification.run.verify`.
         out: Folder.
     """
     numbers = json.dumps(_short(report), ensure_ascii=False, allow_nan=False)
@@ -41,7 +41,7 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
     """The whole report as text.
 
     Args:
-        report: Of `weather.verification.verify.verify`.
+        report: Of `weather.verification.run.verify`.
         pictures: Captions by file name.
     """
     first, *others = report["scores"]

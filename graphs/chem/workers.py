@@ -1,4 +1,4 @@
-"""Reading many molecules, or computing on them, on every core.
+"""Processes that read many molecules, or compute on them, one for each core.
 
 Workers are fresh interpreters that are given texts and return arrays, so a script that reads
 molecules needs no guard against being run again by its own workers.
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.chem.reading import Reading, parse
+from graphs.chem.parser import ParseOptions, parse
 
 CHUNK = 2000
 Array = NDArray[Any]
@@ -42,7 +42,7 @@ class Chunk:
         bond_count: (k,) int64.
         smiles: Canonical SMILES of the k graphs.
         skipped: Place of a text and the reason.
-        dropped: How many graphs have lost what; see `graphs.chem.reading.MARKS`.
+        dropped: How many graphs have lost what; see `graphs.chem.parser.MARKS`.
     """
 
     kept: Array
@@ -56,7 +56,7 @@ class Chunk:
     dropped: Counter[str]
 
 
-def parse_chunk(texts: Sequence[str], reading: Reading) -> Chunk:
+def parse_chunk(texts: Sequence[str], reading: ParseOptions) -> Chunk:
     """Turn texts into graphs."""
     parsed = [parse(text, reading) for text in texts]
     graphs = [graph for graph in parsed if not isinstance(graph, str)]
@@ -75,7 +75,7 @@ def parse_chunk(texts: Sequence[str], reading: Reading) -> Chunk:
 
 
 def parse_all(
-    texts: Sequence[str], reading: Reading, workers: int | None = None
+    texts: Sequence[str], reading: ParseOptions, workers: int | None = None
 ) -> Iterator[tuple[int, Chunk]]:
     """Turn texts into graphs, see `map_chunks`.
 
@@ -118,7 +118,7 @@ def map_chunks(
 @contextmanager
 def _workers(count: int, work: Callable[[Sequence[str]], object]) -> Iterator[SimpleQueue[Worker]]:
     """Start workers and put them into a queue of free ones; end them in the end."""
-    command = [sys.executable, "-c", "from graphs.chem.parallel import serve; serve()"]
+    command = [sys.executable, "-c", "from graphs.chem.workers import serve; serve()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     pipe = subprocess.PIPE
     started = [

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from graphs import model as trained
-from graphs.chem import Reading, collect_molecules
+from graphs.chem import ParseOptions, collect_molecules
 from graphs.cli.compare import compare as command
 from graphs.config import DataConfig, GraphsConfig, LatentConfig, ModelConfig
 from graphs.datasets.splits import Splits
-from graphs.evaluation.compare import Judge, compare
-from graphs.evaluation.compare_plot import plot_calls
+from graphs.evaluation.call_curve import Judge, compare, plot_calls
 from graphs.evaluation.network_calls import Counter, ways
 from graphs.model import GraphModel
 from graphs.train import train
@@ -70,8 +69,8 @@ def test_models_are_compared(folder: Path) -> None:
 def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
     for molecule in ("CCO", "CCN", "CCF"):
-        parts.append(collect_molecules([molecule], Reading(), workers=1, quiet=True).store)
-    monkeypatch.setattr("graphs.evaluation.compare.splits", lambda *_, **__: Splits(*parts))
+        parts.append(collect_molecules([molecule], ParseOptions(), workers=1, quiet=True).store)
+    monkeypatch.setattr("graphs.evaluation.call_curve.splits", lambda *_, **__: Splits(*parts))
     given: list[list[str]] = []
     monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
     judge = Judge(trained.load("qm9"), 1, lambda _: None)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from graphs.evaluation.report import markdown
 from graphs.metrics.adjacency import Adjacency, adjacencies, network
-from graphs.metrics.generic import Kind, evaluate_graphs, is_valid
 from graphs.metrics.isomorphism import classes, colours, isomorphic
+from graphs.metrics.plain_graphs import Kind, evaluate_graphs, is_valid
 from graphs.metrics.sbm import communities, description_length, is_sbm, p_value
 from refine_core.errors import InputError
 

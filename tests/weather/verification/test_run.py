@@ -8,7 +8,7 @@ from weather.fields.grid import Grid
 from weather.fields.regions import region_weights, regional_mean
 from weather.io import values as fields
 from weather.metrics.ensemble import crps
-from weather.verification.verify import Report, verify
+from weather.verification.run import Report, verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)
@@ -93,6 +93,13 @@ def test_climatology_knows_no_more_than_the_season() -> None:
 
 def test_other_layouts_have_the_same_scores() -> None:
     assert verify(other_layout(FORECAST), WORLD) == REPORT
+
+
+@pytest.mark.parametrize("dim", ["sample", "realization", "realisation", "members"])
+def test_the_dimension_of_members_has_other_names(dim: str) -> None:
+    few = FORECAST.isel(time=[0], number=[0, 1])
+    report = verify(few.rename(number=dim), WORLD, variables=["temperature_850"])
+    assert report["members"]["forecast"] == 2
 
 
 def test_reading_piece_by_piece_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

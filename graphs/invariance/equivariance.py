@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphs.invariance.outputs import Kind, Tolerance
-from graphs.invariance.plan import Plan, random_plan
+from graphs.invariance.comparison import Kind, Tolerance
+from graphs.invariance.counterexample import shrink
+from graphs.invariance.relabelling import Plan, random_plan
 from graphs.invariance.report import PermutationError, Report
 from graphs.invariance.runner import Graphs, Runner, Trial, prepare
-from graphs.invariance.shrink import shrink
 
 
 def assert_permutation_equivariant(

@@ -31,11 +31,11 @@ def evaluate_generic(
     held_out: int | None,
     say: Callable[[str], None],
 ) -> dict[str, float]:
-    """Return the metrics of `graphs.metrics.generic`, and draw graphs beside training graphs.
+    """Return the metrics of `graphs.metrics.plain_graphs`, and draw graphs beside training graphs.
 
-    Of directed graphs those of `graphs.metrics.directed`.
+    Of directed graphs those of `graphs.metrics.digraphs`.
     """
-    from graphs.metrics.generic import VALID, evaluate_graphs
+    from graphs.metrics.plain_graphs import VALID, evaluate_graphs
 
     if model.vocabulary.directed:
         return _evaluate_digraphs(model, graphs, parts, out, held_out)
@@ -59,7 +59,7 @@ def evaluate_generic(
 def _evaluate_digraphs(
     model: "GraphModel", graphs: GraphBatch, parts: Any, out: Path, held_out: int | None
 ) -> dict[str, float]:
-    from graphs.metrics.directed import evaluate_digraphs
+    from graphs.metrics.digraphs import evaluate_digraphs
 
     test = parts.test[spaced(len(parts.test), held_out)][0]
     ours, train, held = (

@@ -51,7 +51,7 @@ def stability(graphs: GraphBatch, vocabulary: Vocabulary) -> dict[str, float]:
     if not len(graphs):
         raise InputError("Found no graphs; give at least one.")
     if "AROMATIC" in vocabulary.edges:
-        from graphs.chem.kekule import kekulised
+        from graphs.chem.kekulisation import kekulised
 
         ordered, named, able = kekulised(graphs.to("cpu"), vocabulary)
         if not able.any():

@@ -6,7 +6,7 @@ from rdkit.rdBase import BlockLogs
 from torch import Tensor
 
 from graphs.chem.labels import BOND_NUMBERS, BONDS
-from graphs.chem.writing import drafts
+from graphs.chem.smiles import drafts
 from graphs.data.batch import GraphBatch, Vocabulary
 
 

@@ -20,7 +20,7 @@ from weather.data.config import DataConfig
 from weather.io.dataset import canonical
 from weather.simulation import speedy
 from weather.simulation.pressure_levels import Columns
-from weather.simulation.simulate import Span, simulate
+from weather.simulation.run import Span, simulate
 from weather.simulation.simulation_store import QUANTA, SimulationStore
 
 SPAN = Span("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=0)
@@ -81,7 +81,7 @@ def test_it_has_the_layout_of_weatherbench(tmp_path: Path) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make stores of 8 x 16 cells, which are quicker."""
-    monkeypatch.setattr("weather.simulation.simulate.SIZE", (8, 16))
+    monkeypatch.setattr("weather.simulation.run.SIZE", (8, 16))
 
 
 @pytest.mark.usefixtures("small")

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 
 from graphs.chem.labels import BONDS, atom_name
-from graphs.chem.parallel import Chunk, parse_all
-from graphs.chem.reading import Reading
+from graphs.chem.parser import ParseOptions
+from graphs.chem.workers import Chunk, parse_all
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.disk_array import Spool, Texts
 from graphs.data.store import GraphStore, Ragged, starts
@@ -35,7 +35,7 @@ class Collected:
 
 
 def collect_molecules(
-    texts: Sequence[str], reading: Reading, *, workers: int | None = None, quiet: bool = False
+    texts: Sequence[str], reading: ParseOptions, *, workers: int | None = None, quiet: bool = False
 ) -> Collected:
     """Turn SMILES or mol blocks into graphs, on every core.
 
@@ -68,7 +68,7 @@ class _Growing:
         reading: Bounds what the arrays hold.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ParseOptions) -> None:
         self.kept, self.texts = Spool(np.int64), Texts()
         self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
         # Labels as they come; they are known in their order only when all have come.
@@ -122,9 +122,9 @@ def _renamed(spool: Spool, names: Sequence[int], dtype: DTypeLike) -> NDArray[An
     return result.array()
 
 
-def reading_for(vocabulary: Vocabulary, limit: int = 200) -> Reading:
+def parse_options(vocabulary: Vocabulary, limit: int = 200) -> ParseOptions:
     """How a model with this vocabulary reads molecules."""
-    return Reading(
+    return ParseOptions(
         hydrogens="H" in vocabulary.nodes,
         aromatic="AROMATIC" in vocabulary.edges,
         limit=limit,
@@ -139,7 +139,7 @@ def to_graphs(smiles: Sequence[str], vocabulary: Vocabulary, limit: int = 200) -
         InputError: One of them is not a molecule, is larger than `limit`, or has an atom or bond
             outside the vocabulary.
     """
-    found = collect_molecules(smiles, reading_for(vocabulary, limit), workers=1, quiet=True)
+    found = collect_molecules(smiles, parse_options(vocabulary, limit), workers=1, quiet=True)
     if found.skipped:
         place, reason = found.skipped[0]
         raise InputError(f"{smiles[place]!r} cannot be used: {reason}; give another molecule.")

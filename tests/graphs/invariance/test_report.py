@@ -18,7 +18,7 @@ from graphs.invariance import (
     graph_example,
     table,
 )
-from graphs.invariance.tables import Outcome
+from graphs.invariance.report import Outcome
 from refine_core.errors import InputError
 from tests.graphs.invariance.models import DIM, DeepSet, Position
 

@@ -9,13 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from graphs.datasets.load import splits
 from graphs.evaluation.network_calls import Counter, Way, ways
 from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import write_json, write_text
+from refine_core.storage.files import atomic_write, write_json, write_text
+
+COLOURS = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a5a9e", "#a07800", "#555555")
+
+
+PANELS = (
+    ("connected", "valid and in one piece (dashed: valid; %)", 100),
+    ("fcd", "FCD to validation, lower is better", 1),
+    ("unique", "unique of the valid (%)", 100),
+)
+
 
 Say = Callable[[str], None]
 Row = dict[str, Any]
@@ -56,7 +70,7 @@ def compare(
         A row per model and way, after one for as many training molecules, the floor: calls of a
         batch of 250, shares of valid, valid and connected, unique and novel molecules, `fcd` to
         the validation molecules, and `cpu_ms` a molecule, drawing alone. Test molecules are left
-        to `graphs.evaluation.evaluate`, so that what is chosen here has not been chosen by them.
+        to `graphs.evaluation.measurement`, so that nothing here is chosen by them.
 
     Raises:
         InputError: A model's graphs are not molecules.
@@ -80,8 +94,6 @@ def compare(
                 say(_line(row))
                 write_json(out / "calls.json", rows)
                 write_text(out / "CALLS.md", table(rows))
-    from graphs.evaluation.compare_plot import plot_calls
-
     plot_calls(rows, out / "calls.png")
     return rows
 
@@ -178,3 +190,59 @@ def _line(row: Row) -> str:
         f"{row['model']}, {row['way']}: {row['calls']} calls, {100 * row['valid']:.1f} % valid, "
         f"FCD {distance}"
     )
+
+
+def plot_calls(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw validity, distance and uniqueness against calls, one line a model and temperature.
+
+    Args:
+        rows: Of `graphs.evaluation.call_curve.compare`.
+        path: PNG to write.
+    """
+    figure = Figure(figsize=(12, 4.2), dpi=130, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    lines: dict[str, list[dict[str, Any]]] = {}
+    several = len({(row["model"], row["temperature"]) for row in rows if "calls" in row})
+    plain = several == len({row["model"] for row in rows if "calls" in row})
+    for row in rows:
+        if "calls" in row:
+            name = row["model"] if plain else f"{row['model']}, T = {row['temperature']:g}"
+            lines.setdefault(name, []).append(row)
+    floor = next((row for row in rows if "calls" not in row), None)
+    axes: list[Axes] = list(figure.subplots(1, len(PANELS)))
+    for axis, (key, title, factor) in zip(axes, PANELS, strict=True):
+        for colour, (name, points) in zip(COLOURS * 9, lines.items(), strict=False):
+            points = sorted((p for p in points if p[key] is not None), key=lambda p: p["calls"])
+            x, y = [p["calls"] for p in points], [factor * p[key] for p in points]
+            axis.plot(x, y, "o-", color=colour, label=name, linewidth=1.8, markersize=5)
+            if key == "connected":
+                each = [factor * p["valid"] for p in points]
+                axis.plot(x, each, "--", color=colour, linewidth=1, alpha=0.7)
+        if floor is not None and floor[key] is not None:
+            axis.axhline(factor * floor[key], color="#888888", linestyle=":", linewidth=1.2)
+        _dress(axis, key, title, sorted({row["calls"] for row in rows if "calls" in row}))
+    if floor is not None:
+        axes[1].plot([], [], ":", color="#888888", label="training molecules")
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    with atomic_write(path) as temporary:
+        canvas.print_figure(temporary, format="png")
+
+
+def _dress(axis: Axes, key: str, title: str, calls: list[int]) -> None:
+    axis.set_title(title, loc="left", fontsize=11)
+    axis.set_xlabel("network calls of a batch")
+    axis.set_xscale("log", base=2)
+    ticks = [2**k for k in range(1, 11) if min(calls) / 1.5 <= 2**k <= max(calls) * 1.5]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.xaxis.set_minor_locator(NullLocator())
+    if key == "fcd":
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_locator(NullLocator())
+    if key == "unique":
+        axis.set_ylim(min(90, axis.get_ylim()[0]), 101)
+    axis.grid(alpha=0.25)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)

@@ -13,7 +13,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from graphs.chem.labels import BOND_NUMBERS, BONDS, atom_name, atom_number
-from graphs.chem.writing import assemble, largest, molecule_smiles
+from graphs.chem.smiles import assemble, largest, molecule_smiles
 from graphs.data.batch import Vocabulary
 
 # How a SMILES shows what labels do not hold.
@@ -25,7 +25,7 @@ MARKS = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParseOptions:
     """How molecules become graphs.
 
     Args:
@@ -61,7 +61,7 @@ class Parsed:
     dropped: tuple[str, ...] = ()
 
 
-def parse(text: str, reading: Reading = Reading()) -> Parsed | str:  # noqa: B008
+def parse(text: str, reading: ParseOptions = ParseOptions()) -> Parsed | str:  # noqa: B008
     """Turn a SMILES or a mol block into a graph, or say in a few words why not.
 
     >>> parse("C[13CH]=O").atoms == parse("CC=O").atoms
@@ -106,7 +106,7 @@ def _simplified(molecule: Chem.Mol) -> Chem.Mol:
 
 
 def _graph(
-    molecule: Chem.Mol, smiles: str, dropped: tuple[str, ...], reading: Reading
+    molecule: Chem.Mol, smiles: str, dropped: tuple[str, ...], reading: ParseOptions
 ) -> Parsed | str:
     """Label atoms and bonds, and check that nothing is lost."""
     if reading.hydrogens:
@@ -140,14 +140,14 @@ def _graph(
     return Parsed(numbers, [(i, j, BOND_NUMBERS[kind]) for i, j, kind in joined], smiles, dropped)
 
 
-def _number(atom: Chem.Atom, reading: Reading) -> int:
+def _number(atom: Chem.Atom, reading: ParseOptions) -> int:
     """Number of an atom, as in `graphs.chem.labels`."""
     element = atom.GetAtomicNum()
     hydrogen = reading.aromatic and element != 6 and atom.GetIsAromatic() and atom.GetTotalNumHs()
     return atom_number(element, atom.GetFormalCharge(), bool(hydrogen))
 
 
-def _outside(atoms: list[str], bonds: list[str], reading: Reading) -> str:
+def _outside(atoms: list[str], bonds: list[str], reading: ParseOptions) -> str:
     """Say which label is not in the vocabulary; nothing if all are."""
     assert reading.vocabulary is not None
     for labels, known in (atoms, reading.vocabulary.nodes), (bonds, reading.vocabulary.edges):

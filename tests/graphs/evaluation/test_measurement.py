@@ -8,7 +8,7 @@ import pytest
 
 from graphs.cli.main import evaluate as command
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
-from graphs.evaluation.evaluate import evaluate
+from graphs.evaluation.measurement import evaluate
 from graphs.metrics import molecules, similarity
 from graphs.model import GraphModel
 from graphs.train import train

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from graphs.chem.reading import Parsed, parse
+from graphs.chem.parser import Parsed, parse
 from refine_core.errors import InputError
 
 

@@ -12,8 +12,8 @@ from graphs.data.batch import GraphBatch
 from graphs.datasets.load import splits
 from graphs.datasets.molecule_files import read_records
 from graphs.datasets.moses import moses_filters
-from graphs.evaluation.generic_graphs import evaluate_generic, spaced
 from graphs.evaluation.network_calls import Counter
+from graphs.evaluation.plain_graphs import evaluate_generic, spaced
 from graphs.evaluation.report import markdown
 from graphs.generators.common.parallel import Parallel
 from graphs.model import GraphModel
@@ -51,7 +51,7 @@ def evaluate(
         parallel: Clusters that split in one call; by default the model's.
         temperature: By default the model's.
         held_out: How many of the test graphs to compare with, evenly spaced; by default all, or of
-            the families of `graphs.evaluation.generic_graphs.PROTOCOL` as many as published.
+            the families of `graphs.evaluation.plain_graphs.PROTOCOL` as many as published.
         samples: A .smi file of molecules to score, a line that RDKit refuses being an invalid one;
             nothing is drawn, so count, seed, parallel and temperature mean nothing, and cost,
             stability and `corrected_`, which need drawn graphs, are left out.
@@ -117,8 +117,8 @@ def _molecules(
 ) -> tuple[dict[str, float], str]:
     """The metrics, and what a reader has to know of them."""
     from graphs.chem import corrected
+    from graphs.metrics.atom_stability import stability
     from graphs.metrics.molecules import evaluate_molecules
-    from graphs.metrics.stability import stability
 
     train = parts.train.text(torch.arange(len(parts.train)))
     test = parts.test.text(spaced(len(parts.test), held_out))
@@ -150,7 +150,7 @@ def _written(
     write_json(out / "metrics.json", plain)
     write_text(out / "REPORT.md", markdown(report) + (f"\n{note}\n" if note else ""))
     if found := [text for text in smiles if text is not None]:
-        from graphs.chem.drawing import draw_grid
+        from graphs.chem.pictures import draw_grid
 
         draw_grid(found[:40], out / "samples.png")
     return report

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from graphs.chem import Reading, collect_molecules
+from graphs.chem import ParseOptions, collect_molecules
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.metrics.stability import stability, valences
+from graphs.metrics.atom_stability import stability, valences
 from refine_core.errors import InputError
 
 
@@ -48,7 +48,9 @@ def test_stability_with_implicit_hydrogens() -> None:
 
 
 def test_aromatic_bonds_are_kekulised_where_that_can_be() -> None:
-    store = collect_molecules(["c1ccc2ccccc2c1", "c1cc[nH]c1", "CN"], Reading(aromatic=True)).store
+    store = collect_molecules(
+        ["c1ccc2ccccc2c1", "c1cc[nH]c1", "CN"], ParseOptions(aromatic=True)
+    ).store
     batch, vocabulary = store[torch.arange(3)][0], store.vocabulary
     assert "NH" in vocabulary.nodes and "AROMATIC" in vocabulary.edges
     assert stability(batch, vocabulary) == {"atom_stable": 1.0, "mol_stable": 1.0}

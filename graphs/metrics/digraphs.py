@@ -20,7 +20,7 @@ def evaluate_digraphs(
     """Compare generated directed graphs with test graphs, beside what training graphs reach.
 
     - in_degree, out_degree, clustering and spectral: squared MMD, with `_floor` and `_ratio` as of
-      `graphs.metrics.generic.evaluate_graphs`; the last two without directions.
+      `graphs.metrics.plain_graphs.evaluate_graphs`; the last two without directions.
     - `ratio`: mean of those defined.
     - `unique`, `novel`: shares; isomorphism respects directions and labels.
     - `acyclic`, `acyclic_train`: shares without directed cycles.
