@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
 from graphs import model as trained
 from graphs.data.graphml import check_folder, write_graphml
 from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.cli import arguments
+from refine_core.app.progress import say
 from refine_core.errors import InputError
-
-_say = Console(stderr=True, highlight=False).print
 
 
 def sample(argv: list[str]) -> None:
@@ -110,24 +107,24 @@ def wanted(where: tuple[str, ...]) -> dict[str, float] | None:
 
 def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
     """Only those in which RDKit finds the scaffold; None for others."""
-    from graphs.chem.matching import contain
+    from graphs.chem.substructure import contain
 
     kept = contain(smiles, scaffold)
     lost = sum(not found for found, text in zip(kept, smiles, strict=True) if text is not None)
     if lost:
-        _say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
+        say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
     return [text if found else None for found, text in zip(kept, smiles, strict=True)]
 
 
 def _write_molecules(
     smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
 ) -> None:
-    from graphs.chem.drawing import draw_grid
-    from graphs.chem.output import write_molecules
+    from graphs.chem.files import write_molecules
+    from graphs.chem.pictures import draw_grid
     from graphs.chem.properties import property_values
 
     found = [text for text in smiles if text is not None]
-    _say(f"{len(found)} of {len(smiles)} are valid molecules")
+    say(f"{len(found)} of {len(smiles)} are valid molecules")
     if not found:
         raise InputError("Not one of the graphs drawn is a valid molecule: train for longer.")
     if out.suffix in (".png", ".svg"):

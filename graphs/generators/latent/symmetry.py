@@ -10,7 +10,7 @@ from graphs.data.batch import GraphBatch
 from graphs.generators.latent.model import LatentRefiner
 from graphs.generators.latent.tokenizer import LatentTokenizer
 from graphs.invariance import assert_permutation_equivariant
-from graphs.invariance.tables import Named, Outcome
+from graphs.invariance.report import NamedCheck, Outcome
 from refine_core.noise import Noise
 
 
@@ -69,7 +69,7 @@ class Decoding(nn.Module):
         return labels * valid[:, :, None], pairs * both[..., None]
 
 
-def checks(refiner: LatentRefiner, batch: GraphBatch, seed: int) -> list[Named]:
+def checks(refiner: LatentRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """Part and check of each.
 
     Args:
