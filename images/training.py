@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from images.build import build, build_tokenizer
+from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig
 from images.data.load import Images
-from images.evaluation.codes import code_bits, tokenizer_metrics
 from images.model import ImageModel
 from refine_core.data import Tensors
 from refine_core.training.stages import Stages
