@@ -104,7 +104,7 @@ def wanted(where: tuple[str, ...]) -> dict[str, float] | None:
 
 def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
     """Only those in which RDKit finds the scaffold; None for others."""
-    from graphs.chem.matching import contain
+    from graphs.chem.substructure import contain
 
     kept = contain(smiles, scaffold)
     lost = sum(not found for found, text in zip(kept, smiles, strict=True) if text is not None)
@@ -116,8 +116,8 @@ def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
 def _write_molecules(
     smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
 ) -> None:
-    from graphs.chem.drawing import draw_grid
-    from graphs.chem.output import write_molecules
+    from graphs.chem.files import write_molecules
+    from graphs.chem.pictures import draw_grid
     from graphs.chem.properties import property_values
 
     found = [text for text in smiles if text is not None]

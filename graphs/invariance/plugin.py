@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from graphs.invariance.tables import Check
+    from graphs.invariance.report import Check
 
 _CHECKS = pytest.StashKey[list["Check"]]()
 
@@ -32,7 +32,7 @@ class PermutationKit:
         return self._noting(found) if name.startswith("assert_") else found
 
     def _noting(self, assertion: Callable[..., Any]) -> Callable[..., Any]:
-        from graphs.invariance.tables import Check, failed
+        from graphs.invariance.report import Check, failed
 
         @wraps(assertion)
         def noting(*args: Any, **kwargs: Any) -> Any:
@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Print the table of errors."""
     checks = config.stash.get(_CHECKS, [])
     if checks and config.get_verbosity() > 0:
-        from graphs.invariance.tables import table
+        from graphs.invariance.report import table
 
         terminalreporter.section("permutation kit")
         terminalreporter.write_line(table(checks))

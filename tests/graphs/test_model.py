@@ -10,7 +10,7 @@ from graphs import model as trained
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
 from graphs.data.batch import GraphBatch
 from graphs.datasets.properties import Properties
-from graphs.evaluation.symmetry import check
+from graphs.evaluation.equivariance import check
 from graphs.generators.common.valence import Support
 from graphs.model import GraphModel
 from graphs.train import train
