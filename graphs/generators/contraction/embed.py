@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.generators.common.valence import Support
-from graphs.generators.contraction.edge_tokens import Shown, between, reduced
 from graphs.generators.contraction.relations import EXTRA, relations
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.edge_tokens import Shown, between, reduced
+from graphs.generators.contraction.state.partition import Partition
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
 
@@ -29,7 +29,7 @@ class GraphEmbed(Embed):
         properties: Numbers of the context, e.g. a property to aim at.
         support: Whose slack is shown, if given.
         cycles: Whether attention tells triangles.
-        shown: Which edges are tokens, see `graphs.generators.contraction.edge_tokens`.
+        shown: Which edges are tokens, see `graphs.generators.contraction.state.edge_tokens`.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges, pair_counts
 from graphs.generators.common.coarsening import Matching, Tree, contract
 from graphs.generators.common.parallel import Parallel, choose
-from graphs.generators.contraction.state import both_ways
+from graphs.generators.contraction.state.partition import both_ways
 from refine_core.noise import Noise
 
 NEVER = torch.iinfo(torch.int64).max
@@ -22,7 +22,7 @@ class Walk:
 
     Args:
         codes: One (b, m + e, g) tensor per scale, see
-        `graphs.generators.contraction.divide.divide`.
+        `graphs.generators.contraction.state.divide.divide`.
         noise: Of the tree and of the choice of clusters.
     """
 

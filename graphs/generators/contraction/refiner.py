@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition, padded
+from graphs.generators.contraction.state.partition import Partition, padded
 from refine_core.data import Batch
 from refine_core.errors import InputError
 from refine_core.noise import Noise

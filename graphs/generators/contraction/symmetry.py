@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges
 from graphs.generators.common.likelihood import LogProb
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
 from graphs.invariance.report import NamedCheck

@@ -18,9 +18,9 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.coarsening import Matching
 from graphs.generators.common.parallel import Parallel, choose
-from graphs.generators.contraction.divide import divide
 from graphs.generators.contraction.encode import Walk, walk
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.divide import divide
+from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.scale import Scale

@@ -28,7 +28,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import draw
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.scaffold.decomposition import Plan
 from graphs.generators.scaffold.scaffold import Scaffold

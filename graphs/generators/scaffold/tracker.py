@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphs.generators.contraction.split.bounds import Demand
 from graphs.generators.contraction.split.sampling import FIRST, FREE, SECOND
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.scaffold.decomposition import Plan
 from graphs.generators.scaffold.scaffold import Scaffold
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 
 
 def divide(state: Partition, code: Tensor) -> Partition:

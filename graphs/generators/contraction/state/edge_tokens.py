@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 
 Shown = Literal["all", "splitting", "none"]
 
