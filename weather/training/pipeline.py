@@ -11,7 +11,8 @@ from refine_core.noise import derive
 from refine_core.training.fit import fit
 from refine_core.training.runs import Run
 from weather.config import WeatherConfig
-from weather.data.preparation import Prepared, prepared
+from weather.data.preparation import prepare
+from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.forecaster.build import build_head, build_mean, lower_limits
 from weather.forecaster.config import NetworkConfig
@@ -41,7 +42,7 @@ def train(
         InputError: The data cannot be used, see `weather.data.checks`, or sizes do not fit
         together.
     """
-    data = prepared(config.data, quiet=quiet)
+    data = prepare(config.data, quiet=quiet)
     folder, source = runs / config.name, _source(config)
     _check_sizes(config, source.config.mean if source else config.mean, data)
     windows, held = Windows(data, "train"), judged(Windows(data, "validation"))
