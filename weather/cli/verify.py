@@ -8,7 +8,7 @@ from refine_core.app.cli import arguments
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 from weather.fields.regions import REGIONS
-from weather.io.open import open_files
+from weather.io.files import open_files
 
 
 def verify(argv: list[str]) -> None:

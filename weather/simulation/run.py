@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from weather.fields.grid import Array, Grid
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 from weather.fields.regrid import Conservative
 from weather.simulation.pressure_levels import Columns
 from weather.simulation.simulation_store import CHUNK, LEVELS, Maps, SimulationStore, rounded

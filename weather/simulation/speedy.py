@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.fields.grid import Array, Grid
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 from weather.simulation.pressure_levels import Columns
 
 REFERENCE = 1e5

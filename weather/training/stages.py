@@ -1,4 +1,4 @@
-"""TODO."""
+"""The stages of training, and what they measure between them."""
 
 from pathlib import Path
 from typing import cast
@@ -13,9 +13,9 @@ from refine_core.residual import ResidualTokenizer
 from refine_core.training.fit import fit
 from refine_core.training.runs import Run
 from weather.config import WeatherConfig
-from weather.data.prepare import Prepared
+from weather.data.preparation import Prepared
 from weather.data.windows import Windows
-from weather.forecaster.build import build_mean, normalised_static
+from weather.forecaster.build import build_mean
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.mean import MeanModel
 from weather.forecaster.refinement import RefineHead
@@ -52,7 +52,7 @@ ESTIMATED = 1024  # training windows that covariances are estimated from
 def _mean(config: WeatherConfig, data: Prepared, folder: Path, quiet: bool) -> MeanModel:
     """The mean, trained."""
     torch.manual_seed(derive(config.seed, 0))
-    mean = build_mean(config, data.grid, normalised_static(data), data.statistics)
+    mean = build_mean(config.mean, data)
     held = judged(Windows(data, "validation"))
 
     def validate(module: nn.Module) -> dict[str, float]:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.weather.waves import GAUSSIAN, SIGMA
-from weather.fields.grid import Array, Grid
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 from weather.fields.regrid import Conservative, rows
 from weather.fields.variables import GRAVITY
 from weather.simulation.pressure_levels import DRY_AIR, LAPSE, Columns, to_levels

@@ -15,8 +15,8 @@ from refine_core.app.cli import main
 from refine_core.errors import InputError
 from tests.weather.io.test_forecast_store import same_files
 from tests.weather.waves import Waves
-from weather.config import DataConfig
-from weather.data.check import require
+from weather.data.checks import require
+from weather.data.config import DataConfig
 from weather.io.dataset import canonical
 from weather.simulation import speedy
 from weather.simulation.pressure_levels import Columns

@@ -13,8 +13,8 @@ import xarray as xr
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, world
 from weather.cli.verify import verify as command
-from weather.io import maps as fields
-from weather.io.open import open_files
+from weather.io import values as fields
+from weather.io.files import open_files
 from weather.verification.run import verify
 
 WORLD = world()

@@ -6,7 +6,7 @@ import pytest
 from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights, regional_mean
-from weather.io import maps as fields
+from weather.io import values as fields
 from weather.metrics.ensemble import crps
 from weather.verification.run import Report, verify
 

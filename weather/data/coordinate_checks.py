@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.config import DataConfig
+from weather.data.config import DataConfig
 from weather.data.time_parts import PARTS, bounds, inside, starts
+from weather.fields.arrays import Times
 from weather.fields.grid import Grid
-
-Times = NDArray[np.datetime64]
 
 EVEN = 0.003
 """How much steps of equal size may differ; those of a Gaussian grid differ by three times that."""

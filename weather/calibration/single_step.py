@@ -6,7 +6,7 @@ from torch import Tensor
 
 from refine_core.noise import Noise
 from weather.calibration.candidate import power_of
-from weather.data.prepare import Prepared
+from weather.data.preparation import Prepared
 from weather.data.windows import Windows
 from weather.forecaster.correction import excess, smooth, waves
 from weather.model import WeatherModel

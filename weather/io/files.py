@@ -30,7 +30,7 @@ def open_files(path: str) -> xr.Dataset:
         InputError: There is nothing to read, it is damaged, or a library is missing.
     """
     remote = "://" in path or "::" in path
-    with told(path):
+    with read_errors(path):
         if remote:
             _check_backend(path)
             if Path(path).suffix.lower() in NETCDF:
@@ -72,7 +72,7 @@ def _is_zarr(place: Path) -> bool:
 
 
 def _one(file: Path) -> xr.Dataset:
-    with told(str(file)):
+    with read_errors(str(file)):
         if _is_zarr(file):
             return _zarr(str(file))
         if file.suffix.lower() in GRIB:
@@ -140,7 +140,7 @@ def _check_backend(path: str) -> None:
 
 
 @contextmanager
-def told(path: str) -> Iterator[None]:
+def read_errors(path: str) -> Iterator[None]:
     """Turn what a library raises while it reads a source into a sentence.
 
     Raises:

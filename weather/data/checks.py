@@ -7,11 +7,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError, suggest
-from weather.config import DataConfig, channels
-from weather.data.check_coordinates import grid_problems, time_problems
-from weather.data.check_values import Scan
-from weather.data.copying import blocks, read
+from weather.data.array_file import blocks, read
+from weather.data.config import DataConfig
+from weather.data.coordinate_checks import grid_problems, time_problems
 from weather.data.time_parts import PARTS, inside
+from weather.data.value_checks import Scan
 from weather.fields.channel import Channel
 from weather.fields.variables import VARIABLES, conversion, long_name
 from weather.io.dataset import grid_of, static_maps, times_of
@@ -119,7 +119,7 @@ def _static_problems(source: xr.Dataset, data: DataConfig) -> list[str]:
 
 def _value_problems(source: xr.Dataset, data: DataConfig, sample: bool) -> list[str]:
     """What is wrong with the values of all channels that are there."""
-    wanted = [*channels(data), *(Channel(name) for name in data.forcing)]
+    wanted = data.channels + data.forcing_channels
     wanted = [channel for channel in dict.fromkeys(wanted) if _is_there(source, channel)]
     times = times_of(source)
     try:

@@ -13,10 +13,11 @@ from refine_core.config.schema import dump
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, config
 from weather.cli.prepare import prepare as command
-from weather.config import DataConfig, WeatherConfig
-from weather.data import copying
-from weather.data import prepare as module
-from weather.data.prepare import prepare, prepared
+from weather.config import WeatherConfig
+from weather.data import array_file as copying
+from weather.data import preparation as module
+from weather.data.config import DataConfig
+from weather.data.preparation import prepare, prepared
 
 
 def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:

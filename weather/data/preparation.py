@@ -19,15 +19,14 @@ from refine_core.app.progress import Progress
 from refine_core.config.schema import to_dict
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import atomic_write, write_json
-from weather.config import DataConfig, channels
-from weather.data.check import refusal, require
-from weather.data.check_values import Scan
-from weather.data.copying import ArrayFile, blocks, read
+from weather.data.array_file import ArrayFile, blocks, read
+from weather.data.checks import refusal, require
+from weather.data.config import DataConfig
 from weather.data.prepared import Prepared, Statistics
 from weather.data.statistics import measure
 from weather.data.time_parts import PARTS, inside
+from weather.data.value_checks import Scan
 from weather.fields import climatology
-from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.dataset import fingerprint, grid_of, open_dataset, static_maps, times_of
 
@@ -91,7 +90,7 @@ def load(folder: Path, data: DataConfig) -> Prepared:
     return Prepared(
         data=data,
         grid=Grid(np.array(meta["latitude"]), np.array(meta["longitude"])),
-        channels=channels(data),
+        channels=data.channels,
         times=np.load(folder / "times.npy"),
         states=np.load(folder / "states.npy", mmap_mode="r"),
         static=np.load(folder / "static.npy"),
@@ -146,8 +145,8 @@ def _copy(
     Raises:
         InputError: A value is missing or impossible.
     """
-    predicted, given, grid = len(channels(data)), len(data.forcing), grid_of(source)
-    wanted = [*channels(data), *(Channel(name) for name in data.forcing)]
+    predicted, given, grid = len(data.channels), len(data.forcing), grid_of(source)
+    wanted = data.channels + data.forcing_channels
     scan = Scan(wanted, grid, data.forcing, progress["found"])
     states = ArrayFile(folder / "states.npy", (len(index), predicted, *grid.shape))
     parts = [(states, slice(predicted))]

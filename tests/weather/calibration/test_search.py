@@ -12,10 +12,10 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.weather import tiny
-from weather.calibration.calibrate import calibrate
 from weather.calibration.candidate import Trial, measure
-from weather.calibration.fit_errors import fit_errors, know_climate
-from weather.data.prepare import prepared
+from weather.calibration.search import calibrate
+from weather.calibration.single_step import fit_errors, know_climate
+from weather.data.preparation import prepared
 from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.fields.climatology import climatology_at
@@ -23,7 +23,7 @@ from weather.fields.grid import Grid
 from weather.forecaster.correction import Correction, excess, maps, smooth, waves
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel, load
-from weather.training.train import train
+from weather.training.pipeline import train
 
 GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
 
@@ -177,7 +177,7 @@ def test_every_trial_is_drawn_at_its_own_temperature(
         # The first is best, not the last.
         return replace(trial, row={**trial.row, "worst": float(len(drawn))})
 
-    monkeypatch.setattr("weather.calibration.calibrate.measure", measured)
+    monkeypatch.setattr("weather.calibration.search.measure", measured)
     calibrate(model, data, temperature=(0.5, 1.0), rounds=1, starts=2, steps=1, quiet=True)
     assert all(used == meant for used, meant in drawn)
     assert len({used for used, _ in drawn}) > 1 or not drawn

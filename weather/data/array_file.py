@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.io.dataset import fields, times_of
-from weather.io.open import told
+from weather.io.files import read_errors
 
 
 class ArrayFile:
@@ -113,5 +113,5 @@ def _find_unreadable(source: xr.Dataset, channel: Channel, index: NDArray[np.int
             break
         index = part
     time = times_of(source)[index[0]].astype("datetime64[m]")
-    with told(f"{source.encoding.get('source', 'the source')}: {channel.name} at {time}"):
+    with read_errors(f"{source.encoding.get('source', 'the source')}: {channel.name} at {time}"):
         fields(source.isel(time=index), [channel]).load()

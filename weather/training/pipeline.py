@@ -10,10 +10,11 @@ from refine_core.errors import InputError
 from refine_core.noise import derive
 from refine_core.training.fit import fit
 from refine_core.training.runs import Run
-from weather.config import NetworkConfig, WeatherConfig
-from weather.data.prepare import Prepared, prepared
+from weather.config import WeatherConfig
+from weather.data.preparation import Prepared, prepared
 from weather.data.windows import Windows
-from weather.forecaster.build import build_head, build_mean, lower_limits, normalised_static, winds
+from weather.forecaster.build import build_head, build_mean, lower_limits
+from weather.forecaster.config import NetworkConfig
 from weather.forecaster.controls import GaussianHead, NoHead
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.refinement import RefineHead
@@ -37,7 +38,7 @@ def train(
     Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
 
     Raises:
-        InputError: The data cannot be used, see `weather.data.check`, or sizes do not fit
+        InputError: The data cannot be used, see `weather.data.checks`, or sizes do not fit
         together.
     """
     data = prepared(config.data, quiet=quiet)
@@ -49,8 +50,8 @@ def train(
     head = build_head(config.head, data.grid, len(data.channels), mean)
     scale, fresh = (error_scale(mean, part) for part in (windows, Windows(data, "validation")))
     inflation = (fresh / scale).square().mul(mean.get_buffer("area")).mean((1, 2)).sqrt()
-    lower, wind = lower_limits(data), winds(config.data)
-    forecaster = Forecaster(mean, head, scale, inflation, lower, data.grid, wind)
+    winds = [channel.is_wind for channel in data.channels]
+    forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), data.grid, winds)
     if isinstance(head, RefineHead):
         _tokenizer(config, forecaster, head, windows, held, folder, quiet)
     if isinstance(head, GaussianHead):
@@ -83,10 +84,7 @@ def _check_sizes(config: WeatherConfig, mean: NetworkConfig, data: Prepared) -> 
             f"mean.grid, {mean.grid[0]} x {mean.grid[1]}, whose tokens the head adds to its own: "
             "make them equal."
         )
-    untrained = build_mean(
-        replace(config, mean=mean), data.grid, normalised_static(data), data.statistics
-    )
-    build_head(config.head, data.grid, len(data.channels), untrained)
+    build_head(config.head, data.grid, len(data.channels), build_mean(mean, data))
 
 
 def _source(config: WeatherConfig) -> WeatherModel | None:

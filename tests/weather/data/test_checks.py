@@ -10,7 +10,7 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, config
-from weather.data.check import check, require
+from weather.data.checks import check, require
 from weather.fields.variables import VARIABLES, conversion, long_name, mean_range, value_range
 from weather.io.dataset import canonical, open_dataset
 
