@@ -31,8 +31,8 @@ be swapped to see it, and which submodule is the first to break:
 First broken: 'position' (Position).
 
 `assert_permutation_invariant` asserts the same of what is pooled over nodes, and
-`assert_exchangeable` of the law of a sampler. `check_model` prints a table of several checks. Under
-`pytest -p graphs.invariance.plugin` the fixture `permutation_kit` offers all of these, and
+`assert_exchangeable` of the law of a sampler. `check_model` prints a table of several checks.
+Under `pytest -p graphs.invariance.plugin` the fixture `permutation_kit` offers all of these, and
 `pytest -v` ends with such a table.
 """
 
