@@ -216,11 +216,12 @@ def test_training_starts_there(
 
 def test_models_of_old_still_load(models: tuple[GraphModel, GraphModel], tmp_path: Path) -> None:
     models[0].save(tmp_path / "new.safetensors", half=False)
-    saved = checkpoint.load(tmp_path / "new.safetensors", trained.KIND)
+    saved = checkpoint.load(tmp_path / "new.safetensors", trained.MODELS.kind)
+    meta: Any = saved.meta
     for name in ("single_dropout", "start_from"):
-        del saved.meta["config"]["model"][name]
+        del meta["config"]["model"][name]
     for name in ("low", "high"):
-        del saved.meta["properties"][name]
+        del meta["properties"][name]
     checkpoint.save(tmp_path / "old.safetensors", saved.tensors, saved.meta)
     old = trained.load(tmp_path / "old.safetensors")
     assert torch.equal(old.sample(9).nodes, models[0].sample(9).nodes)

@@ -13,7 +13,7 @@ from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
 from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
-from weather.config import HeadConfig
+from weather.forecaster.config import HeadConfig
 from weather.forecaster.mean import CLOCK, Situation
 from weather.forecaster.sphere import pad
 from weather.forecaster.tokenizer import Encoder

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphs import model as trained
-from graphs.chem.matching import contain
+from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.parallel import Parallel
 from graphs.generators.contraction.split.bounds import Demand
