@@ -12,9 +12,9 @@ from images.build import build, build_tokenizer
 from images.config import GeneratorConfig, ImagesConfig, SamplingConfig, TokenizerConfig
 from images.data.load import Images, LabelledImages
 from images.evaluation.classifier import Evaluator
-from images.evaluation.evaluate import evaluate, markdown
+from images.evaluation.report import evaluate, markdown
 from images.model import ImageModel
-from images.train import train
+from images.training import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation

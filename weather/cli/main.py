@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from refine_core.app.cli import arguments, commands
-from refine_core.app.options import parse
+from refine_core.app.cli import commands
+from refine_core.app.options import arguments, parse
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json, write_text
 from weather.calibration.reconstruction_error import described, measure_floor

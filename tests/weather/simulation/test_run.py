@@ -186,7 +186,7 @@ def test_an_unstable_model_is_a_sentence(tmp_path: Path) -> None:
         ({"start": "NaT"}, "Found --start NaT"),
         ({"start": "12000-01-01"}, "between 1700 and 2200"),
         ({"days": 0}, "Found --days 0"),
-        ({"spin_up_days": -1}, "--spin_up_days -1"),
+        ({"spin_up_days": -1}, "--spin-up-days -1"),
         ({"seed": -1}, "--seed -1"),
         ({"interval_hours": 5}, "hours that divide a day"),
     ],

@@ -1,11 +1,10 @@
-"""TODO."""
+"""How well a tokeniser reconstructs, how many of its codes are used, and their likelihood."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from images.evaluation.metrics import mse
 from refine_core.quantizers.usage import Usage
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
@@ -19,7 +18,7 @@ def tokenizer_metrics(tokens: nn.Module, images: Tensor) -> dict[str, float]:
     error = 0.0
     for part in images.split(500):
         decoded = tokens.decode(tokens.encode(part.to(_device(tokens))))
-        error += mse(decoded.cpu(), part) * len(part)
+        error += float((decoded.cpu() - part).double().square().mean()) * len(part)
     return {
         "test_mse": error / len(images),
         **{f"usage_{k}": each.fraction for k, each in enumerate(usages)},

@@ -1,4 +1,4 @@
-"""Many runs over a few processes, each kept as soon as it is done."""
+"""Experiments over several processes; each result is written as soon as it is there."""
 
 import json
 import multiprocessing as mp
@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from images.experiments.denoisers import Shape
-from images.experiments.spec import Arrays, Spec, cost
-from images.experiments.trial import Result, run
+from images.experiments.denoisers import FlatImages, Shape
+from images.experiments.experiment import Experiment, Result, run_experiment
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -27,40 +26,46 @@ from refine_core.storage.files import write_json
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
-
 Pixels = NDArray[np.float32]
 
 
 def run_all(
-    specs: Iterable[Spec], arrays: Arrays, folder: Path, workers: int, *, quiet: bool = False
-) -> dict[Spec, Result]:
-    """Run every spec, longest first, on one thread, so that results do not depend on `workers`.
+    experiments: Iterable[Experiment],
+    images: FlatImages,
+    folder: Path,
+    workers: int,
+    *,
+    quiet: bool = False,
+) -> dict[Experiment, Result]:
+    """Run every experiment, longest first, on one thread: results do not depend on `workers`.
 
     Args:
-        specs: What to run; repeated ones run once.
-        arrays: The data.
-        folder: Holds one JSON file per finished run; those found there are not run again.
-        workers: Processes; one runs everything here.
+        experiments: What to run; repeated ones run once.
+        images: The data.
+        folder: Holds one JSON file per result; experiments found there are not run again.
+        workers: Count of processes; one runs everything in this process.
         quiet: Whether to show no progress.
 
     Raises:
         InputError: A worker process was killed.
     """
-    fingerprint = arrays.fingerprint()
-    paths = {spec: folder / f"{spec.key(fingerprint)}.json" for spec in specs}
-    todo = [spec for spec, path in paths.items() if not path.exists()]
-    todo.sort(key=lambda spec: -cost(spec, arrays))
-    total = sum(cost(spec, arrays) for spec in todo)
+    fingerprint = images.fingerprint()
+    paths = {each: folder / f"{each.key(fingerprint)}.json" for each in experiments}
+    todo = [each for each, path in paths.items() if not path.exists()]
+    todo.sort(key=lambda each: -each.cost(images))
+    total = sum(each.cost(images) for each in todo)
     with Progress("ablation (CPU-seconds)", round(total), quiet=quiet) as progress:
-        jobs = [(spec, paths[spec]) for spec in todo]
+        jobs = [(each, paths[each]) for each in todo]
         if workers == 1:
-            _run_here(jobs, arrays, progress)
+            _run_here(jobs, images, progress)
         elif jobs:
-            _run_there(jobs, arrays, progress, workers)
-    return {spec: json.loads(path.read_text("utf-8")) for spec, path in paths.items()}
+            _run_in_workers(jobs, images, progress, workers)
+    return {
+        each: Result.from_json(json.loads(path.read_text("utf-8"))) for each, path in paths.items()
+    }
 
 
-def _run_here(jobs: list[tuple[Spec, Path]], arrays: Arrays, progress: Progress) -> None:
+def _run_here(jobs: list[tuple[Experiment, Path]], images: FlatImages, progress: Progress) -> None:
     done, threads = 0.0, torch.get_num_threads()
     torch.set_num_threads(1)
 
@@ -70,25 +75,25 @@ def _run_here(jobs: list[tuple[Spec, Path]], arrays: Arrays, progress: Progress)
         progress.update(round(done))
 
     try:
-        for number, (spec, path) in enumerate(jobs, 1):
-            _run_and_keep(spec, path, arrays, tick)
+        for number, (experiment, path) in enumerate(jobs, 1):
+            _run_and_write(experiment, path, images, tick)
             progress.row({"finished": number, "of": len(jobs)})
     finally:
         torch.set_num_threads(threads)
 
 
-def _run_there(
-    jobs: list[tuple[Spec, Path]], arrays: Arrays, progress: Progress, workers: int
+def _run_in_workers(
+    jobs: list[tuple[Experiment, Path]], images: FlatImages, progress: Progress, workers: int
 ) -> None:
     context = mp.get_context("spawn")
     clock, stop = context.Value("d", 0.0), context.Event()
     # Arrays travel by pickle: shared memory is often too small in a container.
-    data = arrays.train.numpy(), arrays.test.numpy(), arrays.shape
+    data = images.train.numpy(), images.test.numpy(), images.shape
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start, initargs=(*data, clock, stop)
+        workers, mp_context=context, initializer=_start_worker, initargs=(*data, clock, stop)
     )
     try:
-        running: set[Future[None]] = {pool.submit(_work, *job) for job in jobs}
+        running: set[Future[None]] = {pool.submit(_run_job, *job) for job in jobs}
         while running:
             ended, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in ended:
@@ -106,16 +111,19 @@ def _run_there(
         pool.shutdown(cancel_futures=True)
 
 
-def _run_and_keep(spec: Spec, path: Path, arrays: Arrays, tick: Callable[[float], None]) -> None:
-    share = cost(spec, arrays)
-    write_json(path, run(spec, arrays, lambda part: tick(part * share)))
+def _run_and_write(
+    experiment: Experiment, path: Path, images: FlatImages, tick: Callable[[float], None]
+) -> None:
+    cost = experiment.cost(images)
+    result = run_experiment(experiment, images, lambda share: tick(share * cost))
+    write_json(path, result.to_json())
 
 
 @dataclass(frozen=True)
 class _Worker:
-    """What a worker process holds: it is started once, and given specs only."""
+    """State of a worker process, set once at its start."""
 
-    arrays: Arrays
+    images: FlatImages
     clock: "Synchronized[float]"
     stop: Event
 
@@ -129,24 +137,24 @@ class _Worker:
 _worker: _Worker
 
 
-def _start(
+def _start_worker(
     train: Pixels, test: Pixels, shape: Shape, clock: "Synchronized[float]", stop: Event
 ) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    arrays = Arrays(torch.from_numpy(train), torch.from_numpy(test), shape)
-    _worker = _Worker(arrays, clock, stop)
+    images = FlatImages(torch.from_numpy(train), torch.from_numpy(test), shape)
+    _worker = _Worker(images, clock, stop)
 
 
 def _end_with_parent() -> None:
-    """Leave no process behind when the parent is killed."""
+    """End this process when its parent is killed."""
     parent = mp.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _work(spec: Spec, path: Path) -> None:
-    _run_and_keep(spec, path, _worker.arrays, _worker.tick)
+def _run_job(experiment: Experiment, path: Path) -> None:
+    _run_and_write(experiment, path, _worker.images, _worker.tick)

@@ -2,19 +2,13 @@
 
 from pathlib import Path
 
-import torch
-
 from images.build import build, build_tokenizer
+from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig
 from images.data.load import Images
-from images.evaluation.codes import code_bits, tokenizer_metrics
 from images.model import ImageModel
 from refine_core.data import Tensors
-from refine_core.noise import derive
-from refine_core.refiner import Refiner
-from refine_core.residual import ResidualTokenizer
-from refine_core.training.fit import fit
-from refine_core.training.runs import Run
+from refine_core.training.stages import Stages
 
 
 def train(
@@ -27,38 +21,32 @@ def train(
     Raises:
         InputError: The folder holds a run with another seed, configuration or data.
     """
-    folder = runs / config.name
-    torch.manual_seed(derive(config.seed, 1))
-    channels, height, width = images.shape
-    tokens = build_tokenizer(config.tokenizer, channels, (height, width))
     train_images, test_images = images.train.images, images.test.images
     labels, test_labels = images.train.labels, images.test.labels
     data = Tensors(train_images) if labels is None else Tensors(train_images, labels)
-    digest = data.digest()
-    fitted, _ = fit(
+    stages = Stages(runs / config.name, config.seed, data.digest(), quiet)
+    with stages.seeded(1):
+        tokens = build_tokenizer(config.tokenizer, images.shape[0], images.shape[1:])
+    tokens = stages.train(
         tokens,
         Tensors(train_images),
         config.tokenizer.training,
-        seed=derive(config.seed, 2),
-        run=Run.start(folder / "tokenizer", config.tokenizer, config.seed, digest),
+        stream=2,
+        config=config.tokenizer,
+        name="tokenizer",
         validate=lambda module: tokenizer_metrics(module, test_images),
-        title="tokenizer",
-        quiet=quiet,
     )
-    assert isinstance(fitted, ResidualTokenizer)
-    torch.manual_seed(derive(config.seed, 3))
-    refiner = build(config.generator, fitted, images.classes)
-    refined, _ = fit(
+    with stages.seeded(3):
+        refiner = build(config.generator, tokens, images.classes)
+    refiner = stages.train(
         refiner,
         data,
         config.generator.training,
-        seed=derive(config.seed, 4),
-        run=Run.start(folder / "generator", config, config.seed, digest),
+        stream=4,
+        config=config,
+        name="generator",
         validate=lambda module: {"test_bits": code_bits(module, test_images, test_labels)},
-        title="generator",
-        quiet=quiet,
     )
-    assert isinstance(refined, Refiner)
-    model = ImageModel(refined, config, images.shape, images.classes)
-    model.save(folder / "model.safetensors")
+    model = ImageModel(refiner, config, images.shape, images.classes)
+    model.save(stages.folder / "model.safetensors")
     return model

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from images.code_metrics import code_bits, tokenizer_metrics, usage
 from images.data.load import Images
 from images.evaluation import classifier as evaluator
-from images.evaluation.codes import code_bits, tokenizer_metrics, usage
 from images.evaluation.metrics import class_accuracy, diversity, frechet, psnr
 from images.evaluation.neighbours import memorisation, neighbourhoods
 from images.evaluation.plots import save_filmstrip, save_grid, save_samples, save_usage
