@@ -49,7 +49,7 @@ def start_from(
     own, given = refiner.state_dict(), dict(saved.tensors)
     if ENTRY in own and ENTRY in given:
         given[ENTRY] = _columns(own[ENTRY], given[ENTRY], names, saved.spec.properties.names)
-    theirs = saved.spec.vocabulary
+    theirs = saved.spec.statistics.vocabulary
     given |= _relabelled(own, given, vocabulary, theirs)
     taken = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
     refiner.load_state_dict({**own, **taken})

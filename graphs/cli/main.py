@@ -11,13 +11,14 @@ from graphs.cli.compare import compare
 from graphs.cli.conditional import evaluate_properties, evaluate_scaffolds
 from graphs.cli.demo import demo
 from graphs.cli.sample import sample
-from graphs.config import DataConfig, GraphsConfig
+from graphs.config import GraphsConfig
+from graphs.datasets.config import DataConfig
 from graphs.datasets.load import splits
 from graphs.datasets.random_families import FAMILIES
 from graphs.evaluation.equivariance import check
 from graphs.evaluation.measurement import evaluate as measure
 from graphs.evaluation.report import markdown
-from graphs.train import train as run_training
+from graphs.training import train as run_training
 from refine_core.app.cli import commands
 from refine_core.app.options import arguments, parse
 from refine_core.app.progress import say

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from graphs.datasets.load import splits
-from graphs.evaluation.network_calls import Counter, Way, ways
+from graphs.evaluation.network_calls import Counter
+from graphs.generators.common.config import Parallel, SamplingOptions
 from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
@@ -45,7 +46,7 @@ def compare(
     *,
     calls: tuple[int, ...] = (4, 8, 16, 32),
     temperatures: tuple[float | None, ...] = (None,),
-    parallel: tuple[str, ...] = (),
+    parallel: tuple[Parallel, ...] = (),
     count: int = 2000,
     seed: int = 0,
     say: Say = lambda _: None,
@@ -81,12 +82,12 @@ def compare(
     rows = [judge.floor()]
     for name, model in models:
         size = sum(p.numel() for p in model.refiner.parameters())
-        for each in _ways(model, calls, parallel):
+        for way, options in _alternatives(model, calls, parallel).items():
             for temperature in temperatures:
                 row: Row = {"model": name, "kind": model.config.model.kind, "parameters": size}
                 used = model.config.sampling.temperature if temperature is None else temperature
-                row |= {"way": each.name, "temperature": used}
-                row |= judge(model, each.options | {"temperature": temperature}, seed)
+                row |= {"way": way, "temperature": used}
+                row |= judge(model, {**options, "temperature": used}, seed)
                 rows.append(row)
                 say(_line(row))
                 write_json(out / "calls.json", rows)
@@ -95,10 +96,13 @@ def compare(
     return rows
 
 
-def _ways(model: GraphModel, calls: tuple[int, ...], parallel: tuple[str, ...]) -> list[Way]:
-    if model.config.model.kind != "contraction" or not parallel:
-        return ways(model, calls)
-    return [Way(each, {"parallel": each}) for each in parallel]
+def _alternatives(
+    model: GraphModel, calls: tuple[int, ...], parallel: tuple[Parallel, ...]
+) -> dict[str, SamplingOptions]:
+    """Options to sample with, by name."""
+    if model.config.model.kind == "contraction" and parallel:
+        return {each: {"parallel": each} for each in parallel}
+    return model.kind.alternatives(calls)
 
 
 class Judge:
@@ -119,7 +123,7 @@ class Judge:
         self.held = summarise(held, default_cache() / "graphs", say)
         self.known, self.count = set(self.train), count
 
-    def __call__(self, model: GraphModel, options: dict[str, Any], seed: int) -> Row:
+    def __call__(self, model: GraphModel, options: SamplingOptions, seed: int) -> Row:
         """Draw in one way, and judge."""
         started = time.process_time()
         with Counter(model) as counter:

@@ -1,10 +1,5 @@
 """Whether a trained model treats nodes as a set, part by part."""
 
-from typing import Any
-
-from graphs.generators.contraction.symmetry import _checks
-from graphs.generators.expansion.symmetry import checks as expansion
-from graphs.generators.masked.symmetry import checks as masked
 from graphs.invariance import (
     assert_exchangeable,
     check_model,
@@ -22,12 +17,6 @@ def check(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
         seed: Of relabellings and draws.
     """
     batch = graph_example(model.vocabulary, seed=seed)
-    refiner: Any = model.refiner
-    kinds: dict[str, Any] = {
-        "contraction": _checks,
-        "expansion": expansion,
-        "masked": masked,
-    }
-    checks = kinds[model.config.model.kind]
+    parts = model.kind.symmetry_checks(model.refiner, batch, seed)
     law = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))
-    return check_model([*checks(refiner, batch, seed), law])
+    return check_model([*parts, law])

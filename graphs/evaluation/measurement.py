@@ -15,7 +15,7 @@ from graphs.datasets.moses import moses_filters
 from graphs.evaluation.network_calls import Counter
 from graphs.evaluation.plain_graphs import evaluate_generic, spaced
 from graphs.evaluation.report import markdown
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
@@ -70,7 +70,8 @@ def evaluate(
     """
     listed = None if samples is None else _listed(model, samples)
     parts = splits(model.config.data, seed=model.config.seed)
-    if model.sizes and tuple(parts.train.sizes.bincount().tolist()) != model.sizes:
+    sizes = tuple(parts.train.sizes.bincount().tolist())
+    if model.statistics.sizes and sizes != model.statistics.sizes:
         raise InputError(
             f"{model.config.data.source} holds other graphs now than those the model was trained "
             "on, so what was held out then is not known: put the data back, or train again."

@@ -1,8 +1,6 @@
-"""Network calls: how many a model makes, and in which ways it can make more or fewer."""
+"""Network calls: how many a model makes."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 from graphs.model import GraphModel
 
@@ -34,34 +32,3 @@ class Counter:
 
     def __exit__(self, *_: object) -> None:
         self.hook.remove()
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to sample.
-
-    Args:
-        name: For a table.
-        options: Of `GraphModel.sample`.
-    """
-
-    name: str
-    options: dict[str, Any]
-
-
-def ways(model: GraphModel, calls: tuple[int, ...]) -> list[Way]:
-    """Ways to sample in which a model makes different numbers of network calls, fewest first.
-
-    A contraction's splits are drawn all at once, or only such as are no neighbours; the number of
-    calls follows. Of masked diffusion the number is free.
-
-    Args:
-        model: Of any kind.
-        calls: Wanted numbers, where they are free.
-    """
-    if model.config.model.kind == "contraction":
-        return [
-            Way("all at once", {"parallel": "all"}),
-            Way("no neighbours", {"parallel": "independent"}),
-        ]
-    return [Way(f"{number} calls", {"calls": number}) for number in sorted(set(calls))]

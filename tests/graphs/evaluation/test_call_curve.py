@@ -2,29 +2,37 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphs import model as trained
 from graphs.chem import ParseOptions, collect_molecules
 from graphs.cli.compare import compare as command
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
+from graphs.datasets.config import DataConfig
 from graphs.datasets.splits import Splits
 from graphs.evaluation.call_curve import Judge, compare, plot_calls
-from graphs.evaluation.network_calls import Counter, ways
+from graphs.evaluation.network_calls import Counter
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.kinds import ModelConfig
+from graphs.generators.masked.config import MaskedConfig
 from graphs.model import GraphModel
-from graphs.train import train
+from graphs.training import train
 from refine_core.errors import InputError
 from refine_core.training.config import Optimisation
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "CCCO"]
 
 
-def made(kind: str, folder: Path) -> GraphModel:
+SMALL: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2}
+SMALL["training"] = Optimisation(epochs=1, batch=16)
+CONFIGS: list[ModelConfig] = [ContractionConfig(**SMALL), MaskedConfig(**SMALL)]
+
+
+def made(model: ModelConfig, folder: Path) -> GraphModel:
     (folder / "few.smi").write_text("\n".join(MOLECULES * 8) + "\n")
-    opt = Optimisation(epochs=1, batch=16)
-    settings = ModelConfig(kind=kind, dim=16, depth=1, heads=2, training=opt)  # type: ignore[arg-type]
-    config = GraphsConfig(kind, 0, DataConfig(str(folder / "few.smi")), settings)
+    config = GraphsConfig(model.kind, 0, DataConfig(str(folder / "few.smi")), model)
     return train(config, folder / "runs", quiet=True)
 
 
@@ -35,26 +43,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_calls_are_counted_as_asked_for(folder: Path) -> None:
-    model = made("masked", folder)
+    model = made(CONFIGS[1], folder)
     for number in (4, 7):
         with Counter(model) as counter:
             model.sample(10, calls=number, batch=4)
         assert counter.made == 3 * number and counter.a_batch(10, 4) == number
-    assert [way.options["calls"] for way in ways(model, (16, 3, 4))] == [3, 4, 16]
+    options = model.kind.alternatives((16, 3, 4))
+    assert [each["calls"] for each in options.values()] == [3, 4, 16]
 
 
 def test_a_contraction_calls_less_often_where_neighbours_split_at_once() -> None:
     model = trained.load("qm9")
     counted = []
-    for way in ways(model, (4, 16)):
+    for options in model.kind.alternatives((4, 16)).values():
         with Counter(model) as counter:
-            model.sample(100, batch=100, **way.options)
+            model.sample(100, batch=100, **options)
         counted.append(counter.made)
     assert counted[0] < counted[1] <= 10 and len(counted) == 2
 
 
 def test_models_are_compared(folder: Path) -> None:
-    models = [(kind, made(kind, folder)) for kind in ("contraction", "masked")]
+    models = [(config.kind, made(config, folder)) for config in CONFIGS]
     rows = compare(models, folder / "out", calls=(4,), parallel=("one", "all"), count=9)
     assert [row["way"] for row in rows[:3]] == ["floor", "one", "all"]
     assert rows[-1]["calls"] == 4 and rows[-1]["model"] == "masked" and 0 <= rows[-1]["valid"] <= 1

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from graphs.cli.main import evaluate as command
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
+from graphs.datasets.config import DataConfig
 from graphs.evaluation.measurement import evaluate
+from graphs.generators.contraction.config import ContractionConfig
 from graphs.metrics import molecules, similarity
 from graphs.model import GraphModel
-from graphs.train import train
+from graphs.training import train
 from refine_core.errors import InputError
 from refine_core.training.config import Optimisation
 
@@ -36,7 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def made(texts: list[str], aromatic: bool = False) -> GraphModel:
     Path("own.smi").write_text("\n".join(texts * 4))
-    settings = ModelConfig(dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=8))
+    settings = ContractionConfig(
+        dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=8)
+    )
     data = DataConfig("own.smi", aromatic=aromatic)
     return train(GraphsConfig(f"tiny{len(texts)}", 0, data, settings), Path("runs"), quiet=True)
 

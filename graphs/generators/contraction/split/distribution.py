@@ -69,10 +69,10 @@ class SplitDistribution(SplitLaw):
         return self.token_log_prob(code).sum(1)
 
     def sample(self, noise: Noise) -> Tensor:
-        """Codes (b, m + e, g); splits that exceed valence limits are drawn again, 20 times at most.
+        """Codes (b, m + e, g); splits that exceed valence limits are drawn again.
 
-        So the law is that of `log_prob` given the limits, whose probability `log_prob` leaves
-        out: it is a lower bound.
+        After `ATTEMPTS` they are let pass. So samples follow `log_prob` given the limits, and
+        `log_prob`, which leaves out the probability of the limits, is a lower bound.
         """
         code, m = sample(self, noise)[0], self.state.valid.shape[1]
         limits = self.head.valence_limits

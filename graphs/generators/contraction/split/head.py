@@ -2,9 +2,9 @@
 
 The numbers of one cluster's code depend on each other, so they are drawn one after the other by a
 small network behind the transformer (as RQ-Transformer draws the digits of a residual code, Lee
-et al., arXiv 2203.01941), within the bounds of `bounds`. Which half-edges stay with the first child is
-then a random subset of the size drawn (`conditional_bernoulli`), or one whose members depend on
-each other (`coupled_bernoulli`).
+et al., arXiv 2203.01941), within the bounds of `bounds`. The half-edges that stay with the first
+child are then a random subset of the size drawn (`conditional_bernoulli`), or one whose members
+depend on each other (`coupled_bernoulli`).
 """
 
 import torch
