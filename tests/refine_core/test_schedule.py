@@ -7,8 +7,7 @@ import pytest
 
 from refine_core.errors import InputError
 from refine_core.pyramid import area
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 
 SCHEDULES = [
     ScaleSchedule.of([(1, 1), (3, 4)]),

@@ -23,8 +23,7 @@ from graphs.generators.contraction.encode import Walk, walk
 from graphs.generators.contraction.state import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
@@ -54,7 +53,7 @@ class ContractionTokenizer(Tokenizer):
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
-        self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1), "markov")
+        self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1))
         self.register_buffer("limit", torch.tensor(limits), persistent=False)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Walk:

@@ -24,8 +24,7 @@ from graphs.generators.expansion.state import FIXED, Coarse
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
@@ -56,7 +55,7 @@ class ExpansionTokenizer(Tokenizer):
                 f"and {len(vocabulary.edges)} of edges: use `model.kind` contraction."
             )
         self.sizes, self.matching, self.counted = Sizes(sizes), matching, counted
-        self.schedule = ScaleSchedule((Scale(),) * (self.sizes.largest + 1), "markov")
+        self.schedule = ScaleSchedule((Scale(),) * (self.sizes.largest + 1))
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> "Contracted":
         """A random contraction."""

@@ -24,8 +24,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.quantizers.bitwise import Bitwise
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 

@@ -15,8 +15,7 @@ from graphs.generators.masked.state import Order, Partial, draws, ranks
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
@@ -54,7 +53,7 @@ class MaskedTokenizer(Tokenizer):
         if calls < 1:
             raise InputError(f"Found {calls} network calls, expected one at least.")
         self.order = order
-        self.schedule = ScaleSchedule((Scale(),) * calls, "markov")
+        self.schedule = ScaleSchedule((Scale(),) * calls)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Partial:
         """Graphs, nothing hidden, with a random order."""
