@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
 from graphs import model as trained
 from graphs.evaluation.compare import compare as run_comparison
 from graphs.evaluation.compare import table
 from refine_core.app.cli import arguments
+from refine_core.app.progress import say
 from refine_core.errors import InputError
-
-_say = Console(stderr=True, highlight=False).print
 
 
 def compare(argv: list[str]) -> None:
@@ -54,7 +51,7 @@ def compare(argv: list[str]) -> None:
             restarts=restarts,
             count=count,
             seed=seed,
-            say=_say,
+            say=say,
         )
         print(table(rows))
         print(f"report: {out / 'CALLS.md'}\npicture: {out / 'calls.png'}")

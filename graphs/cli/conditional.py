@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from graphs import model as trained
 from graphs.cli.sample import wanted
 from graphs.evaluation.properties import measure_properties, table
 from graphs.evaluation.scaffolds import measure_scaffolds
 from refine_core.app.cli import arguments
-
-_say = Console(stderr=True, highlight=False).print
+from refine_core.app.progress import say
 
 
 def evaluate_properties(argv: list[str]) -> None:
@@ -43,7 +40,7 @@ def evaluate_properties(argv: list[str]) -> None:
             guidance=guidance,
             count=count,
             seed=seed,
-            say=_say,
+            say=say,
         )
         print(table(rows))
         print(f"report: {out}")
@@ -79,7 +76,7 @@ def evaluate_scaffolds(argv: list[str]) -> None:
             particles=particles,
             count=count,
             seed=seed,
-            say=_say,
+            say=say,
         )
         print(table(rows))
         print(f"report: {out}")

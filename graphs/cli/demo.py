@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from graphs import model as trained
 from graphs.evaluation.evaluate import evaluate
 from graphs.evaluation.report import markdown
 from graphs.evaluation.symmetry import check
 from refine_core.app.cli import arguments
-
-_say = Console(stderr=True, highlight=False).print
+from refine_core.app.progress import say
 
 
 def demo(argv: list[str]) -> None:
@@ -34,7 +31,7 @@ def demo(argv: list[str]) -> None:
         from graphs.chem.properties import property_values
 
         loaded = trained.load(model)
-        report = evaluate(loaded, out, count=count, say=_say)
+        report = evaluate(loaded, out, count=count, say=say)
         print(markdown(report))
         found = (out / "samples.smi").read_text().split()
         write_molecules(found, out / "samples.sdf", property_values(found))

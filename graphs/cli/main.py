@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from rich.console import Console
 
 from graphs import model as trained
 from graphs.cli.compare import compare
@@ -21,10 +20,9 @@ from graphs.evaluation.symmetry import check
 from graphs.train import train as run_training
 from refine_core.app.cli import arguments, commands
 from refine_core.app.options import parse
+from refine_core.app.progress import say
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
-
-_say = Console(stderr=True, highlight=False).print
 
 
 def main(argv: list[str]) -> None:
@@ -86,7 +84,7 @@ def evaluate(argv: list[str]) -> None:
             temperature=temperature,
             held_out=held_out,
             samples=samples,
-            say=_say,
+            say=say,
         )
         print(markdown(report))
         print(f"report: {out}")

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
 from graphs import model as trained
 from graphs.data.graphml import check_folder, write_graphml
 from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.cli import arguments
+from refine_core.app.progress import say
 from refine_core.errors import InputError
-
-_say = Console(stderr=True, highlight=False).print
 
 
 def sample(argv: list[str]) -> None:
@@ -115,7 +112,7 @@ def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
     kept = contain(smiles, scaffold)
     lost = sum(not found for found, text in zip(kept, smiles, strict=True) if text is not None)
     if lost:
-        _say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
+        say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
     return [text if found else None for found, text in zip(kept, smiles, strict=True)]
 
 
@@ -127,7 +124,7 @@ def _write_molecules(
     from graphs.chem.properties import property_values
 
     found = [text for text in smiles if text is not None]
-    _say(f"{len(found)} of {len(smiles)} are valid molecules")
+    say(f"{len(found)} of {len(smiles)} are valid molecules")
     if not found:
         raise InputError("Not one of the graphs drawn is a valid molecule: train for longer.")
     if out.suffix in (".png", ".svg"):

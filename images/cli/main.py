@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from images import model as trained
 from images.cli.draw import check_suffix, edit, read, sample, with_sampling
 from images.config import ImagesConfig
@@ -19,9 +17,8 @@ from images.experiments import ablate as run_ablation
 from images.train import train as run_training
 from refine_core.app.cli import arguments, commands
 from refine_core.app.options import parse
+from refine_core.app.progress import say
 from refine_core.errors import InputError
-
-_say = Console(stderr=True, highlight=False).print
 
 
 def main(argv: list[str]) -> None:
@@ -83,7 +80,7 @@ def tune(argv: list[str]) -> None:
             temperature=temperature,
             power=power,
             samples=samples,
-            say=_say,
+            say=say,
         )
         tuned.save(out)
         save_rows(rows, out.with_suffix(".json"))
@@ -121,7 +118,7 @@ def evaluate(argv: list[str]) -> None:
         """
         loaded = with_sampling(trained.load(model), guidance, temperature)
         images, judging = read(source), evaluator.load(judge)
-        report = measure(loaded, images, out, samples=samples, seed=seed, judge=judging, say=_say)
+        report = measure(loaded, images, out, samples=samples, seed=seed, judge=judging, say=say)
         print(markdown(report))
         print(f"report and pictures: {out}")
 
@@ -176,9 +173,7 @@ def demo(argv: list[str]) -> None:
             preset: Config of the ablation.
         """
         ablate(["--config", str(preset), "--out", str(out / "ablation")])
-        report = measure(
-            trained.load("mnist"), data.mnist(), out / "model", samples=2000, say=_say
-        )
+        report = measure(trained.load("mnist"), data.mnist(), out / "model", samples=2000, say=say)
         print(markdown(report))
         for path in sorted(out.rglob("*.png")):
             print(f"picture: {path}")

@@ -1,1 +1,19 @@
-"""What a command needs: options, progress, tables and figures."""
+"""What commands share: the command line, progress, messages, tables and figures."""
+
+from typing import TYPE_CHECKING
+
+from refine_core.exports import lazy
+
+if TYPE_CHECKING:
+    from refine_core.app.cli import arguments as arguments
+    from refine_core.app.cli import commands as commands
+    from refine_core.app.figures import house_style as house_style
+    from refine_core.app.figures import save as save
+    from refine_core.app.options import parse as parse
+    from refine_core.app.progress import Progress as Progress
+    from refine_core.app.progress import say as say
+    from refine_core.app.report import Column as Column
+    from refine_core.app.report import table as table
+    from refine_core.app.report import write_report as write_report
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,5 +1,6 @@
-"""A progress bar with the time left, on a terminal; plain lines elsewhere."""
+"""What is said about work as it goes on: a line, or a bar with the time left on a terminal."""
 
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
+
+
+def say(line: str) -> None:
+    """Print a line about the work to stderr, above a bar if there is one."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class Progress:

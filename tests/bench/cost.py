@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +22,11 @@ from graphs.data.store import collect
 from graphs.datasets.random_families import planar, tree
 from graphs.datasets.statistics import limits
 from graphs.generators.build import build
+from refine_core.app.figures import house_style, save
+from refine_core.app.report import Column, table, write_report
 from refine_core.noise import Noise
 from refine_core.storage.checkpoint import versions
-from refine_core.storage.files import atomic_write, write_json, write_text
+from refine_core.storage.files import write_json
 
 OUT = Path(__file__).parents[2] / "results" / "graphs" / "cost"
 SIZES = (9, 16, 32, 64, 128, 256, 500)
@@ -111,50 +112,49 @@ def write(rows: dict[str, list[Row]]) -> None:
     slopes = {kind: {name: exponent(rows[kind], name) for name in COLUMNS} for kind in rows}
     machine = {"threads": 1, "batch": BATCH, "fitted from n": FITTED, **versions()}
     write_json(OUT / "cost.json", {"machine": machine, "rows": rows, "exponents": slopes})
-    write_text(OUT / "COST.md", report(rows, slopes))
+    write_report(OUT / "COST.md", *report(rows, slopes))
     plot(rows, slopes, OUT / "cost.png")
 
 
-def report(rows: dict[str, list[Row]], slopes: dict[str, dict[str, float]]) -> str:
-    """Tables as markdown."""
-    lines = [
+def report(rows: dict[str, list[Row]], slopes: dict[str, dict[str, float]]) -> list[str]:
+    """Headings, words and tables."""
+    parts = [
         "# Cost of a graph by its size",
-        "",
         "`python -m tests.bench.cost`: one graph's share of a batch, one thread, a network of "
         f"width {CONFIG.dim} and depth {CONFIG.depth}. The exponent b of n^b is fitted from "
         f"{FITTED} nodes on.",
     ]
+    columns = [
+        Column("n", form=".0f", align="right"),
+        *(Column(title, name, ".3g", "right") for name, title in COLUMNS.items()),
+        Column("network calls", "calls", ".0f"),
+    ]
     for kind, each in rows.items():
-        lines += ["", f"## {kind}", "", f"| n | {' | '.join(COLUMNS.values())} | network calls |"]
-        lines.append("|---|---|---|---|---|")
-        for row in each:
-            cells = " | ".join(f"{row[name]:.3g}" for name in COLUMNS)
-            lines.append(f"| {row['n']:.0f} | {cells} | {row['calls']:.0f} |")
-        fitted = " | ".join(f"{slopes[kind][name]:.2f}" for name in COLUMNS)
-        lines.append(f"| exponent | {fitted} | |")
         last = int(each[-2]["n"])
-        fitted = " | ".join(f"{exponent(each, name, last):.2f}" for name in COLUMNS)
-        lines.append(f"| exponent from {last} on | {fitted} | |")
-    return "\n".join([*lines, ""])
+        late = {name: exponent(each, name, last) for name in COLUMNS}
+        fitted = {"exponent": slopes[kind], f"exponent from {last} on": late}
+        ends = [
+            {"n": text} | {name: f"{slope:.2f}" for name, slope in slopes.items()}
+            for text, slopes in fitted.items()
+        ]
+        parts += [f"## {kind}", table(columns, [*each, *ends])]
+    return parts
 
 
 def plot(rows: dict[str, list[Row]], slopes: dict[str, dict[str, float]], path: Path) -> None:
-    """Draw the columns over n, both logarithmic."""
+    """Plot the columns over n, both axes logarithmic."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.4), dpi=110)
-    places: Any = figure.subplots(1, 3)
-    for place, (name, title) in zip(places, COLUMNS.items(), strict=True):
-        for kind, each in rows.items():
-            n = [row["n"] for row in each]
-            label = f"{kind}: n^{slopes[kind][name]:.2f}"
-            place.loglog(n, [row[name] for row in each], "o-", label=label)
-        place.set(title=title, xlabel="nodes n")
-        place.grid(True, which="both", alpha=0.3)
-        place.legend(fontsize=8)
-    figure.tight_layout()
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png")
+    with house_style():
+        figure = Figure(figsize=(10, 3.4), layout="constrained")
+        for axes, (name, title) in zip(figure.subplots(1, 3), COLUMNS.items(), strict=True):
+            for kind, each in rows.items():
+                n = [row["n"] for row in each]
+                label = f"{kind}: n^{slopes[kind][name]:.2f}"
+                axes.loglog(n, [row[name] for row in each], "o-", label=label)
+            axes.set(title=title, xlabel="nodes n")
+            axes.legend()
+        save(figure, path)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 from refine_core.app.cli import arguments
+from refine_core.app.progress import say
 from refine_core.errors import InputError
 from weather.fields.regions import REGIONS
 from weather.io.open import open_files
@@ -64,7 +64,6 @@ def verify(argv: list[str]) -> None:
             quiet=False,
         )
         write(report, out)
-        say = Console(stderr=True, highlight=False).print
         for note in report["notes"]:
             say(f"note: {note}")
         print(f"Fair CRPS, {regions[0]}\n\n{table(report, 'crps_fair', regions[0])}")
