@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import Vocabulary
-from graphs.model import KIND, SHIPPED
-from refine_core.refiner import Refiner
-from refine_core.storage import checkpoint
+from graphs.generators.common.refiner import GraphRefiner
+from graphs.model import MODELS
 
 VALUES = 16  # of a count, see `graphs.generators.contraction.embed.GraphEmbed`
 ENTRY = "embed.property.0.weight"  # (d, 2p): from p values, then from whether they are known
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def start_from(
-    refiner: Refiner, name: str | Path, names: tuple[str, ...], vocabulary: Vocabulary
+    refiner: GraphRefiner, name: str | Path, names: tuple[str, ...], vocabulary: Vocabulary
 ) -> None:
     """Take the weights of a trained model where names and shapes agree.
 
@@ -46,11 +45,11 @@ def start_from(
     Raises:
         InputError: There is no such model.
     """
-    saved = checkpoint.load(checkpoint.find(name, SHIPPED), KIND)
+    saved = MODELS.load(name)
     own, given = refiner.state_dict(), dict(saved.tensors)
     if ENTRY in own and ENTRY in given:
-        given[ENTRY] = _columns(own[ENTRY], given[ENTRY], names, saved.meta["properties"]["names"])
-    theirs = Vocabulary(**saved.meta["vocabulary"])
+        given[ENTRY] = _columns(own[ENTRY], given[ENTRY], names, saved.spec.properties.names)
+    theirs = saved.spec.vocabulary
     given |= _relabelled(own, given, vocabulary, theirs)
     taken = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
     refiner.load_state_dict({**own, **taken})
@@ -60,7 +59,7 @@ def start_from(
         log.warning("start_from %s: it knows nothing of %s", name, ", ".join(new))
 
 
-def _columns(own: Tensor, given: Tensor, names: tuple[str, ...], known: list[str]) -> Tensor:
+def _columns(own: Tensor, given: Tensor, names: tuple[str, ...], known: tuple[str, ...]) -> Tensor:
     """Weights (d, 2p) from properties, of those known; zero from others."""
     result = torch.zeros_like(own)
     for place, name in enumerate(names):

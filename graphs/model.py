@@ -5,7 +5,7 @@
 ['CCN(C)C(=O)C1CO1', 'COC1(C=O)C2CC1O2', 'N#CC1C(O)C1(O)CO', 'C#CC12CCC(C1)C2O']
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,20 +16,32 @@ from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
 from graphs.generators.build import build
 from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.generators.masked.state import Order
 from graphs.generators.sampling import check, contracting, draw, prepare, way
 from graphs.generators.scaffold.request import Kept
 from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.progress import Progress
-from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
-from refine_core.storage import checkpoint
+from refine_core.storage.pretrained import Pretrained
 
-KIND = "graphs.model"
-SHIPPED = Path(__file__).parent / "weights"
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """What a model is rebuilt from; the fields are those of `GraphModel`."""
+
+    config: GraphsConfig
+    vocabulary: Vocabulary
+    limits: tuple[int, ...]
+    connected: bool
+    properties: Properties
+    support: Support | None = None
+    sizes: tuple[int, ...] = ()
+
+
+MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
 
 @dataclass
@@ -47,7 +59,7 @@ class GraphModel:
         sizes: Count of training graphs of size 0, 1, ...
     """
 
-    refiner: Refiner
+    refiner: GraphRefiner
     config: GraphsConfig
     vocabulary: Vocabulary
     limits: tuple[int, ...]
@@ -134,8 +146,8 @@ class GraphModel:
                 if kept is None:
                     drawn = draw(self.refiner, noise, given, how)
                 else:
-                    schedule = prepare(self.refiner, how, given)
-                    drawn = kept.sample(self.refiner, noise, given, schedule, particles)
+                    (sampling,) = prepare(self.refiner, how, given)
+                    drawn = kept.sample(self.refiner, noise, given, sampling, particles)
                 parts.append(drawn.to("cpu"))
                 progress.update(int(index[-1]) + 1)
         return GraphBatch.joined(parts)
@@ -178,17 +190,16 @@ class GraphModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        meta = {
-            "kind": KIND,
-            "config": to_dict(self.config),
-            "vocabulary": asdict(self.vocabulary),
-            "limits": self.limits,
-            "connected": self.connected,
-            "properties": asdict(self.properties),
-            "support": asdict(self.support) if self.support else None,
-            "sizes": self.sizes,
-        }
-        checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
+        spec = GraphSpec(
+            self.config,
+            self.vocabulary,
+            self.limits,
+            self.connected,
+            self.properties,
+            self.support,
+            self.sizes,
+        )
+        MODELS.save(path, self.refiner, spec, half=half)
 
 
 def load(name: str | Path, device: str = "cpu") -> GraphModel:
@@ -197,23 +208,24 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
     Raises:
         InputError: If there is no such model, or the file is not one.
     """
-    saved = checkpoint.load(checkpoint.find(name, SHIPPED), KIND)
-    config = from_dict(GraphsConfig, saved.meta["config"])
-    vocabulary = Vocabulary(**saved.meta["vocabulary"])
-    properties = Properties(*(tuple(value) for value in saved.meta["properties"].values()))
-    limits, connected = tuple(saved.meta["limits"]), saved.meta["connected"]
-    sizes = tuple(saved.meta.get("sizes", ()))
-    bounds = saved.meta["support"]
-    support = Support(*(tuple(value) for value in bounds.values())) if bounds else None
+    saved = MODELS.load(name)
+    spec = saved.spec
     refiner = build(
-        config.model,
-        vocabulary,
-        limits,
-        connected=connected,
-        properties=len(properties.names),
-        support=support,
-        sizes=sizes,
+        spec.config.model,
+        spec.vocabulary,
+        spec.limits,
+        connected=spec.connected,
+        properties=len(spec.properties.names),
+        support=spec.support,
+        sizes=spec.sizes,
     )
-    checkpoint.load_into(refiner, saved.tensors)
-    refiner.eval().to(device)
-    return GraphModel(refiner, config, vocabulary, limits, connected, properties, support, sizes)
+    return GraphModel(
+        saved.restore(refiner, device),
+        spec.config,
+        spec.vocabulary,
+        spec.limits,
+        spec.connected,
+        spec.properties,
+        spec.support,
+        spec.sizes,
+    )

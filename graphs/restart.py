@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Restarts: taking back the last scales of a graph and drawing them again.
 
 A contraction runs through n nodes in at most n calls. More calls can repair what draws in parallel
@@ -13,17 +14,17 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.refiner import Refiner
 from refine_core.sampling import Caller
 from refine_core.schedule import ScaleSchedule
 
 
 @torch.no_grad()
 def restart(
-    refiner: Refiner,
+    refiner: GraphRefiner,
     graphs: GraphBatch,
     noise: Noise,
     context: Tensor | None = None,
@@ -53,7 +54,7 @@ def restart(
     def choose(state: Any, k: int) -> Quantized:
         if k < min(keep, len(walk.codes)):
             return tokens.lookup(walk.codes[k], k)
-        scale = schedule[k]
+        scale = schedule[0]
         dist = call(state, k, scale.guidance)
         code = dist.sharpened(scale.temperature, scale.top_k, scale.top_p).sample(noise.fork(k))
         return tokens.lookup(code, k)

@@ -1,6 +1,5 @@
 """The images model: what the domain plugs into the core."""
 
-
 from torch import Tensor
 
 from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
@@ -56,9 +55,7 @@ def build_tokenizer(
     )
 
 
-def build(
-    config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int
-) -> ImageRefiner:
+def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -> ImageRefiner:
     """Refiner over a tokeniser's codes."""
     return build_refiner(
         tokenizer,

@@ -15,16 +15,26 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
-from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Keep, Sampling
 from refine_core.schedule import ScaleSchedule
-from refine_core.storage import checkpoint
+from refine_core.storage.pretrained import Pretrained
 
-KIND = "images.model"
-SHIPPED = Path(__file__).parent / "weights"
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What a model is rebuilt from; the fields are those of `ImageModel`."""
+
+    config: ImagesConfig
+    shape: tuple[int, int, int]
+    classes: int
+
+
+MODELS = Pretrained(
+    "images.model", ImageSpec, Path(__file__).parent / "weights", hidden=("evaluator",)
+)
 
 
 @dataclass
@@ -190,13 +200,8 @@ class ImageModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        meta = {
-            "kind": KIND,
-            "config": to_dict(self.config),
-            "shape": self.shape,
-            "classes": self.classes,
-        }
-        checkpoint.save(path, self.refiner.state_dict(), meta, half=half)
+        spec = ImageSpec(self.config, self.shape, self.classes)
+        MODELS.save(path, self.refiner, spec, half=half)
 
     def _labels(
         self, labels: int | Sequence[int] | Tensor | None, count: int, *, cycle: bool = True
@@ -224,12 +229,8 @@ def load(name: str | Path, device: str = "cpu") -> ImageModel:
     Raises:
         InputError: If there is no such model, or the file is not one.
     """
-    path = checkpoint.find(name, SHIPPED, hidden=["evaluator"])
-    saved = checkpoint.load(path, KIND)
-    config = from_dict(ImagesConfig, saved.meta["config"])
-    channels, height, width = saved.meta["shape"]
-    tokens = build_tokenizer(config.tokenizer, channels, (height, width))
-    refiner = build(config.generator, tokens, saved.meta["classes"])
-    checkpoint.load_into(refiner, saved.tensors)
-    refiner.eval().to(device)
-    return ImageModel(refiner, config, (channels, height, width), saved.meta["classes"])
+    saved = MODELS.load(name)
+    config, shape, classes = saved.spec.config, saved.spec.shape, saved.spec.classes
+    tokens = build_tokenizer(config.tokenizer, shape[0], shape[1:])
+    refiner = saved.restore(build(config.generator, tokens, classes), device)
+    return ImageModel(refiner, config, shape, classes)

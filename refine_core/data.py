@@ -6,6 +6,8 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 BatchT_co = TypeVar("BatchT_co", covariant=True)
+Batch = tuple[Tensor, ...]
+"""Tensors of one length."""
 
 
 class Data(Protocol[BatchT_co]):
@@ -34,7 +36,7 @@ class Tensors:
         """Count of samples."""
         return len(self.tensors[0])
 
-    def __getitem__(self, index: Tensor) -> tuple[Tensor, ...]:
+    def __getitem__(self, index: Tensor) -> Batch:
         """Rows `index` of every tensor."""
         return tuple(tensor[index] for tensor in self.tensors)
 

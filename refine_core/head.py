@@ -120,7 +120,7 @@ class CodeDistribution:
             return replace(self, logits=logits.masked_fill(~best, -torch.inf))
         logits = logits / temperature
         if top_k is not None and top_k < logits.shape[-1]:
-            ranked = logits.sort(-1, descending=True, stable=True).indices
+            ranked = torch.sort(logits, dim=-1, descending=True, stable=True).indices
             drop = torch.ones_like(logits, dtype=torch.bool)
             drop.scatter_(-1, ranked[..., :top_k], False)
             logits = logits.masked_fill(drop, -torch.inf)

@@ -7,15 +7,23 @@ will, and an ensemble member is a name, not a place in a queue.
 """
 
 import math
+from collections.abc import Callable
 from enum import IntEnum
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from refine_core.errors import InputError
 
+F = TypeVar("F", bound=Callable[..., object])
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+def _eager(function: F) -> F:
+    """Leave a function out of compilation, whose code for 64-bit integers has other overflows."""
+    return cast(F, torch.compiler.disable(function))
 
 
 class Stream(IntEnum):
@@ -44,7 +52,7 @@ class Noise:
     True
     """
 
-    @torch.compiler.disable  # compiled code computes other products of 64-bit integers
+    @_eager
     def __init__(self, seed: int, index: Tensor) -> None:
         if index.dtype != torch.int64:
             raise InputError(
@@ -62,7 +70,7 @@ class Noise:
     def __len__(self) -> int:
         return len(self.index)
 
-    @torch.compiler.disable
+    @_eager
     def uniform(self, stream: int, *shape: int) -> Tensor:
         """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent."""
         position = torch.arange(math.prod(shape), device=self.index.device)
@@ -70,7 +78,7 @@ class Noise:
         bits = _scramble(key[:, None] + (position + 1) * _signed(_GOLDEN))
         return (_shift(bits, 40).float() / 2**24).reshape(-1, *shape)
 
-    @torch.compiler.disable
+    @_eager
     def normal(self, stream: int, *shape: int) -> Tensor:
         """Standard normal numbers of shape (b, *shape), by Box and Muller."""
         u = self.uniform(stream, *shape, 2)

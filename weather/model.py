@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from refine_core.config.schema import from_dict, to_dict
-from refine_core.storage import checkpoint
 from refine_core.storage.files import sha256
+from refine_core.storage.pretrained import Pretrained
 from weather.config import WeatherConfig, channels
 from weather.data.prepare import Prepared
 from weather.fields.channel import Channel
@@ -26,8 +25,27 @@ from weather.forecaster.build import _mean, build_head, winds
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.rollout import State, rollout
 
-KIND = "weather.model"
-SHIPPED = Path(__file__).parent / "weights"
+
+@dataclass(frozen=True)
+class WeatherSpec:
+    """What a model is rebuilt from.
+
+    Args:
+        config: The model's config.
+        latitude: (H,) degrees north.
+        longitude: (W,) degrees east.
+        statics: Count of static maps.
+        statistics: Mean and standard deviation of each channel, then of each forcing field.
+    """
+
+    config: WeatherConfig
+    latitude: tuple[float, ...]
+    longitude: tuple[float, ...]
+    statics: int
+    statistics: tuple[tuple[float, ...], ...]
+
+
+MODELS = Pretrained("weather.model", WeatherSpec, Path(__file__).parent / "weights")
 
 
 @dataclass
@@ -106,18 +124,16 @@ class WeatherModel:
         )
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
-        """Write the model as one safetensors file; precision as of `checkpoint.save`."""
-        meta = {
-            "kind": KIND,
-            "config": to_dict(self.config),
-            "latitude": self.grid.latitude.tolist(),
-            "longitude": self.grid.longitude.tolist(),
-            "statics": len(self.forecaster.mean.get_buffer("static")),
-            "statistics": [
-                x.tolist() for x in (self.mean, self.std, self.forcing_mean, self.forcing_std)
-            ],
-        }
-        checkpoint.save(path, self.forecaster.state_dict(), meta, half=half, small=small)
+        """Write the model as one safetensors file; `half` and `small` as in `checkpoint.save`."""
+        statistics = (self.mean, self.std, self.forcing_mean, self.forcing_std)
+        spec = WeatherSpec(
+            self.config,
+            tuple(self.grid.latitude.tolist()),
+            tuple(self.grid.longitude.tolist()),
+            len(self.forecaster.mean.get_buffer("static")),
+            tuple(tuple(values.tolist()) for values in statistics),
+        )
+        MODELS.save(path, self.forecaster, spec, half=half, small=small)
 
 
 def load(name: str | Path, device: str = "cpu") -> WeatherModel:
@@ -126,19 +142,16 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     Raises:
         InputError: If there is no such model, or the file is not one.
     """
-    path = checkpoint.find(name, SHIPPED)
-    saved = checkpoint.load(path, KIND)
-    config = from_dict(WeatherConfig, saved.meta["config"])
-    grid = Grid(np.array(saved.meta["latitude"]), np.array(saved.meta["longitude"]))
-    mean_of, std_of, shift, factor = (torch.tensor(x) for x in saved.meta["statistics"])
-    count, static = len(channels(config.data)), torch.zeros(saved.meta["statics"], *grid.shape)
+    saved = MODELS.load(name)
+    spec, config = saved.spec, saved.spec.config
+    grid = Grid(np.array(spec.latitude), np.array(spec.longitude))
+    mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
+    count, static = len(channels(config.data)), torch.zeros(spec.statics, *grid.shape)
     mean = _mean(config, grid, static, torch.ones(count))
     head = build_head(config.head, grid, count, mean)
     scale = torch.ones(count, grid.shape[0], 1)
     one = torch.ones(count)
     forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), grid, winds(config.data))
-    checkpoint.load_into(forecaster, saved.tensors)
-    forecaster.eval().to(device)
-    return WeatherModel(
-        forecaster, config, grid, mean_of, std_of, shift, factor, sha256(path)[:16]
-    )
+    saved.restore(forecaster, device)
+    digest = sha256(saved.path)[:16]
+    return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from graphs.config import ModelConfig
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.refiner import ContractionRefiner
@@ -14,7 +15,6 @@ from graphs.generators.expansion.model import build as expansion
 from graphs.generators.latent.model import build as latent
 from graphs.generators.masked.model import build as masked
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
 
 
 def build(
@@ -26,7 +26,7 @@ def build(
     properties: int = 0,
     support: Support | None = None,
     sizes: tuple[int, ...] = (),
-) -> Refiner:
+) -> GraphRefiner:
     """Refiner of the kind that the config asks for.
 
     Args:

@@ -18,8 +18,8 @@ from images.evaluation.metrics import class_accuracy
 from refine_core.data import Batch, Tensors
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.storage import checkpoint
 from refine_core.storage.files import sha256
+from refine_core.storage.pretrained import Pretrained
 from refine_core.training.config import Optimisation
 from refine_core.training.fit import fit
 
@@ -28,6 +28,25 @@ SHA256 = "24528ed160a2ca8aa346a1baa9d331422a799f1112070acb5299db6892b2972c"
 # Averaged weights would not fit the running statistics, which are those of the last weights.
 RECIPE = Optimisation(epochs=8, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=None)
 SHIFT = 2  # pixels by which training images move, at most
+
+
+@dataclass(frozen=True)
+class EvaluatorShape:
+    """Arguments of `Evaluator`."""
+
+    channels: int
+    size: tuple[int, int]
+    classes: int
+
+
+@dataclass(frozen=True)
+class EvaluatorSpec:
+    """What an evaluator is rebuilt from."""
+
+    config: EvaluatorShape
+
+
+EVALUATORS = Pretrained("evaluator", EvaluatorSpec, WEIGHTS.parent, hidden=("mnist",))
 
 
 @dataclass(frozen=True)
@@ -154,9 +173,8 @@ def train(
     samples = Tensors(data.train.images, data.train.labels)
     fitted, _ = fit(fresh, samples, opt, seed=seed, title="evaluator", quiet=quiet)
     assert isinstance(fitted, _Classification)
-    shape = {"channels": channels, "size": [height, width], "classes": data.classes}
-    meta = {"kind": "evaluator", "config": shape}
-    checkpoint.save(path, fitted.evaluator.state_dict(), meta, half=True)
+    spec = EvaluatorSpec(EvaluatorShape(channels, (height, width), data.classes))
+    EVALUATORS.save(path, fitted.evaluator, spec)
     return load(path)
 
 
@@ -169,11 +187,10 @@ def load(path: Path | None = None) -> Evaluator:
     Raises:
         InputError: The file is missing, damaged, not an evaluator, or not the one of the package.
     """
-    saved = checkpoint.load(path or WEIGHTS, "evaluator")
-    shape = saved.meta["config"]
-    evaluator = Evaluator(shape["channels"], tuple(shape["size"]), shape["classes"])
-    checkpoint.load_into(evaluator, saved.tensors)
-    evaluator.digest = sha256(path or WEIGHTS)
+    saved = EVALUATORS.load(path or WEIGHTS)
+    shape = saved.spec.config
+    evaluator = saved.restore(Evaluator(shape.channels, shape.size, shape.classes))
+    evaluator.digest = sha256(saved.path)
     if path is None and evaluator.digest != SHA256:
         raise InputError(
             f"{WEIGHTS} has SHA-256 {evaluator.digest} instead of {SHA256}; install refine again."

@@ -18,7 +18,7 @@ refine_core.errors.InputError: Model: width: found 0, expected greater than 0
 import dataclasses
 import functools
 import reprlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast, dataclass_transform
 
@@ -66,11 +66,11 @@ def load(cls: type[T], path: str | Path) -> T:
     return from_dict(cls, _read(Path(path)), str(path))
 
 
-def from_dict(cls: type[T], data: dict[str, Any], source: str = "config") -> T:
-    """Make a config of what `to_dict` returned, or of the content of a file.
+def from_dict(cls: type[T], data: Mapping[str, object], source: str = "config") -> T:
+    """Make a config, or another dataclass, of what `to_dict` returned or a file holds.
 
     Args:
-        cls: A class decorated with `config`.
+        cls: A class decorated with `config`, or a dataclass with such fields.
         data: Field names and values.
         source: Where the data come from, for the message.
 
@@ -78,15 +78,15 @@ def from_dict(cls: type[T], data: dict[str, Any], source: str = "config") -> T:
         InputError: The data do not fit; lists every mistake.
     """
     try:
-        return pydantic.TypeAdapter(cls).validate_python(data)
+        return pydantic.TypeAdapter(cls).validate_python(dict(data))
     except pydantic.ValidationError as error:
         raise refusal(source, cls, data, error) from None
 
 
-def to_dict(instance: object) -> dict[str, Any]:
+def to_dict(instance: object) -> dict[str, object]:
     """Return every field of a config, defaults too, as JSON values."""
     adapter = pydantic.TypeAdapter(type(instance))
-    return cast(dict[str, Any], adapter.dump_python(instance, mode="json"))
+    return cast(dict[str, object], adapter.dump_python(instance, mode="json"))
 
 
 def dump(instance: object) -> str:
@@ -97,7 +97,9 @@ def dump(instance: object) -> str:
 class _Loader(yaml.SafeLoader):
     """YAML of plain values in which a key may stand only once."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, object]:
         """Refuse a key that would silently replace an earlier one."""
         seen: set[str] = set()
         for key, _ in node.value:
@@ -108,7 +110,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     """Read a file whose top level is a YAML mapping."""
     expected = "expected one `field: value` a line"
     try:

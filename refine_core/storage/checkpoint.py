@@ -1,32 +1,35 @@
 """Checkpoints: tensors and what they mean in one safetensors file, without pickle.
 
-The header carries, as JSON, the format and its version, the kind of checkpoint (`images.model`,
-`training`), the resolved config, and the versions of what wrote it; a reader refuses what it
-would misread.
+The header holds, as JSON, the format and its version, the kind of checkpoint (`images.model`,
+`training`), the resolved config, the versions of the packages that wrote it, and a checksum of
+header and tensors. A file that would be misread is refused.
 """
 
+import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 
 FORMAT = "refine"
 VERSION = 1
+DIGEST = "sha256"
+"""Entry of the header that holds the checksum."""
 LARGE = 4096
-"""Entries of a tensor that `small` stores in a byte each."""
+"""Entries that a tensor has at least for `small` to store it in int8."""
 UNIT = ":unit"
-"""Ends the name of what the bytes of a tensor are to be multiplied by."""
+"""Suffix of the name of the tensor that an int8 tensor is multiplied by."""
+REMEDY = "fetch another copy, or train it again"
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,14 @@ class Checkpoint:
 
     tensors: dict[str, Tensor]
     """On the CPU, shapes and dtypes as saved (float32 where saved with `half`)."""
-    meta: dict[str, Any]
+    meta: dict[str, object]
     """`format`, `version`, `kind`, `config`, `versions`, and whatever else the writer noted."""
 
 
 def save(
     path: str | Path,
-    tensors: dict[str, Tensor],
-    meta: dict[str, Any],
+    tensors: Mapping[str, Tensor],
+    meta: Mapping[str, object],
     *,
     half: bool = False,
     small: bool = False,
@@ -51,7 +54,7 @@ def save(
 
     Args:
         path: The file, by custom `*.safetensors`.
-        tensors: Of any shape, dtype and device; those that share memory are written in full.
+        tensors: Any shapes, dtypes and devices; tensors that share memory are written in full.
         meta: JSON values; `kind` and `config` are required.
         half: Whether to store floating-point tensors in float16, to be read back as float32. A
             tensor with a value outside of float16's range (65504) stays as it is.
@@ -61,21 +64,27 @@ def save(
     Raises:
         OSError: The file cannot be written; what stood there is untouched.
     """
-    assert {"kind", "config"} <= meta.keys(), "a checkpoint says of which kind and config it is"
-    meta = meta | {"format": FORMAT, "version": VERSION, "half": half, "versions": versions()}
+    assert {"kind", "config"} <= meta.keys(), "a checkpoint names its kind and its config"
+    about = {"format": FORMAT, "version": VERSION, "half": half, "versions": versions()}
     plain: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if small and _is_large(name, tensor):
             plain[name], plain[name + UNIT] = _in_bytes(tensor)
         else:
             plain[name] = _plain(tensor, half)
-    content = serialise(plain, {FORMAT: json.dumps(meta)})
+    header = json.dumps({**meta, **about})
+    content = serialise(plain, {FORMAT: header, DIGEST: _digest(header, plain)})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 
-def load(path: str | Path, kind: str) -> Checkpoint:
+def load(path: str | Path, kind: str, *, remedy: str = REMEDY) -> Checkpoint:
     """Read a checkpoint of one kind.
+
+    Args:
+        path: The file.
+        kind: The kind that is expected.
+        remedy: What the user can do if the file is damaged; completes the sentence of the error.
 
     Raises:
         InputError: There is no file, or it is damaged, foreign, of another kind, or of a later
@@ -89,11 +98,14 @@ def load(path: str | Path, kind: str) -> Checkpoint:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            meta = _meta(path, file.metadata() or {}, kind)
+            header = file.metadata() or {}
+            meta = _meta(path, header, kind, remedy)
             # Copies, for the file itself may not be written to, and may be replaced.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except SafetensorError:
-        raise InputError(f"{path} {_damage(path)}") from None
+        raise InputError(f"{path} {_damage(path, remedy)}") from None
+    if header.get(DIGEST, digest := _digest(header[FORMAT], tensors)) != digest:
+        raise InputError(f"{path} is damaged: {remedy}.")
     if meta.get("half"):
         tensors = {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()}
     for name in [name for name in tensors if name + UNIT in tensors]:
@@ -101,32 +113,7 @@ def load(path: str | Path, kind: str) -> Checkpoint:
     return Checkpoint(tensors, meta)
 
 
-def find(name: str | Path, shipped: Path, hidden: Sequence[str] = ()) -> Path:
-    """Path of a model's file: shipped under that name, or given by path (or its run's folder).
-
-    Args:
-        name: What the user typed.
-        shipped: Folder of the models that ship.
-        hidden: Names in it that are no models.
-
-    Raises:
-        InputError: There is none.
-    """
-    known = {path.stem: path for path in sorted(shipped.glob("*.safetensors"))}
-    known = {stem: path for stem, path in known.items() if stem not in hidden}
-    if str(name) in known:
-        return known[str(name)]
-    path = Path(name)
-    path = path / "model.safetensors" if path.is_dir() else path
-    if path.exists():
-        return path
-    choices = [*map(repr, known), "a run's folder, or a .safetensors file"]
-    raise InputError(
-        f"There is no model {str(name)!r}: give {', '.join(choices)}.{suggest(str(name), known)}"
-    )
-
-
-def load_into(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Load a state dict that must fit name by name and shape by shape.
 
     Raises:
@@ -177,17 +164,26 @@ def _in_bytes(tensor: Tensor) -> tuple[Tensor, Tensor]:
     return (tensor / unit).round().to(torch.int8), unit
 
 
-def _meta(path: Path, header: dict[str, str], kind: str) -> dict[str, Any]:
+def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the header's JSON and of the tensors' names, dtypes, shapes and bytes."""
+    found = hashlib.sha256(header.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _meta(path: Path, header: Mapping[str, str], kind: str, remedy: str) -> dict[str, object]:
     """Read the header, or refuse it."""
     if FORMAT not in header:
         raise InputError(
             f"{path} is a safetensors file that refine did not write: give a checkpoint of refine."
         )
     try:
-        meta: dict[str, Any] = json.loads(header[FORMAT])
+        meta = json.loads(header[FORMAT])
         version, found, by = int(meta["version"]), meta["kind"], meta["versions"]["refine"]
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged in its header; fetch another copy.") from None
+        raise InputError(f"{path} is damaged in its header: {remedy}.") from None
     if version > VERSION:
         raise InputError(
             f"{path} has format {version}, written by refine {by}; this one reads formats up to "
@@ -197,17 +193,17 @@ def _meta(path: Path, header: dict[str, str], kind: str) -> dict[str, Any]:
         raise InputError(
             f"{path} is a checkpoint of kind {found!r}, expected {kind!r}: give another file."
         )
-    return meta
+    return dict(meta)
 
 
-def _damage(path: Path) -> str:
-    """Say why safetensors cannot read a file: eight bytes and a JSON object should open it."""
+def _damage(path: Path, remedy: str) -> str:
+    """Say why safetensors cannot read a file, which starts with eight bytes and a JSON object."""
     with path.open("rb") as file:
         start = file.read(9)
     if not start:
-        return "is empty, expected a checkpoint; fetch another copy."
+        return f"is empty, expected a checkpoint: {remedy}."
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") < 100_000_000:
-        return "is cut short or damaged; fetch another copy."
+        return f"is cut short or damaged: {remedy}."
     return "is not a checkpoint: expected a safetensors file that refine wrote."
 
 

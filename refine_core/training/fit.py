@@ -31,7 +31,7 @@ Validate = Callable[[nn.Module], Row]
 
 def fit(
     module: nn.Module,
-    data: Data,
+    data: Data[object],
     opt: Optimisation,
     *,
     seed: int,
@@ -159,7 +159,7 @@ def _step(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     state: TrainState,
-    data: Data,
+    data: Data[object],
     index: Tensor,
     clip: float | None,
     seed: int,

@@ -7,11 +7,10 @@ and `metrics.json` (one row per epoch), and `last.safetensors` (from which the r
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from refine_core.config import schema as configs
 from refine_core.storage.checkpoint import versions
@@ -23,12 +22,12 @@ class Run:
     """Folder of one run, and the resolved configuration it was started with."""
 
     path: Path
-    config: dict[str, Any]
+    config: dict[str, object]
     data: str = ""
     """Digest of the data, so that a run is not continued on other data under the same name."""
 
     @classmethod
-    def start(cls, path: Path, config: Any, seed: int, data: str = "") -> "Run":
+    def start(cls, path: Path, config: object, seed: int, data: str = "") -> "Run":
         """Create (or take up) the folder and record configuration, seed, versions and command."""
         run = cls(Path(path), configs.to_dict(config), data)
         if not (run.path / "config.yaml").exists():
@@ -37,7 +36,7 @@ class Run:
             write_json(run.path / "run.json", about)
         return run
 
-    def write_metrics(self, history: Sequence[dict[str, float]]) -> None:
+    def write_metrics(self, history: Sequence[Mapping[str, float]]) -> None:
         """Replace metrics.csv and metrics.json by `history`, one row per epoch.
 
         JSON has no infinite numbers and no NaN: they are null there.

@@ -9,14 +9,28 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from refine_core.config.schema import from_dict
 from refine_core.errors import InputError
 from refine_core.storage import checkpoint
 from refine_core.training.runs import Run
 
-Row = dict[str, float]
+Row = dict[str, int | float]
+"""Metrics by name."""
 Weights = tuple[Tensor, ...] | list[Tensor]
 
 _FILE = "last.safetensors"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The metadata of a training checkpoint."""
+
+    config: dict[str, object]
+    seed: int
+    step: int
+    history: list[Row]
+    metrics: list[Row]
+    data: str | None = None
 
 
 @dataclass
@@ -91,16 +105,8 @@ class TrainState:
             tensors |= {f"average/{k}": v for k, v in self.average.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{k}": v for k, v in moments.items()}
-        meta = {
-            "kind": "training",
-            "config": run.config,
-            "data": run.data,
-            "seed": seed,
-            "step": self.step,
-            "history": self.history,
-            "metrics": self.metrics,
-        }
-        checkpoint.save(run.path / _FILE, tensors, meta)
+        about = _Record(run.config, seed, self.step, self.history, self.metrics, run.data)
+        checkpoint.save(run.path / _FILE, tensors, {"kind": "training", **vars(about)})
         run.write_metrics(self.history)
 
     def resume(self, run: Run, seed: int) -> None:
@@ -112,13 +118,15 @@ class TrainState:
         path = run.path / _FILE
         if not path.exists():
             return
-        saved = checkpoint.load(path, "training")
-        if saved.meta["seed"] != seed or saved.meta["config"] != run.config:
+        remedy = f"delete the folder {run.path} to train from the start"
+        saved = checkpoint.load(path, "training", remedy=remedy)
+        about = from_dict(_Record, saved.meta, str(path))
+        if about.seed != seed or about.config != run.config:
             raise InputError(
                 f"{run.path} holds a run with another seed or configuration, see its config.yaml: "
                 "choose another run name, or delete the folder."
             )
-        if saved.meta.get("data", run.data) != run.data:
+        if about.data not in (None, run.data):
             raise InputError(
                 f"{run.path} holds a run on other data than the source has now: choose another "
                 "run name, delete the folder, or put the data back."
@@ -136,9 +144,7 @@ class TrainState:
             moments.setdefault(int(number), {})[key] = tensor
         state = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**state, "state": moments})
-        self.step = saved.meta["step"]
-        self.history = saved.meta["history"]
-        self.metrics = saved.meta["metrics"]
+        self.step, self.history, self.metrics = about.step, about.history, about.metrics
 
 
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:

@@ -18,11 +18,11 @@ from graphs.datasets.load import splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import ENTRY, start_from
 from graphs.generators.build import build
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.model import GraphModel
 from graphs.train import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.storage import checkpoint
 from refine_core.training.config import Optimisation
 from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names
@@ -30,7 +30,7 @@ from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "OCC1CC1"]
 
 
-def told(properties: int = 2, single: float = 0.0) -> Refiner:
+def told(properties: int = 2, single: float = 0.0) -> GraphRefiner:
     torch.manual_seed(0)
     config = ModelConfig(dim=16, depth=2, heads=2, single_dropout=single, property_dropout=0.0)
     model = build(config, VOCABULARY, LIMITS, properties=properties)
@@ -216,11 +216,12 @@ def test_training_starts_there(
 
 def test_models_of_old_still_load(models: tuple[GraphModel, GraphModel], tmp_path: Path) -> None:
     models[0].save(tmp_path / "new.safetensors", half=False)
-    saved = checkpoint.load(tmp_path / "new.safetensors", trained.KIND)
+    saved = checkpoint.load(tmp_path / "new.safetensors", trained.MODELS.kind)
+    meta: Any = saved.meta
     for name in ("single_dropout", "start_from"):
-        del saved.meta["config"]["model"][name]
+        del meta["config"]["model"][name]
     for name in ("low", "high"):
-        del saved.meta["properties"][name]
+        del meta["properties"][name]
     checkpoint.save(tmp_path / "old.safetensors", saved.tensors, saved.meta)
     old = trained.load(tmp_path / "old.safetensors")
     assert torch.equal(old.sample(9).nodes, models[0].sample(9).nodes)

@@ -27,7 +27,7 @@ from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ContractionTokenizer(Tokenizer):
+class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
     """Graphs <-> splits.
 
     Args:
@@ -77,7 +77,7 @@ class ContractionTokenizer(Tokenizer):
         none_yet = (ends, none, none.bool())
         return Partition(nodes, inner, yes, *none_yet, yes, noise, False, self.reverse)
 
-    def trace(self, features: Walk, corrupt: Corrupt | None = None) -> Trace:
+    def trace(self, features: Walk, corrupt: Corrupt | None = None) -> Trace[Partition]:
         """Replay a walk."""
         start = self.start(len(features), features.noise)
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
@@ -92,8 +92,7 @@ class ContractionTokenizer(Tokenizer):
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """A code is its own value."""
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(code, code, nothing, nothing)
+        return Quantized.known(code)
 
     def digits(self, k: int) -> int:
         """Of a cluster's code."""

@@ -28,7 +28,7 @@ from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ExpansionTokenizer(Tokenizer):
+class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", Coarse]):
     """Plain graphs <-> splits.
 
     Args:
@@ -71,7 +71,7 @@ class ExpansionTokenizer(Tokenizer):
         noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
         return self._whole(self.sizes.sample(noise, -2).sum(1), noise)
 
-    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace:
+    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace[Coarse]:
         """Undo a contraction."""
         tree = features.tree
         index = tree.root[:, None, None].expand(-1, 1, tree.members.shape[2])
@@ -113,8 +113,7 @@ class ExpansionTokenizer(Tokenizer):
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """A code is its own value."""
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(code, code, nothing, nothing)
+        return Quantized.known(code)
 
     def digits(self, k: int) -> int:
         """Of a cluster's code, at most."""

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """A graph's own frequencies: eigenvectors of its Laplacian, their symmetry broken at random.
 
 An equivariant network gives nodes of one orbit, such as all carbons of benzene, the same latent,

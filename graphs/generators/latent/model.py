@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """The refiner of the latent pyramid: a set transformer over slots and nodes."""
 
 from typing import Any, cast
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from graphs.config import ModelConfig
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.generators.latent.state import Latents
 from graphs.generators.latent.tokenizer import LatentTokenizer
@@ -15,7 +17,6 @@ from refine_core.data import Batch
 from refine_core.embed import Embed
 from refine_core.head import BitwiseHead, CodeDistribution
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.tokens import Tokens
 
 
@@ -78,7 +79,7 @@ class LatentHead(nn.Module):
         return self.bits(hidden[:, : self.slots], state, 0)  # type: ignore[no-any-return]
 
 
-class LatentRefiner(Refiner):
+class LatentRefiner(GraphRefiner):
     """A refiner that learns from one random part of each plane."""
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:

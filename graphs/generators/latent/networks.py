@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Encoder and decoder of the latent pyramid, both set transformers without positions."""
 
 import torch

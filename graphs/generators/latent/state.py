@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Latents of graphs while their bits are drawn."""
 
 from dataclasses import dataclass

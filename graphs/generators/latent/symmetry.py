@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Whether the latent pyramid treats nodes as a set."""
 
 from dataclasses import replace

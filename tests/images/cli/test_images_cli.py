@@ -12,10 +12,9 @@ import pytest
 import torch
 
 from images import model as trained
-from images.model import KIND
+from images.model import MODELS
 from refine_core.app.cli import main
 from refine_core.config.schema import dump
-from refine_core.storage import checkpoint
 from refine_core.storage.files import write_text
 from tests.images.test_model import CONFIG, IMAGES
 
@@ -194,6 +193,6 @@ def test_killed_training_ends_with_the_same_metrics(folder: Path) -> None:
     for name in tables[0].dtype.names or ():
         if name != "seconds":
             assert np.array_equal(tables[0][name], tables[1][name]), name
-    models = [checkpoint.load(f"runs/{n}/model.safetensors", KIND) for n in ("whole", "killed")]
+    models = [MODELS.load(f"runs/{name}") for name in ("whole", "killed")]
     for key, tensor in models[0].tensors.items():
         assert torch.equal(tensor, models[1].tensors[key]), key

@@ -98,7 +98,7 @@ def test_mistakes(tmp_path: Path) -> None:
     without = LabelledImages(STRIPES.train.images, None)
     with pytest.raises(InputError, match="have no labels"):
         train(Images(without, without, 0), tmp_path / "never")
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="There is no model .*never"):
         load(tmp_path / "never")
 
 

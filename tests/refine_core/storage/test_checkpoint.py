@@ -86,7 +86,8 @@ def test_meta_reads_back_and_names_format_and_versions(path: Path) -> None:
     assert META.items() <= meta.items()
     assert (meta["step"], meta["history"]) == (7, [{"loss": 0.25}])
     assert (meta["format"], meta["version"]) == ("refine", 1)
-    assert {"python", "torch", "refine"} <= meta["versions"].keys()
+    versions = meta["versions"]
+    assert isinstance(versions, dict) and {"python", "torch", "refine"} <= versions.keys()
 
 
 def test_half_rounds_floats_only_and_reads_back_as_float32(path: Path) -> None:
@@ -167,6 +168,20 @@ def test_foreign_files(path: Path) -> None:
 def test_header_that_is_not_ours_in_form(header: str, path: Path) -> None:
     path.write_bytes(serialise({"x": torch.ones(2)}, {"refine": header}))
     assert "damaged" in refused(path)
+
+
+def test_a_changed_tensor_is_refused(path: Path) -> None:
+    checkpoint.save(path, {"x": torch.randn(20)}, META)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4  # a bit of the last number
+    path.write_bytes(content)
+    assert "is damaged: fetch another copy, or train it again" in refused(path)
+
+
+def test_checkpoints_without_a_checksum_are_read(path: Path) -> None:
+    meta = META | {"version": 1, "versions": {"refine": "0.1"}}
+    path.write_bytes(serialise({"x": torch.ones(2)}, {"refine": json.dumps(meta)}))
+    assert torch.equal(checkpoint.load(path, "test").tensors["x"], torch.ones(2))
 
 
 def test_future_format(path: Path) -> None:

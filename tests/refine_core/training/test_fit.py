@@ -126,6 +126,14 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
         assert torch.equal(a, b)
 
 
+def test_a_damaged_run_can_be_started_again(tmp_path: Path) -> None:
+    fit(line(), data(), OPT, seed=1, run=start(tmp_path), quiet=True)
+    file = tmp_path / "last.safetensors"
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(InputError, match="damaged: delete the folder .* to train from the start"):
+        fit(line(), data(), OPT, seed=1, run=start(tmp_path), quiet=True)
+
+
 def test_run_folder(tmp_path: Path) -> None:
     fit(
         line(), data(), OPT, seed=1, run=start(tmp_path), quiet=True,

@@ -1,0 +1,64 @@
+"""Trained models are found by name, folder or file, and rebuilt from what was saved."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from refine_core.config.schema import config
+from refine_core.errors import InputError
+from refine_core.storage import checkpoint
+from refine_core.storage.pretrained import Pretrained
+
+
+@config
+class Layer:
+    width: int = 3
+
+
+@dataclass(frozen=True)
+class Spec:
+    config: Layer
+    limits: tuple[int, ...] = ()
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Pretrained[Spec]:
+    (tmp_path / "weights").mkdir()
+    return Pretrained("test.model", Spec, tmp_path / "weights", hidden=("other",))
+
+
+def layer(spec: Spec) -> nn.Linear:
+    return nn.Linear(spec.config.width, 2)
+
+
+def test_a_model_is_found_by_name_folder_and_file(
+    models: Pretrained[Spec], tmp_path: Path
+) -> None:
+    spec = Spec(Layer(width=5), (1, 2))
+    source = layer(spec)
+    for path in (models.shipped / "small.safetensors", tmp_path / "run" / "model.safetensors"):
+        models.save(path, source, spec, half=False)
+    for name in ("small", tmp_path / "run", tmp_path / "run" / "model.safetensors"):
+        saved = models.load(name)
+        assert saved.spec == spec
+        restored = saved.restore(layer(saved.spec))
+        assert torch.equal(restored.weight, source.weight) and not restored.training
+
+
+def test_what_is_no_model_is_refused(models: Pretrained[Spec], tmp_path: Path) -> None:
+    for name in ("small", "other"):
+        models.save(models.shipped / f"{name}.safetensors", layer(Spec(Layer())), Spec(Layer()))
+    assert list(models.names()) == ["small"]
+    with pytest.raises(InputError, match="no model 'smal': give 'small', a run's .*'small'?"):
+        models.load("smal")
+    with pytest.raises(InputError, match="no model 'other'"):
+        models.load("other")
+    path = tmp_path / "wrong.safetensors"
+    checkpoint.save(path, {}, {"kind": "test.model", "config": {"width": 3, "depth": 2}})
+    with pytest.raises(InputError, match=f"{path}: config.depth: unknown, expected one of width"):
+        models.load(path)
+    with pytest.raises(InputError, match="does not fit the Linear"):
+        models.load("small").restore(nn.Linear(4, 2))
