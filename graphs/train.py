@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphs.config import GraphsConfig
 from graphs.data.store import GraphStore
@@ -13,14 +13,11 @@ from graphs.datasets.properties import Properties, WithProperties
 from graphs.datasets.statistics import all_connected, batches, limits
 from graphs.finetune import start_from
 from graphs.generators.build import build
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
-from graphs.generators.latent.model import LatentRefiner
-from graphs.generators.latent.train import learn_latents
 from graphs.model import GraphModel
-from refine_core.noise import Noise, derive
-from refine_core.refiner import Refiner
-from refine_core.training.fit import fit
-from refine_core.training.runs import Run
+from refine_core.noise import Noise
+from refine_core.training.stages import Stages
 
 JUDGED = 512  # validation graphs, and samples, that each epoch is judged by
 JUDGED_NODES = 9 * JUDGED  # fewer if they are larger
@@ -54,35 +51,32 @@ def train(
     support = None
     if config.model.bounded:
         support = Support.of(batches(parts.train), parts.train.vocabulary)
-    torch.manual_seed(derive(config.seed, 1))
-    refiner = build(
-        config.model,
-        parts.train.vocabulary,
-        most,
-        connected=connected,
-        properties=len(properties.names),
-        support=support,
-        sizes=sizes,
-    )
-    data, run = WithProperties(parts.train, properties), runs / config.name
-    digest = parts.train.digest()
-    if isinstance(refiner, LatentRefiner):
-        learn_latents(refiner, config, data, parts.validation, run, digest, quiet=quiet)
+    run, digest = runs / config.name, parts.train.digest()
+    stages = Stages(run, config.seed, digest, quiet)
+    with stages.seeded(1):
+        refiner = build(
+            config.model,
+            parts.train.vocabulary,
+            most,
+            connected=connected,
+            properties=len(properties.names),
+            support=support,
+            sizes=sizes,
+        )
+    data = WithProperties(parts.train, properties)
     if config.model.start_from is not None:
         start_from(refiner, config.model.start_from, properties.names, parts.train.vocabulary)
     held = WithProperties(parts.validation, properties)
 
-    def model(module: nn.Module) -> GraphModel:
-        assert isinstance(module, Refiner)
+    def model(module: GraphRefiner) -> GraphModel:
         return GraphModel(
             module, config, parts.train.vocabulary, most, connected, properties, support, sizes
         )
 
-    def validate(module: nn.Module) -> dict[str, float]:
+    def validate(module: GraphRefiner) -> dict[str, float]:
         few = max(1, JUDGED_NODES // int(held.store.sizes.float().mean().clamp(min=9)))
         index = torch.arange(min(few, len(held)))
         held_out = held[index]
-        assert isinstance(module, Refiner)
 
         def measure(context: Tensor | None) -> float:
             nats = module.code_log_prob(held_out[0], context, Noise(0, index)).sum(1)
@@ -101,16 +95,15 @@ def train(
         smiles = made.smiles(made.sample(JUDGED))
         return bits | {"valid": sum(text is not None for text in smiles) / JUDGED}
 
-    fitted, _ = fit(
+    refiner = stages.train(
         refiner,
         data,
         config.model.training,
-        seed=derive(config.seed, 2),
-        run=Run.start(run, config, config.seed, digest),
+        stream=2,
+        config=config,
         validate=validate,
         title="graphs",
-        quiet=quiet,
     )
-    result = model(fitted)
+    result = model(refiner)
     result.save(run / "model.safetensors")
     return result

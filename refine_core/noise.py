@@ -27,7 +27,7 @@ def _eager(function: F) -> F:
 
 
 class Stream(IntEnum):
-    """Streams of random numbers that the core uses; the codes of scale k use those of `fork(k)`."""
+    """Streams of random numbers that the core uses; codes of scale k come from `fork(k)`."""
 
     CODES = 0
     """Codes of a scale; which training samples a tokeniser decodes from coarse scales only."""

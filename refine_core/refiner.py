@@ -250,8 +250,8 @@ def _check(
     scales = len(tokenizer.schedule)
     if type(embed).level is Embed.level and transformer.levels < scales + 1:
         raise InputError(
-            f"The transformer has {transformer.levels} levels for {scales} scales and the context: "
-            f"give it `levels={scales + 1}`."
+            f"The transformer has {transformer.levels} levels for {scales} scales and the context"
+            f": give it `levels={scales + 1}`."
         )
     if not isinstance(head, CategoricalHead | BitwiseHead):
         return

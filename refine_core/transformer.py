@@ -5,8 +5,8 @@
 
 with scales, shifts and gates the sum of a part from the condition vector and one of the token's
 level (adaLN-zero, arXiv 2212.09748): a sample's part is computed once, a level's is looked up.
-Tokens of one level see each other and all coarser ones (paper, eq. 2), so a level's keys and values
-never change once computed, and sampling with the cache equals teacher forcing.
+Tokens of one level see each other and all coarser ones (paper, eq. 2), so a level's keys and
+values never change once computed, and sampling with the cache equals teacher forcing.
 """
 
 from collections.abc import Sequence
@@ -201,7 +201,7 @@ class Modulation(nn.Module):
             self.level.weight.copy_(start.expand(levels, -1))
 
     def forward(self, sample: Tensor | None, level: Tensor) -> tuple[Tensor, ...]:
-        """One (b or 1, n or 1, d) a part: of the sample (see `Transformer.modulate`) and levels."""
+        """One (b or 1, n or 1, d) a part, of the sample (see `Transformer.modulate`) and level."""
         levels: tuple[Tensor, ...] = self.level(level)[None].split(self.dim, -1)
         if sample is None:
             return levels

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
-from weather.config import WeatherConfig, channels
-from weather.data.prepare import Prepared
+from weather.config import WeatherConfig
+from weather.data.config import DataConfig
+from weather.data.preparation import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.forecaster.build import _mean, build_head, winds
+from weather.forecaster.build import build_to_load
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.rollout import State, rollout
 
@@ -73,9 +74,14 @@ class WeatherModel:
     digest: str = ""
 
     @property
+    def data(self) -> DataConfig:
+        """The data that it was trained on."""
+        return self.config.data
+
+    @property
     def channels(self) -> list[Channel]:
         """Predicted maps, in the order of C."""
-        return channels(self.config.data)
+        return self.data.channels
 
     @property
     def calls(self) -> int:
@@ -107,6 +113,11 @@ class WeatherModel:
     def denormalise(self, states: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         return states * self.std[:, None, None] + self.mean[:, None, None]
+
+    def normalise_forcing(self, fields: Tensor) -> Tensor:
+        """Forcing fields (..., F, H, W) in SI units, as the network takes them."""
+        mean, std = self.forcing_mean[:, None, None], self.forcing_std[:, None, None]
+        return (fields - mean) / std
 
     def rollout(
         self,
@@ -146,12 +157,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     spec, config = saved.spec, saved.spec.config
     grid = Grid(np.array(spec.latitude), np.array(spec.longitude))
     mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
-    count, static = len(channels(config.data)), torch.zeros(spec.statics, *grid.shape)
-    mean = _mean(config, grid, static, torch.ones(count))
-    head = build_head(config.head, grid, count, mean)
-    scale = torch.ones(count, grid.shape[0], 1)
-    one = torch.ones(count)
-    forecaster = Forecaster(mean, head, scale, one, torch.zeros(count), grid, winds(config.data))
+    forecaster = build_to_load(config.data, config.mean, config.head, grid, spec.statics)
     saved.restore(forecaster, device)
     digest = sha256(saved.path)[:16]
     return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)

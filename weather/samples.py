@@ -1,4 +1,4 @@
-"""TODO."""
+"""The bundled sample: simulated states to start forecasts from, and earlier years."""
 
 from pathlib import Path
 

@@ -1,32 +1,30 @@
-"""Chemistry, the only part that knows RDKit: molecules to graphs and back.
-
-Reading: `parse` one molecule, `collect_molecules` many, `to_graphs` a few for a given vocabulary.
-Writing: `to_smiles` raw, `corrected` repaired, `graphs.chem.output` to files,
-`graphs.chem.drawing` as pictures.
-"""
+"""Molecules to graphs and back; the only room that knows RDKit."""
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from refine_core.errors import InputError
+from refine_core.exports import lazy
 
 if find_spec("rdkit") is None:
     raise InputError("molecules need RDKit; pip install 'refine[graphs]'.")
 
-from graphs.chem.collecting import Collected, collect_molecules, reading_for, to_graphs
-from graphs.chem.reading import Parsed, Reading, parse
-from graphs.chem.writing import canonical, corrected, is_connected, to_molecules, to_smiles
-
-__all__ = [
-    "Collected",
-    "Parsed",
-    "Reading",
-    "canonical",
-    "collect_molecules",
-    "corrected",
-    "is_connected",
-    "parse",
-    "reading_for",
-    "to_graphs",
-    "to_molecules",
-    "to_smiles",
-]
+if TYPE_CHECKING:
+    from graphs.chem.collection import Collected as Collected
+    from graphs.chem.collection import collect_molecules as collect_molecules
+    from graphs.chem.collection import parse_options as parse_options
+    from graphs.chem.collection import to_graphs as to_graphs
+    from graphs.chem.files import write_molecules as write_molecules
+    from graphs.chem.parser import Parsed as Parsed
+    from graphs.chem.parser import ParseOptions as ParseOptions
+    from graphs.chem.parser import parse as parse
+    from graphs.chem.pictures import draw_grid as draw_grid
+    from graphs.chem.properties import property_values as property_values
+    from graphs.chem.smiles import canonical as canonical
+    from graphs.chem.smiles import corrected as corrected
+    from graphs.chem.smiles import is_connected as is_connected
+    from graphs.chem.smiles import to_molecules as to_molecules
+    from graphs.chem.smiles import to_smiles as to_smiles
+    from graphs.chem.substructure import contain as contain
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from graphs import model as trained
-from graphs.evaluation.evaluate import evaluate
+from graphs.evaluation.equivariance import check
+from graphs.evaluation.measurement import evaluate
 from graphs.evaluation.report import markdown
-from graphs.evaluation.symmetry import check
 from refine_core.app.cli import arguments
 from refine_core.app.progress import say
 
@@ -27,7 +27,7 @@ def demo(argv: list[str]) -> None:
             draws: For the test of the sampler's law.
             out: Folder for molecules, the report and a picture.
         """
-        from graphs.chem.output import write_molecules
+        from graphs.chem.files import write_molecules
         from graphs.chem.properties import property_values
 
         loaded = trained.load(model)

@@ -14,9 +14,9 @@ from graphs.cli.sample import sample
 from graphs.config import DataConfig, GraphsConfig
 from graphs.datasets.load import splits
 from graphs.datasets.random_families import FAMILIES
-from graphs.evaluation.evaluate import evaluate as measure
+from graphs.evaluation.equivariance import check
+from graphs.evaluation.measurement import evaluate as measure
 from graphs.evaluation.report import markdown
-from graphs.evaluation.symmetry import check
 from graphs.train import train as run_training
 from refine_core.app.cli import arguments, commands
 from refine_core.app.options import parse

@@ -23,7 +23,6 @@ def sample(argv: list[str]) -> None:
         parallel: Literal["one", "independent", "all"] | None = None,
         calls: int | None = None,
         order: Literal["random", "confidence"] | None = None,
-        restarts: int | None = None,
         temperature: float | None = None,
         batch: int = 250,
         scaffold: str | None = None,
@@ -40,9 +39,8 @@ def sample(argv: list[str]) -> None:
             where: Properties wanted, in the data's units, as logp=2.5,qed=0.6.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
-            calls: Network calls, for models of kind latent or masked.
+            calls: Network calls, for models of kind masked.
             order: What masked diffusion reveals next.
-            restarts: How often the last scales of a contraction are drawn again.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
@@ -66,7 +64,6 @@ def sample(argv: list[str]) -> None:
             parallel=parallel,
             calls=calls,
             order=order,
-            restarts=restarts,
             temperature=temperature,
             batch=batch,
             scaffold=scaffold,
@@ -107,7 +104,7 @@ def wanted(where: tuple[str, ...]) -> dict[str, float] | None:
 
 def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
     """Only those in which RDKit finds the scaffold; None for others."""
-    from graphs.chem.matching import contain
+    from graphs.chem.substructure import contain
 
     kept = contain(smiles, scaffold)
     lost = sum(not found for found, text in zip(kept, smiles, strict=True) if text is not None)
@@ -119,8 +116,8 @@ def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
 def _write_molecules(
     smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
 ) -> None:
-    from graphs.chem.drawing import draw_grid
-    from graphs.chem.output import write_molecules
+    from graphs.chem.files import write_molecules
+    from graphs.chem.pictures import draw_grid
     from graphs.chem.properties import property_values
 
     found = [text for text in smiles if text is not None]

@@ -75,8 +75,8 @@ def _column(arrays: Ragged, name: str, folder: Path, quiet: bool) -> NDArray[np.
 
 
 def _computed(texts: Sequence[str], name: str, quiet: bool) -> NDArray[np.float32]:
-    from graphs.chem.parallel import map_chunks
     from graphs.chem.properties import property_values
+    from graphs.chem.workers import map_chunks
 
     found: list[Any] = []
     with Progress(f"computing {name}", len(texts), quiet=quiet) as progress:

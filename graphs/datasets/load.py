@@ -42,10 +42,10 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
     path = Path(config.source)
     if path.suffix == ".graphml" or (path.is_dir() and config.source not in ("qm9", "moses")):
         return _tenths(read_graphml(path), seed)
-    from graphs.chem import Reading
+    from graphs.chem import ParseOptions
     from graphs.datasets.molecules import moses, qm9, read_splits
 
-    reading = Reading(
+    reading = ParseOptions(
         hydrogens=config.hydrogens,
         aromatic=config.aromatic,
         largest_fragment=config.largest_fragment,

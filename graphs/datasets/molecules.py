@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from graphs.chem import Reading, collect_molecules
+from graphs.chem import ParseOptions, collect_molecules
 from graphs.data.store import GraphStore, load, save
 from graphs.datasets.molecule_files import read_records
 from graphs.datasets.moses import moses_folder
@@ -25,11 +25,13 @@ from refine_core.storage.files import sha256
 log = logging.getLogger(__name__)
 
 FORMAT = 1  # of the cached files; part of their names
-DEFAULT = Reading()
+DEFAULT = ParseOptions()
 QM9_TRAIN, MOSES_VALIDATION, MOSES_FEW = 100_000, 10_000, 10_000
 
 
-def qm9(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = False) -> Splits:
+def qm9(
+    reading: ParseOptions = DEFAULT, *, cache: Path | None = None, quiet: bool = False
+) -> Splits:
     """Return QM9: 100,000 molecules to learn from, a tenth of all to test, the rest to validate.
 
     These are the counts of DiGress (Vignac et al. 2023) and MiDi; which molecule goes where is
@@ -46,7 +48,7 @@ def qm9(reading: Reading = DEFAULT, *, cache: Path | None = None, quiet: bool = 
 
 
 def moses(
-    reading: Reading = DEFAULT,
+    reading: ParseOptions = DEFAULT,
     *,
     rows: int | None = None,
     cache: Path | None = None,
@@ -81,7 +83,7 @@ def moses(
 
 def read_splits(
     path: str | Path,
-    reading: Reading = DEFAULT,
+    reading: ParseOptions = DEFAULT,
     *,
     column: str = "smiles",
     seed: int = 0,
@@ -117,7 +119,7 @@ def read_splits(
 
 def read_molecules(
     path: str | Path,
-    reading: Reading = DEFAULT,
+    reading: ParseOptions = DEFAULT,
     *,
     column: str = "smiles",
     rows: int | None = None,
@@ -159,7 +161,7 @@ def read_molecules(
 
 def _read(
     path: Path,
-    reading: Reading,
+    reading: ParseOptions,
     column: str,
     rows: int | None,
     quiet: bool,

@@ -1,4 +1,4 @@
-"""Measuring conditional generation: are properties met, are scaffolds kept, at what price."""
+"""Measurement of property-conditioned sampling: how near samples come to the request."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

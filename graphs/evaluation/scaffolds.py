@@ -1,4 +1,4 @@
-"""TODO."""
+"""Measurement of scaffold extension: validity, variety and time."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ def measure_scaffolds(
         A row per scaffold and count of particles: shares of valid molecules, of unique ones, and
         of valid ones in which RDKit finds the scaffold; processor time in ms per graph.
     """
-    from graphs.chem.matching import contain
+    from graphs.chem.substructure import contain
 
     rows: list[Row] = []
     for scaffold in scaffolds:

@@ -30,64 +30,35 @@ be swapped to see it, and which submodule is the first to break:
 ...     print(str(failure).splitlines()[-1])
 First broken: 'position' (Position).
 
-What is pooled over nodes is asserted with `assert_permutation_invariant`; the law of what a
-sampler draws with `assert_exchangeable`. Under pytest, the fixture `permutation_kit` offers all of
-these, and `pytest -v` ends with a table of the errors found. `check_model` prints such a table.
+`assert_permutation_invariant` asserts the same of what is pooled over nodes, and
+`assert_exchangeable` of the law of a sampler. `check_model` prints a table of several checks.
+Under `pytest -p graphs.invariance.plugin` the fixture `permutation_kit` offers all of these, and
+`pytest -v` ends with such a table.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from refine_core.exports import lazy
 
 if TYPE_CHECKING:
-    from graphs.invariance.checks import (
-        assert_permutation_equivariant,
-        assert_permutation_invariant,
+    from graphs.invariance.equivariance import (
+        assert_permutation_equivariant as assert_permutation_equivariant,
     )
-    from graphs.invariance.examples import dense_example, graph_example, pyg_example
-    from graphs.invariance.exchangeability import (
-        Exchangeability,
-        ExchangeabilityError,
-        assert_exchangeable,
-        exchangeability_test,
+    from graphs.invariance.equivariance import (
+        assert_permutation_invariant as assert_permutation_invariant,
     )
-    from graphs.invariance.report import Breakage, PermutationError, Report
-    from graphs.invariance.tables import Check, check_model, table
-
-# Imported on first use: pytest loads its plugins, and so this package, in every session.
-_HOMES = {
-    "checks": ("assert_permutation_equivariant", "assert_permutation_invariant"),
-    "examples": ("dense_example", "graph_example", "pyg_example"),
-    "exchangeability": (
-        "Exchangeability",
-        "ExchangeabilityError",
-        "assert_exchangeable",
-        "exchangeability_test",
-    ),
-    "report": ("Breakage", "PermutationError", "Report"),
-    "tables": ("Check", "check_model", "table"),
-}
-
-__all__ = [
-    "Breakage",
-    "Check",
-    "Exchangeability",
-    "ExchangeabilityError",
-    "PermutationError",
-    "Report",
-    "assert_exchangeable",
-    "assert_permutation_equivariant",
-    "assert_permutation_invariant",
-    "check_model",
-    "dense_example",
-    "exchangeability_test",
-    "graph_example",
-    "pyg_example",
-    "table",
-]
-
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from graphs.invariance.examples import dense_example as dense_example
+    from graphs.invariance.examples import graph_example as graph_example
+    from graphs.invariance.examples import pyg_example as pyg_example
+    from graphs.invariance.exchangeability import Exchangeability as Exchangeability
+    from graphs.invariance.exchangeability import ExchangeabilityError as ExchangeabilityError
+    from graphs.invariance.exchangeability import assert_exchangeable as assert_exchangeable
+    from graphs.invariance.exchangeability import exchangeability_test as exchangeability_test
+    from graphs.invariance.report import Breakage as Breakage
+    from graphs.invariance.report import Check as Check
+    from graphs.invariance.report import PermutationError as PermutationError
+    from graphs.invariance.report import Report as Report
+    from graphs.invariance.report import check_model as check_model
+    from graphs.invariance.report import table as table
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.invariance.plan import ring
+from graphs.invariance.relabelling import ring
 from refine_core.errors import InputError
 
 

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from graphs.data.batch import GraphBatch
-from graphs.invariance.labellings import STATISTICS, Floats, Group, groups, read, statistics
+from graphs.invariance.labelling_statistics import (
+    STATISTICS,
+    Floats,
+    Group,
+    groups,
+    read,
+    statistics,
+)
 from refine_core.errors import InputError
 
 Sample = Callable[[int], GraphBatch | Iterable[Any]]

@@ -10,12 +10,25 @@ import torch
 from torch import Tensor, nn
 
 from graphs.data.batch import GraphBatch
-from graphs.invariance.dense import Dense
-from graphs.invariance.locate import Aligned
-from graphs.invariance.outputs import Error, Kind, Tolerance, error, tensors
-from graphs.invariance.plan import Plan
-from graphs.invariance.sparse import Sparse
+from graphs.invariance.comparison import Error, Kind, Tolerance, error, tensors
+from graphs.invariance.padded_batch import Dense
+from graphs.invariance.pyg_batch import Sparse
+from graphs.invariance.relabelling import Plan
 from refine_core.errors import InputError
+
+
+class Aligned(Protocol):
+    """What is needed of a relabelled graph."""
+
+    @property
+    def width(self) -> int:
+        """Rows."""
+        ...
+
+    def align(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
+        """A tensor in original order."""
+        ...
+
 
 Levels = tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]
 Graphs = Dense | Sparse

@@ -8,13 +8,13 @@ from images.config import ImagesConfig
 from images.data import load as data
 from images.evaluation import classifier as evaluator
 from images.evaluation import plots as pictures
-from images.evaluation.evaluate import evaluate as measure
-from images.evaluation.evaluate import markdown
-from images.evaluation.tune import save_rows
-from images.evaluation.tune import tune as choose
+from images.evaluation.report import evaluate as measure
+from images.evaluation.report import markdown
+from images.evaluation.tuning import save_rows
+from images.evaluation.tuning import tune as choose
 from images.experiments import AblationConfig
 from images.experiments import ablate as run_ablation
-from images.train import train as run_training
+from images.training import train as run_training
 from refine_core.app.cli import arguments, commands
 from refine_core.app.options import parse
 from refine_core.app.progress import say

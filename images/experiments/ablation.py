@@ -1,21 +1,20 @@
-"""The ablation from configuration to report."""
+"""The ablation from its configuration to its report."""
 
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from images.data.load import Images
 from images.experiments import plots
-from images.experiments.conditions import conditions, outcomes
-from images.experiments.evidence import Evidence
-from images.experiments.floors import floors
-from images.experiments.plan import plan
-from images.experiments.pool import run_all
-from images.experiments.report import report
-from images.experiments.settings import AblationConfig
-from images.experiments.spec import Arrays
-from images.experiments.tables import fill
+from images.experiments.claims import conditions, outcomes
+from images.experiments.config import AblationConfig
+from images.experiments.denoisers import FlatImages
+from images.experiments.design import ByPredictor, Design
+from images.experiments.experiment import Result
+from images.experiments.metrics import error_floors
+from images.experiments.parallel import run_all
+from images.experiments.replication import Results, fill_tables
+from images.experiments.report import Findings, report
 from refine_core.config import schema as configs
 from refine_core.storage.files import write_json, write_text
 
@@ -23,8 +22,8 @@ from refine_core.storage.files import write_json, write_text
 def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = False) -> None:
     """Measure Tables 1 to 4 and the sweeps.
 
-    Writes `ablation.json` (every number), `REPORT.md`, and pictures into `out`. Finished runs are
-    kept in `out/runs`, so an ablation that was interrupted continues where it stopped.
+    Writes `ablation.json` (every number), `REPORT.md`, and pictures into `out`. Results are kept
+    in `out/runs`, so an ablation that was interrupted continues where it stopped.
 
     Args:
         config: What to run.
@@ -35,47 +34,56 @@ def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = F
     Raises:
         InputError: A setting does not fit the data, or a worker process was killed.
     """
-    arrays = Arrays.of(images)
-    todo = plan(config, len(arrays.train))
-    found = run_all(todo.specs(), arrays, out / "runs", config.workers, quiet=quiet)
-    tabled = {name: [found[spec] for spec in specs] for name, specs in todo.tabled.items()}
-    points = conditions(todo, found)
-    limited = arrays.limited(config.setup)
-    untrained = floors(limited, config.setup)
-    evidence = Evidence(
+    flat = FlatImages.of(images)
+    design = Design.of(config, len(flat.train))
+    results = run_all(design.experiments(), flat, out / "runs", config.workers, quiet=quiet)
+
+    def of(experiments: ByPredictor) -> dict[str, list[Result]]:
+        return {name: [results[each] for each in found] for name, found in experiments.items()}
+
+    tabled = of(design.tabled)
+    swept = conditions(design, results)
+    limited = flat.limited(config.setup)
+    floors = error_floors(limited, config.setup)
+    findings = Findings(
         train=len(limited.train),
         test=len(limited.test),
         results=tabled,
-        floors=untrained,
-        cells=fill(tabled, untrained),
-        outcomes=outcomes(points),
-        course={name: [found[spec] for spec in specs] for name, specs in todo.course.items()},
+        floors=floors,
+        cells=fill_tables(tabled, floors),
+        outcomes=outcomes(swept),
+        course=of(design.course),
     )
     pictures = ["learning_curves.png", "beside_paper.png"]
-    plots.learning_curves(out / pictures[0], tabled, untrained, config.setup.target)
-    plots.beside_paper(out / pictures[1], evidence.cells)
-    if points:
+    plots.plot_learning_curves(out / pictures[0], tabled, floors, config.setup.target)
+    plots.plot_beside_paper(out / pictures[1], findings.cells)
+    if swept:
         pictures.append("sweeps.png")
-        plots.sweeps(out / pictures[2], points)
-    write_json(out / "ablation.json", _numbers(config, evidence))
-    write_text(out / "REPORT.md", report(config, evidence, pictures))
+        plots.plot_sweeps(out / pictures[2], swept)
+    write_json(out / "ablation.json", _numbers(config, findings))
+    write_text(out / "REPORT.md", report(config, findings, pictures))
 
 
-def _numbers(config: AblationConfig, evidence: Evidence) -> Any:
-    """Everything as JSON values; null stands for a target never reached."""
+def _numbers(config: AblationConfig, findings: Findings) -> object:
+    """Everything as JSON values; null stands for a target that was never reached."""
     return _finite(
         {
             "config": configs.to_dict(config),
-            "floors": evidence.floors,
-            "tables": [asdict(cell) for cell in evidence.cells],
-            "sweeps": [asdict(outcome) for outcome in evidence.outcomes],
-            "runs": evidence.results,
-            "course": evidence.course,
+            "floors": findings.floors,
+            "tables": [asdict(cell) for cell in findings.cells],
+            "sweeps": [asdict(outcome) for outcome in findings.outcomes],
+            "runs": _plain(findings.results),
+            "course": _plain(findings.course),
         }
     )
 
 
-def _finite(value: Any) -> Any:
+def _plain(results: Results) -> dict[str, object]:
+    return {name: [each.to_json() for each in found] for name, found in results.items()}
+
+
+def _finite(value: object) -> object:
+    """Replace numbers that JSON does not have by None."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

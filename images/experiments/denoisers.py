@@ -7,21 +7,59 @@ With `x` a clean image and `x~ = x + sigma e`, every row of Tables 1-4 is one of
     Latent   E(x~) -> perceptron -> head -> z^ -> D(z^), with a frozen linear autoencoder (E, D);
              the head decides what is predicted
 
-Images travel flat: (b, c * h * w).
+Images are flat: (b, c * h * w).
 """
 
+import hashlib
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from images.data.load import Images
+from images.experiments.config import Setup
 from images.experiments.heads import Head
 from refine_core.noise import Noise, derive
 from refine_core.pyramid import gaussian, halvings
 
 Shape = tuple[int, int, int]
 """Channels, height, width of an image."""
+
+TEST_NOISE = 0
+"""Seed of the test noise, the same for all, so that differences between predictors are paired."""
+
+
+@dataclass(frozen=True, eq=False)
+class FlatImages:
+    """Clean images, flat.
+
+    Args:
+        train: (n, c * h * w) float32 in [0, 1].
+        test: (m, c * h * w).
+        shape: (c, h, w).
+    """
+
+    train: Tensor
+    test: Tensor
+    shape: Shape
+
+    @classmethod
+    def of(cls, images: Images) -> "FlatImages":
+        """Images without their labels."""
+        return cls(images.train.images.flatten(1), images.test.images.flatten(1), images.shape)
+
+    def limited(self, setup: Setup) -> "FlatImages":
+        """The first images of both sets, as many as the setup asks for."""
+        return FlatImages(self.train[: setup.images], self.test[: setup.test_images], self.shape)
+
+    def fingerprint(self) -> str:
+        """Digest of all pixels and of the version of torch."""
+        digest = hashlib.sha256(f"{torch.__version__} {self.shape}".encode())
+        for pixels in (self.train, self.test):
+            digest.update(pixels.numpy().tobytes())
+        return digest.hexdigest()
 
 
 class Denoiser(nn.Module, ABC):
@@ -40,7 +78,7 @@ class Denoiser(nn.Module, ABC):
         (clean,) = batch
         # One generator for the batch is five times faster than numbers named by sample.
         seed = derive(noise.seed, int(noise.index[0]))
-        return {"loss": self.loss(clean, corrupt(clean, self.sigma, seed))}
+        return {"loss": self.loss(clean, add_noise(clean, self.sigma, seed))}
 
     @abstractmethod
     def loss(self, clean: Tensor, noisy: Tensor) -> Tensor:
@@ -52,7 +90,7 @@ class Denoiser(nn.Module, ABC):
 
     @abstractmethod
     def perfect(self, clean: Tensor) -> Tensor:
-        """Reconstruction (b, n) from a perceptron without error: the floor."""
+        """Reconstruction (b, n) from a perceptron without error: its error is the floor."""
 
 
 class Bands(Denoiser):
@@ -63,10 +101,10 @@ class Bands(Denoiser):
     but no gradient passes between them.
 
     Args:
-        shape: Of an image.
-        scales: Bands S; one is a single perceptron on pixels.
-        width: Of every perceptron.
-        sigma: Training noise.
+        shape: Channels, height and width of an image.
+        scales: Count S of bands; one is a single perceptron on pixels.
+        width: Hidden width of every perceptron.
+        sigma: Standard deviation of the training noise.
     """
 
     def __init__(self, shape: Shape, scales: int, width: int, sigma: float) -> None:
@@ -86,7 +124,7 @@ class Bands(Denoiser):
         ).sum()
 
     def denoise(self, noisy: Tensor, *, mean: bool = False) -> Tensor:
-        """Upsample and add (eq. 9); there is nothing discrete to average."""
+        """Sum of the expanded bands (eq. 9); nothing is discrete, so `mean` changes nothing."""
         return self._predict(noisy)[1].flatten(1)
 
     def perfect(self, clean: Tensor) -> Tensor:
@@ -99,11 +137,11 @@ class Bands(Denoiser):
         state = noisy.new_zeros(())
         levels = self.pyramid.gaussian(self._image(noisy))
         for k, (stage, level) in enumerate(zip(self.stages, levels, strict=True)):
-            seen = level.flatten(1)
+            inputs = level.flatten(1)
             if k:
                 state = self.pyramid.resample(state, k - 1, k).detach()
-                seen = torch.cat([state.flatten(1), seen], 1)
-            bands.append(stage(seen).view(level.shape))
+                inputs = torch.cat([state.flatten(1), inputs], 1)
+            bands.append(stage(inputs).view(level.shape))
             state = state + bands[-1]
         return bands, state
 
@@ -117,9 +155,9 @@ class Latent(Denoiser):
     Args:
         encoder: E, (b, n) -> (b, d).
         decoder: D, (b, d) -> (b, n).
-        head: What the perceptron predicts of the clean latent.
-        width: Of the perceptron.
-        sigma: Training noise, added to the image before E.
+        head: Decides what the perceptron predicts of the clean latent.
+        width: Hidden width of the perceptron.
+        sigma: Standard deviation of the training noise, added to the image before E.
     """
 
     def __init__(
@@ -141,7 +179,7 @@ class Latent(Denoiser):
         return image
 
     def perfect(self, clean: Tensor) -> Tensor:
-        """D of the clean latent, quantised as the head would."""
+        """D of the clean latent, quantised by the head."""
         image: Tensor = self.decoder(self.head.quantize(self.encoder(clean)))
         return image
 
@@ -153,7 +191,7 @@ def mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
     )
 
 
-def corrupt(clean: Tensor, sigma: float, seed: int) -> Tensor:
+def add_noise(clean: Tensor, sigma: float, seed: int) -> Tensor:
     """Add white noise of standard deviation `sigma`."""
     generator = torch.Generator(clean.device).manual_seed(seed)
     return clean + sigma * torch.randn(clean.shape, generator=generator, device=clean.device)

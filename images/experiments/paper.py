@@ -1,4 +1,4 @@
-"""Tables 1 to 4 of the paper, as printed, and what each row is here."""
+"""Tables 1 to 4 of the paper as printed, and the predictor that stands for each row."""
 
 from dataclasses import dataclass, field
 
@@ -11,11 +11,11 @@ class Quantity:
     """One column of a table.
 
     Args:
-        key: Of a run's result; "time" is its CPU-time per epoch relative to the first row.
+        key: Name in `Result.values`; "time" is the CPU-time per epoch relative to the first row.
         label: Heading, with the unit.
-        digits: Decimals shown.
+        digits: Decimals printed.
         lower: Whether lower is better.
-        scale: Shown value over stored value.
+        scale: Printed value over stored value.
     """
 
     key: str
@@ -30,8 +30,8 @@ class Row:
     """One row of a table.
 
     Args:
-        label: As printed; readings of one printed row are told apart in brackets.
-        predictor: Its name in the plan.
+        label: As printed; brackets tell apart several readings of one printed row.
+        predictor: Its name in the design.
         printed: Figures by key of the quantity, in the paper's units.
     """
 
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the paper; the first row is what the others are compared with."""
+    """A table of the paper; the other rows are compared with the first."""
 
     number: int
     title: str
@@ -151,3 +151,10 @@ TABLES = (
         ),
     ),
 )
+
+PRINTED = {
+    row.label: {key: figure[0] for key, figure in row.printed.items()}
+    for table in TABLES
+    for row in table.rows
+}
+"""Printed means by label of the row and key of the quantity."""

@@ -1,4 +1,4 @@
-"""Pictures that a reader understands without the text."""
+"""Figures of the ablation, each to be understood without the text."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from images.experiments.conditions import Condition
-from images.experiments.evidence import PRINTED
-from images.experiments.floors import Floors
-from images.experiments.paper import EPOCHS, HIGH, MSE
-from images.experiments.plan import UNITS
-from images.experiments.tables import Cell, Results
-from images.experiments.verdict import Stat
+from images.experiments.claims import Condition
+from images.experiments.design import UNITS
+from images.experiments.metrics import Floors
+from images.experiments.paper import EPOCHS, HIGH, MSE, PRINTED
+from images.experiments.replication import Cell, Results, Stat
 from refine_core.storage.files import atomic_write
 
 NAMES = {
@@ -28,15 +26,15 @@ NAMES = {
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
-def learning_curves(path: Path, results: Results, floors: Floors, target: float) -> None:
-    """Test error of the Pixel- and the Latent-MLP over training, with floors and printed ends."""
+def plot_learning_curves(path: Path, results: Results, floors: Floors, target: float) -> None:
+    """Test error of Pixel- and Latent-MLP over training, with floors and printed errors."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for colour, (name, label) in zip(
         COLOURS, (("pixel", "Pixel-MLP"), ("latent", "Latent-MLP")), strict=False
     ):
-        for number, run in enumerate(results[name]):
-            rows = [row for row in run["history"] if "mse" in row]
+        for number, result in enumerate(results[name]):
+            rows = [row for row in result.history if "mse" in row]
             axes.plot(
                 [row["epoch"] for row in rows],
                 [row["mse"] for row in rows],
@@ -55,10 +53,10 @@ def learning_curves(path: Path, results: Results, floors: Floors, target: float)
             color=colour,
             label=f"{label}, end of training as printed",
         )
-    _line(axes, target, "target of 'epochs to target'", "--")
-    _line(axes, floors["wiener"], "Wiener filter, no training", ":")
-    floor = fmean(run["floor"] for run in results["latent"])
-    _line(axes, floor, "autoencoder alone, clean image", "-.")
+    _reference_line(axes, target, "target of 'epochs to target'", "--")
+    _reference_line(axes, floors["wiener"], "Wiener filter, no training", ":")
+    floor = fmean(result.number("floor") for result in results["latent"])
+    _reference_line(axes, floor, "autoencoder alone, clean image", "-.")
     axes.set(xlabel="epoch", ylabel="test MSE (lower is better)", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Setup A: denoising in pixels and in a latent space")
@@ -66,16 +64,16 @@ def learning_curves(path: Path, results: Results, floors: Floors, target: float)
     _save(figure, path)
 
 
-def beside_paper(path: Path, cells: Sequence[Cell]) -> None:
-    """Printed and measured figures with error bars, and the floors."""
-    shown = [[c for c in cells if c.quantity is q] for q in (MSE, HIGH, EPOCHS)]
-    heights = [len(group) for group in shown]
+def plot_beside_paper(path: Path, cells: Sequence[Cell]) -> None:
+    """Printed and measured figures with error bars, and the error floors."""
+    groups = [[c for c in cells if c.quantity is q] for q in (MSE, HIGH, EPOCHS)]
+    heights = [len(group) for group in groups]
     figure = Figure(figsize=(9, 0.34 * sum(heights) + 3), layout="constrained")
     for axes, group in zip(
-        figure.subplots(3, 1, height_ratios=heights, squeeze=True), shown, strict=True
+        figure.subplots(3, 1, height_ratios=heights, squeeze=True), groups, strict=True
     ):
         for place, cell in enumerate(reversed(group)):
-            _dots(axes, place, cell)
+            _plot_cell(axes, place, cell)
         labels = [f"Table {cell.table}: {cell.row}" for cell in reversed(group)]
         axes.set_yticks(range(len(group)), labels, fontsize=8)
         axes.set_ylim(-0.7, len(group) - 0.3)
@@ -83,17 +81,17 @@ def beside_paper(path: Path, cells: Sequence[Cell]) -> None:
         axes.set_xlabel(f"{group[0].quantity.label} ({better} is better)")
         axes.grid(axis="x", alpha=0.3)
     # Every kind of mark is in the first panel, once per row.
-    marks = {mark.get_label(): mark for mark in _marks(figure.axes[0])}
+    marks = {mark.get_label(): mark for mark in _legend_handles(figure.axes[0])}
     figure.legend(handles=list(marks.values()), loc="outside upper center", ncols=len(marks))
     _save(figure, path)
 
 
-def _marks(axes: Axes) -> list[Artist]:
+def _legend_handles(axes: Axes) -> list[Artist]:
     handles, labels = axes.get_legend_handles_labels()
     return handles
 
 
-def _dots(axes: Axes, place: int, cell: Cell) -> None:
+def _plot_cell(axes: Axes, place: int, cell: Cell) -> None:
     if cell.printed:
         mean, std = cell.printed
         axes.errorbar(
@@ -109,13 +107,13 @@ def _dots(axes: Axes, place: int, cell: Cell) -> None:
         )
 
 
-def sweeps(path: Path, points: Sequence[Condition]) -> None:
+def plot_sweeps(path: Path, conditions: Sequence[Condition]) -> None:
     """Test error of every predictor over each sweep; the band spans the seeds."""
-    names = list(dict.fromkeys(point.sweep for point in points))
+    names = list(dict.fromkeys(condition.sweep for condition in conditions))
     figure = Figure(figsize=(11, 4 * math.ceil(len(names) / 2)), layout="constrained")
     panels = figure.subplots(math.ceil(len(names) / 2), 2, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
-        chosen = [point for point in points if point.sweep == name]
+        chosen = [condition for condition in conditions if condition.sweep == name]
         for colour, (label, curve) in zip(COLOURS, _curves(chosen).items(), strict=False):
             values = list(curve)
             means = [stat.mean for stat in curve.values()]
@@ -129,7 +127,7 @@ def sweeps(path: Path, points: Sequence[Condition]) -> None:
                 linewidth=0,
             )
         axes.set(xlabel=UNITS[name], ylabel="test MSE", xscale="log", ylim=(-0.007, None))
-        ticks = sorted({point.value for point in chosen})
+        ticks = sorted({condition.value for condition in chosen})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.legend(fontsize=7, ncols=2, loc="lower center")
@@ -139,22 +137,22 @@ def sweeps(path: Path, points: Sequence[Condition]) -> None:
     _save(figure, path)
 
 
-def _curves(points: Sequence[Condition]) -> dict[str, dict[float, Stat]]:
+def _curves(conditions: Sequence[Condition]) -> dict[str, dict[float, Stat]]:
     """Errors over values by label; product codes by likeliest code and by posterior mean."""
     curves: dict[str, dict[float, Stat]] = {}
-    for point in points:
-        for name in point.results:
+    for condition in conditions:
+        for name in condition.results:
             kinds = {NAMES.get(name, name): "mse"}
             if name.startswith("product"):
-                label = "product codes" if point.sweep == "groups" else f"{name} groups"
+                label = "product codes" if condition.sweep == "groups" else f"{name} groups"
                 kinds = {f"{label}, likeliest": "mse", f"{label}, posterior mean": "mse_mean"}
             for label, key in kinds.items():
-                if (stat := point.stat(name, key)) is not None:
-                    curves.setdefault(label, {})[point.value] = stat
+                if (stat := condition.stat(name, key)) is not None:
+                    curves.setdefault(label, {})[condition.value] = stat
     return curves
 
 
-def _line(axes: Axes, value: float, label: str, style: str) -> None:
+def _reference_line(axes: Axes, value: float, label: str, style: str) -> None:
     axes.axhline(value, color="grey", linestyle=style, linewidth=1, label=label)
 
 

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -26,20 +26,21 @@ from refine_core.training.config import Optimisation
 from refine_core.training.runs import Run
 from refine_core.training.state import Row, TrainState
 
-Validate = Callable[[nn.Module], Row]
+Module = TypeVar("Module", bound=nn.Module)
+Validate = Callable[[Module], Row]
 
 
 def fit(
-    module: nn.Module,
+    module: Module,
     data: Data[object],
     opt: Optimisation,
     *,
     seed: int,
     run: Run | None = None,
-    validate: Validate | None = None,
+    validate: Validate[Module] | None = None,
     title: str = "training",
     quiet: bool = False,
-) -> tuple[nn.Module, list[Row]]:
+) -> tuple[Module, list[Row]]:
     """Train `module`; return it, averaged and in evaluation mode, and a row of metrics per epoch.
 
     Each step calls `module(batch, noise)`, which returns a dictionary of scalar losses with the
@@ -70,8 +71,9 @@ def fit(
     fabric = _fabric(opt.precision)
     steps = _steps_per_epoch(len(data), opt.batch, fabric.world_size)
     total = steps * opt.epochs
+    fabric.to_device(module)
     state = TrainState.new(
-        fabric.to_device(module),
+        module,
         rate=opt.learning_rate,
         beta2=opt.beta2,
         decay=opt.weight_decay,
@@ -158,7 +160,7 @@ def _step(
     wrapped: nn.Module,
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
-    state: TrainState,
+    state: TrainState[Module],
     data: Data[object],
     index: Tensor,
     clip: float | None,
@@ -188,7 +190,9 @@ def _step(
     state.advance(row)
 
 
-def _end_epoch(state: TrainState, epoch: int, seconds: float, validate: Validate | None) -> Row:
+def _end_epoch(
+    state: TrainState[Module], epoch: int, seconds: float, validate: Validate[Module] | None
+) -> Row:
     row: Row = {"epoch": epoch + 1, "step": state.step, **state.mean_metrics(), "seconds": seconds}
     if validate is not None:
         with torch.no_grad():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from refine_core.errors import InputError
 from refine_core.storage import checkpoint
 from refine_core.training.runs import Run
 
+Module = TypeVar("Module", bound=nn.Module)
 Row = dict[str, int | float]
 """Metrics by name."""
 Weights = tuple[Tensor, ...] | list[Tensor]
@@ -34,10 +35,10 @@ class _Record:
 
 
 @dataclass
-class TrainState:
+class TrainState(Generic[Module]):
     """Weights, their moving average, the optimiser's moments, and the metrics so far."""
 
-    module: nn.Module
+    module: Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
     step: int = 0
@@ -49,7 +50,7 @@ class TrainState:
     @classmethod
     def new(
         cls,
-        module: nn.Module,
+        module: Module,
         *,
         rate: float,
         beta2: float,
@@ -74,14 +75,15 @@ class TrainState:
         return cls(module, average, optimizer)
 
     @property
-    def averaged(self) -> nn.Module:
+    def averaged(self) -> Module:
         """The weights to use: averaged if asked for, with the trained module's buffers."""
         if self.average is None:
             return self.module
-        kept: nn.Module = self.average.module
-        for mine, theirs in zip(kept.buffers(), self.module.buffers(), strict=True):
+        averaged = self.average.module
+        assert isinstance(averaged, type(self.module))
+        for mine, theirs in zip(averaged.buffers(), self.module.buffers(), strict=True):
             mine.copy_(theirs)
-        return kept
+        return averaged
 
     def advance(self, row: Row) -> None:
         """Count one optimiser step and note its metrics."""

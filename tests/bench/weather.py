@@ -19,7 +19,7 @@ from torch import Tensor
 from refine_core.config.schema import load
 from refine_core.noise import Noise
 from tests.bench.timing import Call, ratio, taken
-from weather.config import WeatherConfig, channels
+from weather.config import WeatherConfig
 from weather.fields.grid import Grid
 from weather.forecaster.build import build_head
 from weather.forecaster.forecaster import Forecaster
@@ -92,7 +92,7 @@ def _grid(size: str) -> Grid:
 
 
 def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> Forecaster:
-    data, count = config.data, len(channels(config.data))
+    data, count = config.data, len(config.data.channels)
 
     finest = config.head.tokenizer.sizes[-1]
     sizes = tuple(

@@ -13,7 +13,7 @@ import zarr
 
 from tests.bench.timing import ratio
 from tests.weather.synthetic import atmosphere, config, times
-from weather.data.prepare import prepare
+from weather.data.preparation import prepare
 from weather.data.windows import Windows
 
 BATCH, DAYS, CHUNK = 32, 366, 40

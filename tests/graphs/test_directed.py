@@ -17,11 +17,11 @@ from graphs.data.graphml import write_graphml
 from graphs.data.store import GraphStore, load, save
 from graphs.datasets.properties import Properties
 from graphs.datasets.statistics import limits
-from graphs.evaluation.evaluate import evaluate
-from graphs.evaluation.symmetry import check
+from graphs.evaluation.equivariance import check
+from graphs.evaluation.measurement import evaluate
 from graphs.generators.build import build
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
-from graphs.metrics.directed import evaluate_digraphs
+from graphs.metrics.digraphs import evaluate_digraphs
 from graphs.model import GraphModel
 from graphs.train import train
 from refine_core.errors import InputError

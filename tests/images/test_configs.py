@@ -9,7 +9,7 @@ import torch
 from images.config import ImagesConfig
 from images.data.load import Images, LabelledImages
 from images.experiments import AblationConfig
-from images.train import train
+from images.training import train
 from refine_core.config.schema import load
 from refine_core.training.config import Optimisation
 

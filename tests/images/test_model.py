@@ -12,9 +12,9 @@ from images.build import build, build_tokenizer
 from images.config import GeneratorConfig, ImagesConfig, SamplingConfig, TokenizerConfig
 from images.data.load import Images, LabelledImages
 from images.evaluation.classifier import Evaluator
-from images.evaluation.evaluate import evaluate, markdown
+from images.evaluation.report import evaluate, markdown
 from images.model import ImageModel
-from images.train import train
+from images.training import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
@@ -141,5 +141,5 @@ def test_every_kind_of_tokeniser(changes: dict[str, Any]) -> None:
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="must end with 4, found 7"):
         build_tokenizer(replace(CONFIG.tokenizer, sizes=(1, 7)), 1, (11, 12))
-    with pytest.raises(InputError, match="2 counts for 3 scales"):
+    with pytest.raises(InputError, match="2 values for 3 scales"):
         build_tokenizer(replace(CONFIG.tokenizer, codes=(4, 8)), 1, (11, 12))

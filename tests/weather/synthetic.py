@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from weather.config import DataConfig
+from weather.data.config import DataConfig
 
 PARTS: dict[str, Any] = {
     "train": ("2000-01-01", "2000-01-20"),

@@ -13,15 +13,15 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.vq import VQ
 from tests.weather import tiny
-from weather.config import HeadConfig
-from weather.data.prepare import prepared
+from weather.data.preparation import prepared
 from weather.data.prepared import Prepared
 from weather.fields.grid import Grid
+from weather.forecaster.config import HeadConfig
 from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead
 from weather.forecaster.mean import Situation, turn
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel, load
-from weather.training.train import train
+from weather.training.pipeline import train
 
 Start = tuple[NDArray[np.float32], np.datetime64]
 KINDS = get_args(get_type_hints(HeadConfig)["kind"])

@@ -6,7 +6,8 @@ from typing import Any
 from refine_core.training.config import Optimisation
 from tests.weather.synthetic import atmosphere
 from tests.weather.synthetic import config as data_config
-from weather.config import HeadConfig, NetworkConfig, TokenizerConfig, WeatherConfig
+from weather.config import WeatherConfig
+from weather.forecaster.config import HeadConfig, NetworkConfig, TokenizerConfig
 
 OPT = Optimisation(epochs=2, batch=16, learning_rate=3e-3, ema=0.9)
 NETWORK = NetworkConfig(dim=16, depth=1, heads=2, width=8, grid=(4, 8), training=OPT)

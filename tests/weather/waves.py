@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.fields.grid import Array, Grid
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 from weather.simulation.pressure_levels import Columns
 
 SIGMA = np.array([0.2, 0.5, 0.8, 0.95])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refine_core.errors import InputError
-from weather.data.prepare import Prepared
+from weather.data.preparation import Prepared
 from weather.forecaster.correction import waves
 from weather.metrics.ensemble import crps, promised_square, spread_skill, variance
 from weather.model import WeatherModel

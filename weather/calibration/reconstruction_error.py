@@ -9,10 +9,10 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
-from weather.data.prepare import Prepared
+from weather.data.preparation import Prepared
 from weather.data.time_parts import Part
 from weather.data.windows import Windows
-from weather.fields.labels import number, scaled
+from weather.fields.labels import format_number, readable_unit
 from weather.fields.variables import VARIABLES
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel
@@ -75,9 +75,7 @@ def described(model: WeatherModel, floor: Floor) -> tuple[str, dict[str, dict[st
     for channel, mean, coded in rows:
         numbers[channel.name] = {"mean": mean, "coded": coded, "share": coded / mean}
         known = VARIABLES.get(channel.variable)
-        factor, unit = scaled(known.units if known else "")
-        lines.append(
-            f"| {channel.name} ({unit}) | {number(factor * mean)} | {number(factor * coded)} "
-            f"| {coded / mean:.1%} |"
-        )
+        factor, unit = readable_unit(known.units if known else "")
+        errors = " | ".join(format_number(factor * error) for error in (mean, coded))
+        lines.append(f"| {channel.name} ({unit}) | {errors} | {coded / mean:.1%} |")
     return "\n".join(lines) + "\n", numbers

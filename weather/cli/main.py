@@ -7,8 +7,8 @@ from refine_core.app.cli import arguments, commands
 from refine_core.app.options import parse
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json, write_text
-from weather.calibration.calibrate import calibrate as choose
 from weather.calibration.reconstruction_error import described, measure_floor
+from weather.calibration.search import calibrate as choose
 from weather.cli.demo import demo
 from weather.cli.forecast import forecast
 from weather.cli.plot import plot
@@ -17,10 +17,10 @@ from weather.cli.sample import sample
 from weather.cli.simulate import simulate
 from weather.cli.verify import verify
 from weather.config import WeatherConfig
-from weather.data.prepare import Prepared, prepared
+from weather.data.preparation import Prepared, prepared
 from weather.data.time_parts import Part
 from weather.model import WeatherModel, load
-from weather.training.train import train as run_training
+from weather.training.pipeline import train as run_training
 
 
 def main(argv: list[str]) -> None:

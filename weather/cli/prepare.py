@@ -6,7 +6,7 @@ from rich.table import Table
 
 from refine_core.app.options import parse
 from weather.config import WeatherConfig
-from weather.data.prepare import prepared
+from weather.data.preparation import prepared
 from weather.data.prepared import Prepared
 from weather.data.time_parts import PARTS
 

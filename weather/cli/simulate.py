@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from refine_core.app.cli import arguments
-from weather.simulation.simulate import Span
-from weather.simulation.simulate import simulate as make
+from weather.simulation.run import Span
+from weather.simulation.run import simulate as make
 from weather.simulation.speedy import STEP_MINUTES, Speedy, version
 
 

@@ -8,7 +8,7 @@ from refine_core.app.cli import arguments
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 from weather.fields.regions import REGIONS
-from weather.io.open import open_files
+from weather.io.files import open_files
 
 
 def verify(argv: list[str]) -> None:
@@ -44,7 +44,7 @@ def verify(argv: list[str]) -> None:
             out: Folder for the report.
         """
         from weather.verification.report import table, write
-        from weather.verification.verify import verify as measure
+        from weather.verification.run import verify as measure
 
         name = Path(forecast.rstrip("/")).stem or "forecast"
         pairs = [_named(text) for text in against]

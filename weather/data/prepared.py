@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.config import DataConfig
+from weather.data.config import DataConfig
 from weather.data.time_parts import Part, starts, stride
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
@@ -90,6 +90,12 @@ class Prepared:
         known = json.dumps(self.statistics.to_dict()).encode()
         arrays = (self.times.tobytes(), self.static.tobytes(), self.climatology.tobytes())
         return hashlib.sha256(b"".join((known, *arrays))).hexdigest()[:16]
+
+    def normalised_static(self) -> Array:
+        """(S, H, W) static fields of mean 0 and standard deviation 1."""
+        known = self.statistics
+        shifted = self.static - known.static_mean[:, None, None]
+        return np.asarray(shifted / known.static_std[:, None, None], np.float32)
 
     def starts(self, part: Part, steps: int = 1) -> NDArray[np.int64]:
         """Indices of states with their history and the next `steps` states in a part."""

@@ -1,16 +1,14 @@
 """Means and standard deviations over the globe and over time, of more maps than fit in memory."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.config import DataConfig
+from weather.data.config import DataConfig
 from weather.data.prepared import Statistics
 from weather.data.time_parts import inside, starts, stride
+from weather.fields.arrays import Array
 from weather.fields.grid import Grid
 
-Array = NDArray[np.floating[Any]]
 Real = NDArray[np.float64]
 
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The parts of time for training, validation and test, and the starts of steps in them."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.config import DataConfig
+from weather.data.config import DataConfig
 
 Part = Literal["train", "validation", "test"]
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""A predicted map, by variable and pressure level."""
 
 from dataclasses import dataclass
 
@@ -19,3 +19,8 @@ class Channel:
     def name(self) -> str:
         """E.g. "geopotential_500"."""
         return self.variable if self.level is None else f"{self.variable}_{self.level}"
+
+    @property
+    def is_wind(self) -> bool:
+        """Whether it is a component of the wind, whose axes turn with longitude."""
+        return "component_of_wind" in self.variable

@@ -1,12 +1,9 @@
 """The mean of each season and time of day, at each point of the grid."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Times = NDArray[np.datetime64]
-Array = NDArray[np.floating[Any]]
+from weather.fields.arrays import Array, Times
 
 YEAR = 365.2425
 """Days."""

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from weather.fields.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,10 +22,10 @@ SCALED = {"kg kg**-1": (1e3, "g kg⁻¹"), "s**-1": (1e5, "10⁻⁵ s⁻¹")}
 """Units in which values are too small to read: the factor to better ones."""
 
 
-def headline(channels: Sequence[str], most: int) -> list[str]:
+def best_known(channels: Sequence[str], most: int) -> list[str]:
     """At most `most` of the channels, the best known first if there are more.
 
-    >>> headline(["vorticity_850", "temperature_850", "2m_temperature"], 2)
+    >>> best_known(["vorticity_850", "temperature_850", "2m_temperature"], 2)
     ['temperature_850', '2m_temperature']
     """
     if len(channels) <= most:
@@ -44,38 +44,38 @@ def importance(channel: str) -> int:
     return min((HEADLINE.index(each) for each in known if each in HEADLINE), default=len(HEADLINE))
 
 
-def scaled(unit: str) -> tuple[float, str]:
+def readable_unit(unit: str) -> tuple[float, str]:
     """Factor to units that read well, and their name.
 
-    >>> scaled("kg kg**-1"), scaled("m**2 s**-2")
+    >>> readable_unit("kg kg**-1"), readable_unit("m**2 s**-2")
     ((1000.0, 'g kg⁻¹'), (1.0, 'm² s⁻²'))
     """
-    return SCALED.get(unit, (1.0, pretty(unit)))
+    return SCALED.get(unit, (1.0, format_unit(unit)))
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Three digits, or all before the point.
 
-    >>> number(1234.5), number(0.9876), number(0.00012345)
+    >>> format_number(1234.5), format_number(0.9876), format_number(0.00012345)
     ('1234', '0.988', '0.000123')
     """
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def pretty(unit: str) -> str:
+def format_unit(unit: str) -> str:
     """Units with raised powers.
 
-    >>> pretty("m**2 s**-2")
+    >>> format_unit("m**2 s**-2")
     'm² s⁻²'
     """
     return re.sub(r"\*\*(-?\d+)", lambda found: found[1].translate(RAISED), unit)
 
 
-def title(channel: str) -> str:
+def channel_title(channel: str) -> str:
     """Name of a channel above a panel.
 
-    >>> title("geopotential_500"), title("2m_temperature"), title("vorticity_850")
-    ('z500', '2 m temperature', 'vorticity 850')
+    >>> [channel_title(name) for name in ("geopotential_500", "2m_temperature", "vorticity_850")]
+    ['z500', '2 m temperature', 'vorticity 850']
     """
     name, _, level = channel.rpartition("_")
     if level.isdigit():
@@ -83,12 +83,12 @@ def title(channel: str) -> str:
     return SHORT.get(channel, channel.replace("_", " "))
 
 
-def shown(lead_days: Sequence[float], most: int) -> list[int]:
+def leads_to_show(lead_days: Sequence[float], most: int) -> list[int]:
     """Indices of at most `most` lead times: 1, 3, 5, 7 and 10 days if there are, or evenly spread.
 
-    >>> shown([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 6)
+    >>> leads_to_show([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 6)
     [0, 2, 4, 6, 9]
-    >>> shown([0.5, 1.0, 1.5, 2.0], 3)
+    >>> leads_to_show([0.5, 1.0, 1.5, 2.0], 3)
     [0, 2, 3]
     """
     if len(lead_days) <= most:
@@ -100,10 +100,10 @@ def shown(lead_days: Sequence[float], most: int) -> list[int]:
     return [int(i * step + 0.5) for i in range(most)]
 
 
-def spread(places: Iterable[float], gap: float) -> list[float]:
+def move_apart(places: Iterable[float], gap: float) -> list[float]:
     """Move places apart until they are `gap` from each other, as little as that takes.
 
-    >>> spread([0.5, 0.5, 3.0], 1.0)
+    >>> move_apart([0.5, 0.5, 3.0], 1.0)
     [0.0, 1.0, 3.0]
     """
     groups: list[list[float]] = []  # mean of where its members want to be, and how many

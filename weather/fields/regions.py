@@ -1,15 +1,13 @@
 """Parts of the globe, and means over them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError, suggest
+from weather.fields.arrays import Array
 from weather.fields.grid import Grid
-
-Array = NDArray[np.floating[Any]]
 
 REGIONS = {
     "global": (-90.0, 90.0),

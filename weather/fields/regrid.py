@@ -4,7 +4,8 @@ from typing import cast
 
 import numpy as np
 
-from weather.fields.grid import Array, Grid, edges, overlap, shares
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid, edges, overlap, shares
 
 
 class Conservative:

@@ -10,10 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.data.check import refusal, variable_problems
-from weather.data.check_values import Scan
-from weather.data.copying import read
-from weather.fields.channel import Channel
+from weather.data.array_file import read
+from weather.data.checks import refusal, variable_problems
+from weather.data.value_checks import Scan
 from weather.io.compatibility import check_grid
 from weather.io.dataset import open_dataset, times_of
 from weather.model import WeatherModel
@@ -73,7 +72,7 @@ class InitialStates:
         """
         data, digest = self.model.config.data, hashlib.sha256()
         scan = Scan(self.model.channels, self.model.grid)
-        outside = Scan(self._forcing, self.model.grid, data.forcing)
+        outside = Scan(self.model.config.data.forcing_channels, self.model.grid, data.forcing)
         for time in times:
             values, forcing = self.states(time), self.forcing(time, steps)
             digest.update(values.tobytes())
@@ -100,13 +99,9 @@ class InitialStates:
         Raises:
             InputError: They cannot be read.
         """
-        if not self._forcing:
+        if not self.model.config.data.forcing:
             return None
-        return read(self.source, self._forcing, self._ahead(time, steps))
-
-    @property
-    def _forcing(self) -> list[Channel]:
-        return [Channel(name) for name in self.model.config.data.forcing]
+        return read(self.source, self.model.config.data.forcing_channels, self._ahead(time, steps))
 
     def _places(self, time: np.datetime64) -> NDArray[np.int64]:
         data = self.model.config.data

@@ -1,4 +1,4 @@
-"""TODO."""
+"""An ensemble forecast from states in a file into a store."""
 
 from pathlib import Path
 

@@ -1,56 +1,37 @@
-"""TODO."""
+"""Builds the parts of a forecast model from their configs."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from weather.config import DataConfig, HeadConfig, WeatherConfig, channels
-from weather.data.prepare import Prepared, Statistics
+from weather.data.config import DataConfig
+from weather.data.prepared import Prepared
 from weather.fields.grid import Grid
 from weather.fields.variables import nonnegative
+from weather.forecaster.config import HeadConfig, NetworkConfig
 from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
+from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.mean import MeanModel
 from weather.forecaster.refinement import RefineHead
 from weather.forecaster.tokenizer import build_tokenizer
 
 
-def build_mean(
-    config: WeatherConfig, grid: Grid, static: Tensor, statistics: Statistics
-) -> MeanModel:
-    """An untrained mean for data of these statistics."""
-    change = torch.from_numpy(statistics.residual_std / statistics.std).float()
-    return _mean(config, grid, static, change)
+def build_mean(config: NetworkConfig, data: Prepared) -> MeanModel:
+    """An untrained network for the mean of prepared data.
 
-
-def _mean(config: WeatherConfig, grid: Grid, static: Tensor, change: Tensor) -> MeanModel:
-    data = config.data
-    return MeanModel(grid, static, change, data.history, len(data.forcing), config.mean)
-
-
-def normalised_static(data: Prepared) -> Tensor:
-    """(S, H, W) static fields of mean 0 and standard deviation 1."""
+    Raises:
+        InputError: The network's grid is finer than the data's.
+    """
     statistics = data.statistics
-    mean, std = statistics.static_mean[:, None, None], statistics.static_std[:, None, None]
-    return torch.from_numpy(np.asarray((data.static - mean) / std)).float()
-
-
-def winds(data: DataConfig) -> list[bool]:
-    """(C,) whether a channel is a component of the wind."""
-    return ["component_of_wind" in channel.variable for channel in channels(data)]
-
-
-def lower_limits(data: Prepared) -> Tensor:
-    """(C,) normalised zero of channels that cannot be negative, else minus infinity."""
-    zero = torch.from_numpy(-data.statistics.mean / data.statistics.std).float()
-    positive = torch.tensor([nonnegative(channel.variable) for channel in data.channels])
-    return torch.where(positive, zero, -torch.inf)
+    change = torch.from_numpy(statistics.residual_std / statistics.std).float()
+    static = torch.from_numpy(data.normalised_static()).float()
+    return MeanModel(data.grid, static, change, data.data.history, len(data.data.forcing), config)
 
 
 def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> nn.Module:
-    """Head of a kind for residuals of `channels` maps.
+    """An untrained head of a kind, for residuals of `channels` maps.
 
     Raises:
-        InputError: If sizes do not fit together.
+        InputError: Sizes do not fit together.
     """
     inputs = mean.inputs + channels
     if config.kind == "refine":
@@ -61,3 +42,36 @@ def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -
     if config.kind == "crps":
         return CRPSHead(grid, inputs, channels, config)
     return GaussianHead(grid, channels) if config.kind == "gaussian" else NoHead(channels, grid)
+
+
+def build_to_load(
+    data: DataConfig, network: NetworkConfig, head: HeadConfig, grid: Grid, statics: int
+) -> Forecaster:
+    """A forecaster whose weights and buffers are to be loaded.
+
+    Args:
+        data: The data that it was trained on.
+        network: Of the mean.
+        head: Of the head.
+        grid: Of the maps.
+        statics: Count of static fields.
+    """
+    count = len(data.channels)
+    static, change = torch.zeros(statics, *grid.shape), torch.ones(count)
+    mean = MeanModel(grid, static, change, data.history, len(data.forcing), network)
+    return Forecaster(
+        mean,
+        build_head(head, grid, count, mean),
+        scale=torch.ones(count, grid.shape[0], 1),
+        inflation=torch.ones(count),
+        lower=torch.zeros(count),
+        grid=grid,
+        winds=[channel.is_wind for channel in data.channels],
+    )
+
+
+def lower_limits(data: Prepared) -> Tensor:
+    """(C,) normalised zero of channels that cannot be negative, else minus infinity."""
+    zero = torch.from_numpy(-data.statistics.mean / data.statistics.std).float()
+    positive = torch.tensor([nonnegative(channel.variable) for channel in data.channels])
+    return torch.where(positive, zero, -torch.inf)

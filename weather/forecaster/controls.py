@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from weather.config import HeadConfig
 from weather.fields.grid import Grid
+from weather.forecaster.config import HeadConfig
 from weather.forecaster.mean import CLOCK, Situation
 from weather.forecaster.network import StateNetwork, fourier
 

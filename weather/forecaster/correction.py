@@ -23,7 +23,7 @@ POLE = 89.99
 
 
 class Correction(nn.Module):
-    """Filters of a step; the identity until they are fitted, see `weather.calibration.calibrate`.
+    """Filters of a step; the identity until they are fitted, see `weather.calibration.search`.
 
     Buffers are `gain`, `memory`, `keep` and `pace`, (C, H, W // 2 + 1); `first` (C, 1, 1), what
     `gain` is multiplied by in the first step, which starts from an analysis and not from a state

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from refine_core.data import Batch
 from refine_core.noise import Noise
-from weather.config import NetworkConfig
 from weather.fields.grid import Grid
+from weather.forecaster.config import NetworkConfig
 from weather.forecaster.network import StateNetwork
 
 CLOCK = 4  # sines and cosines of the time of day and of the year

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
-from weather.config import NetworkConfig
 from weather.fields.grid import Grid
+from weather.forecaster.config import NetworkConfig
 from weather.forecaster.sphere import Cells, SphereConv
 
 

@@ -12,7 +12,7 @@ from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Sampling
 from refine_core.tokens import Tokens
-from weather.config import HeadConfig
+from weather.forecaster.config import HeadConfig
 from weather.forecaster.mean import CLOCK, Situation
 from weather.forecaster.sphere import pad
 from weather.forecaster.tokenizer import Encoder

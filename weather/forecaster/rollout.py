@@ -1,10 +1,8 @@
 """Rolling a model forward: a generator of states; a member is a name, not a place in a queue."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,11 +11,11 @@ from torch import Tensor
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
+from weather.data.config import DataConfig
 from weather.fields.climatology import clock
+from weather.fields.grid import Grid
+from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.mean import Given
-
-if TYPE_CHECKING:
-    from weather.model import WeatherModel
 
 EXTREME = 25.0
 """Standard deviations of a channel beyond which a state is no weather."""
@@ -40,9 +38,39 @@ class State:
     values: Tensor
 
 
+class Rollable(Protocol):
+    """What `rollout` needs of a model."""
+
+    forecaster: Forecaster
+    """In evaluation mode."""
+    grid: Grid
+
+    @property
+    def data(self) -> DataConfig:
+        """The data that the model was trained on."""
+        ...
+
+    @property
+    def group(self) -> int:
+        """Members that the network sees at once."""
+        ...
+
+    def normalise(self, states: Tensor) -> Tensor:
+        """States (..., C, H, W) in SI units, as the network takes them."""
+        ...
+
+    def denormalise(self, states: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        ...
+
+    def normalise_forcing(self, fields: Tensor) -> Tensor:
+        """Forcing fields (..., F, H, W) in SI units, as the network takes them."""
+        ...
+
+
 @torch.no_grad()
 def rollout(
-    model: WeatherModel,
+    model: Rollable,
     initial: NDArray[np.float32] | Tensor,
     time: np.datetime64,
     *,
@@ -55,7 +83,7 @@ def rollout(
 
     What member m becomes is a function of the seed, the initial time and m only, to the last bit
     on one machine with one count of threads. Members are computed in groups, see
-    `WeatherModel.group`; one alone costs as much as its group.
+    `Rollable.group`; one alone costs as much as its group.
 
     Args:
         model: To roll forward.
@@ -78,7 +106,7 @@ def rollout(
     firsts = sorted({name // group * group for name in wanted})
     names = [first + place for first in firsts for place in range(group)]
     rows = torch.tensor([names.index(name) for name in wanted], dtype=torch.int64)
-    step = np.timedelta64(model.config.data.step_hours, "h")
+    step = np.timedelta64(model.data.step_hours, "h")
     start = time.astype("datetime64[h]")
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
@@ -97,7 +125,7 @@ def rollout(
             last = None if residual is None else residual[index]
             parts.append(model.forecaster.step(given, drawn, usual, last, number))
         latest, residual = (torch.cat(part) for part in zip(*parts, strict=True))
-        lead = (number + 1) * model.config.data.step_hours
+        lead = (number + 1) * model.data.step_hours
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
         past = torch.cat([older, latest[:, None]], 1)
         chosen = latest.cpu()[rows]
@@ -105,10 +133,10 @@ def rollout(
         yield State(start + step * (number + 1), lead, wanted, model.denormalise(chosen))
 
 
-def _initial(model: WeatherModel, initial: NDArray[np.float32] | Tensor) -> Tensor:
+def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
     """(1, history, C, H, W) normalised."""
     states = torch.from_numpy(np.array(initial, dtype=np.float32))
-    wanted = (model.config.data.history, len(model.channels), *model.grid.shape)
+    wanted = (model.data.history, len(model.data.channels), *model.grid.shape)
     if states.ndim == 3:
         states = states[None]
     if tuple(states.shape) != wanted:
@@ -119,7 +147,7 @@ def _initial(model: WeatherModel, initial: NDArray[np.float32] | Tensor) -> Tens
     if not bool(states.isfinite().all()):
         bad = [
             channel.name
-            for place, channel in enumerate(model.channels)
+            for place, channel in enumerate(model.data.channels)
             if not bool(states[:, place].isfinite().all())
         ]
         raise InputError(
@@ -130,9 +158,9 @@ def _initial(model: WeatherModel, initial: NDArray[np.float32] | Tensor) -> Tens
     return model.normalise(states)[None].to(device)
 
 
-def _forcing(model: WeatherModel, forcing: NDArray[np.float32] | None, steps: int) -> Tensor:
+def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -> Tensor:
     """(steps, F, H, W) normalised; F may be 0."""
-    names = model.config.data.forcing
+    names = model.data.forcing
     device = next(model.forecaster.parameters()).device
     if not names:
         return torch.zeros(steps, 0, *model.grid.shape, device=device)
@@ -144,18 +172,18 @@ def _forcing(model: WeatherModel, forcing: NDArray[np.float32] | None, steps: in
             f"{wanted}, found {found}."
         )
     fields = torch.from_numpy(np.array(forcing, dtype=np.float32))
-    mean, std = model.forcing_mean[:, None, None], model.forcing_std[:, None, None]
-    return ((fields - mean) / std).to(device)
+    return model.normalise_forcing(fields).to(device)
 
 
-def _check(model: WeatherModel, latest: Tensor, names: tuple[int, ...], lead: int) -> None:
+def _check(model: Rollable, latest: Tensor, names: tuple[int, ...], lead: int) -> None:
     """Refuse states that no atmosphere has."""
     worst = latest.abs().nan_to_num(torch.inf, torch.inf).amax((2, 3))
     if bool((worst <= EXTREME).all()):
         return
     member, channel = divmod(int(worst.argmax()), worst.shape[1])
+    name = model.data.channels[channel].name
     raise InputError(
-        f"Member {names[member]} blew up at a lead of {lead} h: {model.channels[channel].name} is "
-        f"more than {EXTREME:.0f} standard deviations from its mean. Start from a state like "
-        "those the model was trained on, or shorten the forecast."
+        f"Member {names[member]} blew up at a lead of {lead} h: {name} is more than "
+        f"{EXTREME:.0f} standard deviations from its mean. Start from a state like those the "
+        "model was trained on, or shorten the forecast."
     )

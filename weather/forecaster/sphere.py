@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.pyramid import Size
-from weather.fields.grid import Array, Grid, edges, overlap, shares
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid, edges, overlap, shares
 
 
 class SpherePyramid(nn.Module):

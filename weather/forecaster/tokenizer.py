@@ -11,8 +11,8 @@ from refine_core.quantizers.bitwise import Bitwise
 from refine_core.quantizers.product import ProductQuantizer
 from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule, per_scale
-from weather.config import TokenizerConfig
 from weather.fields.grid import Grid
+from weather.forecaster.config import TokenizerConfig
 from weather.forecaster.sphere import Cells, SpherePyramid
 
 

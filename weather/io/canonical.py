@@ -9,13 +9,24 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name
 
-DIMS = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
+LEAD = "prediction_timedelta"
+"""Name of the dimension of lead times, as in WeatherBench 2."""
+DIMS = ("time", "number", LEAD, "level", "latitude", "longitude")
+TRUTH_DIMS = ("time", "level", "latitude", "longitude")
 _ALIASES = {
     "latitude": ("lat", "y_lat", "nav_lat"),
     "longitude": ("lon", "long", "nav_lon"),
     "level": ("pressure_level", "isobaricinhpa", "plev", "lev", "pressure", "isobaric"),
-    "number": ("realization", "ensemble", "member", "ensemble_member"),
-    "prediction_timedelta": ("lead_time", "step", "lead"),
+    "number": (
+        "realization",
+        "realisation",
+        "ensemble",
+        "ensemble_member",
+        "member",
+        "members",
+        "sample",
+    ),
+    LEAD: ("lead_time", "step", "lead"),
     "time": ("valid_time", "init_time", "forecast_reference_time", "initial_time", "datetime"),
 }
 
@@ -124,14 +135,13 @@ _STANDARD = {"latitude": "latitude", "longitude": "longitude", "level": "air_pre
 
 def _timed(dataset: xr.Dataset) -> xr.Dataset:
     """Times and lead times in nanoseconds."""
-    lead = "prediction_timedelta"
-    if lead in dataset.coords and not np.issubdtype(dataset[lead].dtype, np.timedelta64):
-        unit = str(dataset[lead].attrs.get("units", "")).lower()[:1]
+    if LEAD in dataset.coords and not np.issubdtype(dataset[LEAD].dtype, np.timedelta64):
+        unit = str(dataset[LEAD].attrs.get("units", "")).lower()[:1]
         if unit in "hdsm" and unit:
-            hours = dataset[lead].values * {"h": 1.0, "d": 24.0, "s": 1 / 3600, "m": 1 / 60}[unit]
+            hours = dataset[LEAD].values * {"h": 1.0, "d": 24.0, "s": 1 / 3600, "m": 1 / 60}[unit]
             leads = (hours * 3.6e12).round().astype("timedelta64[ns]")
-            dataset = dataset.assign_coords({lead: (dataset[lead].dims, leads)})
-    for name, kind in (("time", "datetime64[ns]"), (lead, "timedelta64[ns]")):
+            dataset = dataset.assign_coords({LEAD: (dataset[LEAD].dims, leads)})
+    for name, kind in (("time", "datetime64[ns]"), (LEAD, "timedelta64[ns]")):
         if name in dataset.coords and dataset[name].dtype.kind in "mM":
             dataset = dataset.assign_coords({name: dataset[name].astype(kind)})
     if "time" in dataset.coords and dataset["time"].dtype.kind != "M":

@@ -1,16 +1,16 @@
 """What does not fit together, said in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Array
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.dataset import grid_of
-from weather.io.maps import Array
 
 FAR = 5.0
 """Standard deviations of the truth's map between the means of forecast and truth."""
@@ -50,6 +50,20 @@ def in_order(name: str, dataset: xr.Dataset) -> xr.Dataset:
         twice = times[count > 1][0].astype("datetime64[m]")
         raise InputError(f"{name} has the time {twice} twice: keep one of them.")
     return dataset if np.array_equal(times, dataset["time"].values) else dataset.sortby("time")
+
+
+def check_dims(name: str, array: xr.DataArray, expected: Collection[str]) -> None:
+    """Check that a variable has no dimension besides those expected.
+
+    Raises:
+        InputError: It has one.
+    """
+    unknown = [str(dim) for dim in array.dims if dim not in expected]
+    if unknown:
+        raise InputError(
+            f"{name} has {array.name} along {unknown[0]!r}, of size {array.sizes[unknown[0]]}, "
+            f"expected no dimension but {', '.join(expected)}: rename it, or select one of it."
+        )
 
 
 def check_units(name: str, forecast: xr.DataArray, truth: xr.DataArray) -> None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import DIMS, canonical
-from weather.io.open import local_files, open_files, told
+from weather.io.canonical import DIMS, LEAD, canonical
+from weather.io.files import local_files, open_files, read_errors
 
 __all__ = [
     "canonical",
@@ -47,9 +47,7 @@ def open_dataset(path: str) -> xr.Dataset:
         dataset = canonical(open_files(path))
     except InputError as error:
         raise InputError(str(error) if path in str(error) else f"{path}: {error}") from None
-    single = {
-        name: 0 for name in ("number", "prediction_timedelta") if dataset.sizes.get(name, 0) == 1
-    }
+    single = {name: 0 for name in ("number", LEAD) if dataset.sizes.get(name, 0) == 1}
     dataset = dataset.isel(single).drop_vars([c for c in dataset.coords if c not in DIMS])
     if "time" in dataset.coords and "time" not in dataset.dims:
         dataset = dataset.expand_dims("time")  # a single state
@@ -106,7 +104,7 @@ def static_maps(dataset: xr.Dataset, names: Sequence[str]) -> NDArray[np.float32
         return np.zeros((0, *grid_of(dataset).shape), np.float32)
     first = dataset.isel(time=0, drop=True) if "time" in dataset.dims else dataset
     maps = fields(first, [Channel(name) for name in names])
-    with told(dataset.encoding.get("source", "the source")):
+    with read_errors(dataset.encoding.get("source", "the source")):
         return np.asarray(maps.values)
 
 

@@ -23,10 +23,10 @@ from refine_core.storage.files import atomic_write
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.variables import STANDARD_NAMES, VARIABLES
+from weather.io.canonical import DIMS, LEAD
 from weather.io.partial_store import PartialStore
 
 MARKS = "members"
-DIMS = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
 
 
 class ForecastStore:
@@ -139,22 +139,13 @@ def _template(
     lead = np.array(leads, "timedelta64[h]").astype("timedelta64[ns]")
     start = np.asarray(times).astype("datetime64[ns]")
     levels = list(dict.fromkeys(c.level for c in channels if c.level is not None))
-    lead_name = "prediction_timedelta"
     coords: dict[str, Any] = {
         "time": ("time", start, {"standard_name": "forecast_reference_time"}),
         "number": ("number", np.arange(members), {"standard_name": "realization", "units": "1"}),
-        "prediction_timedelta": (
-            "prediction_timedelta",
-            lead,
-            {"standard_name": "forecast_period"},
-        ),
+        LEAD: (LEAD, lead, {"standard_name": "forecast_period"}),
         "latitude": ("latitude", grid.latitude, {"units": "degrees_north"}),
         "longitude": ("longitude", grid.longitude, {"units": "degrees_east"}),
-        "valid_time": (
-            ("time", lead_name),
-            start[:, None] + lead,
-            {"standard_name": "time"},
-        ),
+        "valid_time": (("time", LEAD), start[:, None] + lead, {"standard_name": "time"}),
     }
     if levels:
         coords["level"] = ("level", np.array(levels), {"units": "hPa", "positive": "down"})

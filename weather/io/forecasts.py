@@ -1,4 +1,4 @@
-"""TODO."""
+"""Forecasts in canonical form: their channels and lead times, and a choice among them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError, suggest
 from weather.fields.channel import Channel
 from weather.fields.labels import importance
-from weather.io.canonical import canonical
+from weather.io.canonical import LEAD, canonical
 from weather.io.compatibility import in_order
-from weather.io.maps import LEAD
 
 
 def as_forecast(dataset: xr.Dataset, name: str) -> xr.Dataset:

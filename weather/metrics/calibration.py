@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from weather.fields.arrays import Array
+
 Integers = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 

@@ -8,14 +8,10 @@ and the fair CRPS divides the second sum by 2 M (M - 1): its mean does not depen
 the members are exchangeable (Ferro 2014, doi:10.1002/qj.2270). Of one member, both are |x - y|.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.metrics.sorting import sorted_last
-
-Array = NDArray[np.floating[Any]]
 
 
 def crps(ensemble: Array, truth: Array, *, fair: bool = True) -> Array:

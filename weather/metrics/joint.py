@@ -15,14 +15,10 @@ map, as it costs the square of the points; its fair form subtracts the variance 
 the members, so that its mean does not depend on M either.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.fields.grid import Grid
-
-Array = NDArray[np.floating[Any]]
 
 
 def energy_score(ensemble: Array, truth: Array, weight: Array, *, fair: bool = True) -> Array:

@@ -1,12 +1,10 @@
 """Sorting a sample of maps point by point."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from weather.fields.arrays import Array
 
 BLOCK = 128
 """Points that are brought together at a time, so that they stay in the cache."""

@@ -1,12 +1,9 @@
 """Power by zonal wavenumber: do members hold as much small-scale structure as the truth?"""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import rfft
 
-Array = NDArray[np.floating[Any]]
+from weather.fields.arrays import Array
 
 
 def zonal_power(maps: Array) -> Array:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Leads
 from weather.fields.channel import Channel
-from weather.fields.labels import importance, shown
+from weather.fields.labels import importance, leads_to_show
 from weather.io.forecasts import chosen_leads
-from weather.plots.field import Field, Leads, lead_name
+from weather.plots.field import Field, lead_name
 from weather.plots.figure import house_style
 from weather.plots.forecast_run import Run
 from weather.plots.map.extent import chosen_view
@@ -77,7 +78,7 @@ class Album:
         leads = chosen_leads(run.leads, wanted.leads, run.name)
         days = [float(lead / np.timedelta64(1, "D")) for lead in leads]
         usual_days = [days.index(day) for day in DAYS if day in days]
-        few = usual_days if len(usual_days) == len(DAYS) else shown(days, len(DAYS))
+        few = usual_days if len(usual_days) == len(DAYS) else leads_to_show(days, len(DAYS))
         self._leads: Leads = leads if wanted.leads else leads[few]
         if not len(leads):
             raise InputError(f"{run.name} has no lead time after its start: give --leads 0.")

@@ -2,19 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.fields.channel import Channel
-from weather.fields.labels import scaled
+from weather.fields.labels import readable_unit
 from weather.fields.variables import GRAVITY, nonnegative
-
-Array = NDArray[np.floating[Any]]
 
 STEPS, QUARTERS = (1, 2, 5, 10), (1, 2, 4, 8, 10)
 """Digits of the distance of contours; those of heights and pressures are 4 or 8 apart."""
@@ -79,7 +76,7 @@ def display(channel: Channel, units: str) -> Display:
         return Display(name + at, "hPa", "hPa", 0.01, digits=QUARTERS)
     if units == "m" and variable.startswith("total_precipitation"):
         return Display(name + at, "mm", "mm", 1e3, colours="YlGnBu")
-    factor, unit = scaled(units)
+    factor, unit = readable_unit(units)
     unit = unit or "units of the file"
     colours = "YlGnBu" if nonnegative(variable) else "viridis"
     if any(part in variable for part in _SIGNED):

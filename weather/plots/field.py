@@ -3,24 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Array, Leads
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.io.canonical import LEAD
 from weather.io.compatibility import check_size
 from weather.io.dataset import grid_of
-from weather.io.maps import LEAD, maps, members
-from weather.io.open import told
+from weather.io.files import read_errors
+from weather.io.values import map_values, read_members
 from weather.metrics.ensemble import variance
 from weather.plots.display import Display
-
-Array = NDArray[np.floating[Any]]
-Leads = NDArray[np.timedelta64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +61,9 @@ class Field:
         Raises:
             InputError: The file is damaged, or a map holds no number.
         """
-        reading = members(self.array, leads)
+        reading = read_members(self.array, leads)
         for lead in leads:
-            with told(self.source):
+            with read_errors(self.source):
                 values = next(reading)
             known = np.isfinite(values).any((1, 2, 3))
             if not known.all():
@@ -94,12 +91,12 @@ class Field:
     def column(self, row: int, place: int) -> tuple[Array, Array]:
         """Members (M, T) and truth (T,) of one grid point; NaN where there is no truth."""
         where = {"latitude": row, "longitude": place}
-        with told(self.source):
+        with read_errors(self.source):
             values = self.array.isel(where).transpose("number", LEAD, ...).values
         truth = np.full(len(self.leads), np.nan, np.float32)
         if self.truth is not None:
             known = np.isin(self.start + self.leads, self.truth["time"].values)
-            with told("the truth"):
+            with read_errors("the truth"):
                 found = self.truth.isel(where).sel(time=self.start + self.leads[known])
                 truth[known] = found.values.reshape(-1)
         return self.display(values.reshape(values.shape[:2])), self.display(truth)
@@ -107,8 +104,8 @@ class Field:
     def _truth(self, lead: np.timedelta64) -> Array | None:
         if self.truth is None or self.start + lead not in self.truth["time"].values:
             return None
-        with told("the truth"):
-            return maps(self.truth.sel(time=self.start + lead))
+        with read_errors("the truth"):
+            return map_values(self.truth.sel(time=self.start + lead))
 
     def valid(self, lead: np.timedelta64) -> str:
         """Lead time and valid time, as above a map."""

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from refine_core.storage.files import atomic_write
-from weather.fields.labels import headline, spread
+from weather.fields.labels import best_known, move_apart
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
@@ -62,7 +62,7 @@ def panels(
         margin: Inches to the right, for labels.
         bottom: Inches below, for a legend.
     """
-    channels = headline(channels, MOST)
+    channels = best_known(channels, MOST)
     columns = min(COLUMNS, len(channels))
     rows = -(-len(channels) // columns)
     left, top = 0.65, 0.8  # inches; an automatic layout takes seconds
@@ -128,7 +128,7 @@ def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> N
         bold: The name to stress.
     """
     low, high = axis.get_ylim()
-    places = spread([(y - low) / (high - low) for y, _ in ends.values()], 0.085)
+    places = move_apart([(y - low) / (high - low) for y, _ in ends.values()], 0.085)
     for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
         axis.annotate(
             name,

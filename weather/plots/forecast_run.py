@@ -7,16 +7,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Leads
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import canonical
-from weather.io.compatibility import check_grid, check_units, in_order
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical
+from weather.io.compatibility import check_dims, check_grid, check_units, in_order
 from weather.io.dataset import grid_of
+from weather.io.files import open_files, read_errors
 from weather.io.forecasts import as_forecast, chosen_channels
-from weather.io.maps import LEAD, held, select
-from weather.io.open import open_files, told
+from weather.io.values import load_if_small, select_levels
 from weather.plots.display import display
-from weather.plots.field import Field, Leads
+from weather.plots.field import Field
 
 
 class Run:
@@ -83,14 +84,16 @@ class Run:
             channel: Which.
             keep: Whether its values are to be in memory, if they are not too large.
         """
-        array = select(self.data, [channel])
+        array = select_levels(self.data, [channel])
+        check_dims(self.name, array, DIMS)
         truth = None
         if self.truth is not None:
-            truth = select(self.truth, [channel])
+            truth = select_levels(self.truth, [channel])
+            check_dims("The truth", truth, TRUTH_DIMS)
             check_units(self.name, array, truth)
         if keep:
-            with told(self.name):
-                array = held(array)
+            with read_errors(self.name):
+                array = load_if_small(array)
         shown = display(channel, str(array.attrs.get("units", "")))
         return Field(channel, shown, self.name, self.start, array, truth)
 

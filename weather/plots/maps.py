@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from numpy.typing import NDArray
 from PIL import Image
 
 from refine_core.storage.files import atomic_write
+from weather.fields.arrays import Array, Leads
 from weather.plots.display import Display, Scale, error_scale, spread_scale, value_scale
-from weather.plots.field import Field, Leads
+from weather.plots.field import Field
 from weather.plots.figure import head, save
 from weather.plots.map.projections import View, seen
 from weather.plots.map.sheet import MapAxis, Sheet
 from weather.plots.map.wrapped_grid import Surface
-
-Array = NDArray[np.floating[Any]]
 
 LINES: dict[str, Any] = {"colors": "black", "linewidths": 0.75, "zorder": 3}
 FRAME, LAST = 450, 1500

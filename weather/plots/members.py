@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Array, Leads
 from weather.plots.display import Display, steps, value_scale
-from weather.plots.field import Field, Leads
+from weather.plots.field import Field
 from weather.plots.figure import save
 from weather.plots.map.projections import View, seen
 from weather.plots.map.sheet import MapAxis, Sheet
 from weather.plots.map.wrapped_grid import Surface
 from weather.plots.maps import LINES
-
-Array = NDArray[np.floating[Any]]
 
 MOST = 50
 """Members that get a stamp."""

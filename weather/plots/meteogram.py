@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 from weather.fields.grid import Grid
 from weather.plots.field import Field, time_name
 from weather.plots.figure import MAIN, save
 from weather.plots.map.projections import meridian, parallel
-
-Array = NDArray[np.floating[Any]]
 
 BANDS = {
     "all members": (0, 100, "#d9e6f1"),

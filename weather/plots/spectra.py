@@ -5,18 +5,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Array, Leads
 from weather.fields.grid import Grid
 from weather.io.compatibility import check_finite
 from weather.metrics.spectra import zonal_power
-from weather.plots.field import Field, Leads, lead_name
+from weather.plots.field import Field, lead_name
 from weather.plots.figure import MAIN, OTHERS, panels, save, wave_axis
 from weather.plots.map.projections import parallel
 from weather.plots.map.wrapped_grid import Surface
-
-Array = NDArray[np.floating[Any]]
 
 
 def draw_spectra(field: Field, leads: Leads, latitudes: tuple[float, float], path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.fields.grid import Array
+from weather.fields.arrays import Array
 from weather.fields.variables import GRAVITY
 
 UPPER = (

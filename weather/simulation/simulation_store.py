@@ -20,7 +20,8 @@ from zarr.codecs import BloscCodec, TransposeCodec
 
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
-from weather.fields.grid import Array, Grid
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 from weather.fields.variables import STANDARD_NAMES, VARIABLES
 from weather.io.partial_store import PartialStore
 from weather.simulation.pressure_levels import UPPER

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.fields.grid import Array, Grid
+from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 from weather.simulation.pressure_levels import Columns
 
 REFERENCE = 1e5
@@ -48,7 +49,7 @@ def version() -> str:
 
 
 class Speedy:
-    """The model, a `weather.simulation.simulate.Atmosphere`.
+    """The model, a `weather.simulation.run.Atmosphere`.
 
     It starts from an atmosphere at rest, of one temperature, whose pressure falls with the height
     of the ground and is disturbed at random.

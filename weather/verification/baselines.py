@@ -11,14 +11,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from weather.io import maps as fields
+from weather.fields.arrays import Array, Times
+from weather.io import values as fields
 from weather.io.compatibility import check_finite
+from weather.io.files import read_errors
 from weather.io.forecasts import known_channels
-from weather.io.maps import Array, maps
-from weather.io.open import told
+from weather.io.values import map_values
 from weather.metrics.sorting import quantile
-
-Times = NDArray[np.datetime64]
 
 NAMES = ("climatology", "climatological ensemble", "persistence", "dressed persistence")
 
@@ -57,8 +56,8 @@ class History:
     def __init__(self, states: xr.DataArray, asked: Times) -> None:
         states = states.isel(time=np.isin(_hour(states["time"].values), _hour(asked)))
         self._states, self._channels = states, known_channels(states.to_dataset())
-        with told(f"The history: {states.name}"):
-            self._held = maps(states) if states.nbytes <= fields.BUDGET else None
+        with read_errors(f"The history: {states.name}"):
+            self._held = map_values(states) if states.nbytes <= fields.BUDGET else None
         self.times: Times = states["time"].values
         self._hours, self._days = _hour(self.times), _day(self.times)
 
@@ -73,9 +72,9 @@ class History:
         Raises:
             InputError: They cannot be read, or a value is missing.
         """
-        with told(f"The history: {self._states.name}"):
+        with read_errors(f"The history: {self._states.name}"):
             held = self._held
-            states = maps(self._states.isel(time=index)) if held is None else held[index]
+            states = map_values(self._states.isel(time=index)) if held is None else held[index]
         check_finite("The history", states, self._channels, self.times[index])
         return states
 

@@ -8,7 +8,7 @@ than `ENOUGH`, are too narrow; from less than `LEAST` they mean nothing.
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.io.maps import Array
+from weather.fields.arrays import Array
 from weather.metrics.sorting import quantile
 
 Real = NDArray[np.float64]

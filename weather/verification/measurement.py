@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from weather.fields.arrays import Array
 from weather.fields.channel import Channel
 from weather.io.compatibility import check_finite, check_size
-from weather.io.maps import Array, held, maps, members, select
-from weather.io.open import told
+from weather.io.files import read_errors
+from weather.io.values import load_if_small, map_values, read_members, select_levels
 from weather.metrics.spectra import zonal_power
 from weather.verification.baselines import Climate, History, covers, forecasts
 from weather.verification.plan import Plan
@@ -63,9 +64,9 @@ class Measurement:
         valid = (plan.inits[:, None] + plan.leads)[plan.there]
         times = np.unique(np.append(valid, plan.inits if self.persistence else valid[:0]))
         for channels in plan.channels.values():
-            with told(f"The truth: {channels[0].variable}"):
-                truth = held(select(self._truth, channels).sel(time=times))
-            past = select(self._past, channels) if self.covered else None
+            with read_errors(f"The truth: {channels[0].variable}"):
+                truth = load_if_small(select_levels(self._truth, channels).sel(time=times))
+            past = select_levels(self._past, channels) if self.covered else None
             history = None if past is None else History(past, times)
             for start in range(len(plan.inits)):
                 self._measure(channels, start, truth, history)
@@ -86,18 +87,18 @@ class Measurement:
         """Measure one variable of one start."""
         init, used = self._plan.inits[start], np.flatnonzero(self._plan.there[start])
         leads, variable = self._plan.leads[used], channels[0].variable
-        with told(f"The truth: {variable}"):
-            truths = maps(truth.sel(time=init + leads))
-            begin = maps(truth.sel(time=init)) if self.persistence else None
+        with read_errors(f"The truth: {variable}"):
+            truths = map_values(truth.sel(time=init + leads))
+            begin = map_values(truth.sel(time=init)) if self.persistence else None
         check_finite("The truth", truths, channels, init + leads)
         drawn = {
-            name: members(select(f, channels).sel(time=init), leads)
+            name: read_members(select_levels(f, channels).sel(time=init), leads)
             for name, f in self._named.items()
         }
         for lead, number, then in zip(leads, used, truths, strict=True):
             given = {}
             for name, reading in drawn.items():
-                with told(f"{name}: {variable} from {np.datetime64(init, 'h')}"):
+                with read_errors(f"{name}: {variable} from {np.datetime64(init, 'h')}"):
                     given[name] = next(reading)
                 check_finite(name, given[name], channels, init + lead)
             climate = history.climate(init + lead) if history else None

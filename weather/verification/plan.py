@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.compatibility import check_grid, check_units
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS
+from weather.io.compatibility import check_dims, check_grid, check_units
 from weather.io.dataset import grid_of
 from weather.io.forecasts import chosen_channels, chosen_leads
-from weather.io.maps import LEAD
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +75,10 @@ def plan(
     grouped: dict[str, list[Channel]] = {}
     for channel in channels:
         grouped.setdefault(channel.variable, []).append(channel)
-    for name, forecast in forecasts.items():
-        for variable in grouped:
+    for variable in grouped:
+        check_dims("The truth", truth[variable], TRUTH_DIMS)
+        for name, forecast in forecasts.items():
+            check_dims(name, forecast[variable], DIMS)
             check_units(name, forecast[variable], truth[variable])
     used = there.any(1)
     return Plan(grid, grouped, inits[used], leads, there[used], offered)
@@ -92,6 +94,7 @@ def check_history(history: xr.Dataset, truth: xr.Dataset, plan: Plan) -> None:
     names = [c.name for group in plan.channels.values() for c in group]
     chosen_channels(history, history, "The history", "the history", names)
     for variable in plan.channels:
+        check_dims("The history", history[variable], TRUTH_DIMS)
         check_units("The history", history[variable], truth[variable])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weather.fields.labels import scaled, shown, title
+from weather.fields.labels import channel_title, leads_to_show, readable_unit
 from weather.plots.figure import (
     house_style,
     label_ends,
@@ -27,7 +27,7 @@ def draw(report: Report, out: Path) -> dict[str, str]:
     """Draw every picture that the report has numbers for, of its first region.
 
     Args:
-        report: Of `weather.verification.verify.verify`.
+        report: Of `weather.verification.run.verify`.
         out: Folder.
 
     Returns:
@@ -67,7 +67,7 @@ def curves(report: Report, score: str) -> Any:
     first = next(iter(looks))
     for axis, channel in axes:
         ends = {}
-        factor, unit = scaled(report["channels"][channel])
+        factor, unit = readable_unit(report["channels"][channel])
         if score == "spread_skill":
             factor, unit = 1.0, ""
         for name, (colour, dashes, width) in looks.items():
@@ -83,8 +83,8 @@ def curves(report: Report, score: str) -> Any:
             if name == first and leaf["low"] is not None:
                 low, high = (factor * np.array(leaf[end], np.float64) for end in ("low", "high"))
                 axis.fill_between(days, low, high, color=colour, alpha=0.18, lw=0)
-        _finish(axis, score, title(channel) + (f"  ({unit})" if unit else ""))
-        axis.set_xticks(days[shown(report["lead_days"], 6)])
+        _finish(axis, score, channel_title(channel) + (f"  ({unit})" if unit else ""))
+        axis.set_xticks(days[leads_to_show(report["lead_days"], 6)])
         if axis.get_subplotspec().is_last_col() or axis is axes[-1][0]:
             label_ends(axis, ends, first)
     return figure
@@ -112,7 +112,7 @@ def ranks(report: Report) -> Any:
             place = np.arange(len(share) + 1) / len(share)
             axis.stairs(share * len(share), place, color=colour, lw=1.5, baseline=None)
         axis.axhline(1, color="black", lw=0.9, ls=":")
-        axis.set(xlim=(0, 1), title=title(channel), xticks=[0, 0.5, 1])
+        axis.set(xlim=(0, 1), title=channel_title(channel), xticks=[0, 0.5, 1])
         labels = axis.set_xticklabels(["below all", "rank of the truth", "above all"])
         labels[0].set_ha("left")
         labels[-1].set_ha("right")
@@ -141,7 +141,9 @@ def reliability(report: Report) -> Any:
                 there = share > SHARE
                 x, y = forecast[there] / share[there], seen[there] / share[there]
                 axis.plot(x, y, lw=1.2, **(shape | {"color": colour}))
-        axis.set(xlim=(0, 1), ylim=(0, 1), title=title(channel), xlabel="forecast probability")
+        axis.set(
+            xlim=(0, 1), ylim=(0, 1), title=channel_title(channel), xlabel="forecast probability"
+        )
         if axis.get_subplotspec().is_first_col():
             axis.set_ylabel("observed frequency")
     lead_legend(figure, report["lead_days"], marks, rows=2)
@@ -155,7 +157,7 @@ def spectra(report: Report, *, ratio: bool) -> Any:
     tables = report["spectrum"]
     mark = {"color": "black", "lw": 1.2, "ls": ":"}
     for axis, channel in axes:
-        factor, unit = scaled(report["channels"][channel])
+        factor, unit = readable_unit(report["channels"][channel])
         truth, members = (
             factor**2 * np.array(tables[name][channel][region], np.float64)[:, 1:]
             for name in ("truth", first)
@@ -165,7 +167,7 @@ def spectra(report: Report, *, ratio: bool) -> Any:
             axis.plot(wave, members[lead] / (truth[lead] if ratio else 1), color=colour, lw=1.5)
         axis.plot(wave, np.ones(len(wave)) if ratio else truth.mean(0), **mark)
         wave_axis(axis, len(wave))
-        axis.set_title(title(channel) + (f"  ({unit})²" if unit and not ratio else ""))
+        axis.set_title(channel_title(channel) + (f"  ({unit})²" if unit and not ratio else ""))
         if ratio:
             _octaves(axis)
         if axis.get_subplotspec().is_first_col():

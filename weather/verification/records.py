@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.io.maps import Array
+from weather.fields.arrays import Array
 from weather.verification import bootstrap
 from weather.verification.statistics import LOWER_IS_BETTER, Table, scores
 

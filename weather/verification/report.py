@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from refine_core.storage.files import write_text
-from weather.fields.labels import number, scaled, shown
+from weather.fields.labels import format_number, leads_to_show, readable_unit
 from weather.verification import bootstrap
 from weather.verification.plot_scores import draw
 
@@ -28,7 +28,7 @@ def write(report: Report, out: Path) -> None:
     """Write metrics.json, REPORT.md and the pictures that it shows.
 
     Args:
-        report: Of `weather.verification.verify.verify`.
+        report: Of `weather.verification.run.verify`.
         out: Folder.
     """
     numbers = json.dumps(_short(report), ensure_ascii=False, allow_nan=False)
@@ -41,7 +41,7 @@ def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
     """The whole report as text.
 
     Args:
-        report: Of `weather.verification.verify.verify`.
+        report: Of `weather.verification.run.verify`.
         pictures: Captions by file name.
     """
     first, *others = report["scores"]
@@ -77,11 +77,11 @@ def table(report: Report, score: str, region: str) -> str:
 
     The forecast itself has its 95 % interval, if there are starts enough for one.
     """
-    leads = shown(report["lead_days"], COLUMNS)
+    leads = leads_to_show(report["lead_days"], COLUMNS)
     first = next(iter(report["scores"]))
     rows = [["variable", "forecast", *(f"{report['lead_days'][t]:g} d" for t in leads)]]
     for channel, unit in report["channels"].items():
-        factor, unit = (1.0, "") if score == "spread_skill" else scaled(unit)
+        factor, unit = (1.0, "") if score == "spread_skill" else readable_unit(unit)
         label = f"{channel} ({unit})" if unit else channel
         found = {n: tree[channel][region][score] for n, tree in report["scores"].items()}
         ideal = 1.0 if score == "spread_skill" else 0.0
@@ -115,7 +115,7 @@ def _intervals(report: Report) -> bool:
 
 
 def _skill(report: Report, other: str, region: str) -> str:
-    leads = shown(report["lead_days"], NARROW)
+    leads = leads_to_show(report["lead_days"], NARROW)
     rows = [["variable", *(f"{report['lead_days'][t]:g} d" for t in leads)]]
     for channel in report["channels"]:
         leaf = report["differences"][other]["skill"][channel][region]["crps_fair"]
@@ -143,10 +143,10 @@ def _cell(leaf: Report, lead: int, factor: float, *, bold: bool, ends: bool) -> 
     value = leaf["value"][lead]
     if value is None:
         return NONE
-    text = number(factor * value)
+    text = format_number(factor * value)
     text = f"**{text}**" if bold else text
     if ends and leaf["low"] is not None and leaf["low"][lead] is not None:
-        low, high = (number(factor * leaf[end][lead]) for end in ("low", "high"))
+        low, high = (format_number(factor * leaf[end][lead]) for end in ("low", "high"))
         text += f" [{low}, {high}]"
     return text
 

@@ -6,11 +6,10 @@ the average.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights, regional_mean
 from weather.metrics import calibration, ensemble
@@ -18,7 +17,6 @@ from weather.metrics.joint import Blocks, energy_score, variogram_score
 from weather.metrics.spectra import zonal_power
 from weather.verification.baselines import QUANTILES, Climate
 
-Array = NDArray[np.floating[Any]]
 Table = dict[str, Array]
 
 

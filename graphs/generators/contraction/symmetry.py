@@ -13,7 +13,7 @@ from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.state import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
-from graphs.invariance.tables import Named
+from graphs.invariance.report import NamedCheck
 from refine_core.noise import Noise
 
 
@@ -48,7 +48,7 @@ def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:
     )
 
 
-def _checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[Named]:
+def _checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """Of contractions."""
     name = torch.rand(batch.valid.shape, generator=torch.Generator().manual_seed(seed))
     hidden, likely = Hidden(refiner).eval(), LogProb(refiner).eval()

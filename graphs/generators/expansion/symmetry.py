@@ -9,7 +9,7 @@ from graphs.generators.common.parallel import choose
 from graphs.generators.expansion.model import ExpansionRefiner
 from graphs.generators.expansion.state import Coarse
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
-from graphs.invariance.tables import Named
+from graphs.invariance.report import NamedCheck
 from refine_core.noise import Noise
 
 
@@ -30,7 +30,7 @@ class Hidden(nn.Module):
         return hidden * graphs.valid[:, :, None]
 
 
-def checks(refiner: ExpansionRefiner, batch: GraphBatch, seed: int) -> list[Named]:
+def checks(refiner: ExpansionRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """Part and check of each.
 
     Args:

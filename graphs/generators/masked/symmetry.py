@@ -11,7 +11,7 @@ from graphs.generators.masked.model import MaskedRefiner
 from graphs.generators.masked.state import Partial, ranks
 from graphs.generators.masked.tokenizer import MaskedTokenizer
 from graphs.invariance import assert_permutation_equivariant
-from graphs.invariance.tables import Named, Outcome
+from graphs.invariance.report import NamedCheck, Outcome
 
 
 class Revealing(nn.Module):
@@ -41,7 +41,7 @@ class Revealing(nn.Module):
         return dist.nodes * inside, dist.edges * state.pairs[..., None]
 
 
-def checks(refiner: MaskedRefiner, batch: GraphBatch, seed: int) -> list[Named]:
+def checks(refiner: MaskedRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """Part and check of each.
 
     Args:

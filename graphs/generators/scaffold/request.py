@@ -78,7 +78,7 @@ class Kept:
         Alternating bonds that become part of another aromatic ring are there, but not found.
         """
         from graphs.chem import to_smiles
-        from graphs.chem.matching import contain
+        from graphs.chem.substructure import contain
 
         assert self.smiles is not None
         smiles = to_smiles(graphs.to("cpu"), self.vocabulary)

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from graphs.chem import (
-    Reading,
+    ParseOptions,
     canonical,
     collect_molecules,
     corrected,
     is_connected,
-    parallel,
     parse,
     to_graphs,
     to_smiles,
+    workers,
 )
 from graphs.chem.labels import atom_name, atom_number
 from graphs.data.batch import GraphBatch, Vocabulary
@@ -41,7 +41,7 @@ MOLECULES = [
     "c1ccc2cccc-2cc1",
 ]
 READINGS = [
-    Reading(hydrogens=hydrogens, aromatic=aromatic)
+    ParseOptions(hydrogens=hydrogens, aromatic=aromatic)
     for hydrogens in (False, True)
     for aromatic in (False, True)
 ]
@@ -60,7 +60,7 @@ def graph(
 
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)
-def test_smiles_in_is_smiles_out_under_any_relabelling_and_padding(reading: Reading) -> None:
+def test_smiles_in_is_smiles_out_under_any_relabelling_and_padding(reading: ParseOptions) -> None:
     found = collect_molecules(MOLECULES, reading, quiet=True)
     assert not found.skipped
     (batch,) = found.store[torch.arange(len(MOLECULES))]
@@ -72,13 +72,17 @@ def test_smiles_in_is_smiles_out_under_any_relabelling_and_padding(reading: Read
 
 
 def test_labels_hold_charge_kekule_bonds_and_what_was_asked_for() -> None:
-    plain = collect_molecules(["C[N+](C)(C)C", "c1cc[nH]c1", "[O-]C=O"], Reading(), quiet=True)
+    plain = collect_molecules(
+        ["C[N+](C)(C)C", "c1cc[nH]c1", "[O-]C=O"], ParseOptions(), quiet=True
+    )
     assert plain.store.vocabulary == Vocabulary(("C", "N", "O", "N+1", "O-1"), PLAIN.edges[:2])
     bonds = plain.store[torch.tensor([1])][0].edges[0].triu().flatten()
     assert bonds.bincount().tolist()[1:] == [3, 2]
-    aromatic = collect_molecules(["c1cc[nH]c1", "c1ccncc1"], Reading(aromatic=True), quiet=True)
+    aromatic = collect_molecules(
+        ["c1cc[nH]c1", "c1ccncc1"], ParseOptions(aromatic=True), quiet=True
+    )
     assert aromatic.store.vocabulary == Vocabulary(("C", "N", "NH"), ("AROMATIC",))
-    explicit = collect_molecules(["CO"], Reading(hydrogens=True), quiet=True).store
+    explicit = collect_molecules(["CO"], ParseOptions(hydrogens=True), quiet=True).store
     assert explicit.vocabulary.nodes == ("H", "C", "O") and explicit.sizes.tolist() == [6]
 
 
@@ -114,12 +118,12 @@ def test_refused_with_the_reason(text: str, reason: str) -> None:
 
 def test_what_labels_cannot_hold_is_dropped_and_counted() -> None:
     texts = ["[13CH4]", "C[C@H](N)O", "F/C=C/F", "[2H]C([2H])[2H]", "[CH3:1]O", "CC.O", "CC"]
-    found = collect_molecules(texts, Reading(), quiet=True)
+    found = collect_molecules(texts, ParseOptions(), quiet=True)
     expected = ["C", "CC(N)O", "FC=CF", "C", "CO", "CC.O", "CC"]
     assert found.store.text(torch.arange(7)) == expected
     counts = {"isotopes": 2, "stereochemistry": 2, "atom maps": 1}
     assert found.store.report == {"kept": 7, "skipped": 0, "dropped": counts}
-    largest = collect_molecules(texts, Reading(largest_fragment=True), quiet=True)
+    largest = collect_molecules(texts, ParseOptions(largest_fragment=True), quiet=True)
     assert largest.store.smiles(5) == "CC"
     assert largest.store.report["dropped"] == {**counts, "smaller fragments": 1}
 
@@ -160,7 +164,7 @@ def test_correction_weakens_the_strongest_offending_bond() -> None:
     apart = graph(long, (0, 1, "SINGLE"), (1, 2, "SINGLE"), *chain)
     assert to_smiles(apart, PLAIN) == ["CCCCCC.C[NH2+][NH3+]"]
     assert corrected(apart, PLAIN) == ["CCCCCC"]
-    valid = collect_molecules(MOLECULES[:9], Reading(), quiet=True).store
+    valid = collect_molecules(MOLECULES[:9], ParseOptions(), quiet=True).store
     (batch,) = valid[torch.arange(9)]
     assert corrected(batch, valid.vocabulary) == to_smiles(batch, valid.vocabulary)
 
@@ -190,10 +194,10 @@ def test_scaffolds_for_a_model() -> None:
 
 
 def test_workers_return_what_one_process_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "CHUNK", 100)
+    monkeypatch.setattr(workers, "CHUNK", 100)
     texts = [smiles for smiles in [*MOLECULES, "C1CC", "C[CH2]"] for _ in range(40)]
     alone, shared = (
-        collect_molecules(texts, Reading(), workers=workers, quiet=True) for workers in (1, 2)
+        collect_molecules(texts, ParseOptions(), workers=workers, quiet=True) for workers in (1, 2)
     )
     assert alone.skipped == shared.skipped and len(alone.skipped) == 80
     assert np.array_equal(alone.kept, shared.kept)

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from graphs.chem import (
-    Reading,
+    ParseOptions,
     canonical,
     collect_molecules,
     to_smiles,
 )
-from graphs.chem.drawing import draw_grid
-from graphs.chem.output import write_molecules
+from graphs.chem.files import write_molecules
+from graphs.chem.pictures import draw_grid
 from graphs.chem.properties import PROPERTIES, property_values
 from graphs.data.batch import Vocabulary
 from graphs.datasets.molecule_files import read_records
@@ -47,7 +47,7 @@ def test_written_files_are_read_again(tmp_path: Path, coordinates: str) -> None:
         path = tmp_path / f"molecules.{suffix}"
         write_molecules(smiles, path, numbers, coordinates=coordinates)  # type: ignore[arg-type]
         records = read_records(path)
-        found = collect_molecules(records.texts, Reading(), quiet=True)
+        found = collect_molecules(records.texts, ParseOptions(), quiet=True)
         assert found.store.text(torch.arange(3)) == [canonical(text) for text in smiles]
         assert found.store.report["dropped"] == {}
         if suffix != "smi":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphs.chem import Reading, collect_molecules, to_smiles
+from graphs.chem import ParseOptions, collect_molecules, to_smiles
 from graphs.data.batch import Vocabulary
 from graphs.data.store import GraphStore
 from graphs.datasets import molecules as sources
@@ -20,7 +20,7 @@ def texts(store: GraphStore) -> list[str]:
     return store.text(torch.arange(len(store)))
 
 
-def read(path: Path, reading: Reading = sources.DEFAULT, **options: Any) -> GraphStore:
+def read(path: Path, reading: ParseOptions = sources.DEFAULT, **options: Any) -> GraphStore:
     return read_molecules(path, reading, cache=path.parent / "cache", quiet=True, **options)
 
 
@@ -100,11 +100,11 @@ def test_cache_follows_content_and_options(
     path.write_text("CC\n")
     read(path), read(path)
     assert calls == 1
-    assert read(path, Reading(hydrogens=True)).sizes.tolist() == [8] and calls == 2
+    assert read(path, ParseOptions(hydrogens=True)).sizes.tolist() == [8] and calls == 2
     path.write_text("CCC\n")
     assert read(path).sizes.tolist() == [3] and calls == 3
     vocabulary = Vocabulary(("O", "C"), ("SINGLE",))
-    store = read(path, Reading(vocabulary=vocabulary))
+    store = read(path, ParseOptions(vocabulary=vocabulary))
     assert store.vocabulary == vocabulary and store[torch.tensor([0])][0].nodes.tolist() == [
         [1] * 3
     ]
@@ -144,7 +144,7 @@ def test_more_wrong_files(tmp_path: Path) -> None:
         read_splits(path, cache=tmp_path, quiet=True)
     with pytest.raises(InputError, match="it has N, outside the vocabulary C"):
         (tmp_path / "b.smi").write_text("N\n")
-        read(tmp_path / "b.smi", Reading(vocabulary=Vocabulary(("C",))))
+        read(tmp_path / "b.smi", ParseOptions(vocabulary=Vocabulary(("C",))))
     path.write_bytes(gzip.compress(b"C\n" * 1000)[:20])
     path.rename(tmp_path / "own.smi.gz")
     with pytest.raises(InputError, match=r"own\.smi\.gz cannot be read"):

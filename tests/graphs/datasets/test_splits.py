@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphs.chem import Reading, collect_molecules
+from graphs.chem import ParseOptions, collect_molecules
 from graphs.datasets.molecules import read_splits
 from graphs.datasets.splits import alike, divide
 from tests.graphs.datasets.test_molecule_files import texts
@@ -40,7 +40,9 @@ def test_no_molecule_is_in_two_parts(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 def test_dealing_of_old_is_kept() -> None:
-    store = collect_molecules(["C" * k for k in range(1, 13)], quiet=True, reading=Reading()).store
+    store = collect_molecules(
+        ["C" * k for k in range(1, 13)], quiet=True, reading=ParseOptions()
+    ).store
     order = np.random.default_rng(3).permutation(12)
     for dealt in (divide(store, (8, 2, 2), 3), divide(store, (8, 2, 2), 3, alike(store))):
         found = [dealt.train.sizes, dealt.validation.sizes, dealt.test.sizes]

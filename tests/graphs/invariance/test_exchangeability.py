@@ -13,7 +13,7 @@ from graphs.invariance import (
     exchangeability_test,
     graph_example,
 )
-from graphs.invariance.labellings import STATISTICS, groups, read, statistics
+from graphs.invariance.labelling_statistics import STATISTICS, groups, read, statistics
 from refine_core.errors import InputError
 
 nx = pytest.importorskip("networkx")

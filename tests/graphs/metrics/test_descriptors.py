@@ -13,8 +13,8 @@ from scipy.stats import wasserstein_distance
 from graphs.data.batch import GraphBatch
 from graphs.metrics import descriptors
 from graphs.metrics.adjacency import Adjacency, adjacencies, network
+from graphs.metrics.descriptors import orbit_counts
 from graphs.metrics.mmd import BANDWIDTH, describe, distance
-from graphs.metrics.orbits import orbit_counts
 from refine_core.errors import InputError
 
 

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from images.data.load import Images, LabelledImages
-from images.experiments import AblationConfig, ablate, pool
-from images.experiments.floors import floors
-from images.experiments.measures import high_band, psnr
+from images.experiments import AblationConfig, ablate, parallel
+from images.experiments.config import Setup, Sweeps
+from images.experiments.denoisers import FlatImages
+from images.experiments.design import TABLED, Design, experiment
+from images.experiments.experiment import Experiment, Result, run_experiment
+from images.experiments.metrics import error_floors, high_band, psnr
 from images.experiments.paper import TABLES
-from images.experiments.plan import TABLED, plan, spec
-from images.experiments.settings import Setup, Sweeps
-from images.experiments.spec import Arrays, Spec
-from images.experiments.trial import Result, run
 from refine_core.config.schema import load
 
 SETUP = Setup(
@@ -50,22 +49,22 @@ def blobs(count: int, seed: int) -> Tensor:
 
 
 IMAGES = Images(LabelledImages(blobs(64, 0), None), LabelledImages(blobs(32, 1), None), 0)
-ARRAYS = Arrays.of(IMAGES)
+FLAT = FlatImages.of(IMAGES)
 
 
 def test_floors_are_ordered() -> None:
-    found = floors(ARRAYS, SETUP)
+    found = error_floors(FLAT, SETUP)
     assert found["wiener"] < found["noisy"] and found["wiener"] < found["wiener_shifted"]
     assert found["images_8"] < found["images_4"]
-    empty = psnr(high_band(ARRAYS.test, ARRAYS.shape).square().mean())
+    empty = psnr(high_band(FLAT.test, FLAT.shape).square().mean())
     assert found["zero_hf_psnr"] == float(empty)
 
 
 def measured(name: str, seed: int = 0, setup: Setup = SETUP) -> Result:
     """Everything that does not depend on the speed of the machine."""
-    result = run(spec(name, seed, setup), ARRAYS, lambda part: None)
-    history = [{k: v for k, v in row.items() if "seconds" not in k} for row in result["history"]]
-    return {**result, "history": history, "cpu_seconds": 0}
+    result = run_experiment(experiment(name, seed, setup), FLAT, lambda share: None)
+    history = [{k: v for k, v in row.items() if "seconds" not in k} for row in result.history]
+    return replace(result, history=history, values={**result.values, "cpu_seconds": 0})
 
 
 @pytest.mark.parametrize("name", ["bands 2", "latent", "product 4", "signs"])
@@ -73,7 +72,7 @@ def test_a_run_depends_on_its_seed_only(name: str) -> None:
     first = measured(name)
     torch.rand(7)  # whatever ran before
     assert measured(name) == first
-    assert measured(name, seed=1)["mse"] != first["mse"]
+    assert measured(name, seed=1).values["mse"] != first.values["mse"]
 
 
 def test_limits_and_floors_of_a_run() -> None:
@@ -81,25 +80,27 @@ def test_limits_and_floors_of_a_run() -> None:
     latent, softmax, bands = (
         measured(name, setup=setup) for name in ("latent", "softmax", "bands 2")
     )
-    assert 0 == bands["floor"] < latent["floor"] < softmax["floor"]
-    assert latent["mse_mean"] == latent["mse"] != softmax["mse_mean"]
-    assert latent["history"][-1]["mse"] == pytest.approx(latent["mse"])
+    assert 0 == bands.number("floor") < latent.number("floor") < softmax.number("floor")
+    assert latent.values["mse_mean"] == latent.values["mse"] != softmax.values["mse_mean"]
+    assert latent.history[-1]["mse"] == pytest.approx(latent.values["mse"])
     few = replace(SETUP, images=16, test_images=8)
-    assert run(Spec("bands", 0, few), ARRAYS, lambda part: None)["history"][-1]["step"] == 3
+    assert (
+        run_experiment(Experiment("bands", 0, few), FLAT, lambda _: None).history[-1]["step"] == 3
+    )
 
 
 def test_plan_shares_runs_and_keeps_the_number_of_updates() -> None:
-    made = plan(CONFIG, 64)
+    made = Design.of(CONFIG, 64)
     assert set(made.tabled) == set(TABLED) >= {r.predictor for t in TABLES for r in t.rows}
-    assert len(made.specs()) == len(set(made.specs()))
+    assert len(made.experiments()) == len(set(made.experiments()))
     by_sweep = {point.sweep: point for point in made.points}
     groups = [p for p in made.points if p.sweep == "groups"]
-    assert groups[0].runs["product 1"] == by_sweep["images"].runs["softmax"]
+    assert groups[0].experiments["product 1"] == by_sweep["images"].experiments["softmax"]
     for point in made.points:
-        setup = point.runs["latent"][0].setup
+        setup = point.experiments["latent"][0].setup
         assert setup.epochs * (setup.images or 0) // setup.batch == SWEEPS.updates
     assert {
-        p.value: p.runs["pixel"][0].setup.sigma for p in made.points if p.sweep == "sigma"
+        p.value: p.experiments["pixel"][0].setup.sigma for p in made.points if p.sweep == "sigma"
     } == {
         0.1: 0.1,
         0.2: 0.2,
@@ -134,13 +135,15 @@ def test_finished_runs_are_not_repeated(
     report: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = (report / "REPORT.md").read_text("utf-8")
-    repeated: list[Spec] = []
+    repeated: list[Experiment] = []
 
-    def counted(spec: Spec, arrays: Arrays, tick: Callable[[float], None]) -> Result:
-        repeated.append(spec)
-        return run(spec, arrays, tick)
+    def counted(
+        experiment: Experiment, images: FlatImages, tick: Callable[[float], None]
+    ) -> Result:
+        repeated.append(experiment)
+        return run_experiment(experiment, images, tick)
 
-    monkeypatch.setattr(pool, "run", counted)
+    monkeypatch.setattr(parallel, "run_experiment", counted)
     ablate(CONFIG, IMAGES, report, quiet=True)
     assert not repeated and (report / "REPORT.md").read_text("utf-8") == before
     next((report / "runs").glob("*.json")).unlink()
@@ -150,20 +153,22 @@ def test_finished_runs_are_not_repeated(
 
 @pytest.mark.slow
 def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    specs = plan(replace(CONFIG, sweeps=None), 64).specs()
-    one, two = (pool.run_all(specs, ARRAYS, tmp_path / str(n), n, quiet=True) for n in (1, 2))
-    for made in specs:
-        assert one[made]["mse"] == two[made]["mse"]
-        assert one[made]["grad_var"] == two[made]["grad_var"]
+    experiments = Design.of(replace(CONFIG, sweeps=None), 64).experiments()
+    one, two = (
+        parallel.run_all(experiments, FLAT, tmp_path / str(n), n, quiet=True) for n in (1, 2)
+    )
+    for each in experiments:
+        assert one[each].values["mse"] == two[each].values["mse"]
+        assert one[each].values["grad_var"] == two[each].values["grad_var"]
 
 
 @pytest.mark.parametrize("name", ["paper", "paper_quick"])
 def test_configs_plan_every_table(name: str) -> None:
     config = load(AblationConfig, Path(__file__).parents[3] / f"configs/images/{name}.yaml")
-    made = plan(config, 60_000)
+    made = Design.of(config, 60_000)
     assert all(len(runs) == len(config.seeds) for runs in made.tabled.values())
-    for specs in made.tabled.values():
-        assert specs[0].setup.learning_rate == 1e-3 and specs[0].setup.width == 512
+    for experiments in made.tabled.values():
+        assert experiments[0].setup.learning_rate == 1e-3 and experiments[0].setup.width == 512
 
 
 def _refuse(constant: str) -> None:

@@ -7,18 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from images.experiments.denoisers import corrupt
-from images.experiments.floors import wiener
-from images.experiments.measures import (
+from images.experiments.denoisers import add_noise
+from images.experiments.metrics import (
     first_below,
     gradient_spread,
     high_band,
     high_band_gain,
     image_errors,
     psnr,
+    wiener,
 )
 from images.experiments.paper import Figure
-from images.experiments.verdict import (
+from images.experiments.replication import (
     DIRECTION_ONLY,
     OPEN,
     OTHER_VALUE,
@@ -34,7 +34,7 @@ from images.experiments.verdict import (
 def test_wiener_is_the_best_linear_denoiser_of_gaussian_data() -> None:
     mix, mean, sigma = torch.randn(6, 6), torch.randn(6), 0.7
     clean = torch.randn(100_000, 6) @ mix.T + mean
-    noisy = corrupt(clean, sigma, 3)
+    noisy = add_noise(clean, sigma, 3)
     weight, bias = wiener(mean, mix @ mix.T, sigma)
 
     def error(weight: Tensor, bias: Tensor) -> float:

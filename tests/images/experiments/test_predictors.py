@@ -4,9 +4,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from images.experiments.codes import HEADS, all_words, fit_head, kmeans, similar_words
-from images.experiments.denoisers import Bands, Shape, corrupt, matched_width
-from images.experiments.heads import Bitwise, Head, Regression, Softmax
+from images.experiments.denoisers import Bands, Shape, add_noise, matched_width
+from images.experiments.heads import (
+    HEADS,
+    Bitwise,
+    Head,
+    Regression,
+    Softmax,
+    all_words,
+    fit_head,
+    kmeans,
+    similar_words,
+)
 from refine_core.noise import Noise
 
 
@@ -49,7 +58,7 @@ def test_true_bands_add_up_to_the_image() -> None:
 
 def test_no_gradient_passes_between_bands() -> None:
     module, clean = Bands((1, 8, 8), 2, 5, 0.2), blobs(4, 2).flatten(1)
-    noisy = corrupt(clean, 0.2, 0)
+    noisy = add_noise(clean, 0.2, 0)
     module.loss(clean, noisy).backward()
     levels = [module.pyramid.gaussian(x.view(-1, 1, 8, 8))[0].flatten(1) for x in (clean, noisy)]
     alone = nn.functional.mse_loss(module.stages[0](levels[1]), levels[0])

@@ -18,7 +18,7 @@ from refine_core.app.cli import main
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
 from weather.io.forecast_store import ForecastStore
-from weather.training.train import train
+from weather.training.pipeline import train
 
 TIMES = ["--time", "2000-02-05T00", "2000-02-06T00", "--lead-days", "1.5", "--batch", "3"]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.weather.synthetic import atmosphere, config, times
-from weather.data.prepare import prepare
+from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.data.time_parts import PARTS, bounds, starts
 from weather.data.windows import Windows

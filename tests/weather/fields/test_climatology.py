@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from tests.weather.synthetic import atmosphere, config, times
-from weather.data.prepare import prepare
+from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.fields.climatology import TERMS, climatology_at
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from refine_core.noise import Noise
-from weather.config import TokenizerConfig
 from weather.fields.grid import Grid
+from weather.forecaster.config import TokenizerConfig
 from weather.forecaster.tokenizer import allocate, build_tokenizer, start_from_principal_components
 
 GRID = Grid(np.linspace(-78.75, 78.75, 8), np.arange(16) * 22.5)

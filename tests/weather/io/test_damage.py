@@ -7,9 +7,9 @@ import pytest
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
-from weather.data.copying import read
+from weather.data.array_file import read
 from weather.fields.channel import Channel
-from weather.io import open as files
+from weather.io import files as files
 from weather.io.dataset import canonical, open_dataset
 
 HERE = atmosphere(times(6))

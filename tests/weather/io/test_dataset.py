@@ -16,7 +16,7 @@ import xarray as xr
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
 from weather.fields.channel import Channel
-from weather.io import open as files
+from weather.io import files as files
 from weather.io.dataset import canonical, fields, grid_of, open_dataset
 
 HERE = atmosphere(times(6))

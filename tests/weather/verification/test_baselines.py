@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from tests.weather.forecasts import DAY, world
-from weather.io import maps as fields
+from weather.io import values as fields
 from weather.verification.baselines import (
     SAMPLES,
     WINDOW,

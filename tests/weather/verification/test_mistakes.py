@@ -13,9 +13,9 @@ import xarray as xr
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, world
 from weather.cli.verify import verify as command
-from weather.io import maps as fields
-from weather.io.open import open_files
-from weather.verification.verify import verify
+from weather.io import values as fields
+from weather.io.files import open_files
+from weather.verification.run import verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)
@@ -39,6 +39,10 @@ def with_a_gap(data: xr.Dataset) -> xr.Dataset:
     return data
 
 
+def in_two_runs(data: xr.Dataset) -> xr.Dataset:
+    return xr.concat([data, data], "run")
+
+
 def broken(data: xr.Dataset) -> xr.Dataset:
     data = data.copy(deep=True)
     data["temperature"][2, 1, 1, 0, 3, 4] = np.nan
@@ -56,6 +60,8 @@ def broken(data: xr.Dataset) -> xr.Dataset:
         (lambda f: f.rename(temperature="warmth", mean_sea_level_pressure="p"), {}, "in common"),
         (lambda f: f.assign_coords(time=f.time + 9999 * DAY), {}, "is in the truth, which goes"),
         (lambda f: f.isel(time=[0, 1, 1]), {}, "the time 2002-03-10T00:00 twice"),
+        (lambda f: f.rename(number="tries"), {}, "'tries', of size 6, expected no dimension but"),
+        (lambda f: f, {"history": in_two_runs(WORLD)}, "The history has .* 'run', of size 2"),
         (lambda f: f, {"variables": ["temperature_580"]}, "Did you mean 'temperature_850'"),
         (lambda f: f, {"lead_days": [2.5]}, "no lead time of 2.5 days, it has 1, 2, 3"),
         (lambda f: f, {"regions": ["tropic"]}, "Did you mean 'tropics'"),

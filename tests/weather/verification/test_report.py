@@ -13,7 +13,7 @@ from weather.verification import plot_scores
 from weather.verification.baselines import NAMES
 from weather.verification.bootstrap import ENOUGH, LEAST
 from weather.verification.report import markdown
-from weather.verification.verify import Report, verify
+from weather.verification.run import Report, verify
 
 WORLD = world()
 

@@ -3,12 +3,10 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from weather.fields.arrays import Array
 
 FILE = Path(__file__).parent / "coastline.json"
 """Natural Earth, land at 1:110 million, public domain; it says itself how it is written."""

@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.fields.grid import Grid
 from weather.plots.map.coastlines import coasts_between
-
-Array = NDArray[np.floating[Any]]
 
 COAST = {"color": "#5f5f5f", "zorder": 2.8}
 GRATICULE = {"color": "#00000030", "lw": 0.4, "zorder": 2.5}

@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.plots.display import Scale
 from weather.plots.map.projections import View
 from weather.plots.map.wrapped_grid import Surface
-
-Array = NDArray[np.floating[Any]]
 
 TOP, BOTTOM, LEFT, RIGHT = 0.85, 0.8, 0.42, 0.25
 """Inches around the maps."""

@@ -1,13 +1,9 @@
 """Maps closed around the globe, so that a picture of them has no gap at the seam or at a pole."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from weather.fields.arrays import Array
 from weather.fields.grid import Grid
-
-Array = NDArray[np.floating[Any]]
 
 
 class Surface:

@@ -1,0 +1,146 @@
+"""Many molecules as one store of graphs, which grows on disk while they are read."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+
+from graphs.chem.labels import BONDS, atom_name
+from graphs.chem.parser import ParseOptions
+from graphs.chem.workers import Chunk, parse_all
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.data.disk_array import Spool, Texts
+from graphs.data.store import GraphStore, Ragged, starts
+from refine_core.app.progress import Progress
+from refine_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The texts that became graphs, and those that did not.
+
+    Args:
+        store: The graphs; its report counts what they have lost.
+        kept: (n,) int64 places of their texts.
+        skipped: Place of every other text, and the reason.
+    """
+
+    store: GraphStore
+    kept: NDArray[np.int64]
+    skipped: list[tuple[int, str]]
+
+
+def collect_molecules(
+    texts: Sequence[str], reading: ParseOptions, *, workers: int | None = None, quiet: bool = False
+) -> Collected:
+    """Turn SMILES or mol blocks into graphs, on every core.
+
+    Args:
+        texts: The molecules.
+        reading: How.
+        workers: Processes; one for each core when not given.
+        quiet: Whether to show no progress.
+    """
+    growing = _Growing(reading)
+    skipped: list[tuple[int, str]] = []
+    dropped: Counter[str] = Counter()
+    with Progress("reading molecules", len(texts), quiet=quiet) as progress:
+        for first, chunk in parse_all(texts, reading, workers):
+            growing.add(first, chunk)
+            skipped += [(first + place, reason) for place, reason in chunk.skipped]
+            dropped += chunk.dropped
+            progress.update(first + len(chunk.kept) + len(chunk.skipped))
+    kept = np.array(growing.kept.array())
+    report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
+    vocabulary = reading.vocabulary or growing.vocabulary()
+    store = GraphStore(growing.arrays(vocabulary), vocabulary, report=report)
+    return Collected(store, kept, skipped)
+
+
+class _Growing:
+    """The flat arrays of molecules, in the order in which they come.
+
+    Args:
+        reading: Bounds what the arrays hold.
+    """
+
+    def __init__(self, reading: ParseOptions) -> None:
+        self.kept, self.texts = Spool(np.int64), Texts()
+        self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
+        # Labels as they come; they are known in their order only when all have come.
+        self.atoms, self.bonds = Spool(np.uint16), Spool(np.uint8)
+        self.ends = Spool(np.min_scalar_type(max(reading.limit, 1) - 1))
+        self.numbers: dict[int, int] = {}
+        self.orders: set[int] = set()
+
+    def add(self, first: int, chunk: Chunk) -> None:
+        """Append the graphs of a chunk whose first text is number `first`."""
+        found, inverse = np.unique(chunk.atoms, return_inverse=True)
+        places = [self.numbers.setdefault(int(atom), len(self.numbers)) for atom in found]
+        self.atoms.extend(np.array(places, np.int64)[inverse])
+        self.orders |= set(np.unique(chunk.bonds).tolist())
+        self.kept.extend(first + chunk.kept)
+        self.sizes.extend(chunk.atom_count)
+        self.counts.extend(chunk.bond_count)
+        self.ends.extend(chunk.ends)
+        self.bonds.extend(chunk.bonds)
+        for text in chunk.smiles:
+            self.texts.append(text)
+
+    def vocabulary(self) -> Vocabulary:
+        """The labels that occur: neutral atoms first, by element; bonds by order."""
+        names = tuple(atom_name(atom) for atom in sorted(self.numbers))
+        # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
+        bonds = tuple(BONDS[bond - 1] for bond in sorted(self.orders))
+        return Vocabulary(names or ("C",), bonds or BONDS[:1])
+
+    def arrays(self, vocabulary: Vocabulary) -> Ragged:
+        """The graphs, with labels of the vocabulary."""
+        labels = [vocabulary.nodes.index(atom_name(atom)) for atom in self.numbers]
+        orders = [vocabulary.edges.index(b) + 1 if b in vocabulary.edges else 0 for b in BONDS]
+        text_start, text = self.texts.flat()
+        return Ragged(
+            node_start=starts(self.sizes.array()),
+            nodes=_renamed(self.atoms, labels, np.min_scalar_type(len(vocabulary.nodes))),
+            edge_start=starts(self.counts.array()),
+            ends=self.ends.array().reshape(-1, 2),
+            edges=_renamed(self.bonds, [0, *orders], np.uint8),
+            text_start=text_start,
+            text=text,
+        )
+
+
+def _renamed(spool: Spool, names: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Items of a spool by their new names, a million at a time."""
+    table, result, old = np.array(names, np.int64), Spool(dtype), spool.array()
+    for start in range(0, len(old), 10**6):
+        result.extend(table[old[start : start + 10**6]])
+    return result.array()
+
+
+def parse_options(vocabulary: Vocabulary, limit: int = 200) -> ParseOptions:
+    """How a model with this vocabulary reads molecules."""
+    return ParseOptions(
+        hydrogens="H" in vocabulary.nodes,
+        aromatic="AROMATIC" in vocabulary.edges,
+        limit=limit,
+        vocabulary=vocabulary,
+    )
+
+
+def to_graphs(smiles: Sequence[str], vocabulary: Vocabulary, limit: int = 200) -> GraphBatch:
+    """Turn a few molecules into a batch, e.g. a scaffold to extend.
+
+    Raises:
+        InputError: One of them is not a molecule, is larger than `limit`, or has an atom or bond
+            outside the vocabulary.
+    """
+    found = collect_molecules(smiles, parse_options(vocabulary, limit), workers=1, quiet=True)
+    if found.skipped:
+        place, reason = found.skipped[0]
+        raise InputError(f"{smiles[place]!r} cannot be used: {reason}; give another molecule.")
+    return found.store[torch.arange(len(smiles))][0]

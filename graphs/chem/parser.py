@@ -1,0 +1,167 @@
+"""From SMILES and mol blocks to graphs.
+
+What a graph of labelled atoms and bonds cannot hold is either dropped by a rule, and counted:
+isotopes, stereochemistry, atom map numbers; or the molecule is refused, and the reason given:
+radicals, wildcard atoms, bonds other than single, double, triple and aromatic, and any molecule
+whose canonical SMILES (without the above) is not that of the graph turned back into a molecule.
+"""
+
+import re
+from dataclasses import dataclass
+
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from graphs.chem.labels import BOND_NUMBERS, BONDS, atom_name, atom_number
+from graphs.chem.smiles import assemble, largest, molecule_smiles
+from graphs.data.batch import Vocabulary
+
+# How a SMILES shows what labels do not hold.
+MARKS = {
+    "isotopes": re.compile(r"\[\d"),
+    "stereochemistry": re.compile(r"[@/\\]"),
+    "atom maps": re.compile(r":\d+\]"),
+}
+
+
+@dataclass(frozen=True)
+class ParseOptions:
+    """How molecules become graphs.
+
+    Args:
+        hydrogens: Whether hydrogens are nodes; otherwise they are implied by the bonds.
+        aromatic: Whether AROMATIC is a bond label; otherwise single and double bonds alternate.
+        largest_fragment: Whether only the largest part of a disconnected molecule is kept;
+            otherwise all of it, as a disconnected graph.
+        limit: Largest number of nodes accepted.
+        vocabulary: Labels accepted; all when None.
+    """
+
+    hydrogens: bool = False
+    aromatic: bool = False
+    largest_fragment: bool = False
+    limit: int = 200
+    vocabulary: Vocabulary | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One molecule as a graph.
+
+    Args:
+        atoms: Of each node, its number; `graphs.chem.labels.atom_name` names it.
+        bonds: Of each edge, its two nodes and 1 + the place of its type in `BONDS`.
+        smiles: Canonical, without stereochemistry and isotopes.
+        dropped: Which of `MARKS` the molecule has lost, and "smaller fragments".
+    """
+
+    atoms: list[int]
+    bonds: list[tuple[int, int, int]]
+    smiles: str
+    dropped: tuple[str, ...] = ()
+
+
+def parse(text: str, reading: ParseOptions = ParseOptions()) -> Parsed | str:  # noqa: B008
+    """Turn a SMILES or a mol block into a graph, or say in a few words why not.
+
+    >>> parse("C[13CH]=O").atoms == parse("CC=O").atoms
+    True
+    >>> parse("C[CH]C")
+    'it has a radical'
+    """
+    with BlockLogs():
+        molecule = _sanitised(text)
+        if isinstance(molecule, str):
+            return molecule
+        smiles = Chem.MolToSmiles(molecule)
+        dropped = [name for name, mark in MARKS.items() if mark.search(smiles)]
+        if dropped or "[H" in smiles:
+            molecule = _simplified(molecule)
+            smiles = Chem.MolToSmiles(molecule)
+        if reading.largest_fragment and "." in smiles:
+            molecule = largest(molecule)
+            smiles, dropped = Chem.MolToSmiles(molecule), [*dropped, "smaller fragments"]
+        return _graph(molecule, smiles, tuple(dropped), reading)
+
+
+def _sanitised(text: str) -> Chem.Mol | str:
+    """Read and sanitise a molecule, or give the reason why that fails."""
+    block = "\n" in text
+    read = Chem.MolFromMolBlock if block else Chem.MolFromSmiles
+    if (molecule := read(text)) is None:
+        if (raw := read(text, sanitize=False)) is None:
+            return "it is not a mol block" if block else "it is not a SMILES"
+        problems = Chem.DetectChemistryProblems(raw)
+        return str(problems[0].Message()).strip() if problems else "RDKit refuses it"
+    return molecule if molecule.GetNumAtoms() else "it has no atoms"
+
+
+def _simplified(molecule: Chem.Mol) -> Chem.Mol:
+    """Drop what labels do not hold, and hydrogens that bonds imply."""
+    Chem.RemoveStereochemistry(molecule)
+    for atom in molecule.GetAtoms():
+        atom.SetIsotope(0)
+        atom.SetAtomMapNum(0)
+    return Chem.RemoveHs(molecule)
+
+
+def _graph(
+    molecule: Chem.Mol, smiles: str, dropped: tuple[str, ...], reading: ParseOptions
+) -> Parsed | str:
+    """Label atoms and bonds, and check that nothing is lost."""
+    if reading.hydrogens:
+        molecule = Chem.AddHs(molecule)
+    elif "[H" in smiles:
+        return "it has a hydrogen that no bond implies"
+    if "*" in smiles:
+        return "it has a wildcard atom"
+    if molecule.GetNumAtoms() > reading.limit:
+        return f"it has {molecule.GetNumAtoms()} atoms, more than the {reading.limit} allowed"
+    if not reading.aromatic:
+        Chem.Kekulize(molecule, clearAromaticFlags=True)
+    atoms = [molecule.GetAtomWithIdx(i) for i in range(molecule.GetNumAtoms())]
+    bonds = [molecule.GetBondWithIdx(i) for i in range(molecule.GetNumBonds())]
+    if any(atom.GetNumRadicalElectrons() for atom in atoms):
+        return "it has a radical"
+    kinds = [bond.GetBondType() for bond in bonds]
+    if unknown := set(kinds) - BOND_NUMBERS.keys():
+        return f"it has a bond of type {unknown.pop()}"
+    ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds]
+    numbers = [_number(atom, reading) for atom in atoms]
+    names = [atom_name(number) for number in numbers]
+    if reading.vocabulary:
+        outside = _outside(names, [BONDS[BOND_NUMBERS[kind] - 1] for kind in kinds], reading)
+        if outside:
+            return outside
+    joined = [(i, j, kind) for (i, j), kind in zip(ends, kinds, strict=True)]
+    again = assemble(names, joined, hydrogens=reading.hydrogens)
+    if again is None or not _same(molecule_smiles(again), smiles):
+        return "it is not recovered from its atoms, charges and bonds"
+    return Parsed(numbers, [(i, j, BOND_NUMBERS[kind]) for i, j, kind in joined], smiles, dropped)
+
+
+def _number(atom: Chem.Atom, reading: ParseOptions) -> int:
+    """Number of an atom, as in `graphs.chem.labels`."""
+    element = atom.GetAtomicNum()
+    hydrogen = reading.aromatic and element != 6 and atom.GetIsAromatic() and atom.GetTotalNumHs()
+    return atom_number(element, atom.GetFormalCharge(), bool(hydrogen))
+
+
+def _outside(atoms: list[str], bonds: list[str], reading: ParseOptions) -> str:
+    """Say which label is not in the vocabulary; nothing if all are."""
+    assert reading.vocabulary is not None
+    for labels, known in (atoms, reading.vocabulary.nodes), (bonds, reading.vocabulary.edges):
+        for label in labels:
+            if label not in known:
+                return f"it has {label}, outside the vocabulary {', '.join(known)}"
+    return ""
+
+
+def _same(a: str, b: str) -> bool:
+    """Whether two SMILES have one canonical form."""
+    if a == b:
+        return True
+    first, second = Chem.MolFromSmiles(a), Chem.MolFromSmiles(b)
+    if first is None or second is None:
+        return False
+    return bool(Chem.MolToSmiles(first) == Chem.MolToSmiles(second))

@@ -1,0 +1,166 @@
+"""Processes that read many molecules, or compute on them, one for each core.
+
+Workers are fresh interpreters that are given texts and return arrays, so a script that reads
+molecules needs no guard against being run again by its own workers.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.chem.parser import ParseOptions, parse
+
+CHUNK = 2000
+Array = NDArray[Any]
+Worker = subprocess.Popen[bytes]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The graphs of some texts, in flat arrays; of each text that became none, the reason.
+
+    Args:
+        kept: (k,) places of the texts that became graphs.
+        atoms: (nodes of all graphs,) uint32 numbers of atoms; see `graphs.chem.labels`.
+        atom_count: (k,) int64 nodes of each graph.
+        ends: (edges of all graphs, 2) int32.
+        bonds: (edges of all graphs,) uint8, 1 + place in `graphs.chem.labels.BONDS`.
+        bond_count: (k,) int64.
+        smiles: Canonical SMILES of the k graphs.
+        skipped: Place of a text and the reason.
+        dropped: How many graphs have lost what; see `graphs.chem.parser.MARKS`.
+    """
+
+    kept: Array
+    atoms: Array
+    atom_count: Array
+    ends: Array
+    bonds: Array
+    bond_count: Array
+    smiles: list[str]
+    skipped: list[tuple[int, str]]
+    dropped: Counter[str]
+
+
+def parse_chunk(texts: Sequence[str], reading: ParseOptions) -> Chunk:
+    """Turn texts into graphs."""
+    parsed = [parse(text, reading) for text in texts]
+    graphs = [graph for graph in parsed if not isinstance(graph, str)]
+    bonds = np.array([bond for graph in graphs for bond in graph.bonds], np.int32).reshape(-1, 3)
+    return Chunk(
+        kept=np.array([i for i, graph in enumerate(parsed) if not isinstance(graph, str)], int),
+        atoms=np.array([atom for graph in graphs for atom in graph.atoms], np.uint32),
+        atom_count=np.array([len(graph.atoms) for graph in graphs], np.int64),
+        ends=bonds[:, :2],
+        bonds=bonds[:, 2].astype(np.uint8),
+        bond_count=np.array([len(graph.bonds) for graph in graphs], np.int64),
+        smiles=[graph.smiles for graph in graphs],
+        skipped=[(i, reason) for i, reason in enumerate(parsed) if isinstance(reason, str)],
+        dropped=Counter(name for graph in graphs for name in graph.dropped),
+    )
+
+
+def parse_all(
+    texts: Sequence[str], reading: ParseOptions, workers: int | None = None
+) -> Iterator[tuple[int, Chunk]]:
+    """Turn texts into graphs, see `map_chunks`.
+
+    Args:
+        texts: SMILES or mol blocks.
+        reading: How.
+        workers: Processes; one for each core when not given.
+    """
+    return map_chunks(texts, partial(parse_chunk, reading=reading), workers)
+
+
+def map_chunks(
+    texts: Sequence[str], work: Callable[[Sequence[str]], T], workers: int | None = None
+) -> Iterator[tuple[int, T]]:
+    """Work on texts chunk by chunk in their order.
+
+    Args:
+        texts: What to work on.
+        work: What to do with a chunk; it and its results are pickled.
+        workers: Processes; one for each core when not given. Few texts are done without any.
+
+    Yields:
+        Place of a chunk's first text, and the result.
+    """
+    starts = range(0, len(texts), CHUNK)
+    workers = min(workers or os.cpu_count() or 1, len(starts))
+    if workers < 2 or len(starts) < 4:
+        yield from ((i, work(texts[i : i + CHUNK])) for i in starts)
+        return
+    with _workers(workers, work) as free, ThreadPoolExecutor(workers) as threads:
+        waiting: deque[tuple[int, Future[T]]] = deque()
+        for i in starts:
+            waiting.append((i, threads.submit(_ask, free, texts[i : i + CHUNK])))
+            if len(waiting) > 2 * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        yield from ((first, future.result()) for first, future in waiting)
+
+
+@contextmanager
+def _workers(count: int, work: Callable[[Sequence[str]], object]) -> Iterator[SimpleQueue[Worker]]:
+    """Start workers and put them into a queue of free ones; end them in the end."""
+    command = [sys.executable, "-c", "from graphs.chem.workers import serve; serve()"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) for _ in range(count)
+    ]
+    free: SimpleQueue[Worker] = SimpleQueue()
+    try:
+        for worker in started:
+            _send(worker, work)
+            free.put(worker)
+        yield free
+    finally:
+        for worker in started:
+            worker.kill()
+            worker.communicate()
+
+
+def _ask(free: SimpleQueue[Worker], texts: Sequence[str]) -> Any:
+    """Have a free worker work on texts."""
+    worker = free.get()
+    try:
+        _send(worker, texts)
+        assert worker.stdout is not None
+        return pickle.load(worker.stdout)
+    finally:
+        free.put(worker)
+
+
+def _send(worker: Worker, value: object) -> None:
+    assert worker.stdin is not None
+    pickle.dump(value, worker.stdin)
+    worker.stdin.flush()
+
+
+def serve() -> None:
+    """Read texts from standard input and write the results to standard output, till the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    work = pickle.load(sys.stdin.buffer)
+    while True:
+        try:
+            texts = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        pickle.dump(work(texts), sys.stdout.buffer)
+        sys.stdout.buffer.flush()

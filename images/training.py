@@ -1,0 +1,52 @@
+"""Training a tokeniser, then a generator over its codes."""
+
+from pathlib import Path
+
+from images.build import build, build_tokenizer
+from images.code_metrics import code_bits, tokenizer_metrics
+from images.config import ImagesConfig
+from images.data.load import Images
+from images.model import ImageModel
+from refine_core.data import Tensors
+from refine_core.training.stages import Stages
+
+
+def train(
+    config: ImagesConfig, images: Images, runs: Path = Path("runs"), *, quiet: bool = False
+) -> ImageModel:
+    """Train tokeniser, then generator; continue where an earlier call was stopped.
+
+    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+
+    Raises:
+        InputError: The folder holds a run with another seed, configuration or data.
+    """
+    train_images, test_images = images.train.images, images.test.images
+    labels, test_labels = images.train.labels, images.test.labels
+    data = Tensors(train_images) if labels is None else Tensors(train_images, labels)
+    stages = Stages(runs / config.name, config.seed, data.digest(), quiet)
+    with stages.seeded(1):
+        tokens = build_tokenizer(config.tokenizer, images.shape[0], images.shape[1:])
+    tokens = stages.train(
+        tokens,
+        Tensors(train_images),
+        config.tokenizer.training,
+        stream=2,
+        config=config.tokenizer,
+        name="tokenizer",
+        validate=lambda module: tokenizer_metrics(module, test_images),
+    )
+    with stages.seeded(3):
+        refiner = build(config.generator, tokens, images.classes)
+    refiner = stages.train(
+        refiner,
+        data,
+        config.generator.training,
+        stream=4,
+        config=config,
+        name="generator",
+        validate=lambda module: {"test_bits": code_bits(module, test_images, test_labels)},
+    )
+    model = ImageModel(refiner, config, images.shape, images.classes)
+    model.save(stages.folder / "model.safetensors")
+    return model

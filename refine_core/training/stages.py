@@ -1,0 +1,77 @@
+"""The stages of a run: several models trained one after the other, each in a folder of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from refine_core.data import Data
+from refine_core.noise import derive
+from refine_core.training.config import Optimisation
+from refine_core.training.fit import Module, Validate, fit
+from refine_core.training.runs import Run
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What the stages of one run have in common.
+
+    Args:
+        folder: The run's folder, `runs/<name>`.
+        seed: The run's seed. Each stage, and each network that is built, names a stream of it.
+        data: Digest of the training data; a run is not continued on other data.
+        quiet: Whether to show no progress.
+    """
+
+    folder: Path
+    seed: int
+    data: str = ""
+    quiet: bool = False
+
+    @contextmanager
+    def seeded(self, stream: int) -> Iterator[None]:
+        """Draw initial weights from a stream; torch's global generator is as before afterwards."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(derive(self.seed, stream))
+            yield
+
+    def train(
+        self,
+        module: Module,
+        data: Data[object],
+        opt: Optimisation,
+        *,
+        stream: int,
+        config: object,
+        name: str = "",
+        validate: Validate[Module] | None = None,
+        title: str = "",
+    ) -> Module:
+        """Train a module, or continue its training; return it averaged, in evaluation mode.
+
+        Args:
+            module: Trained in place, see `refine_core.training.fit.fit`.
+            data: Training samples.
+            opt: How it is trained.
+            stream: Of the run's seed, for the order of samples and all noise of this stage.
+            config: Recorded in the folder; a stage is not continued with another config.
+            name: Folder of the stage within that of the run, which itself is the default.
+            validate: Computes further metrics after each epoch.
+            title: Shown beside the progress bar; `name` by default.
+
+        Raises:
+            InputError: The folder holds a run with another seed, config or data; and as `fit`.
+        """
+        fitted, _ = fit(
+            module,
+            data,
+            opt,
+            seed=derive(self.seed, stream),
+            run=Run.start(self.folder / name, config, self.seed, self.data),
+            validate=validate,
+            title=title or name or "training",
+            quiet=self.quiet,
+        )
+        return fitted

@@ -1,0 +1,203 @@
+"""Prepared data equal the source, whatever happened on the way; later parts are not known."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from refine_core.config.schema import dump
+from refine_core.errors import InputError
+from tests.weather.synthetic import atmosphere, config
+from weather.cli.prepare import prepare as command
+from weather.config import WeatherConfig
+from weather.data import array_file as copying
+from weather.data import preparation as module
+from weather.data.config import DataConfig
+from weather.data.preparation import prepare, prepared
+
+
+def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:
+    source = atmosphere() if source is None else source
+    source.chunk(time=25).to_zarr(path, zarr_format=3, consolidated=False, mode="w")
+    return config(path)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 1)  # one chunk
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    names = ("states", "forcing", "static", "times", "climatology")
+    files = [folder / f"{name}.npy" for name in names] + [folder / "meta.json"]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def test_arrays_are_those_of_the_source(tmp_path: Path, small_blocks: None) -> None:
+    source = atmosphere()
+    made = prepare(store(tmp_path / "s.zarr"), tmp_path / "p", quiet=True)
+    assert [c.name for c in made.channels][:3] == [
+        "geopotential_500",
+        "geopotential_850",
+        "temperature_500",
+    ]
+    at = source.sel(time=made.times)
+    assert len(made.times) == 4 * (20 + 7 + 8)
+    np.testing.assert_array_equal(made.states[:, 1], at["geopotential"].values[:, 1])
+    np.testing.assert_array_equal(made.states[:, 4], at["2m_temperature"].values)
+    assert made.forcing is not None
+    np.testing.assert_array_equal(made.forcing[:, 0], at["toa_incident_solar_radiation"].values)
+    np.testing.assert_array_equal(made.static[1], source["geopotential_at_surface"].values)
+    assert made.states.dtype == np.float32
+    assert isinstance(made.states, np.memmap)
+    assert made.grid.shape == (8, 16)
+
+
+def test_statistics_are_of_the_training_part_and_weighted_by_area(tmp_path: Path) -> None:
+    source = atmosphere()
+    made = prepare(store(tmp_path / "s.zarr"), tmp_path / "p", quiet=True)
+    train = source.sel(time=slice("2000-01-01", "2000-01-20T23"))
+    edge = np.sin(np.deg2rad(np.linspace(-90, 90, 9)))
+    weight = xr.DataArray(np.diff(edge), dims="latitude")
+    known = made.statistics
+    for place, values in (
+        (0, train["geopotential"].isel(level=0)),
+        (3, train["temperature"].isel(level=1)),
+        (5, train["mean_sea_level_pressure"]),
+    ):
+        values = values.astype(float)
+        step = (values - values.shift(time=2)).isel(time=slice(4, None))  # where history is known
+        for array, mean, std in (
+            (values, known.mean[place], known.std[place]),
+            (step, None, known.residual_std[place]),
+        ):
+            average = array.weighted(weight).mean()
+            spread = np.sqrt(((array - average) ** 2).weighted(weight).mean())
+            np.testing.assert_allclose(std, spread, 1e-6)
+            if mean is not None:
+                np.testing.assert_allclose(mean, average, 1e-6)
+    land = source["land_sea_mask"].weighted(weight).mean()
+    np.testing.assert_allclose(known.static_mean[0], land, 1e-6)
+
+
+def test_later_parts_are_not_known(tmp_path: Path) -> None:
+    later = atmosphere().copy(deep=True)
+    later["2m_temperature"][100:] = later["2m_temperature"][100:] * 0.95
+    one, two = (
+        prepare(store(tmp_path / f"{k}.zarr", source), tmp_path / f"{k}", quiet=True)
+        for k, source in enumerate((atmosphere(), later))
+    )
+    assert not np.array_equal(one.states, two.states)
+    assert one.statistics.to_dict() == two.statistics.to_dict()
+    np.testing.assert_array_equal(one.climatology, two.climatology)
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> list[int]:
+    """Sizes of blocks read from now on; the block number `stop` kills the run."""
+    seen: list[int] = []
+
+    def read(source: Any, wanted: Any, index: np.ndarray) -> np.ndarray:
+        if len(seen) == stop:
+            raise Interrupted
+        seen.append(len(index))
+        return copying.read(source, wanted, index)
+
+    monkeypatch.setattr(module, "read", read)
+    return seen
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = store(tmp_path / "s.zarr")
+    whole = count_reads(monkeypatch)
+    prepare(data, tmp_path / "whole", quiet=True)
+    assert len(whole) > 4
+    with monkeypatch.context() as patch:
+        count_reads(patch, stop=3)
+        with pytest.raises(Interrupted):
+            prepare(data, tmp_path / "killed", quiet=True)
+    assert not (tmp_path / "killed" / "states.npy").exists()
+    with open(tmp_path / "killed" / "states.npy.part", "ab") as file:
+        file.write(b"half a block")
+    rest = count_reads(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "measure", lambda *_: (_ for _ in ()).throw(Interrupted))
+        with pytest.raises(Interrupted):  # and once more, when all is read
+            prepare(data, tmp_path / "killed", quiet=True)
+    assert rest == whole[3:]
+    prepare(data, tmp_path / "killed", quiet=True)
+    assert rest == whole[3:]
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
+
+
+def test_a_full_disk_names_the_file_and_loses_nothing(
+    tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, synced = store(tmp_path / "s.zarr"), []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) > 6:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"states\.npy|forcing\.npy|progress\.json"):
+            prepare(data, tmp_path / "p", quiet=True)
+    prepare(data, tmp_path / "p", quiet=True)
+    prepare(data, tmp_path / "q", quiet=True)
+    assert content(tmp_path / "p") == content(tmp_path / "q")
+
+
+def test_the_cache_is_used_until_source_or_config_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFINE_CACHE", str(tmp_path / "cache"))
+    data, seen = store(tmp_path / "s.zarr"), count_reads(monkeypatch)
+    first = prepared(data, quiet=True)
+    assert len(seen) == 1
+    assert prepared(data, quiet=True).folder == first.folder
+    assert len(seen) == 1
+    prepared(config(tmp_path / "s.zarr", step_hours=24), quiet=True)
+    assert len(seen) == 2
+    warmer = atmosphere()
+    warmer["2m_temperature"] = warmer["2m_temperature"] + 1
+    store(tmp_path / "s.zarr", warmer)
+    again = prepared(data, quiet=True)
+    assert len(seen) == 3
+    np.testing.assert_allclose(again.statistics.mean[4] - first.statistics.mean[4], 1, 1e-4)
+
+
+def test_missing_values_are_found_while_reading(tmp_path: Path, small_blocks: None) -> None:
+    source = atmosphere().copy(deep=True)
+    source["temperature"].values[40, 1, 3] = np.nan
+    source["geopotential"].values[77, 0, 3] = np.nan
+    data = store(tmp_path / "s.zarr", source)
+    for _ in range(2):  # also when it is already read
+        with pytest.raises(InputError) as raised:
+            prepare(data, tmp_path / "p", quiet=True)
+        assert "temperature at 850 hPa: missing (NaN)" in str(raised.value)
+        assert "2000-01-20T06:00" in str(raised.value)
+    assert not (tmp_path / "p" / "meta.json").exists()
+
+
+def test_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFINE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "c.yaml").write_text(dump(WeatherConfig(data=store(tmp_path / "s.zarr"))))
+    command(["--config", str(tmp_path / "c.yaml")])
+    said = capsys.readouterr().out
+    for text in ("geopotential_500", "land_sea_mask", "train: 76 starts", str(tmp_path / "cache")):
+        assert text in said
+    with pytest.raises(InputError, match="1 problem:\n- temperatur: not in the source"):
+        command(["--config", str(tmp_path / "c.yaml"), "--data.atmospheric", "temperatur"])

@@ -1,0 +1,45 @@
+"""Configuration of the data to learn from."""
+
+from refine_core.config.schema import config
+from weather.fields.channel import Channel
+
+
+@config
+class DataConfig:
+    """What to learn from."""
+
+    source: str = ""
+    """Path or URL of a Zarr store, netCDF or GRIB file."""
+    atmospheric: tuple[str, ...] = ()
+    """Variables on pressure levels, by WeatherBench 2 name; predicted on each of `levels`."""
+    levels: tuple[int, ...] = ()
+    """Pressure levels, in hPa."""
+    surface: tuple[str, ...] = ()
+    """Predicted variables without levels."""
+    static: tuple[str, ...] = ()
+    """Fields without time: land-sea mask, orography."""
+    forcing: tuple[str, ...] = ()
+    """Fields without levels known in advance: given for the valid time, never predicted."""
+    step_hours: int = 24
+    """Length of a model step."""
+    history: int = 1
+    """Past states that a step sees, `step_hours` apart."""
+    train: tuple[str, str] = ("1900-01-01", "2100-01-01")
+    """First and last day, both included."""
+    validation: tuple[str, str] = ("1900-01-01", "2100-01-01")
+    """First and last day, both included."""
+    test: tuple[str, str] = ("1900-01-01", "2100-01-01")
+    """First and last day, both included."""
+    gap_days: int = 15
+    """Least distance between the parts."""
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Predicted maps in the model's order: by variable, then by level; the surface last."""
+        upper = [Channel(name, level) for name in self.atmospheric for level in self.levels]
+        return upper + [Channel(name) for name in self.surface]
+
+    @property
+    def forcing_channels(self) -> list[Channel]:
+        """Fields given for the valid time, in the order of `forcing`."""
+        return [Channel(name) for name in self.forcing]

@@ -1,0 +1,52 @@
+"""Reading maps from datasets, as much at a time as memory allows."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from weather.fields.arrays import Array
+from weather.fields.channel import Channel
+from weather.io.canonical import LEAD
+
+BUDGET = 2**29
+"""Bytes that may be held in memory to read them once; what is larger is read piece by piece."""
+
+
+def map_values(array: xr.DataArray) -> Array:
+    """Values (..., L, H, W), float32, of an array (..., [level], latitude, longitude)."""
+    values: Array = np.asarray(array.values, np.float32)
+    return values if "level" in array.dims else np.expand_dims(values, -3)
+
+
+def load_if_small(array: xr.DataArray) -> xr.DataArray:
+    """The same array, in memory if it is not too large."""
+    return array.load() if array.nbytes <= BUDGET else array
+
+
+def select_levels(dataset: xr.Dataset, channels: Sequence[Channel]) -> xr.DataArray:
+    """One variable, at the levels of its channels."""
+    array = dataset[channels[0].variable]
+    if channels[0].level is None:
+        return array
+    return _chosen(array, "level", np.array([c.level for c in channels]))
+
+
+def read_members(forecast: xr.DataArray, leads: NDArray[np.timedelta64]) -> Iterator[Array]:
+    """Members (M, L, H, W) at one lead time after the other.
+
+    Args:
+        forecast: Of one start: prediction_timedelta, number, [level], latitude, longitude.
+        leads: To read.
+    """
+    forecast = _chosen(forecast, LEAD, leads).transpose(LEAD, "number", ...)
+    step = max(1, BUDGET * len(leads) // forecast.nbytes)
+    for first in range(0, len(leads), step):
+        yield from map_values(forecast.isel({LEAD: slice(first, first + step)}))
+
+
+def _chosen(array: xr.DataArray, dim: str, labels: NDArray[Any]) -> xr.DataArray:
+    """The array at some labels; at all of them without the cost of choosing."""
+    return array if np.array_equal(array[dim].values, labels) else array.sel({dim: labels})
