@@ -9,7 +9,7 @@ from torch import Tensor
 from refine_core.app.progress import Progress
 from weather.calibration.candidate import Row, Trial, measure
 from weather.calibration.single_step import fit_errors, know_climate
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.forecaster.correction import Correction, excess
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel

@@ -15,7 +15,7 @@ from tests.weather import tiny
 from weather.calibration.candidate import Trial, measure
 from weather.calibration.search import calibrate
 from weather.calibration.single_step import fit_errors, know_climate
-from weather.data.preparation import prepared
+from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.fields.climatology import climatology_at
@@ -38,7 +38,7 @@ def model(request: pytest.FixtureRequest, folder: Path) -> WeatherModel:
 
 @pytest.fixture(scope="module")
 def data(model: WeatherModel) -> Prepared:
-    return prepared(model.config.data, quiet=True)
+    return prepare(model.config.data, quiet=True)
 
 
 def test_unfitted_it_changes_nothing() -> None:
