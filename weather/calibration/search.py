@@ -56,7 +56,7 @@ def calibrate(
     correction, climate = model.forecaster.correction, know_climate(model, data)
     head, sizes = model.forecaster.head, [0]
     if isinstance(head, RefineHead):
-        sizes = head.refiner.schedule.wholes
+        sizes = head.refiner.tokenizer.schedule.wholes
     else:
         temperature = (1.0,)
     others = [(size, heat) for size in sorted(set(sizes)) for heat in temperature[1:]]

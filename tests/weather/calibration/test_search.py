@@ -155,7 +155,7 @@ def test_temperatures_are_chosen_size_by_size(model: WeatherModel, data: Prepare
         model, data, temperature=(1.0, 0.5), rounds=0, starts=2, steps=1, quiet=True
     )
     head = model.forecaster.head
-    sizes = head.refiner.schedule.wholes if isinstance(head, RefineHead) else [0]
+    sizes = head.refiner.tokenizer.schedule.wholes if isinstance(head, RefineHead) else [0]
     others = len(set(sizes)) if isinstance(head, RefineHead) else 0
     assert len(rows) == 2 + others  # the best, centred once more
     lowest = min(rows[:-1], key=lambda row: row["crps"])
