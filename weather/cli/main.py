@@ -7,7 +7,7 @@ from refine_core.app.cli import commands
 from refine_core.app.options import arguments, parse
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json, write_text
-from weather.calibration.reconstruction_error import described, measure_floor
+from weather.calibration.reconstruction_error import reconstruction_error, report
 from weather.calibration.search import calibrate as choose
 from weather.cli.demo import demo
 from weather.cli.forecast import forecast
@@ -21,7 +21,7 @@ from weather.data.preparation import prepare as prepare_data
 from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.model import WeatherModel, load
-from weather.training.pipeline import train as run_training
+from weather.training.run import train as run_training
 
 
 def main(argv: list[str]) -> None:
@@ -105,7 +105,7 @@ def floor(argv: list[str]) -> None:
         model: str,
         source: str | None = None,
         part: Part = "test",
-        count: int = 512,
+        count: int = 1024,
         out: Path = Path("floor"),
     ) -> None:
         """Measure what the codes of a model lose.
@@ -118,9 +118,8 @@ def floor(argv: list[str]) -> None:
             out: Folder for FLOOR.md and floor.json.
         """
         loaded = load(model)
-        table, numbers = described(
-            loaded, measure_floor(loaded, _data(loaded, source), part, count)
-        )
+        error = reconstruction_error(loaded, _data(loaded, source), part, count)
+        table, numbers = report(loaded, error)
         write_json(out / "floor.json", numbers)
         write_text(out / "FLOOR.md", table)
         print(table)

@@ -3,7 +3,13 @@
 from dataclasses import field
 from typing import Annotated, Literal
 
-from refine_core.config.ranges import PositiveFloat, PositiveInt, Share, ShareBelowOne, admitting
+from refine_core.config.ranges import (
+    NonNegativeFloat,
+    PositiveInt,
+    Share,
+    ShareBelowOne,
+    admitting,
+)
 from refine_core.config.schema import config
 from refine_core.training.config import Optimisation
 
@@ -63,7 +69,7 @@ class HeadConfig:
     """full: a scale attends to all coarser ones; markov: only to the state it refines (refine)."""
     corruption: Share = 0.1
     """Largest share of code digits replaced in self-correction training (refine)."""
-    temperature: tuple[PositiveFloat, ...] = (1.0,)
+    temperature: tuple[NonNegativeFloat, ...] = (1.0,)
     """Divides the logits: one for all scales, or one per scale (refine)."""
     levels: AtLeastTwo = 20
     """Noise levels of the second-order sampler (diffusion)."""

@@ -1,9 +1,10 @@
 """Heads that refinement is compared with: no residual, Gaussian noise, diffusion, CRPS."""
 
 import warnings
+from importlib.util import find_spec
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
@@ -68,7 +69,8 @@ class GaussianHead(NoHead):
         modes = self.get_buffer("modes")
         large = noise.normal(0, len(modes)) @ modes.flatten(1)
         white = noise.normal(1, *self.shape) * self.get_buffer("rest")
-        return large.unflatten(1, self.shape) + white
+        residual: Tensor = large.unflatten(1, self.shape) + white
+        return residual
 
 
 class DiffusionHead(ResidualHead):
@@ -76,12 +78,20 @@ class DiffusionHead(ResidualHead):
 
     Noise levels are spaced and sampled as in GenCast (arXiv 2312.15796): from 80 to 0.02 with
     rho = 7.
+
+    Raises:
+        InputError: The library that it samples with is not installed.
     """
 
     HIGHEST, LOWEST, RHO, WIDTH = 80.0, 0.02, 7.0, 32
 
     def __init__(self, grid: Grid, inputs: int, channels: int, config: HeadConfig) -> None:
         super().__init__()
+        if find_spec("diffusers") is None:
+            raise InputError(
+                "The diffusion control samples with the library diffusers, which is not "
+                "installed: pip install 'refine[weather]'."
+            )
         self.shape = (channels, *grid.shape)
         self.levels = config.levels
         self.network = StateNetwork(
@@ -117,13 +127,8 @@ class DiffusionHead(ResidualHead):
 
     def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
-        try:
-            from diffusers import HeunDiscreteScheduler
-        except ImportError:
-            raise InputError(
-                "The diffusion control samples with the library diffusers, which is not "
-                "installed: pip install 'refine[weather]'."
-            ) from None
+        from diffusers import HeunDiscreteScheduler
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of its copies
             scheduler = HeunDiscreteScheduler(prediction_type="sample")
