@@ -17,7 +17,8 @@ from weather.cli.sample import sample
 from weather.cli.simulate import simulate
 from weather.cli.verify import verify
 from weather.config import WeatherConfig
-from weather.data.preparation import Prepared, prepared
+from weather.data.preparation import prepare as prepare_data
+from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.model import WeatherModel, load
 from weather.training.pipeline import train as run_training
@@ -129,4 +130,4 @@ def floor(argv: list[str]) -> None:
 
 def _data(model: WeatherModel, source: str | None) -> Prepared:
     data = model.config.data
-    return prepared(data if source is None else replace(data, source=source))
+    return prepare_data(data if source is None else replace(data, source=source))
