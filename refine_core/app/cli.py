@@ -16,6 +16,10 @@ from refine_core.app.memory import keep_freed
 from refine_core.app.options import arguments
 from refine_core.errors import InputError, suggest
 
+C = TypeVar("C")
+Commands = Mapping[str, Callable[..., None]]
+"""Functions by the name of the command."""
+
 
 def main(argv: list[str] | None = None) -> None:
     """Run `refine`.
@@ -43,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(2) from None
 
 
-def commands(prog: str, table: Mapping[str, Callable[..., None]], argv: Sequence[str]) -> None:
+def commands(prog: str, table: Commands, argv: Sequence[str]) -> None:
     """Run the command that the first word names, with the options that follow.
 
     Args:
@@ -56,9 +60,6 @@ def commands(prog: str, table: Mapping[str, Callable[..., None]], argv: Sequence
         InputError: There is no such command, or an option does not fit.
     """
     _run(prog, table, argv, arguments)
-
-
-C = TypeVar("C")
 
 
 def _run(

@@ -134,7 +134,9 @@ def _binding(
             note = f"The values shown are {source}; `--config FILE` reads another file."
             shown[name] = Annotated[hint, tyro.conf.arg(name="")]
     ordered = sorted(parameters.values(), key=lambda each: each.default is not each.empty)
-    bind.__annotations__, bind.__doc__ = shown, function.__doc__
+    # Descriptions of several lines become one, which `--help` breaks where the terminal ends.
+    bind.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")
+    bind.__annotations__ = shown
     vars(bind)["__signature__"] = inspect.Signature(ordered)
     return bind, argv, note
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from refine_core.app import domains
-from refine_core.app.cli import commands, main
+from refine_core.app.cli import Commands, commands, main
 from refine_core.errors import InputError
 from refine_core.storage.files import write_text
 
@@ -171,7 +171,7 @@ def test_commands_of_a_domain(capsys: pytest.CaptureFixture[str]) -> None:
         """Sample."""
         got.append((model, count))
 
-    table = {"train": train, "sample": sample}
+    table: Commands = {"train": train, "sample": sample}
     commands("refine toys", table, ["train", "--epochs", "2"])
     commands("refine toys", table, ["sample", "--count", "4", "mnist"])
     commands("refine toys", table, ["train"])
