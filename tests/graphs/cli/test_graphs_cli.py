@@ -175,5 +175,6 @@ heavy = {"torch", "scipy", "rdkit", "networkx", "matplotlib"} & sys.modules.keys
 assert not heavy, heavy
 """
     run = [sys.executable, "-c", source]
-    ended = subprocess.run(run, capture_output=True, text=True, check=False)
+    root = Path(__file__).parents[3]
+    ended = subprocess.run(run, capture_output=True, text=True, check=False, cwd=root)
     assert (ended.returncode, ended.stderr) == (0, "") and "evaluate-scaffolds" in ended.stdout
