@@ -49,11 +49,11 @@ def plot(argv: list[str]) -> None:
                 in dam, temperature in degrees Celsius, pressure in hPa.
             out: Folder for the pictures.
         """
-        from weather.plots.album import Album, Wanted
-        from weather.plots.forecast_run import Run
+        from weather.plots.forecast_plots import ForecastPlots, PlotRequest
+        from weather.plots.forecast_run import ForecastRun
 
-        opened = Run.open(forecast, truth, variable, time)
-        wanted = Wanted(
+        forecast_run = ForecastRun.open(forecast, truth, variable, time)
+        request = PlotRequest(
             kinds=() if "all" in kind else kind,
             named=bool(variable),
             leads=leads,
@@ -63,7 +63,7 @@ def plot(argv: list[str]) -> None:
             longitudes=longitudes,
             contours=contours,
         )
-        for path in Album(opened, wanted, out).draw():
+        for path in ForecastPlots(forecast_run, request, out).plot():
             print(path, flush=True)
 
     arguments(run, argv, "refine weather plot")

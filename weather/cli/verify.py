@@ -43,7 +43,7 @@ def verify(argv: list[str]) -> None:
             seed: Of ties in ranks, and of the intervals.
             out: Folder for the report.
         """
-        from weather.verification.report import table, write
+        from weather.verification.report_writer import score_table, write_files
         from weather.verification.run import verify as measure
 
         name = Path(forecast.rstrip("/")).stem or "forecast"
@@ -63,10 +63,10 @@ def verify(argv: list[str]) -> None:
             name=name,
             quiet=False,
         )
-        write(report, out)
+        write_files(report, out)
         for note in report["notes"]:
             say(f"note: {note}")
-        print(f"Fair CRPS, {regions[0]}\n\n{table(report, 'crps_fair', regions[0])}")
+        print(f"Fair CRPS, {regions[0]}\n\n{score_table(report, 'crps_fair', regions[0])}")
         print(f"\nreport: {out / 'REPORT.md'}")
 
     arguments(run, argv, "refine weather verify")
