@@ -3,6 +3,7 @@
 from dataclasses import field
 from typing import Literal
 
+from refine_core.config.ranges import RunName
 from refine_core.config.schema import config
 from refine_core.training.config import Optimisation
 
@@ -115,7 +116,7 @@ class SamplingConfig:
 class GraphsConfig:
     """A generator of graphs."""
 
-    name: str = "qm9"
+    name: RunName = "qm9"
     """Of the run: everything goes to `runs/<name>/`."""
     seed: int = 0
     """Of weights, order and noise."""

@@ -13,7 +13,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
-from weather.cli.plot import plot as command
+from weather.cli.main import main as command
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.plots import maps as plot_maps
@@ -68,7 +68,14 @@ def test_the_command_draws_everything(tmp_path: Path, capsys: pytest.CaptureFixt
     TRUE_HEIGHTS.merge(WORLD[["mean_sea_level_pressure"]]).to_netcdf(tmp_path / "truth.nc")
     out = tmp_path / "out"
     command(
-        [str(tmp_path / "forecast.nc"), "--truth", str(tmp_path / "truth.nc"), "--out", str(out)]
+        [
+            "plot",
+            str(tmp_path / "forecast.nc"),
+            "--truth",
+            str(tmp_path / "truth.nc"),
+            "--out",
+            str(out),
+        ]
         + ["--point", "-33.9", "-151.2"]
     )
     printed = capsys.readouterr().out.split()
