@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from images.data.load import read_images
-from images.data.mnist import FILES_SHA256
+from images.data.mnist_archive import FILES_SHA256
 from tests.images.own import (
     TEST_IMAGES,
     Array,

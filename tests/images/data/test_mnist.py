@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from images.data import mnist as mnist_module
+from images.data import mnist_archive as mnist_module
 from images.data.idx import read_idx, write_idx
 from images.data.load import mnist
-from images.data.mnist import FILES_SHA256, load_arrays, mnist_folder
+from images.data.mnist_archive import FILES_SHA256, load_arrays, mnist_folder
 from refine_core.errors import InputError
 from refine_core.storage.files import sha256
 from tests.images.own import (
