@@ -3,6 +3,7 @@
 from dataclasses import field
 from typing import Literal
 
+from refine_core.config.ranges import RunName
 from refine_core.config.schema import config
 from refine_core.training.config import Optimisation
 
@@ -35,35 +36,13 @@ class DataConfig:
 
 
 @config
-class LatentConfig:
-    """The tokeniser of a latent pyramid."""
-
-    dim: int = 64
-    """Width of encoder and decoder."""
-    depth: int = 3
-    """Blocks of each."""
-    heads: int = 4
-    """Attention heads of each."""
-    channels: int = 8
-    """Of a latent: bits of a node in one plane."""
-    planes: int = 3
-    """Bit-planes of the nodes' residual, each worth half as much as the one before."""
-    slots: int = 4
-    """Invariant latents pooled from all nodes, drawn first."""
-    corruption: float = 0.05
-    """Largest share of bits that are flipped in training the decoder and the refiner."""
-    training: Optimisation = field(default_factory=Optimisation)
-
-
-@config
 class ModelConfig:
     """The refiner."""
 
-    kind: Literal["contraction", "expansion", "latent", "masked"] = "contraction"
+    kind: Literal["contraction", "expansion", "masked"] = "contraction"
     """contraction: graphs come apart from one cluster, the default; expansion: likewise, but
-    edges are dealt one after the other, for graphs without labels; latent: bits of node latents;
-    masked: masked diffusion of labels, the control. Only contractions take properties
-    and scaffolds."""
+    edges are dealt one after the other, for graphs without labels; masked: masked diffusion of
+    labels, the control. Only contractions take properties and scaffolds."""
     dim: int = 128
     """Width."""
     depth: int = 4
@@ -113,8 +92,6 @@ class ModelConfig:
     as names and shapes agree; weights of new properties start at zero."""
     weighting: Literal["bound", "plain"] = "plain"
     """Masked only: hidden elements count by the bound on the likelihood, or alike."""
-    latent: LatentConfig = field(default_factory=LatentConfig)
-    """Latent only."""
     training: Optimisation = field(default_factory=Optimisation)
 
 
@@ -127,12 +104,8 @@ class SamplingConfig:
     temperature: float = 1.0
     """Divides the logits."""
     calls: int | None = None
-    """Network calls of the kinds latent and masked; null is 32. Those of a contraction follow from
-    its size."""
-    restarts: int = 0
-    """Contraction only: how often the last scales are taken back and drawn again."""
-    restart_scale: int = 4
-    """Scales that a restart keeps."""
+    """Network calls of masked diffusion; null is 32. Those of the other kinds follow from the size
+    of the graph."""
     order: Literal["random", "confidence"] = "random"
     """Masked only: which labels are revealed next."""
     guidance: float = 0.0
@@ -143,7 +116,7 @@ class SamplingConfig:
 class GraphsConfig:
     """A generator of graphs."""
 
-    name: str = "qm9"
+    name: RunName = "qm9"
     """Of the run: everything goes to `runs/<name>/`."""
     seed: int = 0
     """Of weights, order and noise."""

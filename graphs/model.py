@@ -21,6 +21,7 @@ from graphs.generators.masked.state import Order
 from graphs.generators.sampling import check, contracting, draw, prepare, way
 from graphs.generators.scaffold.request import Kept
 from graphs.generators.scaffold.sampler import PARTICLES
+from graphs.stored_config import current
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from refine_core.noise import Noise
@@ -41,7 +42,7 @@ class GraphSpec:
     sizes: tuple[int, ...] = ()
 
 
-MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
+MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights", current=current)
 
 
 @dataclass
@@ -89,7 +90,6 @@ class GraphModel:
         parallel: Parallel | None = None,
         calls: int | None = None,
         order: Order | None = None,
-        restarts: int | None = None,
         temperature: float | None = None,
         batch: int = 250,
         scaffold: str | GraphBatch | None = None,
@@ -109,7 +109,6 @@ class GraphModel:
             parallel: Clusters that split in one call; by default the model's.
             calls: Network calls, where the model's kind leaves them free; likewise.
             order: What masked diffusion reveals next; likewise.
-            restarts: How often a contraction's last scales are drawn again; likewise.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
@@ -129,7 +128,6 @@ class GraphModel:
             parallel=parallel,
             calls=calls,
             order=order,
-            restarts=restarts,
             temperature=temperature,
             guidance=guidance,
         )

@@ -14,8 +14,6 @@ from graphs.datasets.statistics import all_connected, batches, limits
 from graphs.finetune import start_from
 from graphs.generators.build import build
 from graphs.generators.common.valence import Support
-from graphs.generators.latent.model import LatentRefiner
-from graphs.generators.latent.train import learn_latents
 from graphs.model import GraphModel
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
@@ -66,8 +64,6 @@ def train(
             sizes=sizes,
         )
     data = WithProperties(parts.train, properties)
-    if isinstance(refiner, LatentRefiner):
-        learn_latents(refiner, config, data, parts.validation, run, digest, quiet=quiet)
     if config.model.start_from is not None:
         start_from(refiner, config.model.start_from, properties.names, parts.train.vocabulary)
     held = WithProperties(parts.validation, properties)

@@ -4,6 +4,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from refine_core.config.ranges import RunName
 from refine_core.config.schema import config
 from refine_core.training.config import Optimisation
 
@@ -84,7 +85,7 @@ class SamplingConfig:
 class ImagesConfig:
     """A tokeniser and a generator on images."""
 
-    name: str = "mnist"
+    name: RunName = "mnist"
     """Of the run: everything goes to `runs/<name>/`."""
     data: Path | None = None
     """IDX files, .npz, or a folder of PNGs; null is MNIST, downloaded once."""

@@ -2,6 +2,7 @@
 
 from dataclasses import field
 
+from refine_core.config.ranges import RunName
 from refine_core.config.schema import config
 from weather.data.config import DataConfig
 from weather.forecaster.config import HeadConfig, NetworkConfig
@@ -11,7 +12,7 @@ from weather.forecaster.config import HeadConfig, NetworkConfig
 class WeatherConfig:
     """A forecast model."""
 
-    name: str = "gcm"
+    name: RunName = "gcm"
     """Of the run: everything goes to `runs/<name>/`."""
     seed: int = 0
     """Of weights, order and noise."""

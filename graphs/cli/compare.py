@@ -19,7 +19,6 @@ def compare(argv: list[str]) -> None:
         calls: tuple[int, ...] = (4, 8, 16, 32),
         temperatures: tuple[float, ...] = (),
         parallel: tuple[Literal["one", "independent", "all"], ...] = (),
-        restarts: tuple[int, ...] = (),
         count: int = 2000,
         seed: int = 0,
         out: Path = Path("comparison"),
@@ -31,7 +30,6 @@ def compare(argv: list[str]) -> None:
             calls: Network calls to try, where a model leaves them free.
             temperatures: To try; by default each model's.
             parallel: Of contractions, ways to split, in place of those that make `calls`.
-            restarts: Of contractions, how often to draw the last scales again, likewise.
             count: Molecules to draw in each way.
             seed: Of the draws.
             out: Folder for calls.json, CALLS.md and calls.png.
@@ -48,7 +46,6 @@ def compare(argv: list[str]) -> None:
             calls=calls,
             temperatures=temperatures or (None,),
             parallel=parallel,
-            restarts=restarts,
             count=count,
             seed=seed,
             say=say,

@@ -23,7 +23,6 @@ def sample(argv: list[str]) -> None:
         parallel: Literal["one", "independent", "all"] | None = None,
         calls: int | None = None,
         order: Literal["random", "confidence"] | None = None,
-        restarts: int | None = None,
         temperature: float | None = None,
         batch: int = 250,
         scaffold: str | None = None,
@@ -40,9 +39,8 @@ def sample(argv: list[str]) -> None:
             where: Properties wanted, in the data's units, as logp=2.5,qed=0.6.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
-            calls: Network calls, for models of kind latent or masked.
+            calls: Network calls, for models of kind masked.
             order: What masked diffusion reveals next.
-            restarts: How often the last scales of a contraction are drawn again.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
@@ -66,7 +64,6 @@ def sample(argv: list[str]) -> None:
             parallel=parallel,
             calls=calls,
             order=order,
-            restarts=restarts,
             temperature=temperature,
             batch=batch,
             scaffold=scaffold,

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,6 @@ def compare(
     calls: tuple[int, ...] = (4, 8, 16, 32),
     temperatures: tuple[float | None, ...] = (None,),
     parallel: tuple[str, ...] = (),
-    restarts: tuple[int, ...] = (),
     count: int = 2000,
     seed: int = 0,
     say: Say = lambda _: None,
@@ -60,7 +58,6 @@ def compare(
         calls: Numbers of network calls to try, where a model leaves them free.
         temperatures: To try; None is the model's.
         parallel: Of contractions, ways to split, in place of those that make `calls`.
-        restarts: Of contractions, how often to draw the last scales again, likewise.
         count: Molecules per row; the Frechet ChemNet distance falls with it, so rows compare only
             with each other and with the floor.
         seed: Of the draws.
@@ -84,7 +81,7 @@ def compare(
     rows = [judge.floor()]
     for name, model in models:
         size = sum(p.numel() for p in model.refiner.parameters())
-        for each in _ways(model, calls, parallel, restarts):
+        for each in _ways(model, calls, parallel):
             for temperature in temperatures:
                 row: Row = {"model": name, "kind": model.config.model.kind, "parameters": size}
                 used = model.config.sampling.temperature if temperature is None else temperature
@@ -98,16 +95,10 @@ def compare(
     return rows
 
 
-def _ways(
-    model: GraphModel, calls: tuple[int, ...], parallel: tuple[str, ...], restarts: tuple[int, ...]
-) -> list[Way]:
-    if model.config.model.kind != "contraction" or not (parallel or restarts):
-        return ways(model, calls, BATCH)
-    pairs = product(parallel or (model.config.sampling.parallel,), restarts or (0,))
-    return [
-        Way(f"{each}, restarts {turns}" if turns else each, {"parallel": each, "restarts": turns})
-        for each, turns in pairs
-    ]
+def _ways(model: GraphModel, calls: tuple[int, ...], parallel: tuple[str, ...]) -> list[Way]:
+    if model.config.model.kind != "contraction" or not parallel:
+        return ways(model, calls)
+    return [Way(each, {"parallel": each}) for each in parallel]
 
 
 class Judge:

@@ -4,7 +4,6 @@ from typing import Any
 
 from graphs.generators.contraction.symmetry import _checks
 from graphs.generators.expansion.symmetry import checks as expansion
-from graphs.generators.latent.symmetry import checks as latent
 from graphs.generators.masked.symmetry import checks as masked
 from graphs.invariance import (
     assert_exchangeable,
@@ -28,7 +27,6 @@ def check(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
         "contraction": _checks,
         "expansion": expansion,
         "masked": masked,
-        "latent": latent,
     }
     checks = kinds[model.config.model.kind]
     law = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))

@@ -2,21 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from torch import nn
-
-from graphs.config import SamplingConfig
-from graphs.generators.sampling import way
 from graphs.model import GraphModel
-from refine_core.errors import InputError
 
 
 class Counter:
-    """Counts calls of the refiner's transformer, and of a decoder if there is one.
+    """Counts calls of the refiner's transformer.
 
     Args:
-        model: Whose networks are watched.
+        model: Whose network is watched.
 
     Attributes:
         made: Calls since it was entered.
@@ -24,9 +19,7 @@ class Counter:
 
     def __init__(self, model: GraphModel) -> None:
         self.made = 0
-        self.watched: list[nn.Module] = [model.refiner.transformer]
-        if hasattr(model.refiner.tokenizer, "decoder"):
-            self.watched.append(cast(nn.Module, model.refiner.tokenizer.decoder))
+        self.transformer = model.refiner.transformer
 
     def a_batch(self, count: int, batch: int) -> int:
         """Calls for one of the batches in which `count` graphs were drawn, rounded up."""
@@ -36,12 +29,11 @@ class Counter:
         def count(*_: object) -> None:
             self.made += 1
 
-        self.hooks = [module.register_forward_hook(count) for module in self.watched]
+        self.hook = self.transformer.register_forward_hook(count)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for hook in self.hooks:
-            hook.remove()
+        self.hook.remove()
 
 
 @dataclass(frozen=True)
@@ -57,44 +49,19 @@ class Way:
     options: dict[str, Any]
 
 
-def ways(model: GraphModel, calls: tuple[int, ...], batch: int = 250) -> list[Way]:
-    """Ways in which a model makes about the numbers of calls given, fewest first.
+def ways(model: GraphModel, calls: tuple[int, ...]) -> list[Way]:
+    """Ways to sample in which a model makes different numbers of network calls, fewest first.
 
-    A contraction's splits are drawn all at once, or only such as are no neighbours, or one by one;
-    for more calls than these need, its last scales are drawn again (`graphs.restart`) as often
-    as fits. Of the other kinds the number is free, but for a smallest.
+    A contraction's splits are drawn all at once, or only such as are no neighbours; the number of
+    calls follows. Of masked diffusion the number is free.
 
     Args:
         model: Of any kind.
-        calls: Wanted numbers.
-        batch: Graphs drawn at once, of which the largest sets a contraction's number.
+        calls: Wanted numbers, where they are free.
     """
-    if model.config.model.kind != "contraction":
+    if model.config.model.kind == "contraction":
         return [
-            Way(f"{number} calls", {"calls": number})
-            for number in sorted(set(calls))
-            if _possible(model, number)
+            Way("all at once", {"parallel": "all"}),
+            Way("no neighbours", {"parallel": "independent"}),
         ]
-    found = [
-        Way("all at once", {"parallel": "all"}),
-        Way("no neighbours", {"parallel": "independent"}),
-    ]
-    with Counter(model) as counter:
-        model.sample(batch, parallel="independent", restarts=0, batch=batch)
-    base = counter.made
-    each = max(1, base - model.config.sampling.restart_scale)
-    for number in sorted({(number - base) // each for number in calls}):
-        if number > 0:
-            name = f"no neighbours, last {each} scales again {number} x"
-            found.append(Way(name, {"parallel": "independent", "restarts": number}))
-    return found
-
-
-def _possible(model: GraphModel, number: int) -> bool:
-    """Whether a model's tokeniser takes a number of calls."""
-    how: SamplingConfig = way(model.config.model, model.config.sampling, calls=number)
-    try:
-        cast(Any, model.refiner.tokenizer).ask(number, how.order)
-    except InputError:
-        return False
-    return True
+    return [Way(f"{number} calls", {"calls": number}) for number in sorted(set(calls))]

@@ -11,7 +11,6 @@ from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.expansion.model import build as expansion
-from graphs.generators.latent.model import build as latent
 from graphs.generators.masked.model import build as masked
 from refine_core.errors import InputError
 from refine_core.refiner import Refiner
@@ -54,8 +53,7 @@ def build(
             )
         if config.kind == "expansion":
             return expansion(config, vocabulary, sizes, connected, limits[-1])
-        other = {"masked": masked, "latent": latent}[config.kind]
-        return other(config, vocabulary, sizes, support)
+        return masked(config, vocabulary, sizes, support)
     tokens = ContractionTokenizer(
         vocabulary, tuple(limits), config.parallel, connected, config.matching
     )

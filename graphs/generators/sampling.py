@@ -10,7 +10,6 @@ from graphs.config import ModelConfig, SamplingConfig
 from graphs.data.batch import GraphBatch
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
-from graphs.restart import restart
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
@@ -20,11 +19,11 @@ CALLS = 32  # of kinds that leave the number free
 _SIZED = {
     "contraction": (
         "a contraction",
-        "give parallel one, independent or all, or restarts for more calls",
+        "give parallel one, independent or all",
     ),
     "expansion": ("an expansion", "leave it out"),
 }
-_ONLY = {"parallel": "contraction", "restarts": "contraction", "order": "masked"}
+_ONLY = {"parallel": "contraction", "order": "masked"}
 
 
 def way(model: ModelConfig, default: SamplingConfig, **given: Any) -> SamplingConfig:
@@ -46,13 +45,7 @@ def way(model: ModelConfig, default: SamplingConfig, **given: Any) -> SamplingCo
             f"Found calls {given['calls']}, but the calls of {what} follow from the size "
             f"of its graphs: {instead}."
         )
-    how = replace(default, **given)
-    if how.restarts < 0 or how.restart_scale < 1:
-        raise InputError(
-            f"Found {how.restarts} restarts that keep {how.restart_scale} scales, expected none "
-            "or more, and one scale or more."
-        )
-    return how
+    return replace(default, **given)
 
 
 def check(
@@ -119,8 +112,4 @@ def draw(
     """
     schedule = prepare(refiner, how, context)
     drawn: GraphBatch = refiner.sample(noise, context, schedule=schedule)
-    if isinstance(refiner.tokenizer, ContractionTokenizer):
-        for turn in range(how.restarts):
-            again, keep = noise.fork(-1 - turn), how.restart_scale
-            drawn = restart(refiner, drawn, again, context, schedule=schedule, keep=keep)
     return drawn

@@ -30,9 +30,10 @@ be swapped to see it, and which submodule is the first to break:
 ...     print(str(failure).splitlines()[-1])
 First broken: 'position' (Position).
 
-What is pooled over nodes is asserted with `assert_permutation_invariant`; the law of what a
-sampler draws with `assert_exchangeable`. Under pytest, the fixture `permutation_kit` offers all of
-these, and `pytest -v` ends with a table of the errors found. `check_model` prints such a table.
+`assert_permutation_invariant` asserts the same of what is pooled over nodes, and
+`assert_exchangeable` of the law of a sampler. `check_model` prints a table of several checks.
+Under `pytest -p graphs.invariance.plugin` the fixture `permutation_kit` offers all of these, and
+`pytest -v` ends with such a table.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,9 @@
-"""A pytest plugin: the fixture `permutation_kit`, and a table at the end of `pytest -v`."""
+"""A pytest plugin: the fixture `permutation_kit`, and a table of errors at the end of `pytest -v`.
+
+It is off unless asked for: by `pytest -p graphs.invariance.plugin`, or by
+`pytest_plugins = ["graphs.invariance.plugin"]` in the topmost `conftest.py` of a test suite.
+Loading it imports no torch.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,37 +19,38 @@ _CHECKS = pytest.StashKey[list["Check"]]()
 
 
 class PermutationKit:
-    """All public names of `graphs.invariance`; what its assertions find goes into the table.
+    """The public names of `graphs.invariance`, whose assertions add their findings to the table.
 
     Args:
-        part: Name of the test.
-        checks: The table's lines.
+        test: Name of the test that uses the kit.
+        checks: Rows of the table so far.
     """
 
-    def __init__(self, part: str, checks: list["Check"]) -> None:
+    def __init__(self, test: str, checks: list["Check"]) -> None:
         from graphs import invariance
 
-        self._kit: ModuleType = invariance
-        self._part, self._checks = part, checks
+        self._room: ModuleType = invariance
+        self._test, self._checks = test, checks
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._kit, name)
-        return self._noting(found) if name.startswith("assert_") else found
+        value = getattr(self._room, name)
+        return self._recording(value) if name.startswith("assert_") else value
 
-    def _noting(self, assertion: Callable[..., Any]) -> Callable[..., Any]:
+    def _recording(self, assertion: Callable[..., Any]) -> Callable[..., Any]:
+        """Make an assertion add a row to the table, whether it passes or fails."""
         from graphs.invariance.report import Check, failed
 
         @wraps(assertion)
-        def noting(*args: Any, **kwargs: Any) -> Any:
+        def recording(*args: Any, **kwargs: Any) -> Any:
             try:
                 outcome = assertion(*args, **kwargs)
             except AssertionError as error:
-                self._checks.append(failed(self._part, error))
+                self._checks.append(failed(self._test, error))
                 raise
-            self._checks.append(Check(self._part, outcome))
+            self._checks.append(Check(self._test, outcome))
             return outcome
 
-        return noting
+        return recording
 
 
 @pytest.fixture
@@ -56,8 +62,10 @@ def permutation_kit(request: pytest.FixtureRequest) -> PermutationKit:
     return PermutationKit(request.node.name, request.config.stash.setdefault(_CHECKS, []))
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the table of errors."""
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table of errors under `pytest -v`."""
     checks = config.stash.get(_CHECKS, [])
     if checks and config.get_verbosity() > 0:
         from graphs.invariance.report import table

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, cast, get_args, get_type_hints
 
 from pydantic import ValidationError
@@ -61,20 +61,39 @@ def _complaint(cls: type, path: list[int | str], detail: ErrorDetails) -> str:
         return str(detail["ctx"]["error"])
     if kind == "dataclass_type":
         message = "Input should be a mapping of fields"
+    if kind == "too_short":
+        least = detail["ctx"]["min_length"]
+        message = f"Input should be at least {least} value" + "s" * (least > 1)
     expected = message.partition(", unable")[0].replace("Input should be", "expected")
+    if _admits_null(cls, path):
+        expected += ", or null"
     choices = re.findall(r"'([^']+)'", expected) if kind == "literal_error" else []
     near = suggest(str(value), choices)
     return f"found {reprlib.repr(value)}, {expected}{'.' if near else ''}{near}"
 
 
-def _fields(cls: type, path: Iterable[int | str]) -> list[str]:
+def _fields(cls: type, path: Sequence[int | str]) -> list[str]:
     """List the fields of the configs to which a dotted path can lead."""
+    configs = _configs(cls, path)
+    return list(dict.fromkeys(f.name for each in configs for f in dataclasses.fields(each)))
+
+
+def _admits_null(cls: type, path: Sequence[int | str]) -> bool:
+    """Whether a field of one type may also be null."""
+    if not path or not isinstance(path[-1], str):
+        return False
+    hints = [get_type_hints(each).get(path[-1]) for each in _configs(cls, path[:-1])]
+    return any(len(get_args(hint)) == 2 and type(None) in get_args(hint) for hint in hints)
+
+
+def _configs(cls: type, path: Sequence[int | str]) -> list[type]:
+    """List the configs to which a dotted path can lead."""
     classes = [cls]
     for part in path:
         if isinstance(part, str):
             hints = [get_type_hints(each).get(part) for each in classes]
             classes = [found for hint in hints for found in _classes(hint)]
-    return list(dict.fromkeys(f.name for each in classes for f in dataclasses.fields(each)))
+    return classes
 
 
 def _classes(hint: object) -> list[type]:

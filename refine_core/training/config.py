@@ -2,6 +2,13 @@
 
 from typing import Literal
 
+from refine_core.config.ranges import (
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    ShareBelowOne,
+)
 from refine_core.config.schema import config
 
 
@@ -9,29 +16,29 @@ from refine_core.config.schema import config
 class Optimisation:
     """How a model is trained."""
 
-    epochs: int = 20
+    epochs: PositiveInt = 20
     """Passes over the training set."""
-    batch: int = 128
+    batch: PositiveInt = 128
     """Samples a step, over all processes."""
-    learning_rate: float = 1e-3
+    learning_rate: NonNegativeFloat = 1e-3
     """Peak learning rate of AdamW."""
-    final_rate: float = 0.01
+    final_rate: Share = 0.01
     """Learning rate at the end as a share of the peak (cosine decay; 1 keeps it constant)."""
-    warmup: float = 0.02
+    warmup: Share = 0.02
     """Share of all steps in which the learning rate rises from zero."""
-    weight_decay: float = 1e-4
+    weight_decay: NonNegativeFloat = 1e-4
     """AdamW's decoupled weight decay, on matrices only if `decay_vectors` is off."""
     decay_vectors: bool = False
     """Whether biases, gains and other vectors decay too."""
-    beta2: float = 0.99
+    beta2: ShareBelowOne = 0.99
     """AdamW's second moment decay."""
-    clip: float | None = 1.0
+    clip: PositiveFloat | None = 1.0
     """Largest gradient norm; null does not clip."""
-    ema: float | None = 0.999
+    ema: ShareBelowOne | None = 0.999
     """Decay of the average of the weights that is validated and kept; null keeps the last."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """bf16-mixed pays where the processor multiplies bfloat16 natively."""
     compile: bool = False
     """Whether the module goes through torch.compile."""
-    save_minutes: float = 2.0
+    save_minutes: NonNegativeFloat = 2.0
     """Time between checkpoints; one is also written at the end of each epoch and on Ctrl-C."""

@@ -2,7 +2,7 @@
 
 import torch
 
-from graphs.config import GraphsConfig, LatentConfig, ModelConfig, SamplingConfig
+from graphs.config import GraphsConfig, ModelConfig, SamplingConfig
 from graphs.data.batch import GraphBatch
 from graphs.datasets.properties import Properties
 from graphs.generators.build import build
@@ -10,14 +10,12 @@ from graphs.generators.common.valence import Support
 from graphs.model import GraphModel
 from tests.graphs import tiny
 
-KINDS = ["masked", "latent"]
 SIZES = (0, 0, 2, 2, 5, 3, 2)
-LATENT = LatentConfig(dim=16, depth=2, heads=2, channels=4, planes=2, slots=2)
 
 
 def model(kind: str, **options: object) -> GraphModel:
     torch.manual_seed(0)
-    settings = ModelConfig(kind=kind, dim=16, depth=2, heads=2, latent=LATENT, **options)  # type: ignore[arg-type]
+    settings = ModelConfig(kind=kind, dim=16, depth=2, heads=2, **options)  # type: ignore[arg-type]
     support = Support((8, 6, 4), (2, 4))
     refiner = build(settings, tiny.VOCABULARY, tiny.LIMITS, support=support, sizes=SIZES)
     for parameter in refiner.parameters():  # gates of zero would hide most of it

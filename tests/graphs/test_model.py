@@ -16,6 +16,7 @@ from graphs.model import GraphModel
 from graphs.train import train
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
+from refine_core.storage import checkpoint
 from refine_core.training.config import Optimisation
 
 MOLECULES = [
@@ -146,3 +147,16 @@ def test_no_order_leaks(model: GraphModel, capsys: pytest.CaptureFixture[str]) -
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(InputError, match="There is no model 'qm8'"):
         trained.load("qm8")
+
+
+def test_settings_that_no_longer_exist_are_left_out_when_a_model_is_loaded(
+    model: GraphModel, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "new.safetensors", half=False)
+    saved = checkpoint.load(tmp_path / "new.safetensors", trained.MODELS.kind)
+    config = saved.meta["config"]
+    assert isinstance(config, dict)
+    config["sampling"] |= {"restarts": 2, "restart_scale": 4}
+    config["model"]["latent"] = {"dim": 64}
+    checkpoint.save(tmp_path / "old.safetensors", saved.tensors, saved.meta)
+    assert trained.load(tmp_path / "old.safetensors").config == model.config

@@ -7,9 +7,7 @@ import torch
 
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
-from refine_core.noise import derive
-from refine_core.training.fit import fit
-from refine_core.training.runs import Run
+from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
 from weather.data.preparation import Prepared, prepared
 from weather.data.windows import Windows
@@ -42,36 +40,35 @@ def train(
         together.
     """
     data = prepared(config.data, quiet=quiet)
-    folder, source = runs / config.name, _source(config)
+    stages = Stages(runs / config.name, config.seed, data.digest, quiet)
+    source = _source(config)
     _check_sizes(config, source.config.mean if source else config.mean, data)
     windows, held = Windows(data, "train"), judged(Windows(data, "validation"))
-    mean = source.forecaster.mean if source else _mean(config, data, folder, quiet)
-    torch.manual_seed(derive(config.seed, 2))
-    head = build_head(config.head, data.grid, len(data.channels), mean)
+    mean = source.forecaster.mean if source else _mean(config, data, stages)
+    with stages.seeded(2):
+        head = build_head(config.head, data.grid, len(data.channels), mean)
     scale, fresh = (error_scale(mean, part) for part in (windows, Windows(data, "validation")))
     inflation = (fresh / scale).square().mul(mean.get_buffer("area")).mean((1, 2)).sqrt()
     winds = [channel.is_wind for channel in data.channels]
     forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), data.grid, winds)
     if isinstance(head, RefineHead):
-        _tokenizer(config, forecaster, head, windows, held, folder, quiet)
+        _tokenizer(config, forecaster, head, windows, held, stages)
     if isinstance(head, GaussianHead):
         head.estimate(torch.cat([r for r, _ in _residuals(forecaster, windows, ESTIMATED)]))
     elif not isinstance(head, NoHead):
-        fitted, _ = fit(
+        forecaster = stages.train(
             forecaster,
             windows,
             config.head.network.training,
-            seed=derive(config.seed, 3),
-            run=Run.start(folder / "head", config, config.seed, data.digest),
+            stream=3,
+            config=config,
+            name="head",
             validate=lambda module: _losses(module, held),
             title=f"weather: {config.head.kind}",
-            quiet=quiet,
         )
-        assert isinstance(fitted, Forecaster)
-        forecaster = fitted
     made_of = replace(config, mean=source.config.mean) if source else config
     model = WeatherModel.of(forecaster.eval(), made_of, data)
-    model.save(folder / "model.safetensors")
+    model.save(stages.folder / "model.safetensors")
     return model
 
 

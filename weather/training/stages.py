@@ -1,6 +1,5 @@
 """The stages of training, and what they measure between them."""
 
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -8,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.data import Batch
-from refine_core.noise import Noise, derive
+from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
-from refine_core.training.fit import fit
-from refine_core.training.runs import Run
+from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
 from weather.data.preparation import Prepared
 from weather.data.windows import Windows
@@ -49,14 +47,13 @@ JUDGED = 256  # validation windows that each epoch is judged by
 ESTIMATED = 1024  # training windows that covariances are estimated from
 
 
-def _mean(config: WeatherConfig, data: Prepared, folder: Path, quiet: bool) -> MeanModel:
-    """The mean, trained."""
-    torch.manual_seed(derive(config.seed, 0))
-    mean = build_mean(config.mean, data)
+def _mean(config: WeatherConfig, data: Prepared, stages: Stages) -> MeanModel:
+    """Train the mean."""
+    with stages.seeded(0):
+        mean = build_mean(config.mean, data)
     held = judged(Windows(data, "validation"))
 
-    def validate(module: nn.Module) -> dict[str, float]:
-        assert isinstance(module, MeanModel)
+    def validate(module: MeanModel) -> dict[str, float]:
         given, future, _ = module.prepare(held, Noise(0, torch.arange(len(held[0]))))
         error = future - module.mean(given, module.situation(given))
         area = module.get_buffer("area")
@@ -67,18 +64,16 @@ def _mean(config: WeatherConfig, data: Prepared, folder: Path, quiet: bool) -> M
         names = [channel.name for channel in data.channels]
         return {"validation": float(share), **dict(zip(names, rmse.tolist(), strict=True))}
 
-    fitted, _ = fit(
+    return stages.train(
         mean,
         Windows(data, "train"),
         config.mean.training,
-        seed=derive(config.seed, 1),
-        run=Run.start(folder / "mean", config, config.seed, data.digest),
+        stream=1,
+        config=config,
+        name="mean",
         validate=validate,
         title="weather: mean",
-        quiet=quiet,
     )
-    assert isinstance(fitted, MeanModel)
-    return fitted
 
 
 def _tokenizer(
@@ -87,26 +82,23 @@ def _tokenizer(
     head: RefineHead,
     windows: Windows,
     held: tuple[Tensor, ...],
-    folder: Path,
-    quiet: bool,
+    stages: Stages,
 ) -> None:
     """Train the head's tokeniser, and put the averaged weights into it."""
     tokenizer = cast(ResidualTokenizer, head.refiner.tokenizer)
     tokenizer.decoder.requires_grad_(True)
     residuals = torch.cat([r for r, _ in _residuals(forecaster, windows, ESTIMATED)])
     start_from_principal_components(tokenizer, residuals)
-    training = TokenizerTraining(forecaster, tokenizer)
-    fitted, _ = fit(
-        training,
+    fitted = stages.train(
+        TokenizerTraining(forecaster, tokenizer),
         windows,
         config.head.tokenizer.training,
-        seed=derive(config.seed, 4),
-        run=Run.start(folder / "tokenizer", config, config.seed, windows.prepared.digest),
+        stream=4,
+        config=config,
+        name="tokenizer",
         validate=lambda module: _losses(module, held),
         title="weather: tokeniser",
-        quiet=quiet,
     )
-    assert isinstance(fitted, TokenizerTraining)
     tokenizer.load_state_dict(fitted.tokenizer.state_dict())
     tokenizer.requires_grad_(False)
 

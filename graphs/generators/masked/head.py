@@ -2,12 +2,12 @@
 
 from torch import Tensor, nn
 
+from graphs.generators.common.layers import PairLogits
 from graphs.generators.common.valence import Support
 from graphs.generators.masked.distribution import RevealDistribution
 from graphs.generators.masked.embed import Pairs
 from graphs.generators.masked.state import Partial
 from graphs.generators.masked.tokenizer import MaskedTokenizer
-from graphs.pairs import PairLogits
 
 
 class RevealHead(nn.Module):

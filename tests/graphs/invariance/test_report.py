@@ -1,10 +1,6 @@
-"""The table of checks, and the pytest plugin."""
+"""The table of checks."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from torch import nn
@@ -21,31 +17,6 @@ from graphs.invariance import (
 from graphs.invariance.report import Outcome
 from refine_core.errors import InputError
 from tests.graphs.invariance.models import DIM, DeepSet, Position
-
-TESTS = """
-import pytest, torch
-
-def test_passes(permutation_kit):
-    batch = permutation_kit.dense_example(dim=3)
-    permutation_kit.assert_permutation_equivariant(lambda x, a, v: 2 * x, batch)
-
-def test_fails(permutation_kit):
-    batch = permutation_kit.dense_example(dim=3)
-    with pytest.raises(permutation_kit.PermutationError):
-        permutation_kit.assert_permutation_invariant(lambda x, a, v: x[:, 0], batch)
-"""
-
-
-def pytest_run(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_it.py").write_text(source)
-    paths = os.pathsep.join([str(Path(__file__).parents[3]), *filter(None, sys.path)])
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "graphs.invariance.plugin", *options, "test_it.py"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_check_model_prints_a_line_for_each_part_and_what_failed() -> None:
@@ -85,30 +56,3 @@ def test_other_assertions_fail_too_and_other_errors_are_not_hidden() -> None:
 def test_table_of_nothing_is_a_head() -> None:
     assert len(table([]).splitlines()) == 2
     assert table([Check("a", None, "why")]).splitlines()[2].endswith("| FAIL    |")
-
-
-def test_fixture_offers_the_kit_and_pytest_ends_with_a_table(tmp_path: Path) -> None:
-    verbose = pytest_run(tmp_path, TESTS, "-v")
-    assert "2 passed" in verbose.stdout, verbose.stdout + verbose.stderr
-    assert "| test_passes | equivariance |" in verbose.stdout
-    assert verbose.stdout.count("| FAIL    |") == 1
-    assert "| part" not in pytest_run(tmp_path, TESTS).stdout
-
-
-def test_plugin_alone_imports_nothing_heavy(tmp_path: Path) -> None:
-    source = """
-import sys
-def test_light():
-    assert not {"torch", "torch_geometric", "networkx"} & set(sys.modules)
-"""
-    run = pytest_run(tmp_path, source)
-    assert "1 passed" in run.stdout, run.stdout
-    source = """
-import sys
-def test_without_geometric(permutation_kit):
-    permutation_kit.assert_permutation_equivariant(
-        lambda x, a, v: x, permutation_kit.dense_example())
-    assert "torch" in sys.modules and "torch_geometric" not in sys.modules
-"""
-    run = pytest_run(tmp_path, source)
-    assert "1 passed" in run.stdout, run.stdout

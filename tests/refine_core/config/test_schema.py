@@ -107,7 +107,7 @@ weights: {a: b}
         "model.widht": "unknown, expected one of width, sizes, drop, span, act, guidance, codes."
         " Did you mean 'width'?",
         "model.sizes.1": "found 'x', expected a valid integer",
-        "model.drop": "found nan, expected a finite number",
+        "model.drop": "found nan, expected a finite number, or null",
         "model.span.1": "missing, expected a value",
         "model.act": "found 'glu', expected 'gelu' or 'relu'. Did you mean 'gelu'?",
         "model.guidance": "found 'z', expected a valid number"

@@ -1,1 +1,0 @@
-"""The latent pyramid: invariant slots, then bit-planes of node latents."""
