@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import Vocabulary
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.model import MODELS
-from refine_core.refiner import Refiner
 
 VALUES = 16  # of a count, see `graphs.generators.contraction.embed.GraphEmbed`
 ENTRY = "embed.property.0.weight"  # (d, 2p): from p values, then from whether they are known
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def start_from(
-    refiner: Refiner, name: str | Path, names: tuple[str, ...], vocabulary: Vocabulary
+    refiner: GraphRefiner, name: str | Path, names: tuple[str, ...], vocabulary: Vocabulary
 ) -> None:
     """Take the weights of a trained model where names and shapes agree.
 

@@ -16,6 +16,7 @@ from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
 from graphs.generators.build import build
 from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.generators.masked.state import Order
 from graphs.generators.sampling import check, contracting, draw, prepare, way
@@ -25,7 +26,6 @@ from graphs.stored_config import current
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -60,7 +60,7 @@ class GraphModel:
         sizes: Count of training graphs of size 0, 1, ...
     """
 
-    refiner: Refiner
+    refiner: GraphRefiner
     config: GraphsConfig
     vocabulary: Vocabulary
     limits: tuple[int, ...]
@@ -144,8 +144,8 @@ class GraphModel:
                 if kept is None:
                     drawn = draw(self.refiner, noise, given, how)
                 else:
-                    schedule = prepare(self.refiner, how, given)
-                    drawn = kept.sample(self.refiner, noise, given, schedule, particles)
+                    (sampling,) = prepare(self.refiner, how, given)
+                    drawn = kept.sample(self.refiner, noise, given, sampling, particles)
                 parts.append(drawn.to("cpu"))
                 progress.update(int(index[-1]) + 1)
         return GraphBatch.joined(parts)

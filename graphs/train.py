@@ -13,10 +13,10 @@ from graphs.datasets.properties import Properties, WithProperties
 from graphs.datasets.statistics import all_connected, batches, limits
 from graphs.finetune import start_from
 from graphs.generators.build import build
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.model import GraphModel
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.training.stages import Stages
 
 JUDGED = 512  # validation graphs, and samples, that each epoch is judged by
@@ -68,12 +68,12 @@ def train(
         start_from(refiner, config.model.start_from, properties.names, parts.train.vocabulary)
     held = WithProperties(parts.validation, properties)
 
-    def model(module: Refiner) -> GraphModel:
+    def model(module: GraphRefiner) -> GraphModel:
         return GraphModel(
             module, config, parts.train.vocabulary, most, connected, properties, support, sizes
         )
 
-    def validate(module: Refiner) -> dict[str, float]:
+    def validate(module: GraphRefiner) -> dict[str, float]:
         few = max(1, JUDGED_NODES // int(held.store.sizes.float().mean().clamp(min=9)))
         index = torch.arange(min(few, len(held)))
         held_out = held[index]

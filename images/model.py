@@ -13,13 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from images.build import build, build_tokenizer, sampling_schedule
+from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Keep
+from refine_core.sampling import Keep, Sampling
 from refine_core.schedule import ScaleSchedule
 from refine_core.storage.pretrained import Pretrained
 
@@ -49,7 +48,7 @@ class ImageModel:
         classes: 0 where there are none.
     """
 
-    refiner: Refiner
+    refiner: ImageRefiner
     config: ImagesConfig
     shape: tuple[int, int, int]
     classes: int
@@ -67,8 +66,15 @@ class ImageModel:
 
     @property
     def schedule(self) -> ScaleSchedule:
-        """How the model samples unless told otherwise."""
-        return sampling_schedule(self.config.sampling, self.refiner.schedule)
+        """The model's scales."""
+        return self.tokenizer.schedule
+
+    def sampling(self, context: Tensor | None) -> tuple[Sampling, ...]:
+        """How the model samples each scale unless told otherwise; guided if there are classes."""
+        settings = self.config.sampling
+        if context is None:
+            settings = replace(settings, guidance=(0.0,))
+        return sampling(settings, len(self.schedule))
 
     @torch.no_grad()
     def sample(
@@ -95,7 +101,7 @@ class ImageModel:
             InputError: If a label is not a class of the model, or there is not one per image.
         """
         context = self._labels(labels, count)
-        options.setdefault("schedule", self.schedule)
+        options.setdefault("sampling", self.sampling(context))
         parts = []
         for index in torch.arange(count).split(batch):
             given = None if context is None else context[index]
@@ -142,10 +148,11 @@ class ImageModel:
             limit = 0.0 if (high, wide) == size else 0.49
             share = nn.functional.adaptive_avg_pool2d(padded, (high, wide)).to(self.device)
             kept.append((tokens.take(share, k)[..., 0] <= limit).expand(len(images), -1))
+        context = self._labels(labels, len(images), cycle=False)
         drawn = self.refiner.sample(
-            self._noise(seed, len(images)),
-            self._labels(labels, len(images), cycle=False),
-            schedule=self.schedule,
+            Noise.range(seed, len(images), self.device),
+            context,
+            sampling=self.sampling(context),
             keep=Keep(tokens.features(images.to(self.device)), kept),
         )
         return torch.where(mask, drawn.cpu(), images)
@@ -164,10 +171,11 @@ class ImageModel:
             InputError: If there are fewer sizes.
         """
         kept = self._codes(scales)
-        drawn: Tensor = self.refiner.sample(
-            self._noise(seed, len(images)),
-            self._labels(labels, len(images), cycle=False),
-            schedule=self.schedule,
+        context = self._labels(labels, len(images), cycle=False)
+        drawn = self.refiner.sample(
+            Noise.range(seed, len(images), self.device),
+            context,
+            sampling=self.sampling(context),
             codes=self.tokenizer.encode(images.to(self.device))[:kept],
         )
         return drawn.cpu()
@@ -194,9 +202,6 @@ class ImageModel:
         """Write the model as one safetensors file, by default in half precision."""
         spec = ImageSpec(self.config, self.shape, self.classes)
         MODELS.save(path, self.refiner, spec, half=half)
-
-    def _noise(self, seed: int, count: int) -> Noise:
-        return Noise(seed, torch.arange(count, device=self.device))
 
     def _labels(
         self, labels: int | Sequence[int] | Tensor | None, count: int, *, cycle: bool = True

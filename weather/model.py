@@ -19,7 +19,7 @@ from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
 from weather.config import WeatherConfig
 from weather.data.config import DataConfig
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.forecaster.build import build_to_load

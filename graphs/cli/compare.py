@@ -6,7 +6,7 @@ from typing import Literal
 from graphs import model as trained
 from graphs.evaluation.call_curve import compare as run_comparison
 from graphs.evaluation.call_curve import table
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 

@@ -6,7 +6,7 @@ from graphs import model as trained
 from graphs.cli.sample import wanted
 from graphs.evaluation.properties import measure_properties, table
 from graphs.evaluation.scaffolds import measure_scaffolds
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.app.progress import say
 
 

@@ -6,7 +6,7 @@ from graphs import model as trained
 from graphs.evaluation.equivariance import check
 from graphs.evaluation.measurement import evaluate
 from graphs.evaluation.report import markdown
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.app.progress import say
 
 

@@ -18,8 +18,8 @@ from graphs.evaluation.equivariance import check
 from graphs.evaluation.measurement import evaluate as measure
 from graphs.evaluation.report import markdown
 from graphs.train import train as run_training
-from refine_core.app.cli import arguments, commands
-from refine_core.app.options import parse
+from refine_core.app.cli import commands
+from refine_core.app.options import arguments, parse
 from refine_core.app.progress import say
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text

@@ -6,7 +6,7 @@ from typing import Literal
 from graphs import model as trained
 from graphs.data.graphml import check_folder, write_graphml
 from graphs.generators.scaffold.sampler import PARTICLES
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from graphs.config import ModelConfig
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.refiner import ContractionRefiner
@@ -13,7 +14,6 @@ from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.expansion.model import build as expansion
 from graphs.generators.masked.model import build as masked
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
 
 
 def build(
@@ -25,7 +25,7 @@ def build(
     properties: int = 0,
     support: Support | None = None,
     sizes: tuple[int, ...] = (),
-) -> Refiner:
+) -> GraphRefiner:
     """Refiner of the kind that the config asks for.
 
     Args:

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from graphs.config import ModelConfig, SamplingConfig
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
+from refine_core.sampling import Sampling
 
 CALLS = 32  # of kinds that leave the number free
 _SIZED = {
@@ -79,8 +79,10 @@ def contracting(model: ModelConfig, what: str) -> None:
         )
 
 
-def prepare(refiner: Refiner, how: SamplingConfig, context: Tensor | None) -> ScaleSchedule:
-    """Set the tokeniser to a way of sampling; return the schedule to sample with.
+def prepare(
+    refiner: GraphRefiner, how: SamplingConfig, context: Tensor | None
+) -> tuple[Sampling, ...]:
+    """Set the tokeniser to a way of sampling; return how its scales are sampled.
 
     Raises:
         InputError: A number is out of its range.
@@ -90,14 +92,12 @@ def prepare(refiner: Refiner, how: SamplingConfig, context: Tensor | None) -> Sc
         tokens.parallel = how.parallel
     elif not isinstance(tokens, ExpansionTokenizer):
         tokens.ask(CALLS if how.calls is None else how.calls, how.order)
-    schedule: ScaleSchedule = tokens.schedule
-    return schedule.with_(
-        temperature=how.temperature, guidance=how.guidance if context is not None else 0.0
-    )
+    guidance = how.guidance if context is not None else 0.0
+    return (Sampling(temperature=how.temperature, guidance=guidance),)
 
 
 def draw(
-    refiner: Refiner, noise: Noise, context: Tensor | None, how: SamplingConfig
+    refiner: GraphRefiner, noise: Noise, context: Tensor | None, how: SamplingConfig
 ) -> GraphBatch:
     """Draw graphs.
 
@@ -110,6 +110,6 @@ def draw(
     Raises:
         InputError: A number is out of its range.
     """
-    schedule = prepare(refiner, how, context)
-    drawn: GraphBatch = refiner.sample(noise, context, schedule=schedule)
+    sampling = prepare(refiner, how, context)
+    drawn: GraphBatch = refiner.sample(noise, context, sampling=sampling)
     return drawn

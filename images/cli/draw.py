@@ -7,7 +7,7 @@ import torch
 from images import model as trained
 from images.data import load as data
 from images.evaluation import plots as pictures
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.errors import InputError
 
 
@@ -72,7 +72,7 @@ def edit(argv: list[str]) -> None:
             out: A .png picture (original above edited), or an .npz archive of the edited images.
         """
         if (box is None) == (keep_scales is None):
-            raise InputError("Give either --box TOP LEFT BOTTOM RIGHT or --keep_scales N.")
+            raise InputError("Give either --box TOP LEFT BOTTOM RIGHT or --keep-scales N.")
         check_suffix(out, ".png", ".npz")
         loaded, originals = trained.load(model), read(source).test.images[:count]
         _check_shape(loaded, originals)

@@ -15,8 +15,8 @@ from images.evaluation.tuning import tune as choose
 from images.experiments import AblationConfig
 from images.experiments import ablate as run_ablation
 from images.training import train as run_training
-from refine_core.app.cli import arguments, commands
-from refine_core.app.options import parse
+from refine_core.app.cli import commands
+from refine_core.app.options import arguments, parse
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 

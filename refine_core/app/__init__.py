@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from refine_core.exports import lazy
 
 if TYPE_CHECKING:
-    from refine_core.app.cli import arguments as arguments
     from refine_core.app.cli import commands as commands
     from refine_core.app.figures import house_style as house_style
     from refine_core.app.figures import save as save
+    from refine_core.app.options import arguments as arguments
     from refine_core.app.options import parse as parse
     from refine_core.app.progress import Progress as Progress
     from refine_core.app.progress import say as say

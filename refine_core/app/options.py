@@ -1,12 +1,75 @@
-"""TODO."""
+"""Options of a command: the parameters of a function, checked before it is called.
 
-import argparse
-from collections.abc import Sequence
+A parameter that is a config is read from `--config FILE`, and each of its fields is an option too,
+as in `--model.width 128`. What an annotation demands, such as a least value or a suffix, is
+checked before any work starts.
+"""
+
+import dataclasses
+import functools
+import inspect
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from refine_core.app.cli import arguments
-from refine_core.config.schema import T, load
 from refine_core.errors import InputError
+
+T = TypeVar("T")
+Hints = Mapping[str, object]
+"""Annotations by the name of what they annotate."""
+
+
+def arguments(
+    target: Callable[..., T],
+    argv: Sequence[str],
+    prog: str,
+    *,
+    default_path: str | Path | None = None,
+) -> T:
+    """Call a function with the options of a command line.
+
+    An option that takes several values may be given several times: its values are put together.
+
+    Args:
+        target: Its parameters are the options; their annotations say what an option admits, and
+            their documentation is what `--help` shows. One of them may be a config.
+        argv: The options; hyphens and underscores in their names mean the same.
+        prog: The command, as `--help` shows it.
+        default_path: The config file that is read without `--config`; None stands for the
+            config's own defaults.
+
+    Raises:
+        InputError: An option is unknown, missing, given twice, or has a value that does not fit;
+            or the config file does not fit.
+        SystemExit: With code 0, after `--help`.
+    """
+    import tyro  # here, for it takes longer to import than `refine --help` should take
+
+    hints = get_type_hints(target, include_extras=True)
+    hints.pop("return", None)
+    try:
+        bind, argv, note = _binding(target, hints, argv, default_path)
+        said = io.StringIO()
+        with redirect_stderr(said):
+            call = tyro.cli(
+                bind,
+                args=_joined(argv, hints),
+                prog=prog,
+                description=f"{_description(target)}\n\n{note}".strip(),
+                config=(tyro.conf.AvoidSubcommands,),
+            )
+        _check(hints, call.keywords)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise InputError(f"{_unboxed(said.getvalue())} {_advice(prog)}") from None
+    except _Misfit as error:
+        raise InputError(f"{error} {_advice(prog)}") from None
+    return call()
 
 
 def parse(
@@ -27,14 +90,177 @@ def parse(
         InputError: The file or an option does not fit.
         SystemExit: With code 0, after `--help`, which shows the values of the file.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", default=default_path)
+
+    def whole(config: T) -> T:
+        return config
+
+    whole.__annotations__["config"] = cls
+    whole.__doc__ = cls.__doc__
+    return arguments(whole, argv, prog, default_path=default_path)
+
+
+class _Misfit(InputError):
+    """An option that does not fit; the sentence wants advice where to read about options."""
+
+
+def _binding(
+    function: Callable[..., T], hints: Hints, argv: Sequence[str], path: str | Path | None
+) -> tuple[Callable[..., functools.partial[T]], list[str], str]:
+    """Make a function that only binds arguments, so that what a call prints is not intercepted.
+
+    Returns:
+        The function, in which a config's fields are options of their own and have the values of
+        its file; the options without `--config`; a note on the values for `--help`.
+    """
+    import tyro
+
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def bind(**options: object) -> functools.partial[T]:
+        given = signature.bind(**options)
+        given.apply_defaults()
+        return functools.partial(function, **given.arguments)
+
+    keywords = {
+        name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, each in signature.parameters.items()
+    }
+    argv, shown, note = list(argv), dict(hints), ""
+    for name, hint in hints.items():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            from refine_core.config.schema import load
+
+            argv, path = _config_path(argv, path)
+            if path is not None:
+                keywords[name] = keywords[name].replace(default=load(hint, path))
+            source = "the defaults" if path is None else f"those of {path}"
+            note = f"The values shown are {source}; `--config FILE` reads another file."
+            flat = Annotated[hint, tyro.conf.arg(name="")]  # type: ignore[valid-type]
+            shown[name] = flat
+    bind.__annotations__ = shown
+    del vars(bind)["__wrapped__"]  # whose annotations are others
+    vars(bind)["__signature__"] = inspect.Signature(list(keywords.values()))
+    return bind, argv, note
+
+
+def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], str | Path | None]:
+    """Take `--config FILE` or `--config=FILE` out of the options."""
+    rest, found = [], []
+    words = iter(argv)
+    for word in words:
+        if word == "--config":
+            found.append(next(words, ""))
+        elif word.startswith("--config="):
+            found.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    if len(found) > 1:
+        raise InputError(f"Found --config {' and '.join(found)}, expected one YAML file.")
+    if found and (not found[0] or found[0].startswith("--")):
+        raise InputError("Found --config without a value, expected a YAML file.")
+    return rest, found[0] if found else path
+
+
+def _joined(argv: Sequence[str], hints: Hints) -> list[str]:
+    """Put the values of an option of several values together, at its first place.
+
+    Raises:
+        InputError: An option of one value is given twice.
+    """
+    groups: list[list[str]] = [[]]
+    first: dict[str, list[str]] = {}
+    for word in argv:
+        if not word.startswith("--"):
+            groups[-1].append(word)
+            continue
+        option, sign, value = word.partition("=")
+        name, hint = _field(hints, option[2:].replace("-", "_"))
+        if hint is None or name not in first:
+            groups.append([option, value] if sign and _several(hint) else [word])
+            first[name] = groups[-1]
+        elif _several(hint):
+            groups.append(first[name])  # whose place is the first; see the end
+            groups[-1] += [value] if sign else []
+        else:
+            raise _Misfit(f"Found {option} twice, expected it once.")
+    places = {id(group): group for group in groups}
+    return [word for group in places.values() for word in group]
+
+
+def _field(hints: Hints, option: str) -> tuple[str, object]:
+    """Full name and annotation of what an option sets, None if there is no such field."""
+    head, _, rest = option.partition(".")
+    for name in (head, head.removeprefix("no_")):
+        if name in hints and not rest and (name == head or hints[name] is bool):
+            return name, hints[name]
+    inner = _classes(hints[head]) if rest and head in hints else []
+    if not inner and head not in hints:
+        # Fields of the config stand at the top level.
+        inner, head, rest = _classes(*hints.values()), "", option
+    for cls in inner:
+        name, hint = _field(get_type_hints(cls, include_extras=True), rest)
+        if hint is not None:
+            return f"{head}.{name}".lstrip("."), hint
+    return option, None
+
+
+def _classes(*hints: object) -> list[type]:
+    """Find the dataclasses inside annotations."""
+    found = [h for h in hints if isinstance(h, type) and dataclasses.is_dataclass(h)]
+    return found + [cls for hint in hints for cls in _classes(*get_args(hint))] if hints else []
+
+
+def _several(hint: object) -> bool:
+    """Whether an annotation admits any number of values."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _several(inner[0])
+    if origin in (Union, UnionType):
+        return any(map(_several, inner))
+    return origin in (list, dict, set) or (origin is tuple and inner[-1:] == (...,))
+
+
+def _check(hints: Hints, values: Mapping[str, object]) -> None:
+    """Hold values to what annotations demand of them, defaults too.
+
+    Raises:
+        InputError: One does not fit; it names the first.
+    """
+    import pydantic
+
+    rules = pydantic.ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
+    fields = [(name, hint, dataclasses.field()) for name, hint in hints.items()]
+    made = dataclasses.make_dataclass("Options", fields, kw_only=True)
     try:
-        known, rest = parser.parse_known_args(argv)
-    except argparse.ArgumentError:
-        raise InputError("Found --config without a value, expected a YAML file.") from None
-    path = known.config
-    default = None if path is None else load(cls, path)
-    source = "the defaults" if path is None else f"those of {path}"
-    note = f"The values shown are {source}; `--config FILE` reads another file."
-    return arguments(cls, rest, prog, default=default, note=note)
+        pydantic.dataclasses.dataclass(config=rules)(made)(**values)
+    except pydantic.ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        if detail["type"] == "value_error":  # raised by a check of ours, which has said everything
+            raise _Misfit(str(detail["ctx"]["error"])) from None
+        option = f"--{str(detail['loc'][0]).replace('_', '-')}"
+        expected = detail["msg"].replace("Input should be", "expected")
+        raise _Misfit(f"Found {option} {detail['input']}, {expected}.") from None
+
+
+def _description(target: Callable[..., object]) -> str:
+    """The docstring without its sections, which `--help` shows beside the options."""
+    return re.split(r"\n\n(?:Args|Returns|Raises):", inspect.getdoc(target) or "")[0]
+
+
+def _advice(prog: str) -> str:
+    return f"`{prog} --help` lists the options."
+
+
+def _unboxed(box: str) -> str:
+    """Reduce the box that tyro draws around its complaint to a sentence.
+
+    The box has a title, the complaint, a rule, and advice; it is drawn in ASCII on some terminals.
+    """
+    rows = re.sub(r"\x1b\[[0-9;]*m", "", box).strip().split("\n")[1:]
+    parts = re.split(r"[─-]{8,}", " ".join(row.strip(" │") for row in rows))
+    complaint, *advice = [part.strip() for part in parts if part.strip()]
+    near = [re.match(r"(?:Perhaps|Arguments).*?: (--[^\s,]+)", part) for part in advice]
+    meant = ", ".join(found[1] for found in near if found)
+    sentence = complaint.removesuffix(".") + "."
+    return f"{sentence} Did you mean {meant}?" if meant else sentence

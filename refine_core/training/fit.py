@@ -32,7 +32,7 @@ Validate = Callable[[Module], Row]
 
 def fit(
     module: Module,
-    data: Data,
+    data: Data[object],
     opt: Optimisation,
     *,
     seed: int,
@@ -161,7 +161,7 @@ def _step(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     state: TrainState[Module],
-    data: Data,
+    data: Data[object],
     index: Tensor,
     clip: float | None,
     seed: int,

@@ -40,7 +40,7 @@ class Stages:
     def train(
         self,
         module: Module,
-        data: Data,
+        data: Data[object],
         opt: Optimisation,
         *,
         stream: int,

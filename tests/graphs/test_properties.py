@@ -18,11 +18,11 @@ from graphs.datasets.load import splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import ENTRY, start_from
 from graphs.generators.build import build
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.model import GraphModel
 from graphs.train import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.storage import checkpoint
 from refine_core.training.config import Optimisation
 from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names
@@ -30,7 +30,7 @@ from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "OCC1CC1"]
 
 
-def told(properties: int = 2, single: float = 0.0) -> Refiner:
+def told(properties: int = 2, single: float = 0.0) -> GraphRefiner:
     torch.manual_seed(0)
     config = ModelConfig(dim=16, depth=2, heads=2, single_dropout=single, property_dropout=0.0)
     model = build(config, VOCABULARY, LIMITS, properties=properties)

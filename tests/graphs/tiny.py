@@ -10,8 +10,8 @@ from graphs.config import ModelConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.build import build
 from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.refiner import GraphRefiner
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 VOCABULARY = Vocabulary(("C", "N", "O"), ("SINGLE", "DOUBLE"))
 LIMITS = (6, 6, 6, 9, 9)
@@ -56,7 +56,7 @@ def same(a: "nx.Graph[int]", b: "nx.Graph[int]") -> bool:
 
 def refiner(
     parallel: Parallel = "independent", *, connected: bool = True, **options: Any
-) -> Refiner:
+) -> GraphRefiner:
     """Options as of `ModelConfig`."""
     torch.manual_seed(0)
     config = ModelConfig(dim=16, depth=2, heads=2, parallel=parallel, **options)

@@ -141,5 +141,5 @@ def test_every_kind_of_tokeniser(changes: dict[str, Any]) -> None:
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="must end with 4, found 7"):
         build_tokenizer(replace(CONFIG.tokenizer, sizes=(1, 7)), 1, (11, 12))
-    with pytest.raises(InputError, match="2 counts for 3 scales"):
+    with pytest.raises(InputError, match="2 values for 3 scales"):
         build_tokenizer(replace(CONFIG.tokenizer, codes=(4, 8)), 1, (11, 12))

@@ -7,14 +7,15 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.pyramid import GridPyramid
 from refine_core.quantizers.vq import VQ
+from refine_core.residual import Loop
 from tests.refine_core.tiny import DIM, OPEN, QUANTIZERS, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
-CASES = [(kind, "closed") for kind in QUANTIZERS] + OPEN
+CASES: list[tuple[str, Loop]] = [(kind, "closed") for kind in QUANTIZERS] + OPEN
 
 
 @pytest.mark.parametrize(("kind", "loop"), CASES)
-def test_decoded_codes_are_the_sum_of_bands(kind: str, loop: str) -> None:
+def test_decoded_codes_are_the_sum_of_bands(kind: str, loop: Loop) -> None:
     tokens = tokenizer(kind, loop)
     trace = tokens.trace(X)
     total = torch.zeros_like(X)
@@ -30,7 +31,7 @@ def test_decoded_codes_are_the_sum_of_bands(kind: str, loop: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "loop"), CASES)
-def test_coarse_codes_decode_to_the_expanded_state(kind: str, loop: str) -> None:
+def test_coarse_codes_decode_to_the_expanded_state(kind: str, loop: Loop) -> None:
     tokens = tokenizer(kind, loop)
     trace = tokens.trace(X)
     for k in (1, 2):

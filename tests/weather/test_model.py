@@ -13,7 +13,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.vq import VQ
 from tests.weather import tiny
-from weather.data.preparation import prepared
+from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.fields.grid import Grid
 from weather.forecaster.config import HeadConfig
@@ -39,7 +39,7 @@ def model(request: pytest.FixtureRequest, folder: Path) -> WeatherModel:
 
 @pytest.fixture
 def start(model: WeatherModel) -> Start:
-    data = prepared(model.config.data, quiet=True)
+    data = prepare(model.config.data, quiet=True)
     return first(data)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refine_core.errors import InputError
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.forecaster.correction import waves
 from weather.metrics.ensemble import crps, promised_square, spread_skill, variance
 from weather.model import WeatherModel
@@ -67,12 +67,12 @@ def measure(
     part, stride = data.starts("validation", steps), data.stride
     if not len(part):
         raise InputError(
-            f"The validation part holds no {steps} steps of {data.data.step_hours} h on end: roll "
-            "out fewer (--steps), or give it more days."
+            f"The validation part holds no {steps} steps of {data.config.step_hours} h on end: "
+            "roll out fewer (--steps), or give it more days."
         )
     chosen = part[np.linspace(0, len(part) - 1, starts).round().astype(int)]
     area = data.grid.area()[:, None]
-    history = stride * np.arange(1 - data.data.history, 1)
+    history = stride * np.arange(1 - data.config.history, 1)
     shape = (len(chosen), steps, len(model.channels))
     total, promised, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     power = torch.zeros(steps, *climate.shape)

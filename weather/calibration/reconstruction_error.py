@@ -9,7 +9,7 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.data.windows import Windows
 from weather.fields.labels import format_number, readable_unit

@@ -9,7 +9,7 @@ from torch import Tensor
 from refine_core.app.progress import Progress
 from weather.calibration.candidate import Row, Trial, measure
 from weather.calibration.single_step import fit_errors, know_climate
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.forecaster.correction import Correction, excess
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel
@@ -56,7 +56,7 @@ def calibrate(
     correction, climate = model.forecaster.correction, know_climate(model, data)
     head, sizes = model.forecaster.head, [0]
     if isinstance(head, RefineHead):
-        sizes = head.refiner.schedule.wholes
+        sizes = head.refiner.tokenizer.schedule.wholes
     else:
         temperature = (1.0,)
     others = [(size, heat) for size in sorted(set(sizes)) for heat in temperature[1:]]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from refine_core.noise import Noise
 from weather.calibration.candidate import power_of
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.forecaster.correction import excess, smooth, waves
 from weather.model import WeatherModel
@@ -55,7 +55,7 @@ def fit_errors(model: WeatherModel, data: Prepared, climate: Tensor, seed: int) 
     correction.gain.copy_(excess(power, drawn / len(index)).div(2).exp())
     # Pairs of windows one step apart.
     times = data.times[windows.starts[index.numpy()]]
-    step = np.timedelta64(data.data.step_hours, "h")
+    step = np.timedelta64(data.config.step_hours, "h")
     place = np.searchsorted(times, times + step).clip(max=len(times) - 1)
     first = np.flatnonzero(times[place] == times + step)
     if not len(first):

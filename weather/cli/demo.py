@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from weather.cli.forecast import forecast
 from weather.cli.plot import plot
 from weather.cli.verify import verify

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.errors import InputError
 from weather.forecast.initial_states import InitialStates
 from weather.forecast.run import make

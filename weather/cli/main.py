@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from refine_core.app.cli import arguments, commands
-from refine_core.app.options import parse
+from refine_core.app.cli import commands
+from refine_core.app.options import arguments, parse
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json, write_text
 from weather.calibration.reconstruction_error import described, measure_floor
@@ -17,7 +17,8 @@ from weather.cli.sample import sample
 from weather.cli.simulate import simulate
 from weather.cli.verify import verify
 from weather.config import WeatherConfig
-from weather.data.preparation import Prepared, prepared
+from weather.data.preparation import prepare as prepare_data
+from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.model import WeatherModel, load
 from weather.training.pipeline import train as run_training
@@ -129,4 +130,4 @@ def floor(argv: list[str]) -> None:
 
 def _data(model: WeatherModel, source: str | None) -> Prepared:
     data = model.config.data
-    return prepared(data if source is None else replace(data, source=source))
+    return prepare_data(data if source is None else replace(data, source=source))

@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 
 
 def plot(argv: list[str]) -> None:

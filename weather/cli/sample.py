@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 from weather.samples import FOLDER, HISTORY, STATES

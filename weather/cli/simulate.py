@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from weather.simulation.run import Span
 from weather.simulation.run import simulate as make
 from weather.simulation.speedy import STEP_MINUTES, Speedy, version

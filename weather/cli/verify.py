@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tyro
 
-from refine_core.app.cli import arguments
+from refine_core.app.options import arguments
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 from weather.fields.regions import REGIONS

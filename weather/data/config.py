@@ -1,4 +1,8 @@
-"""Configuration of the data to learn from."""
+"""Configuration of the data that a model is trained on."""
+
+from typing import Annotated
+
+from pydantic import Field
 
 from refine_core.config.schema import config
 from weather.fields.channel import Channel
@@ -6,31 +10,31 @@ from weather.fields.channel import Channel
 
 @config
 class DataConfig:
-    """What to learn from."""
+    """The data that a model is trained on."""
 
     source: str = ""
     """Path or URL of a Zarr store, netCDF or GRIB file."""
     atmospheric: tuple[str, ...] = ()
     """Variables on pressure levels, by WeatherBench 2 name; predicted on each of `levels`."""
-    levels: tuple[int, ...] = ()
+    levels: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Pressure levels, in hPa."""
     surface: tuple[str, ...] = ()
     """Predicted variables without levels."""
     static: tuple[str, ...] = ()
     """Fields without time: land-sea mask, orography."""
     forcing: tuple[str, ...] = ()
-    """Fields without levels known in advance: given for the valid time, never predicted."""
-    step_hours: int = 24
+    """Fields without levels that are known in advance: inputs at the valid time, not predicted."""
+    step_hours: Annotated[int, Field(ge=1)] = 24
     """Length of a model step."""
-    history: int = 1
-    """Past states that a step sees, `step_hours` apart."""
+    history: Annotated[int, Field(ge=1)] = 1
+    """Past states in the input of a step, `step_hours` apart."""
     train: tuple[str, str] = ("1900-01-01", "2100-01-01")
     """First and last day, both included."""
     validation: tuple[str, str] = ("1900-01-01", "2100-01-01")
     """First and last day, both included."""
     test: tuple[str, str] = ("1900-01-01", "2100-01-01")
     """First and last day, both included."""
-    gap_days: int = 15
+    gap_days: Annotated[int, Field(ge=0)] = 15
     """Least distance between the parts."""
 
     @property

@@ -1,19 +1,18 @@
-"""What can be wrong with the coordinates of a source: its grid, its times, the parts of time."""
+"""Checks of the coordinates of a source: its grid, its times, the parts of time."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 from weather.data.config import DataConfig
-from weather.data.time_parts import PARTS, bounds, inside, starts
+from weather.data.time_parts import PARTS, TimeParts, bounds
 from weather.fields.arrays import Times
 from weather.fields.grid import Grid
 
 EVEN = 0.003
-"""How much steps of equal size may differ; those of a Gaussian grid differ by three times that."""
+"""Relative difference up to which steps are equal; Gaussian latitudes differ by three times it."""
 
 
 def grid_problems(grid: Grid) -> Iterator[str]:
@@ -38,14 +37,31 @@ def grid_problems(grid: Grid) -> Iterator[str]:
             yield f"latitude: goes from {first:g} to {last:g}, expected both poles' caps: regrid"
 
 
-def time_problems(times: Times, data: DataConfig) -> Iterator[str]:
-    """A sentence for each thing that is wrong with the times, or with their parts."""
-    if data.step_hours < 1 or data.history < 1:
-        yield (
-            f"data: found step_hours {data.step_hours} and history {data.history}, expected "
-            "whole numbers from 1"
-        )
+def time_problems(times: Times, config: DataConfig) -> Iterator[str]:
+    """A sentence for each thing that is wrong with the times, or with the parts of them."""
+    yield from _order_problems(times)
+    parts = TimeParts(np.unique(times), config)
+    if len(parts.times) < 2:
+        yield f"time: found {len(parts.times)}, expected a series"
         return
+    values, counts = np.unique(np.diff(parts.times), return_counts=True)
+    spacing, step = values[counts.argmax()], np.timedelta64(config.step_hours, "h")
+    divides = step % spacing == np.timedelta64(0)
+    if not divides:
+        hours = spacing / np.timedelta64(1, "h")
+        yield (
+            f"time: states are {hours:g} hours apart, which does not divide data.step_hours "
+            f"{config.step_hours}: choose a multiple"
+        )
+    try:
+        yield from _gap_problems(parts, spacing)
+        yield from _length_problems(parts, divides)
+        yield from _distance_problems(config)
+    except InputError as error:  # a day that is not a date
+        yield str(error).rstrip(".")
+
+
+def _order_problems(times: Times) -> Iterator[str]:
     steps = np.diff(times)
     for wrong, what in (
         (steps < np.timedelta64(0), "an earlier time follows: sort them"),
@@ -53,29 +69,11 @@ def time_problems(times: Times, data: DataConfig) -> Iterator[str]:
     ):
         if wrong.any():
             yield f"time: after {_minute(times[wrong.argmax()])} {what}{_more(wrong)}"
-    ordered = np.unique(times)
-    if len(ordered) < 2:
-        yield f"time: found {len(ordered)}, expected a series"
-        return
-    values, counts = np.unique(np.diff(ordered), return_counts=True)
-    spacing, step = values[counts.argmax()], np.timedelta64(data.step_hours, "h")
-    divides = step % spacing == np.timedelta64(0)
-    if not divides:
-        hours = spacing / np.timedelta64(1, "h")
-        yield (
-            f"time: states are {hours:g} hours apart, which does not divide data.step_hours "
-            f"{data.step_hours}: choose a multiple"
-        )
-    try:
-        yield from _gap_problems(ordered, data, spacing)
-        yield from _part_problems(ordered, data, divides)
-    except InputError as error:  # a day that is not a date
-        yield str(error).rstrip(".")
 
 
-def _gap_problems(times: Times, data: DataConfig, spacing: np.timedelta64) -> Iterator[str]:
+def _gap_problems(parts: TimeParts, spacing: np.timedelta64) -> Iterator[str]:
     for part in PARTS:
-        own = times[inside(times, data, part)]
+        own = parts.times[parts.inside(part)]
         uneven = np.diff(own) != spacing
         if uneven.any():
             place = int(uneven.argmax())
@@ -86,34 +84,38 @@ def _gap_problems(times: Times, data: DataConfig, spacing: np.timedelta64) -> It
             )
 
 
-def _part_problems(times: Times, data: DataConfig, divides: bool) -> Iterator[str]:
-    span = {part: bounds(data, part) for part in PARTS}
-    day = np.timedelta64(1, "D")
-    for part, (first, end) in span.items():
-        written = " to ".join(getattr(data, part))
+def _length_problems(parts: TimeParts, divides: bool) -> Iterator[str]:
+    times, config = parts.times, parts.config
+    for part in PARTS:
+        first, end = bounds(config, part)
+        written = " to ".join(getattr(config, part))
         if end <= first:
             yield f"data.{part}: {written} ends before it begins: exchange the days"
-        elif divides and not len(starts(times, data, part, 1)):
-            need = f"{data.history} + 1 states {data.step_hours} hours apart"
+        elif divides and not len(parts.starts(part)):
+            need = f"{config.history} + 1 states {config.step_hours} hours apart"
             yield (
-                f"data.{part}: {written} holds {inside(times, data, part).sum()} of the source's "
+                f"data.{part}: {written} holds {parts.inside(part).sum()} of the source's "
                 f"times, which go from {_minute(times[0])} to {_minute(times[-1])}, expected at "
                 f"least {need}: choose other days"
             )
+
+
+def _distance_problems(config: DataConfig) -> Iterator[str]:
+    span = {part: bounds(config, part) for part in PARTS}
     ordered = sorted(PARTS, key=lambda part: span[part])
     for early, late in zip(ordered, ordered[1:], strict=False):
-        gap = (span[late][0] - span[early][1]) / day
+        gap = (span[late][0] - span[early][1]) / np.timedelta64(1, "D")
         if gap < 0:
             yield f"data.{early} and data.{late} overlap by {-gap:g} days: separate them"
-        elif gap < data.gap_days:
+        elif gap < config.gap_days:
             yield (
                 f"data.{early} and data.{late} are {gap:g} days apart, expected at least "
-                f"data.gap_days, {data.gap_days}: shorten one"
+                f"data.gap_days, {config.gap_days}: shorten one"
             )
 
 
-def _minute(time: Any) -> str:
-    return str(np.datetime64(time, "m"))
+def _minute(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[m]"))
 
 
 def _more(wrong: NDArray[np.bool_]) -> str:

@@ -1,17 +1,17 @@
-"""Data made ready for training: read once, in pieces, into arrays that are mapped into memory.
+"""Preparation of data for training: read once, in pieces, into arrays mapped into memory.
 
 A folder holds `states.npy`, `forcing.npy`, `static.npy`, `times.npy`, `climatology.npy` and, last
 of all, `meta.json`. While the source is read, `progress.json` says how far it has come, and
-a killed run goes on from there.
+a killed run continues from there.
 """
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from filelock import FileLock
 from numpy.typing import NDArray
 
@@ -19,21 +19,19 @@ from refine_core.app.progress import Progress
 from refine_core.config.schema import to_dict
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import atomic_write, write_json
-from weather.data.array_file import ArrayFile, blocks, read
-from weather.data.checks import refusal, require
+from weather.data.array_file import ArrayFile
+from weather.data.checks import check_source, refusal
 from weather.data.config import DataConfig
-from weather.data.prepared import Prepared, Statistics
-from weather.data.statistics import measure
-from weather.data.time_parts import PARTS, inside
-from weather.data.value_checks import Scan
-from weather.fields import climatology
+from weather.data.prepared import Prepared
+from weather.data.statistics import Statistics, measure_statistics
+from weather.data.time_parts import TimeParts
+from weather.data.value_checks import ValueScan
+from weather.fields.climatology import fit_climatology
 from weather.fields.grid import Grid
-from weather.io.dataset import fingerprint, grid_of, open_dataset, static_maps, times_of
-
-__all__ = ["Prepared", "Statistics", "cache_folder", "load", "prepare", "prepared"]
+from weather.io.source import Source
 
 BLOCK = 2**26
-"""Bytes of maps held in memory at a time, unless a chunk of the source is larger."""
+"""Bytes of maps in memory at a time, unless a chunk of the source is larger."""
 FILES = (
     "meta.json",
     "progress.json",
@@ -45,138 +43,151 @@ FILES = (
 )
 
 
-def prepared(data: DataConfig, quiet: bool = False) -> Prepared:
-    """Data ready for training, taken from the cache if the source has not changed.
+def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = False) -> Prepared:
+    """Make data ready for training, or continue where an earlier call was stopped.
 
     Args:
-        data: What to prepare.
+        config: What to prepare.
+        folder: Where to keep the arrays; by default a folder in the cache. Those that it holds
+            are taken if source and configuration are the same.
         quiet: Whether to show no progress.
 
     Raises:
-        InputError: The source does not fit; says all that is wrong with it.
+        InputError: The source does not fit; lists all that is wrong with it.
     """
-    return prepare(data, cache_folder(data), quiet)
+    folder = cache_folder(config) if folder is None else folder
+    source = Source.open(config.source)
+    identity = {"config": to_dict(config), "source": source.fingerprint()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # of several processes that start at once, one prepares
+        if _read_json(folder / "meta.json").get("identity") != identity:
+            _Preparation(source, config, folder, identity, quiet).run()
+    return load_prepared(folder, config)
 
 
-def cache_folder(data: DataConfig) -> Path:
-    """Where `prepared` keeps what it makes of a configuration."""
-    digest = hashlib.sha256(json.dumps(to_dict(data)).encode()).hexdigest()
+def cache_folder(config: DataConfig) -> Path:
+    """The folder in the cache for the data of a configuration."""
+    digest = hashlib.sha256(json.dumps(to_dict(config)).encode()).hexdigest()
     return default_cache() / "weather" / digest[:16]
 
 
-def prepare(data: DataConfig, folder: Path, quiet: bool = False) -> Prepared:
-    """Make data ready for training, or go on where an earlier call was stopped.
-
-    Args:
-        data: What to prepare.
-        folder: Where to keep it; what it holds is taken if source and configuration are the same.
-        quiet: Whether to show no progress.
-
-    Raises:
-        InputError: The source does not fit; says all that is wrong with it.
-    """
-    source = open_dataset(data.source)
-    identity = {"config": to_dict(data), "source": fingerprint(source, data.source)}
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):  # of several processes that start at once, one prepares
-        if _json(folder / "meta.json").get("identity") != identity:
-            _make(source, data, folder, identity, quiet)
-    return load(folder, data)
-
-
-def load(folder: Path, data: DataConfig) -> Prepared:
+def load_prepared(folder: Path, config: DataConfig) -> Prepared:
     """Map a folder that `prepare` completed into memory."""
-    meta = _json(folder / "meta.json")
+    meta = _read_json(folder / "meta.json")
     return Prepared(
-        data=data,
+        config=config,
         grid=Grid(np.array(meta["latitude"]), np.array(meta["longitude"])),
-        channels=data.channels,
         times=np.load(folder / "times.npy"),
         states=np.load(folder / "states.npy", mmap_mode="r"),
         static=np.load(folder / "static.npy"),
-        forcing=np.load(folder / "forcing.npy", mmap_mode="r") if data.forcing else None,
+        forcing=np.load(folder / "forcing.npy", mmap_mode="r") if config.forcing else None,
         statistics=Statistics.from_dict(meta["statistics"]),
         climatology=np.load(folder / "climatology.npy"),
         folder=folder,
     )
 
 
-def _make(
-    source: xr.Dataset, data: DataConfig, folder: Path, identity: dict[str, Any], quiet: bool
-) -> None:
-    """Write all files of a folder, `meta.json` last."""
-    progress = _json(folder / "progress.json")
-    begun = (folder / "states.npy").exists() or (folder / "states.npy.part").exists()
-    if not begun or progress.get("identity") != identity:
-        require(source, data)
-        for name in FILES:
-            for path in (folder / name, folder / f"{name}.part"):
-                path.unlink(missing_ok=True)
-        progress = {"identity": identity, "done": 0, "found": {}}
-    grid, times = grid_of(source), times_of(source)
-    index = np.flatnonzero(np.any([inside(times, data, part) for part in PARTS], 0))
-    _copy(source, data, folder, index, progress, quiet)
-    states = np.load(folder / "states.npy", mmap_mode="r")
-    forcing = np.load(folder / "forcing.npy", mmap_mode="r") if data.forcing else states[:, :0]
-    static, times, size = static_maps(source, data.static), times[index], BLOCK // states[0].nbytes
-    with Progress("statistics", 2, quiet=quiet) as bar:
-        statistics = measure(states, static, forcing, times, data, grid, max(1, size))
-        bar.update(1)
-        train = np.flatnonzero(inside(times, data, "train"))
-        _save(folder / "climatology.npy", climatology.fit(states, train, times, max(1, size)))
-        bar.update(2)
-    _save(folder / "times.npy", times)
-    _save(folder / "static.npy", static)
-    where = {"latitude": grid.latitude.tolist(), "longitude": grid.longitude.tolist()}
-    meta = {"identity": identity, **where, "statistics": statistics.to_dict()}
-    write_json(folder / "meta.json", meta)
+@dataclass(frozen=True)
+class _Preparation:
+    """Writes the files of a folder.
 
-
-def _copy(
-    source: xr.Dataset,
-    data: DataConfig,
-    folder: Path,
-    index: NDArray[np.int64],
-    progress: dict[str, Any],
-    quiet: bool,
-) -> None:
-    """Copy states and forcing at times `index` into their files, from `progress` on.
-
-    Raises:
-        InputError: A value is missing or impossible.
+    Args:
+        source: To read from.
+        config: What to prepare.
+        folder: Of the files.
+        identity: All that decides their content.
+        quiet: Whether to show no progress.
     """
-    predicted, given, grid = len(data.channels), len(data.forcing), grid_of(source)
-    wanted = data.channels + data.forcing_channels
-    scan = Scan(wanted, grid, data.forcing, progress["found"])
-    states = ArrayFile(folder / "states.npy", (len(index), predicted, *grid.shape))
-    parts = [(states, slice(predicted))]
-    if given:
-        forcing = ArrayFile(folder / "forcing.npy", (len(index), given, *grid.shape))
-        parts.append((forcing, slice(predicted, None)))
-    row = 0
-    with Progress("reading", len(index), quiet=quiet) as bar:
-        for block in blocks(source, wanted, index, BLOCK):
-            if row + len(block) > progress["done"]:
-                maps = read(source, wanted, block)
-                scan.look(times_of(source)[block], maps)
-                for file, which in parts:
-                    file.write(row, maps[:, which])
-                done = {"done": row + len(block), "found": scan.found}
-                write_json(folder / "progress.json", progress | done)
-            row += len(block)
-            bar.update(row)
-    if problems := scan.problems():
-        raise refusal(data, problems)
-    for file, _ in parts:
-        file.finish()
+
+    source: Source
+    config: DataConfig
+    folder: Path
+    identity: dict[str, Any]
+    quiet: bool
+
+    def run(self) -> None:
+        """Write all files, `meta.json` last."""
+        if not self._continues():
+            check_source(self.source, self.config)
+            for name in FILES:
+                for path in (self.folder / name, self.folder / f"{name}.part"):
+                    path.unlink(missing_ok=True)
+        index = TimeParts(self.source.times, self.config).used()
+        self._copy(index)
+        self._describe(TimeParts(self.source.times[index], self.config))
+
+    def _continues(self) -> bool:
+        """Whether the folder holds part of the same data."""
+        begun = any((self.folder / f"states.npy{end}").exists() for end in ("", ".part"))
+        progress = self._progress()
+        return begun and "findings" in progress and progress["identity"] == self.identity
+
+    def _progress(self) -> dict[str, Any]:
+        return _read_json(self.folder / "progress.json")
+
+    def _copy(self, index: NDArray[np.int64]) -> None:
+        """Copy states and forcing at times `index` into their files, or what is missing of them.
+
+        Raises:
+            InputError: A value is missing or impossible.
+        """
+        config, source, predicted = self.config, self.source, len(self.config.channels)
+        channels = config.channels + config.forcing_channels
+        progress = self._progress()
+        scan = ValueScan(channels, source.grid, config.forcing, progress.get("findings"))
+        files = [self._array_file("states.npy", len(index), predicted)]
+        columns = [slice(predicted), slice(predicted, None)]
+        if config.forcing:
+            files.append(self._array_file("forcing.npy", len(index), len(config.forcing)))
+        row = 0
+        with Progress("reading", len(index), quiet=self.quiet) as bar:
+            for block in source.blocks(channels, index, BLOCK):
+                end = row + len(block)
+                if end > progress.get("done", 0):
+                    maps = source.read(channels, block)
+                    scan.look(source.times[block], maps)
+                    for file, column in zip(files, columns, strict=False):
+                        file.write(row, maps[:, column])
+                    done = {"identity": self.identity, "done": end, "findings": scan.findings}
+                    write_json(self.folder / "progress.json", done)
+                row = end
+                bar.update(row)
+        if problems := scan.problems():
+            raise refusal(source.path, problems)
+        for file in files:
+            file.finish()
+
+    def _array_file(self, name: str, times: int, channels: int) -> ArrayFile:
+        return ArrayFile(self.folder / name, (times, channels, *self.source.grid.shape))
+
+    def _describe(self, parts: TimeParts) -> None:
+        """Measure statistics and climatology of the copied states, and write what is left."""
+        config, grid = self.config, self.source.grid
+        states = np.load(self.folder / "states.npy", mmap_mode="r")
+        forcing = states[:, :0]
+        if config.forcing:
+            forcing = np.load(self.folder / "forcing.npy", mmap_mode="r")
+        static = self.source.read_static(config.static)
+        size = max(1, BLOCK // states[0].nbytes)
+        with Progress("statistics", 2, quiet=self.quiet) as bar:
+            statistics = measure_statistics(states, static, forcing, parts, grid, size)
+            bar.update(1)
+            train = np.flatnonzero(parts.inside("train"))
+            climatology = fit_climatology(states, train, parts.times, size)
+            bar.update(2)
+        self._save("climatology.npy", climatology)
+        self._save("times.npy", parts.times)
+        self._save("static.npy", static)
+        where = {"latitude": grid.latitude.tolist(), "longitude": grid.longitude.tolist()}
+        meta = {"identity": self.identity, **where, "statistics": statistics.to_dict()}
+        write_json(self.folder / "meta.json", meta)
+
+    def _save(self, name: str, array: NDArray[Any]) -> None:
+        with atomic_write(self.folder / name) as temporary, open(temporary, "wb") as file:
+            np.save(file, array)
 
 
-def _save(path: Path, array: NDArray[Any]) -> None:
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array)
-
-
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     """Content of a file, empty if there is none."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -1,88 +1,64 @@
 """Data ready for training: states mapped into memory, and what is known of them."""
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weather.data.config import DataConfig
-from weather.data.time_parts import Part, starts, stride
+from weather.data.statistics import Statistics
+from weather.data.time_parts import Part, TimeParts
+from weather.fields.arrays import Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 
-Array = NDArray[np.float32]
-Real = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """Of the training part, in SI units, weighted by area.
-
-    Args:
-        mean: (C,).
-        std: (C,).
-        residual_std: (C,) of the change over a step.
-        static_mean: (S,).
-        static_std: (S,).
-        forcing_mean: (F,).
-        forcing_std: (F,).
-    """
-
-    mean: Real
-    std: Real
-    residual_std: Real
-    static_mean: Real
-    static_std: Real
-    forcing_mean: Real
-    forcing_std: Real
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """As JSON values."""
-        return {name: values.tolist() for name, values in vars(self).items()}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, list[float]]) -> "Statistics":
-        """What `to_dict` returned."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: np.array(data[name], np.float64) for name in names})
+Maps = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Data ready for training, in SI units.
+    """Data ready for training, in SI units; see `weather.data.preparation.prepare`.
 
     Args:
-        data: What was asked for.
+        config: What the data were prepared for.
         grid: Of all maps.
-        channels: C predicted maps.
-        times: (T,) datetime64[ns], ascending; only those of the three parts.
+        times: (T,) ascending; only those of the three parts.
         states: (T, C, H, W), mapped into memory.
         static: (S, H, W).
         forcing: (T, F, H, W), mapped into memory; None without forcing.
         statistics: Of the training part.
         climatology: (K, C, H, W) coefficients, see `weather.fields.climatology.climatology_at`.
-        folder: Where it is kept.
+        folder: Where the arrays are kept.
     """
 
-    data: DataConfig
+    config: DataConfig
     grid: Grid
-    channels: list[Channel]
-    times: NDArray[np.datetime64]
-    states: Array
-    static: Array
-    forcing: Array | None
+    times: Times
+    states: Maps
+    static: Maps
+    forcing: Maps | None
     statistics: Statistics
-    climatology: Array
+    climatology: Maps
     folder: Path
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Predicted maps, in the order of C."""
+        return self.config.channels
+
+    @cached_property
+    def parts(self) -> TimeParts:
+        """The times, divided into training, validation and test."""
+        return TimeParts(self.times, self.config)
 
     @property
     def stride(self) -> int:
         """States from one step to the next."""
-        return stride(self.times, self.data.step_hours)
+        return self.parts.stride
 
     @property
     def digest(self) -> str:
@@ -91,7 +67,7 @@ class Prepared:
         arrays = (self.times.tobytes(), self.static.tobytes(), self.climatology.tobytes())
         return hashlib.sha256(b"".join((known, *arrays))).hexdigest()[:16]
 
-    def normalised_static(self) -> Array:
+    def normalised_static(self) -> Maps:
         """(S, H, W) static fields of mean 0 and standard deviation 1."""
         known = self.statistics
         shifted = self.static - known.static_mean[:, None, None]
@@ -99,4 +75,4 @@ class Prepared:
 
     def starts(self, part: Part, steps: int = 1) -> NDArray[np.int64]:
         """Indices of states with their history and the next `steps` states in a part."""
-        return starts(self.times, self.data, part, steps)
+        return self.parts.starts(part, steps)

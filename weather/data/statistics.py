@@ -1,47 +1,82 @@
 """Means and standard deviations over the globe and over time, of more maps than fit in memory."""
 
+import dataclasses
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from weather.data.config import DataConfig
-from weather.data.prepared import Statistics
-from weather.data.time_parts import inside, starts, stride
+from weather.data.time_parts import TimeParts
 from weather.fields.arrays import Array
 from weather.fields.grid import Grid
 
 Real = NDArray[np.float64]
 
 
-def measure(
-    states: Array,
-    static: Array,
-    forcing: Array,
-    times: NDArray[np.datetime64],
-    data: DataConfig,
-    grid: Grid,
-    size: int,
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Of the training part, in SI units, weighted by area.
+
+    Args:
+        mean: (C,).
+        std: (C,).
+        residual_std: (C,) of the change over a step.
+        static_mean: (S,).
+        static_std: (S,).
+        forcing_mean: (F,).
+        forcing_std: (F,).
+    """
+
+    mean: Real
+    std: Real
+    residual_std: Real
+    static_mean: Real
+    static_std: Real
+    forcing_mean: Real
+    forcing_std: Real
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """As JSON values."""
+        return {name: values.tolist() for name, values in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, list[float]]) -> "Statistics":
+        """What `to_dict` returned."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.array(data[name], np.float64) for name in names})
+
+
+def measure_statistics(
+    states: Array, static: Array, forcing: Array, parts: TimeParts, grid: Grid, size: int
 ) -> Statistics:
-    """Statistics of the training part.
+    """Statistics of the training part; standard deviations of zero are given as one.
 
     Args:
         states: (T, C, H, W), perhaps mapped into memory.
         static: (S, H, W).
         forcing: (T, F, H, W), perhaps mapped into memory.
-        times: (T,).
-        data: Says what belongs to the training part.
+        parts: The T times and their parts.
         grid: Of the maps.
         size: States to read at a time.
     """
-    train = np.flatnonzero(inside(times, data, "train"))
+    train = np.flatnonzero(parts.inside("train"))
     mean, std = moments(states, train, grid, size)
-    first, change = starts(times, data, "train", 1), stride(times, data.step_hours)
-    _, residual_std = moments(states, first, grid, size, change)
-    given, still = (
-        moments(forcing, train, grid, size),
-        moments(static[None], train[:1] * 0, grid, 1),
+    _, residual_std = moments(states, parts.starts("train"), grid, size, parts.stride)
+    static_mean, static_std = moments(static[None], np.zeros(1, np.int64), grid, 1)
+    forcing_mean, forcing_std = moments(forcing, train, grid, size)
+
+    def divisor(std: Real) -> Real:
+        return np.where(std > 0, std, 1.0)
+
+    return Statistics(
+        mean,
+        divisor(std),
+        divisor(residual_std),
+        static_mean,
+        divisor(static_std),
+        forcing_mean,
+        divisor(forcing_std),
     )
-    used = [np.where(std > 0, std, 1.0) for std in (std, residual_std, still[1], given[1])]
-    return Statistics(mean, used[0], used[1], still[0], used[2], given[0], used[3])
 
 
 def moments(
@@ -51,17 +86,17 @@ def moments(
 
     Args:
         maps: (T, C, H, W), perhaps mapped into memory.
-        rows: (n,) which of them.
+        rows: (n,) the maps to take.
         grid: Of the maps.
         size: Maps to read at a time.
-        change: If not zero, of `maps[row + change] - maps[row]` instead.
+        change: If not zero, moments of `maps[row + change] - maps[row]` are returned instead.
     """
     weight = grid.area() / (len(rows) * grid.shape[0] * grid.shape[1])
     total, square, centre = (np.zeros(maps.shape[1]) for _ in range(3))
     for first in range(0, len(rows), size):
         row = rows[first : first + size]
         values = (maps[row + change] - maps[row] if change else maps[row]).astype(np.float64)
-        if first == 0:  # about a value nearby, squares do not cancel
+        if first == 0:  # squares about a value nearby do not cancel
             centre = values.mean((0, 2, 3))
         values -= centre[:, None, None]
         total += values.sum((0, 3)) @ weight

@@ -1,4 +1,4 @@
-"""Samples to train on: what a step sees, and what comes next."""
+"""Windows of time to train on: the input of a step, and the states that follow."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
-from weather.fields.climatology import clock
+from weather.fields.times import clock
 
 
 class Windows:
@@ -29,7 +29,7 @@ class Windows:
     def __init__(self, prepared: Prepared, part: Part, steps: int = 1) -> None:
         self.prepared = prepared
         self.starts = prepared.starts(part, steps)
-        self._past = prepared.stride * np.arange(1 - prepared.data.history, 1)
+        self._past = prepared.stride * np.arange(1 - prepared.config.history, 1)
         self._future = prepared.stride * np.arange(1, steps + 1)
         known = prepared.statistics
         self._states = _scale(known.mean, known.std)

@@ -24,7 +24,9 @@ def build_mean(config: NetworkConfig, data: Prepared) -> MeanModel:
     statistics = data.statistics
     change = torch.from_numpy(statistics.residual_std / statistics.std).float()
     static = torch.from_numpy(data.normalised_static()).float()
-    return MeanModel(data.grid, static, change, data.data.history, len(data.data.forcing), config)
+    return MeanModel(
+        data.grid, static, change, data.config.history, len(data.config.forcing), config
+    )
 
 
 def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> nn.Module:

@@ -6,13 +6,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from refine_core.embed import Embed, Head
-from refine_core.head import BitwiseHead, CategoricalHead
+from refine_core.embed import Embed
+from refine_core.grid import build_refiner, gather, neighbours
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
+from refine_core.sampling import Sampling
 from refine_core.tokens import Tokens
-from refine_core.transformer import Transformer
 from weather.forecaster.config import HeadConfig
 from weather.forecaster.mean import CLOCK, Situation
 from weather.forecaster.sphere import pad
@@ -33,25 +32,17 @@ class RefineHead(nn.Module):
         self, tokenizer: ResidualTokenizer, inputs: int, hidden: int, config: HeadConfig
     ) -> None:
         super().__init__()
-        dim, count = config.network.dim, len(tokenizer.schedule)
-        embed = SituationEmbed(tokenizer, inputs, hidden, dim)
-        transformer = Transformer(
-            dim,
-            config.network.depth,
-            config.network.heads,
-            levels=count + 1,
-            condition=dim,
+        network = config.network
+        self.refiner = build_refiner(
+            tokenizer,
+            SituationEmbed(tokenizer, inputs, hidden, network.dim),
+            dim=network.dim,
+            depth=network.depth,
+            heads=network.heads,
             history=config.history,
-            dropout=config.network.dropout,
-        )
-        head: Head
-        if config.tokenizer.quantizer == "bitwise":
-            head = BitwiseHead(dim, tokenizer.digits(0), count)
-        else:
-            sizes = [tokenizer.digit_values(k) for k in range(count)]
-            head = CategoricalHead(dim, tokenizer.digits(0), sizes, tokenizer.schedule.wholes)
-        self.refiner = Refiner(
-            tokenizer, embed, transformer, head, corruption=config.corruption, dropout=0.0
+            dropout=network.dropout,
+            maps=tokenizer.schedule.wholes,
+            corruption=config.corruption,
         )
         self.temperature = config.temperature
 
@@ -63,7 +54,7 @@ class RefineHead(nn.Module):
     @property
     def calls(self) -> int:
         """Network calls that a draw takes."""
-        return len(self.refiner.schedule)
+        return len(self.refiner.tokenizer.schedule)
 
     def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
         """Training losses: the negative log-probability of the residual's codes."""
@@ -72,10 +63,8 @@ class RefineHead(nn.Module):
 
     def draw(self, situation: Situation, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
-        temperature = list(self.temperature) * (self.calls if len(self.temperature) == 1 else 1)
-        schedule = self.refiner.schedule.with_(temperature=temperature)
-        drawn: Tensor = self.refiner.sample(noise, self.embed.known(situation), schedule=schedule)
-        return drawn
+        sampling = Sampling.per_scale(self.calls, temperature=self.temperature)
+        return self.refiner.sample(noise, self.embed.known(situation), sampling=sampling)
 
 
 @dataclass(frozen=True)
@@ -91,7 +80,7 @@ class Known:
     clock: Tensor
 
 
-class SituationEmbed(Embed):
+class SituationEmbed(Embed[Tensor, Known]):
     """The state at the scale's size, 3 x 3 cells of it, what is known there, and positions.
 
     The situation is encoded once, on the finest grid, and reduced to every scale.
@@ -109,11 +98,7 @@ class SituationEmbed(Embed):
         )
         self.clock = nn.Sequential(nn.Linear(CLOCK, dim), nn.SiLU(), nn.Linear(dim, dim))
         for k, scale in enumerate(tokenizer.schedule):
-            wide = scale.size[1]
-            corner = [cell // wide * (wide + 2) + cell % wide for cell in scale.cells]
-            square = [row * (wide + 2) + column for row in range(3) for column in range(3)]
-            near = torch.tensor(corner)[:, None] + torch.tensor(square)
-            self.register_buffer(f"near_{k}", near.flatten(), persistent=False)
+            self.register_buffer(f"near_{k}", neighbours(scale), persistent=False)
 
     def known(self, situation: Situation) -> Known:
         """Encode a situation, once for all scales."""
@@ -124,24 +109,11 @@ class SituationEmbed(Embed):
         """Tokens (b, n_k, dim) of scale k."""
         assert context is not None, "a residual is of a situation"
         beneath = self.pyramid.resample(context.grid, len(self.position) - 1, k)
-        around = self.around(self.view(state, k), k)
-        value = self.enter(around) + self.take(beneath, k) + self.position[k]
-        return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
+        around = gather(pad(self.view(state, k)), self.get_buffer(f"near_{k}")).flatten(2)
+        return Tokens(self.enter(around) + self.take(beneath, k) + self.position[k])
 
-    def around(self, grid: Tensor, k: int) -> Tensor:
-        """(b, n_k, d * 9) 3 x 3 cells around each of the scale's, of its grid (b, d, *size)."""
-        cells = pad(grid).flatten(2).transpose(1, 2).contiguous()
-        near = cells.index_select(1, self.get_buffer(f"near_{k}")).unflatten(1, (-1, 9))
-        return cast(Tensor, near).transpose(2, 3).flatten(2)
-
-    def context(self, context: Known | None, count: int) -> Tokens:
-        """No tokens; time of day and year as the condition."""
+    def condition(self, context: Known | None, count: int) -> Tensor:
+        """Time of day and year, (count, dim)."""
         assert context is not None, "a residual is of a situation"
-        vector = self.clock(context.clock)
-        nothing = vector.new_zeros(count, 0, vector.shape[1])
-        level = torch.zeros(0, dtype=torch.int64, device=vector.device)
-        return Tokens(nothing, level, condition=vector)
-
-    def drop(self, context: Known, where: Tensor) -> Known:
-        """The same: a residual without a situation means nothing."""
-        return context
+        vector: Tensor = self.clock(context.clock)
+        return vector

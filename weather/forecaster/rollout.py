@@ -12,8 +12,8 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
 from weather.data.config import DataConfig
-from weather.fields.climatology import clock
 from weather.fields.grid import Grid
+from weather.fields.times import clock
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.mean import Given
 

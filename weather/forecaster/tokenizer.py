@@ -10,7 +10,7 @@ from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.quantizers.product import ProductQuantizer
 from refine_core.residual import ResidualTokenizer
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import ScaleSchedule, per_scale
 from weather.fields.grid import Grid
 from weather.forecaster.config import TokenizerConfig
 from weather.forecaster.sphere import Cells, SpherePyramid
@@ -73,8 +73,7 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
     Raises:
         InputError: If sizes shrink, or are finer than the grid.
     """
-    parts = config.parts * (len(config.sizes) if len(config.parts) == 1 else 1)
-    schedule = ScaleSchedule.of(config.sizes).interleaved(parts)
+    parts = per_scale("`parts`", config.parts, len(config.sizes))
 
     def quantizer() -> Quantizer:
         if config.quantizer == "bitwise":
@@ -82,9 +81,10 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
         return ProductQuantizer(config.groups, config.codes, config.dim)
 
     quantizers = [each for count in parts for each in [quantizer()] * count]
+    schedule = ScaleSchedule.of(config.sizes, codes=[quantizers[0].size], parts=parts)
     encoder = Encoder(grid, channels, config)
     return ResidualTokenizer(
-        schedule.with_(codes=[each.size for each in quantizers]),
+        schedule,
         SpherePyramid(schedule.sizes),
         quantizers,
         encoder,

@@ -1,4 +1,9 @@
-"""One form for all data sets on latitude-longitude grids, see `weather.io.dataset`."""
+"""One form for all data sets on latitude-longitude grids.
+
+Canonical: dimensions (time, number, prediction_timedelta, level, latitude, longitude) as far as
+there are any, WeatherBench 2 names, float32 in SI units, latitude ascending, longitude ascending
+in [0, 360), level in hPa ascending, times as datetime64[ns].
+"""
 
 from typing import Any
 
@@ -7,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.fields.grid import Grid
 from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name
 
 LEAD = "prediction_timedelta"
@@ -55,6 +61,14 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
     order = [*(d for d in DIMS[:3]), *(d for d in dataset.dims if d not in DIMS), *DIMS[3:]]
     converted = {str(n): _converted(a) for n, a in dataset.data_vars.items()}
     return dataset.assign(converted).transpose(*order, missing_dims="ignore")
+
+
+def grid_of(dataset: xr.Dataset) -> Grid:
+    """Grid of a canonical data set."""
+    latitude, longitude = (
+        np.asarray(dataset[name].values, np.float64) for name in ("latitude", "longitude")
+    )
+    return Grid(latitude, longitude)
 
 
 def _renamed(dataset: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,7 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Array
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.dataset import grid_of
+from weather.io.canonical import grid_of
 
 FAR = 5.0
 """Standard deviations of the truth's map between the means of forecast and truth."""

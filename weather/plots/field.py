@@ -11,9 +11,8 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Array, Leads
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import LEAD
+from weather.io.canonical import LEAD, grid_of
 from weather.io.compatibility import check_size
-from weather.io.dataset import grid_of
 from weather.io.files import read_errors
 from weather.io.values import map_values, read_members
 from weather.metrics.ensemble import variance

@@ -10,9 +10,8 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Leads
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units, in_order
-from weather.io.dataset import grid_of
 from weather.io.files import open_files, read_errors
 from weather.io.forecasts import as_forecast, chosen_channels
 from weather.io.values import load_if_small, select_levels

@@ -82,12 +82,12 @@ class Span:
             )
         if self.days < 1 or self.spin_up_days < 0 or not 0 <= self.seed < 2**31:
             raise InputError(
-                f"Found --days {self.days}, --spin_up_days {self.spin_up_days} and --seed "
+                f"Found --days {self.days}, --spin-up-days {self.spin_up_days} and --seed "
                 f"{self.seed}, expected at least 1, 0 and 0."
             )
         if not 1 <= self.interval_hours <= 24 or 24 % self.interval_hours:
             raise InputError(
-                f"Found --interval_hours {self.interval_hours}, expected hours that divide a day: "
+                f"Found --interval-hours {self.interval_hours}, expected hours that divide a day: "
                 "1, 2, 3, 4, 6, 8, 12 or 24."
             )
 

@@ -9,7 +9,8 @@ from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
 from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
-from weather.data.preparation import Prepared, prepared
+from weather.data.preparation import prepare
+from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.forecaster.build import build_head, build_mean, lower_limits
 from weather.forecaster.config import NetworkConfig
@@ -39,7 +40,7 @@ def train(
         InputError: The data cannot be used, see `weather.data.checks`, or sizes do not fit
         together.
     """
-    data = prepared(config.data, quiet=quiet)
+    data = prepare(config.data, quiet=quiet)
     stages = Stages(runs / config.name, config.seed, data.digest, quiet)
     source = _source(config)
     _check_sizes(config, source.config.mean if source else config.mean, data)

@@ -11,7 +11,7 @@ from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
-from weather.data.preparation import Prepared
+from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.forecaster.build import build_mean
 from weather.forecaster.forecaster import Forecaster

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units
-from weather.io.dataset import grid_of
 from weather.io.forecasts import chosen_channels, chosen_leads
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 
 class LogProb(nn.Module):
@@ -17,7 +17,7 @@ class LogProb(nn.Module):
         refiner: Whose tokeniser has `named(graphs, noise, name)`.
     """
 
-    def __init__(self, refiner: Refiner) -> None:
+    def __init__(self, refiner: GraphRefiner) -> None:
         super().__init__()
         self.refiner = refiner
 

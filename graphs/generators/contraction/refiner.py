@@ -7,17 +7,16 @@ the transformer together, whatever their scale.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from graphs.generators.common.refiner import GraphData, GraphRefiner
 from graphs.generators.contraction.state import Partition, padded
-from refine_core.data import Batch
 from refine_core.errors import InputError
-from refine_core.noise import Noise
-from refine_core.refiner import Refiner
+from refine_core.noise import Noise, Stream
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
 
@@ -67,7 +66,7 @@ class Lesson:
             yield self.rows((order == size).nonzero()[:, 0])
 
 
-class ContractionRefiner(Refiner):
+class ContractionRefiner(GraphRefiner):
     """A refiner whose training leaves out what does not split.
 
     Args:
@@ -89,7 +88,7 @@ class ContractionRefiner(Refiner):
             raise InputError(f"Found share {share}, expected 1 or more, or null for all scales.")
         self.share, self.single = share, single
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]` with properties `batch[1]` (b, p), if any.
 
         "loss" is in nats a cluster that splits, "bits" a graph's; unbiased for any `share`.
@@ -98,7 +97,9 @@ class ContractionRefiner(Refiner):
         if context is not None:
             left_out = noise.uniform(-3, context.shape[1]) < self.single
             context = torch.where(left_out, torch.nan, context)
-            context = self.embed.drop(context, noise.uniform(-1) < self.dropout)
+            context = self.embed.drop(
+                context, noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
+            )
         with torch.no_grad():
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
             parts = lessons(trace, noise.uniform(-5), self.share)
@@ -113,14 +114,13 @@ class ContractionRefiner(Refiner):
     def _log_prob(self, lesson: Lesson, context: Tensor | None) -> Tensor:
         """Log-probability (r,) of codes; without properties all share one condition."""
         state, count = lesson.state, len(lesson.graph)
-        part = self.embed(state, 0, context)
-        given = self.embed.context(context, 1 if context is None else count)
-        given = replace(given, value=given.value.expand(count, -1, -1))
-        hidden = self.transformer(join([given, part]))
+        part = self.tokens(state, 0, context)
+        given = self.embed.condition(context, 1 if context is None else count)
+        hidden = self.transformer(join([part], given))
         return self.head(hidden, state, 0, part.valid).log_prob(lesson.code)
 
 
-def lessons(trace: Trace, uniform: Tensor, share: float | None) -> list[Lesson]:
+def lessons(trace: Trace[Partition], uniform: Tensor, share: float | None) -> list[Lesson]:
     """What is to be learnt of a trace, in parts that the transformer reads at once.
 
     Args:

@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges
 from graphs.generators.common.likelihood import LogProb
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.state import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
 from graphs.invariance.report import NamedCheck
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 
 class Hidden(nn.Module):
     """Embedding and transformer on a graph whose nodes are the clusters: (b, n, d)."""
 
-    def __init__(self, refiner: Refiner) -> None:
+    def __init__(self, refiner: GraphRefiner) -> None:
         super().__init__()
         self.embed, self.transformer = refiner.embed, refiner.transformer
         self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
@@ -48,7 +48,7 @@ def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:
     )
 
 
-def _checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+def _checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """Of contractions."""
     name = torch.rand(batch.valid.shape, generator=torch.Generator().manual_seed(seed))
     hidden, likely = Hidden(refiner).eval(), LogProb(refiner).eval()

@@ -23,12 +23,11 @@ from graphs.generators.contraction.encode import Walk, walk
 from graphs.generators.contraction.state import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ContractionTokenizer(Tokenizer):
+class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
     """Graphs <-> splits.
 
     Args:
@@ -54,7 +53,7 @@ class ContractionTokenizer(Tokenizer):
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
-        self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1), "markov")
+        self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1))
         self.register_buffer("limit", torch.tensor(limits), persistent=False)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> Walk:
@@ -78,7 +77,7 @@ class ContractionTokenizer(Tokenizer):
         none_yet = (ends, none, none.bool())
         return Partition(nodes, inner, yes, *none_yet, yes, noise, False, self.reverse)
 
-    def trace(self, features: Walk, corrupt: Corrupt | None = None) -> Trace:
+    def trace(self, features: Walk, corrupt: Corrupt | None = None) -> Trace[Partition]:
         """Replay a walk."""
         start = self.start(len(features), features.noise)
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
@@ -93,8 +92,7 @@ class ContractionTokenizer(Tokenizer):
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """A code is its own value."""
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(code, code, nothing, nothing)
+        return Quantized.known(code)
 
     def digits(self, k: int) -> int:
         """Of a cluster's code."""

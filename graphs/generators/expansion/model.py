@@ -9,16 +9,15 @@ from torch import Tensor
 from graphs.config import ModelConfig
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphData, GraphRefiner
 from graphs.generators.expansion.count_head import CountHead
 from graphs.generators.expansion.embed import CoarseEmbed
 from graphs.generators.expansion.head import DealHead
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
-from refine_core.data import Batch
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 
-class ExpansionRefiner(Refiner):
+class ExpansionRefiner(GraphRefiner):
     """A refiner whose first scale also tells the size of a graph.
 
     Args:
@@ -32,7 +31,7 @@ class ExpansionRefiner(Refiner):
         super().__init__(*parts)
         self.every = every
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]`: as of `Refiner`, of some of the scales."""
         if self.every is None:
             return super().forward(batch, noise)

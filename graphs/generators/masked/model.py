@@ -8,18 +8,17 @@ from torch import Tensor
 from graphs.config import ModelConfig
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphData, GraphRefiner
 from graphs.generators.common.valence import Support
 from graphs.generators.masked.embed import PartialEmbed
 from graphs.generators.masked.head import RevealHead
 from graphs.generators.masked.tokenizer import MaskedTokenizer
-from refine_core.data import Batch
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 JUDGED = 32  # scales
 
 
-class MaskedRefiner(Refiner):
+class MaskedRefiner(GraphRefiner):
     """A refiner of which the number of scales is free, for each element is hidden or it is not.
 
     Args:
@@ -32,7 +31,7 @@ class MaskedRefiner(Refiner):
         super().__init__(*parts)
         self.weighting = weighting
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]`, each with a random count of elements hidden.
 
         "loss" is in nats an element; "bits" a bound on a graph's, its size given.

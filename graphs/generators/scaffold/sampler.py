@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import draw
 from graphs.generators.contraction.state import Partition
@@ -35,9 +36,7 @@ from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.generators.scaffold.tracker import Grip
 from refine_core.noise import Noise, derive
 from refine_core.quantizers.base import Quantized
-from refine_core.refiner import Refiner
-from refine_core.sampling import Caller
-from refine_core.schedule import ScaleSchedule
+from refine_core.sampling import Sampling
 
 CANDIDATES = 24  # divisible by 1, 2, 3 and 4 ways to split
 PARTICLES = 8
@@ -46,12 +45,12 @@ _OUTSIDE = 50.0  # nats that leaving the support costs: chosen only if all candi
 
 
 def extend(
-    refiner: Refiner,
+    refiner: GraphRefiner,
     scaffold: Scaffold,
     noise: Noise,
     context: Tensor | None = None,
     *,
-    schedule: ScaleSchedule,
+    sampling: Sampling,
     particles: int = PARTICLES,
     candidates: int = CANDIDATES,
     accept: Callable[[GraphBatch], Tensor] | None = None,
@@ -63,7 +62,7 @@ def extend(
         scaffold: What to keep; it may get further edges, also between its own nodes.
         noise: Names b samples.
         context: (b, p) properties, see `graphs.datasets.properties.Properties.request`.
-        schedule: Temperature and guidance.
+        sampling: Temperature and guidance of every scale.
         particles: Whole draws per sample, of which one is chosen by its evidence.
         candidates: Draws of each split.
         accept: Says of graphs whether they are wanted, (b,) bool; others are chosen only where all
@@ -74,7 +73,7 @@ def extend(
     names = Noise(derive(noise.seed, 1), (noise.index[:, None] * particles + each).flatten())
     if context is not None:
         context = context.repeat_interleave(particles, 0)
-    one = Extension(refiner, scaffold, names, context, schedule, candidates)
+    one = Extension(refiner, scaffold, names, context, sampling, candidates)
     graphs = one.run()
     if accept is not None:
         one.evidence = one.evidence - _REFUSED * ~accept(graphs)
@@ -91,7 +90,7 @@ class Extension:
         scaffold: What to keep.
         noise: Names b samples.
         context: (b, p) or None.
-        schedule: Temperature and guidance.
+        sampling: Temperature and guidance of every scale.
         candidates: Draws of each split.
 
     Attributes:
@@ -101,20 +100,19 @@ class Extension:
 
     def __init__(
         self,
-        refiner: Refiner,
+        refiner: GraphRefiner,
         scaffold: Scaffold,
         noise: Noise,
         context: Tensor | None,
-        schedule: ScaleSchedule,
+        sampling: Sampling,
         candidates: int,
     ) -> None:
         self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
-        self.noise, self.schedule, self.candidates = noise, schedule, candidates
+        self.noise, self.sampling, self.candidates = noise, sampling, candidates
         self.support = cast(Any, refiner.head).support
         count = len(noise.index)
-        guided = context is not None and any(scale.guidance for scale in schedule)
-        parts = (refiner.embed, refiner.transformer, refiner.head)
-        self.call = Caller(*parts, [context, None] if guided else [context], count, cached=True)
+        guided = context is not None and sampling.guidance != 0
+        self.call = refiner.caller(context, count, guided=guided)
         plan = Plan.draw(scaffold, noise, self.tokens.labels, self.tokens.kinds)
         self.grip = Grip(scaffold, plan)
         self.evidence = torch.zeros(count, device=noise.index.device)
@@ -128,9 +126,9 @@ class Extension:
     def choose(self, state: Partition, k: int) -> Quantized:
         """Codes of scale k that keep the scaffold."""
         self.grip.claim(state)
-        scale = self.schedule[k]
-        dist = cast(SplitDistribution, self.call(state, k, scale.guidance))
-        dist = dist.sharpened(scale.temperature, scale.top_k, scale.top_p)
+        how = self.sampling
+        dist = cast(SplitDistribution, self.call(state, k, how.guidance))
+        dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
         noise = self.noise.fork(k)
         wide = _repeated(dist, noise, self.candidates)
         first, second, ways = self.grip.ways(state, self.candidates)

@@ -41,8 +41,7 @@ def test_samples_depend_on_seed_and_place_only() -> None:
 def test_samples_follow_the_law_that_training_sees() -> None:
     refiner, names = model("masked").refiner, tiny.names(20)
     refiner.tokenizer.ask(7, "random")  # type: ignore[operator]
-    schedule = refiner.tokenizer.schedule
-    trace = refiner.sample_trace(names, schedule=schedule)
+    trace = refiner.sample_trace(names)
     given = refiner.distributions(trace.states[:-1])
     for k, (dist, code) in enumerate(zip(given, trace.codes, strict=True)):
         assert torch.equal(dist.sample(names.fork(k)), code)

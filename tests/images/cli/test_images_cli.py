@@ -71,7 +71,7 @@ def test_train_sample_edit_evaluate(folder: Path, capsys: pytest.CaptureFixture[
     main(["images", "sample", "--model", str(RUNS), "--count", "6", "--out", "a.png"])
     edit = ["images", "edit", "--model", str(RUNS), "--source", "data.npz", "--count", "3"]
     main([*edit, "--box", "0", "0", "5", "5", "--out", "b.png"])
-    main([*edit, "--keep_scales", "2", "--out", "c.npz"])
+    main([*edit, "--keep-scales", "2", "--out", "c.npz"])
     assert Path("b.png").stat().st_size > 500 and np.load("c.npz")["images"].shape[0] == 3
     main(["images", "train-evaluator", "--source", "data.npz", "--out", "judge.safetensors"])
     tune = ["images", "tune", "--source", "data.npz", "--judge", "judge.safetensors"]

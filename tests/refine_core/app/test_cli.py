@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from refine_core.app import cli
-from refine_core.app.cli import arguments, commands, main
+from refine_core.app import domains
+from refine_core.app.cli import commands, main
 from refine_core.errors import InputError
 from refine_core.storage.files import write_text
 
@@ -34,7 +34,7 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_text(folder / "__init__.py", DOMAIN)
     write_text(folder / "cli.py", "def main(argv):\n    print('toys', *argv)\n")
     entry = EntryPoint("toys", "toys.cli:main", "refine.domains")
-    monkeypatch.setattr(cli, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(domains, "entry_points", lambda group: [entry])
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == "toys"]:
         monkeypatch.delitem(sys.modules, name)
@@ -91,7 +91,7 @@ def test_library_that_is_not_installed(toys: Path, capsys: pytest.CaptureFixture
 
 
 def test_missing_module_of_the_domain_itself_is_a_defect(toys: Path) -> None:
-    write_text(toys / "cli.py", "import toys.gone\n")
+    write_text(toys / "cli.py", "def main(argv):\n    import toys.gone\n")
     with pytest.raises(ModuleNotFoundError):
         main(["toys"])
 
@@ -175,51 +175,3 @@ def test_commands_of_a_domain(capsys: pytest.CaptureFixture[str]) -> None:
     assert "  train  Train a model.\n" in shown and "For long" not in shown
     with pytest.raises(InputError, match=r"'trian' after `refine toys`.*Did you mean 'train'\?"):
         commands("refine toys", table, ["trian"])
-
-
-def draw(count: int, *, out: Path = Path("out.png"), labels: tuple[int, ...] = ()) -> str:
-    """Draw pictures.
-
-    Args:
-        count: How many.
-        out: Where they go.
-        labels: Which digits.
-    """
-    print("drawing", file=sys.stderr)
-    if count > 100:
-        raise SystemExit(3)
-    return f"{count} {out} {labels}"
-
-
-def test_function_is_called_with_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert arguments(draw, ["--count", "3", "--labels", "1", "2"], "refine toys draw") == (
-        "3 out.png (1, 2)"
-    )
-    assert capsys.readouterr().err == "drawing\n"
-    with pytest.raises(SystemExit) as caught:
-        arguments(draw, ["--count", "101"], "refine toys draw")
-    assert caught.value.code == 3
-
-
-def test_function_documents_its_options(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        arguments(draw, ["--help"], "refine toys draw")
-    shown = capsys.readouterr().out
-    assert caught.value.code == 0
-    assert all(part in shown for part in ("refine toys draw", "Draw pictures.", "Where they go."))
-    assert shown.count("Where they go.") == 1
-
-
-@pytest.mark.parametrize(
-    ("argv", "said"),
-    [
-        ([], "--count"),
-        (["--count", "many"], "--count"),
-        (["--count", "3", "--lables", "1"], "Did you mean --labels?"),
-    ],
-)
-def test_options_that_do_not_fit_a_function(argv: list[str], said: str) -> None:
-    with pytest.raises(InputError) as caught:
-        arguments(draw, argv, "refine toys draw")
-    assert said in str(caught.value) and "\n" not in str(caught.value)
-    assert "`refine toys draw --help`" in str(caught.value)

@@ -15,7 +15,7 @@ from tests.weather import tiny
 from weather.calibration.candidate import Trial, measure
 from weather.calibration.search import calibrate
 from weather.calibration.single_step import fit_errors, know_climate
-from weather.data.preparation import prepared
+from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.fields.climatology import climatology_at
@@ -38,7 +38,7 @@ def model(request: pytest.FixtureRequest, folder: Path) -> WeatherModel:
 
 @pytest.fixture(scope="module")
 def data(model: WeatherModel) -> Prepared:
-    return prepared(model.config.data, quiet=True)
+    return prepare(model.config.data, quiet=True)
 
 
 def test_unfitted_it_changes_nothing() -> None:
@@ -155,7 +155,7 @@ def test_temperatures_are_chosen_size_by_size(model: WeatherModel, data: Prepare
         model, data, temperature=(1.0, 0.5), rounds=0, starts=2, steps=1, quiet=True
     )
     head = model.forecaster.head
-    sizes = head.refiner.schedule.wholes if isinstance(head, RefineHead) else [0]
+    sizes = head.refiner.tokenizer.schedule.wholes if isinstance(head, RefineHead) else [0]
     others = len(set(sizes)) if isinstance(head, RefineHead) else 0
     assert len(rows) == 2 + others  # the best, centred once more
     lowest = min(rows[:-1], key=lambda row: row["crps"])

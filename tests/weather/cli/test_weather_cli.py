@@ -20,7 +20,13 @@ from tests.weather.synthetic import atmosphere
 from weather.io.forecast_store import ForecastStore
 from weather.training.pipeline import train
 
-TIMES = ["--time", "2000-02-05T00", "2000-02-06T00", "--lead-days", "1.5", "--batch", "3"]
+USUAL = {
+    "--model": ["runs/tiny_refine"],
+    "--members": ["7"],
+    "--time": ["2000-02-05T00", "2000-02-06T00"],
+    "--lead-days": ["1.5"],
+    "--batch": ["3"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +46,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def forecast(folder: Path, out: str, *argv: str, init: str = "truth.zarr") -> None:
-    """Seven members of two starts, a group of five and another at a time."""
-    base = ["--model", "runs/tiny_refine", "--init", str(folder / init), "--members", "7"]
-    main(["weather", "forecast", *base, "--out", str(folder / out), *TIMES, *argv])
+    """Unless told otherwise, seven members of two starts, five at a time."""
+    usual = {option: values for option, values in USUAL.items() if option not in argv}
+    words = [word for option, values in usual.items() for word in (option, *values)]
+    places = ["--init", str(folder / init), "--out", str(folder / out)]
+    main(["weather", "forecast", *places, *words, *argv])
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: Any, **options: Any) -> str:
@@ -197,7 +205,7 @@ def test_wrong_inputs_get_one_sentence(folder: Path, capsys: pytest.CaptureFixtu
     for time in ("2000-02-06/2000-02-05/24h", "2000-02-05T00+01:00", "2000-02-05/2000-02-06/0h"):
         assert "all of UTC" in refused(capsys, folder, "x.zarr", "--time", time)
     for days in ("nan", "inf"):
-        assert "multiple of" in refused(capsys, folder, "x.zarr", "--lead-days", days)
+        assert "finite number" in refused(capsys, folder, "x.zarr", "--lead-days", days)
     assert "multiple of the model's step" in refused(
         capsys, folder, "x.zarr", "--lead-days", "0.3"
     )

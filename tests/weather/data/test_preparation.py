@@ -3,7 +3,6 @@
 import errno
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +13,10 @@ from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, config
 from weather.cli.prepare import prepare as command
 from weather.config import WeatherConfig
-from weather.data import array_file as copying
 from weather.data import preparation as module
+from weather.data.array_file import ArrayFile
 from weather.data.config import DataConfig
-from weather.data.preparation import prepare, prepared
+from weather.data.preparation import prepare
 
 
 def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:
@@ -96,41 +95,49 @@ def test_later_parts_are_not_known(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.climatology, two.climatology)
 
 
+WRITE = ArrayFile.write
+
+
 class Interrupted(Exception):
     """Stands for a kill."""
 
 
-def count_reads(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> list[int]:
-    """Sizes of blocks read from now on; the block number `stop` kills the run."""
-    seen: list[int] = []
+def count_blocks(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> list[int]:
+    """Sizes of the blocks copied from now on; the block number `stop` kills the run."""
+    sizes: list[int] = []
 
-    def read(source: Any, wanted: Any, index: np.ndarray) -> np.ndarray:
-        if len(seen) == stop:
-            raise Interrupted
-        seen.append(len(index))
-        return copying.read(source, wanted, index)
+    def counted(self: ArrayFile, row: int, values: np.ndarray) -> None:
+        if self.path.name == "states.npy":
+            if len(sizes) == stop:
+                raise Interrupted
+            sizes.append(len(values))
+        WRITE(self, row, values)
 
-    monkeypatch.setattr(module, "read", read)
-    return seen
+    monkeypatch.setattr(ArrayFile, "write", counted)
+    return sizes
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(
     tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = store(tmp_path / "s.zarr")
-    whole = count_reads(monkeypatch)
+    whole = count_blocks(monkeypatch)
     prepare(data, tmp_path / "whole", quiet=True)
     assert len(whole) > 4
     with monkeypatch.context() as patch:
-        count_reads(patch, stop=3)
+        count_blocks(patch, stop=3)
         with pytest.raises(Interrupted):
             prepare(data, tmp_path / "killed", quiet=True)
     assert not (tmp_path / "killed" / "states.npy").exists()
     with open(tmp_path / "killed" / "states.npy.part", "ab") as file:
         file.write(b"half a block")
-    rest = count_reads(monkeypatch)
+    rest = count_blocks(monkeypatch)
+
+    def killed(*_: object) -> None:
+        raise Interrupted
+
     with monkeypatch.context() as patch:
-        patch.setattr(module, "measure", lambda *_: (_ for _ in ()).throw(Interrupted))
+        patch.setattr(module, "measure_statistics", killed)
         with pytest.raises(Interrupted):  # and once more, when all is read
             prepare(data, tmp_path / "killed", quiet=True)
     assert rest == whole[3:]
@@ -162,17 +169,17 @@ def test_the_cache_is_used_until_source_or_config_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REFINE_CACHE", str(tmp_path / "cache"))
-    data, seen = store(tmp_path / "s.zarr"), count_reads(monkeypatch)
-    first = prepared(data, quiet=True)
+    data, seen = store(tmp_path / "s.zarr"), count_blocks(monkeypatch)
+    first = prepare(data, quiet=True)
     assert len(seen) == 1
-    assert prepared(data, quiet=True).folder == first.folder
+    assert prepare(data, quiet=True).folder == first.folder
     assert len(seen) == 1
-    prepared(config(tmp_path / "s.zarr", step_hours=24), quiet=True)
+    prepare(config(tmp_path / "s.zarr", step_hours=24), quiet=True)
     assert len(seen) == 2
     warmer = atmosphere()
     warmer["2m_temperature"] = warmer["2m_temperature"] + 1
     store(tmp_path / "s.zarr", warmer)
-    again = prepared(data, quiet=True)
+    again = prepare(data, quiet=True)
     assert len(seen) == 3
     np.testing.assert_allclose(again.statistics.mean[4] - first.statistics.mean[4], 1, 1e-4)
 

@@ -9,9 +9,9 @@ import torch
 from tests.weather.synthetic import atmosphere, config, times
 from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
-from weather.data.time_parts import PARTS, bounds, starts
+from weather.data.time_parts import PARTS, TimeParts, bounds
 from weather.data.windows import Windows
-from weather.fields.climatology import clock
+from weather.fields.times import clock
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +77,5 @@ def test_starts_stay_in_their_part(history: int, steps: int) -> None:
                 for k in range(1 - history, steps + 1)
             )
         ]
-        assert starts(when, data, part, steps).tolist() == expected
+        assert TimeParts(when, data).starts(part, steps).tolist() == expected
         assert expected
-
-
-def test_clock() -> None:
-    when = np.array(["2000-01-01T00", "2001-07-02T06", "2015-03-04T18"], "datetime64[ns]")
-    day, year = clock(when)[:, :2], clock(when)[:, 2:]
-    np.testing.assert_allclose(day, [[0, 1], [1, 0], [-1, 0]], atol=1e-6)
-    assert year[0, 1] == 1
-    assert year[1, 1] < -0.999  # midsummer is half a year away
-    np.testing.assert_allclose(np.hypot(*year.T), 1, 1e-6)
-    series = clock(times(2 * 365, 24))
-    np.testing.assert_allclose(series[0, 2:], series[365, 2:], atol=0.01)

@@ -7,10 +7,10 @@ import pytest
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
-from weather.data.array_file import read
 from weather.fields.channel import Channel
-from weather.io import files as files
-from weather.io.dataset import canonical, open_dataset
+from weather.io import files
+from weather.io.canonical import canonical
+from weather.io.source import Source
 
 HERE = atmosphere(times(6))
 
@@ -20,11 +20,11 @@ def test_a_truncated_chunk_names_variable_and_time(tmp_path: Path) -> None:
     HERE.chunk(time=6).to_zarr(path, zarr_format=3, consolidated=False)
     chunk = path / "temperature" / "c" / "2" / "0" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:50])
-    found, index = open_dataset(str(path)), np.arange(24)
+    source, index = Source.open(str(path)), np.arange(24)
     wanted = [Channel("geopotential", 500), Channel("temperature", 500)]
-    assert read(found, wanted, index[:12]).shape == (12, 2, 8, 16)
+    assert source.read(wanted, index[:12]).shape == (12, 2, 8, 16)
     with pytest.raises(InputError, match="states.zarr: temperature_500 at 2000-01-04T00:00 can"):
-        read(found, wanted, index)
+        source.read(wanted, index)
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -45,16 +45,16 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
         ("broken.zarr", "cannot be read"),
     ):
         with pytest.raises(InputError, match=f"{name}.*{said}"):
-            open_dataset(str(tmp_path / name))
+            Source.open(str(tmp_path / name))
 
 
 def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     (tmp_path / "a.grib2").write_bytes(b"GRIB")
     with pytest.raises(InputError, match="pip install cfgrib"):
-        open_dataset(str(tmp_path / "a.grib2"))
+        Source.open(str(tmp_path / "a.grib2"))
     with pytest.raises(InputError, match="pip install gcsfs"):
-        open_dataset("gs://bucket/states.zarr")
+        Source.open("gs://bucket/states.zarr")
 
 
 def test_no_grid_and_no_calendar() -> None:

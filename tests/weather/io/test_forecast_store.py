@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from tests.weather.forecaster.test_sphere import GRIDS
 from weather.fields.channel import Channel
-from weather.io.dataset import canonical
+from weather.io.canonical import canonical
 from weather.io.forecast_store import ForecastStore
 
 GRID = GRIDS["poles"]

@@ -15,9 +15,10 @@ from refine_core.app.cli import main
 from refine_core.errors import InputError
 from tests.weather.io.test_forecast_store import same_files
 from tests.weather.waves import Waves
-from weather.data.checks import require
+from weather.data.checks import check_source
 from weather.data.config import DataConfig
-from weather.io.dataset import canonical
+from weather.io.canonical import canonical
+from weather.io.source import Source
 from weather.simulation import speedy
 from weather.simulation.pressure_levels import Columns
 from weather.simulation.run import Span, simulate
@@ -75,7 +76,7 @@ def test_it_has_the_layout_of_weatherbench(tmp_path: Path) -> None:
         test=("2000-03-05", "2000-03-06"),
         gap_days=0,
     )
-    require(canonical(made), data)
+    check_source(Source("", canonical(made)), data)
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_an_unstable_model_is_a_sentence(tmp_path: Path) -> None:
         ({"start": "NaT"}, "Found --start NaT"),
         ({"start": "12000-01-01"}, "between 1700 and 2200"),
         ({"days": 0}, "Found --days 0"),
-        ({"spin_up_days": -1}, "--spin_up_days -1"),
+        ({"spin_up_days": -1}, "--spin-up-days -1"),
         ({"seed": -1}, "--seed -1"),
         ({"interval_hours": 5}, "hours that divide a day"),
     ],

@@ -8,15 +8,15 @@ import torch
 from graphs.config import ModelConfig
 from graphs.data.batch import GraphBatch
 from graphs.generators.build import build
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.refiner import drawn, lessons
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
 from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names, refiner
 
 SHOWN = ("all", "splitting", "none")
 
 
-def _bits(model: Refiner, batch: GraphBatch) -> float:
+def _bits(model: GraphRefiner, batch: GraphBatch) -> float:
     nats = model.code_log_prob(batch, noise=names(len(batch))).sum(1).mean()
     return -float(nats) / math.log(2)
 

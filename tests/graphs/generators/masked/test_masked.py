@@ -34,7 +34,7 @@ def test_masked_reveals_everything_once(calls: int, order: str) -> None:
     tokens = refiner.tokenizer
     assert isinstance(tokens, MaskedTokenizer)
     tokens.ask(calls, order)  # type: ignore[arg-type]
-    trace = refiner.sample_trace(tiny.names(30), schedule=tokens.schedule)
+    trace = refiner.sample_trace(tiny.names(30))
     shown = torch.stack([code > 0 for code in trace.codes]).sum(0)
     final = trace.states[-1]
     assert torch.equal(shown[:, :, 0], final.valid.long())

@@ -16,8 +16,9 @@ import xarray as xr
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
 from weather.fields.channel import Channel
-from weather.io import files as files
-from weather.io.dataset import canonical, fields, grid_of, open_dataset
+from weather.io import files
+from weather.io.canonical import canonical
+from weather.io.source import Source
 
 HERE = atmosphere(times(6))
 
@@ -41,7 +42,7 @@ def same(found: xr.Dataset, expected: xr.Dataset, rtol: float = 1e-6) -> None:
 def test_zarr(tmp_path: Path, version: int, consolidated: bool) -> None:
     path = tmp_path / "states.zarr"
     HERE.chunk(time=5).to_zarr(path, zarr_format=version, consolidated=consolidated)
-    found = open_dataset(str(path))
+    found = Source.open(str(path)).dataset
     assert found["geopotential"].chunks is not None  # lazy
     same(found, HERE)
 
@@ -53,7 +54,7 @@ def test_netcdf_file_folder_and_pattern(tmp_path: Path) -> None:
     HERE.isel(time=slice(0, 9)).to_netcdf(folder / "a.nc")
     HERE.isel(time=slice(9, None)).to_netcdf(folder / "b.nc")
     for path in (tmp_path / "whole.nc", folder, folder / "*.nc"):
-        found = open_dataset(str(path))
+        found = Source.open(str(path)).dataset
         assert found["geopotential"].chunks is not None
         same(found, HERE)
 
@@ -61,7 +62,7 @@ def test_netcdf_file_folder_and_pattern(tmp_path: Path) -> None:
 def test_files_of_one_variable_each(tmp_path: Path) -> None:
     for name in HERE.data_vars:
         HERE[[name]].to_netcdf(tmp_path / f"{name}.nc")
-    same(open_dataset(str(tmp_path)), HERE)
+    same(Source.open(str(tmp_path)).dataset, HERE)
 
 
 @pytest.fixture
@@ -83,14 +84,14 @@ def url(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
 def test_zarr_behind_a_url(tmp_path: Path, url: str, version: int) -> None:
     HERE.chunk(time=5).to_zarr(tmp_path / "s.zarr", zarr_format=version, consolidated=True)
-    same(open_dataset(f"{url}/s.zarr"), HERE)
+    same(Source.open(f"{url}/s.zarr").dataset, HERE)
     with pytest.raises(InputError, match="other.zarr cannot be read"):
-        open_dataset(f"{url}/other.zarr")
+        Source.open(f"{url}/other.zarr")
 
 
 def test_netcdf_behind_a_url(tmp_path: Path, url: str) -> None:
     HERE.to_netcdf(tmp_path / "s.nc")
-    same(open_dataset(f"{url}/s.nc"), HERE)
+    same(Source.open(f"{url}/s.nc").dataset, HERE)
 
 
 def foreign() -> xr.Dataset:
@@ -128,7 +129,7 @@ def foreign() -> xr.Dataset:
 
 def test_other_names_units_and_orders(tmp_path: Path) -> None:
     foreign().to_netcdf(tmp_path / "f.nc")
-    same(open_dataset(str(tmp_path / "f.nc")), HERE, 1e-5)
+    same(Source.open(str(tmp_path / "f.nc")).dataset, HERE, 1e-5)
 
 
 def test_a_repeated_meridian_is_dropped() -> None:
@@ -166,14 +167,14 @@ def test_units_that_are_not_declared_stay() -> None:
 
 def test_fields_and_grid() -> None:
     wanted = [Channel("temperature", 850), Channel("2m_temperature")]
-    maps = fields(HERE, wanted)
+    maps = Source("", HERE).maps(wanted)
     assert maps.dims == ("time", "channel", "latitude", "longitude")
     assert maps["channel"].values.tolist() == ["temperature_850", "2m_temperature"]
     np.testing.assert_array_equal(maps.values[:, 0], HERE["temperature"].sel(level=850).values)
-    assert grid_of(HERE).shape == (8, 16)
+    assert Source("", HERE).grid.shape == (8, 16)
     for absent in (Channel("temperature", 300), Channel("2m_temperature", 500), Channel("sst")):
         with pytest.raises(InputError, match=f"no {absent.name}"):
-            fields(HERE, [absent])
+            Source("", HERE).maps([absent])
 
 
 def test_grib_kinds_of_levels_come_together(
@@ -198,8 +199,8 @@ def test_grib_kinds_of_levels_come_together(
     monkeypatch.setattr(files, "find_spec", lambda name: name)
     (tmp_path / "a.grib2").write_bytes(b"GRIB")
     names = ["geopotential", "temperature", "2m_temperature", "mean_sea_level_pressure"]
-    same(open_dataset(str(tmp_path / "a.grib2")), HERE[names])
+    same(Source.open(str(tmp_path / "a.grib2")).dataset, HERE[names])
     kinds[0] = kinds[0].isel(isobaricInhPa=0)
-    one = open_dataset(str(tmp_path / "a.grib2"))
+    one = Source.open(str(tmp_path / "a.grib2")).dataset
     assert one["geopotential"].dims == ("time", "level", "latitude", "longitude")
     assert one["level"].values.tolist() == [500]

@@ -1,0 +1,76 @@
+"""Where a command writes, checked before its work starts.
+
+>>> def run(out: Annotated[Path, output_file(".png", ".npz")] = Path("samples.png")) -> None: ...
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+from refine_core.errors import InputError
+
+STORES = (".zarr", ".graphml")
+"""Suffixes of folders that are written and replaced as one, like a file."""
+
+
+def output_file(*suffixes: str) -> AfterValidator:
+    """Demand of an option that it names a file, or a store, that can be written.
+
+    Args:
+        suffixes: The name has one of them; by default any.
+    """
+
+    def check(path: Path | None, about: ValidationInfo) -> Path | None:
+        if path is None:
+            return None
+        option = _option(about)
+        if suffixes and path.suffix not in suffixes:
+            raise InputError(
+                f"Found {option} {path}, expected a name that ends in {' or '.join(suffixes)}."
+            )
+        if path.is_dir() and path.suffix not in STORES:
+            raise InputError(f"Found {option} {path}, which is a folder, expected a file.")
+        _check_writable(path.parent, f"{option} {path}")
+        return path
+
+    return AfterValidator(check)
+
+
+def _folder(path: Path, about: ValidationInfo) -> Path:
+    _check_writable(path, f"{_option(about)} {path}")
+    return path
+
+
+OutputFolder = Annotated[Path, AfterValidator(_folder)]
+"""A folder that is there and can be written to, or can be made."""
+
+
+def check_folder(path: Path, option: str = "--out") -> None:
+    """Refuse a folder that can be neither written to nor made.
+
+    Raises:
+        InputError: It is a file, lies in one, or its files cannot be written.
+    """
+    _check_writable(path, f"{option} {path}")
+
+
+def _check_writable(folder: Path, found: str) -> None:
+    """Try to write in the folder, or where it is to be made; leaves nothing there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"Found {found}, but {folder} is a file, expected a folder.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Found {found}, but {folder} cannot be written to ({error.strerror}): "
+            "choose another place."
+        ) from None
+
+
+def _option(about: ValidationInfo) -> str:
+    return f"--{(about.field_name or 'out').replace('_', '-')}"
