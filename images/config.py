@@ -25,6 +25,7 @@ Sides = Annotated[
 ]
 Count = Annotated[int, admitting(lambda n: n >= 2, "a whole number of at least 2")]
 Width = Annotated[int, admitting(lambda n: n > 0 and n % 8 == 0, "a multiple of 8")]
+Guidance = Annotated[float, admitting(lambda w: w > -1, "a number above -1; 0 is none")]
 Mass = Annotated[float, admitting(lambda p: 0 < p <= 1, "a number above 0, up to 1")]
 Weights = Annotated[OneOrMore[NonNegativeFloat], admitting(any, "a weight above 0")]
 
@@ -46,7 +47,7 @@ class TokenizerConfig:
     levels: OneOrMore[Count] = (8, 5, 5, 5)
     """Levels of each channel (fsq)."""
     codebooks: Literal["per_scale", "shared", "base"] = "per_scale"
-    """per_scale: one each; shared: one, as in VAR; base: one for the coarsest, one for the rest."""
+    """per_scale: one each; shared: one, as in VAR; base: one for the coarsest, one for the rest"""
     dim: PositiveInt = 16
     """Channels of the features (fsq: count of `levels`; bitwise: bits)."""
     loop: Literal["closed", "open"] = "closed"
@@ -104,7 +105,7 @@ class SamplingConfig:
     """Only that many most likely codes are sampled; null samples all."""
     top_p: OneOrMore[Mass] = (1.0,)
     """Only the most likely codes of that total probability are sampled."""
-    guidance: OneOrMore[NonNegativeFloat] = (0.0,)
+    guidance: OneOrMore[Guidance] = (0.0,)
     """Weight of classifier-free guidance."""
 
 

@@ -89,7 +89,7 @@ def edit(argv: list[str]) -> None:
             )
         else:
             both = torch.cat([originals, edited])
-            pictures.save_grid(
+            pictures.plot_grid(
                 both, out, len(originals), "original and edited", ["original", "edited"]
             )
         print(out)
@@ -106,10 +106,11 @@ def with_sampling(
     model: trained.ImageModel, guidance: float | None, temperature: float | None
 ) -> trained.ImageModel:
     """The model, sampling as asked for."""
-    given = {"guidance": guidance, "temperature": temperature}
-    return model.with_sampling(
-        **{name: (value,) for name, value in given.items() if value is not None}
-    )
+    if guidance is not None:
+        model = model.with_sampling(guidance=(guidance,))
+    if temperature is not None:
+        model = model.with_sampling(temperature=(temperature,))
+    return model
 
 
 def _mask(box: tuple[int, int, int, int], size: tuple[int, int]) -> torch.Tensor:

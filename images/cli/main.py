@@ -6,11 +6,12 @@ from images import model as trained
 from images.cli.draw import check_suffix, edit, read, sample, with_sampling
 from images.config import ImagesConfig
 from images.data import load as data
-from images.evaluation import classifier as evaluator
 from images.evaluation import plots as pictures
+from images.evaluation.classifier import load_evaluator
+from images.evaluation.classifier import train_evaluator as run_evaluator_training
 from images.evaluation.report import evaluate as measure
 from images.evaluation.report import markdown
-from images.evaluation.tuning import save_rows
+from images.evaluation.tuning import save_candidates
 from images.evaluation.tuning import tune as choose
 from images.experiments import AblationConfig
 from images.experiments import ablate as run_ablation
@@ -42,7 +43,7 @@ def train(argv: list[str]) -> None:
     folder = Path("runs") / config.name
     run_training(config, read(config.data))
     for part in ("tokenizer", "generator"):
-        pictures.save_curves(folder / part, folder / part / "curves.png")
+        pictures.plot_curves(folder / part, folder / part / "curves.png")
     print(f"model: {folder / 'model.safetensors'}")
 
 
@@ -72,10 +73,10 @@ def tune(argv: list[str]) -> None:
             out: The tuned model; what was measured goes beside it, as .json.
         """
         check_suffix(out, ".safetensors")
-        tuned, rows = choose(
+        tuned, candidates = choose(
             trained.load(model),
             read(source),
-            evaluator.load(judge),
+            load_evaluator(judge),
             guidance=guidance,
             temperature=temperature,
             power=power,
@@ -83,7 +84,7 @@ def tune(argv: list[str]) -> None:
             say=say,
         )
         tuned.save(out)
-        save_rows(rows, out.with_suffix(".json"))
+        save_candidates(candidates, out.with_suffix(".json"))
         sampling = tuned.config.sampling
         print(f"{out}: guidance {sampling.guidance}, temperature {sampling.temperature}")
 
@@ -117,7 +118,7 @@ def evaluate(argv: list[str]) -> None:
             out: Folder for the report.
         """
         loaded = with_sampling(trained.load(model), guidance, temperature)
-        images, judging = read(source), evaluator.load(judge)
+        images, judging = read(source), load_evaluator(judge)
         report = measure(loaded, images, out, samples=samples, seed=seed, judge=judging, say=say)
         print(markdown(report))
         print(f"report and pictures: {out}")
@@ -140,7 +141,7 @@ def train_evaluator(argv: list[str]) -> None:
         """
         check_suffix(out, ".safetensors")
         images = read(source)
-        made = evaluator.train(images, out, seed=seed)
+        made = run_evaluator_training(images, out, seed=seed)
         print(f"{out}: test accuracy {made.accuracy(images.test):.2%}, sha256 {made.digest}")
 
     arguments(run, argv, "refine images train-evaluator")

@@ -13,6 +13,8 @@ from torch import Tensor
 from images.evaluation.metrics import checked
 
 CHUNK = 250  # rows of a distance matrix held at once: 60 MB against 60,000 images
+NEIGHBOURS = 5
+"""The neighbour at whose distance the balls of `neighbourhoods` end."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Neighbourhoods:
     coverage: float
 
 
-def neighbourhoods(real: Tensor, samples: Tensor, k: int = 5) -> Neighbourhoods:
+def neighbourhoods(real: Tensor, samples: Tensor, k: int = NEIGHBOURS) -> Neighbourhoods:
     """Compare two sets of features by the balls around each point up to its k-th neighbour.
 
     - precision: share of samples inside some real ball; recall: share of real points inside some

@@ -113,7 +113,7 @@ def evaluate(
             or fewer than six images are to be compared.
     """
     judge = judge or load_evaluator()
-    labels = judge.checked_labels(images.test, images)
+    labels = judge.checked_labels(images.test)
     count = min(samples, len(images.test), len(images.train))
     _check(model, images, count)
     test, train, labels = images.test.images[:count], images.train.images[:count], labels[:count]

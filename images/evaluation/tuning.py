@@ -77,7 +77,7 @@ def tune(
         InputError: The images have no labels, model, images and classifier do not fit, there is
             nothing to try, or fewer than two samples.
     """
-    every = judge.checked_labels(images.train, images)
+    every = judge.checked_labels(images.train)
     count = min(samples, len(images.train))
     if count < 2:
         raise InputError(f"Found {count} samples to compare, expected 2 or more.")
@@ -91,7 +91,7 @@ def tune(
         say(str(tried[-1][0]))
     good = [pair for pair in tried if pair[0].accuracy >= accuracy]
     if not good:
-        say(f"no combination is recognised in {accuracy:.0%} of its samples: the best is taken")
+        say(f"no accuracy reaches {accuracy:.0%}: the most accurate is taken")
     best = (
         min(good, key=lambda pair: pair[0].frechet)
         if good

@@ -104,3 +104,12 @@ class AblationConfig:
     """Processes, of one thread each."""
     note: str = ""
     """Printed at the top of the report, e.g. that this is a preset."""
+
+    def __post_init__(self) -> None:
+        """Refuse groups into which the latent space does not divide."""
+        groups, size = self.sweeps.groups if self.sweeps else (), self.setup.bottleneck
+        if any(size % count for count in groups):
+            raise InputError(
+                f"found sweeps.groups {list(groups)}, expected numbers that divide the bottleneck "
+                f"of {size}"
+            )
