@@ -80,7 +80,7 @@ def tune(
     every = judge.checked_labels(images.train)
     count = min(samples, len(images.train))
     if count < 2:
-        raise InputError(f"Found {count} samples to compare, expected 2 or more.")
+        raise InputError(f"Found {count} images to compare, expected 2 or more.")
     chosen = torch.randperm(len(every), generator=torch.Generator().manual_seed(seed))[:count]
     real, labels = judge.evaluate(images.train.images[chosen]).features, every[chosen]
     tried: list[tuple[Candidate, ImageModel]] = []

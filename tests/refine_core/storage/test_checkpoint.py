@@ -179,13 +179,13 @@ def test_a_changed_tensor_is_refused(path: Path) -> None:
 
 
 def test_equal_checkpoints_are_equal_files(path: Path) -> None:
-    meta = {"kind": "k", "config": {"a": 0.1, "b": [None, "ü"]}}
+    meta: dict[str, object] = {"kind": "k", "config": {"a": 0.1, "b": [None, "ü"]}}
     for _ in range(10):
-        save(path, {"x": torch.ones(3)}, meta)
+        checkpoint.save(path, {"x": torch.ones(3)}, meta)
         first = path.read_bytes()
-        save(path, {"x": torch.ones(3)}, meta)
+        checkpoint.save(path, {"x": torch.ones(3)}, meta)
         assert path.read_bytes() == first
-    assert load(path, "k").meta["config"] == meta["config"]
+    assert checkpoint.load(path, "k").meta["config"] == meta["config"]
 
 
 def test_checkpoints_without_a_checksum_are_read(path: Path) -> None:
