@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graphs.cli.main import evaluate as command
+from graphs.cli.evaluate import evaluate as command
 from graphs.config import DataConfig, GraphsConfig, ModelConfig
 from graphs.evaluation.measurement import evaluate
 from graphs.metrics import molecules, similarity
@@ -70,7 +70,7 @@ def test_samples_are_there_if_scoring_fails(folder: Path, monkeypatch: pytest.Mo
 def test_a_list_is_scored(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(MOLECULES)
     Path("mine.smi").write_text("OCC ethanol\nCCCCCCC\n\nC1C\n[C@H](F)(Cl)Br\n")
-    command(["--model", "runs/tiny6", "--samples", "mine.smi", "--out", "out"])
+    command("runs/tiny6", samples=Path("mine.smi"), out=Path("out"))
     report = json.loads(Path("out/metrics.json").read_text())
     assert (report["count"], report["valid"], report["unique"]) == (4, 0.75, 1)
     assert report["fcd"] == 1 and not report.keys() & COSTS
@@ -79,7 +79,7 @@ def test_a_list_is_scored(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert made_here == {"metrics.json", "REPORT.md", "samples.png"}
     for name, sentence in {"none.smi": "is not a file", "a.csv": "give a .smi file"}.items():
         with pytest.raises(InputError, match=sentence):
-            command(["--model", "runs/tiny6", "--samples", name])
+            command("runs/tiny6", samples=Path(name))
 
 
 def test_other_data_than_learnt_from_are_refused(folder: Path) -> None:
