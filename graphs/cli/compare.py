@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from graphs import model as trained
-from graphs.evaluation.call_curve import compare as run_comparison
-from graphs.evaluation.call_curve import table
+from graphs.evaluation.call_curve import compare_models, table
 from refine_core.app.options import arguments
 from refine_core.app.progress import say
 from refine_core.errors import InputError
@@ -40,7 +39,7 @@ def compare(argv: list[str]) -> None:
                 "and numbers of one or more."
             )
         loaded = [(Path(name).stem, trained.load(name)) for name in models]
-        rows = run_comparison(
+        rows = compare_models(
             loaded,
             out,
             calls=calls,

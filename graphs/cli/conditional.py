@@ -4,10 +4,11 @@ from pathlib import Path
 
 from graphs import model as trained
 from graphs.cli.sample import wanted
-from graphs.evaluation.properties import measure_properties, table
+from graphs.evaluation.properties import measure_properties
 from graphs.evaluation.scaffolds import measure_scaffolds
 from refine_core.app.options import arguments
 from refine_core.app.progress import say
+from refine_core.app.report import table
 
 
 def evaluate_properties(argv: list[str]) -> None:
@@ -42,7 +43,7 @@ def evaluate_properties(argv: list[str]) -> None:
             seed=seed,
             say=say,
         )
-        print(table(rows))
+        print(table(rows[0], rows))
         print(f"report: {out}")
 
     arguments(run, argv, "refine graphs evaluate-properties")
@@ -78,7 +79,7 @@ def evaluate_scaffolds(argv: list[str]) -> None:
             seed=seed,
             say=say,
         )
-        print(table(rows))
+        print(table(rows[0], rows))
         print(f"report: {out}")
 
     arguments(run, argv, "refine graphs evaluate-scaffolds")

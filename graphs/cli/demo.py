@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from graphs import model as trained
-from graphs.evaluation.equivariance import check
-from graphs.evaluation.measurement import evaluate
-from graphs.evaluation.report import markdown
+from graphs.evaluation.equivariance import check_equivariance
+from graphs.evaluation.report import evaluate, markdown
 from refine_core.app.options import arguments
 from refine_core.app.progress import say
 
@@ -35,7 +34,7 @@ def demo(argv: list[str]) -> None:
         print(markdown(report))
         found = (out / "samples.smi").read_text().split()
         write_molecules(found, out / "samples.sdf", property_values(found))
-        if not check(loaded, draws=draws):
+        if not check_equivariance(loaded, draws=draws):
             raise SystemExit(1)
         for name in ("samples.smi", "samples.sdf", "REPORT.md", "samples.png"):
             print(f"{'picture' if name.endswith('png') else 'file'}: {out / name}")

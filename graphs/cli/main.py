@@ -14,8 +14,8 @@ from graphs.cli.sample import sample
 from graphs.config import DataConfig, GraphsConfig
 from graphs.datasets.load import splits
 from graphs.datasets.random_families import FAMILIES
-from graphs.evaluation.equivariance import check
-from graphs.evaluation.measurement import evaluate as measure
+from graphs.evaluation.equivariance import check_equivariance
+from graphs.evaluation.report import evaluate as measure
 from graphs.evaluation.report import markdown
 from graphs.train import train as run_training
 from refine_core.app.cli import commands
@@ -103,7 +103,7 @@ def invariance(argv: list[str]) -> None:
             draws: Graphs to draw for the test of the sampler's law.
             seed: Of relabellings and draws.
         """
-        if not check(trained.load(model), draws=draws, seed=seed):
+        if not check_equivariance(trained.load(model), draws=draws, seed=seed):
             raise SystemExit(1)
 
     arguments(run, argv, "refine graphs invariance")

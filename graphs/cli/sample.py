@@ -117,7 +117,7 @@ def _write_molecules(
     smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
 ) -> None:
     from graphs.chem.files import write_molecules
-    from graphs.chem.pictures import draw_grid
+    from graphs.chem.pictures import plot_molecules
     from graphs.chem.properties import property_values
 
     found = [text for text in smiles if text is not None]
@@ -125,7 +125,7 @@ def _write_molecules(
     if not found:
         raise InputError("Not one of the graphs drawn is a valid molecule: train for longer.")
     if out.suffix in (".png", ".svg"):
-        draw_grid(found, out)
+        plot_molecules(found, out)
     elif out.suffix == ".smi":
         write_molecules(found, out)
     else:
