@@ -14,8 +14,7 @@ from graphs.evaluation.network_calls import CallCounter, SamplingSetting, sampli
 from graphs.generators.common.parallel import Parallel
 from graphs.model import GraphModel
 from refine_core.app import figures
-from refine_core.app.report import Column, write_report
-from refine_core.app.report import table as markdown_table
+from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import write_json
@@ -123,7 +122,7 @@ def compare_models(
                 points.append(scorer.point(name, model, setting, temperature, seed))
                 say(_line(points[-1]))
                 write_json(out / "calls.json", [point.row() for point in points])
-                write_report(out / "CALLS.md", table(points))
+                write_report(out / "CALLS.md", curve_table(points))
     plot_calls(points, out / "calls.png")
     return points
 
@@ -206,7 +205,7 @@ class Scorer:
         )
 
 
-def table(points: Sequence[CurvePoint]) -> str:
+def curve_table(points: Sequence[CurvePoint]) -> str:
     """Points as a Markdown table."""
     shares = {"valid": "valid", "valid, connected": "connected", "unique": "unique"}
     columns = [
@@ -219,7 +218,7 @@ def table(points: Sequence[CurvePoint]) -> str:
         Column("FCD to validation", "fcd", form=".3f"),
         Column("CPU ms", "cpu_ms", form=".1f"),
     ]
-    return markdown_table(columns, [point.row() for point in points])
+    return table(columns, [point.row() for point in points])
 
 
 def _line(point: CurvePoint) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from graphs import model as trained
 from graphs.chem import ParseOptions, collect_molecules
-from graphs.cli.compare import compare as command
+from graphs.cli.main import main as command
 from graphs.datasets.splits import Splits
 from graphs.evaluation.call_curve import CurvePoint, Scorer, Scores, compare_models, plot_calls
 from refine_core.errors import InputError
@@ -54,7 +54,7 @@ def test_a_point_without_valid_molecules_leaves_a_gap(tmp_path: Path) -> None:
 
 
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give one model or more"):
-        command(["--models", "qm9", "--count", "0", "--out", str(tmp_path)])
+    with pytest.raises(InputError, match="Found --count 0, expected"):
+        command(["compare", "--models", "qm9", "--count", "0", "--out", str(tmp_path)])
     with pytest.raises(InputError, match="There is no model"):
-        command(["--models", "qm8", "--out", str(tmp_path)])
+        command(["compare", "--models", "qm8", "--out", str(tmp_path)])

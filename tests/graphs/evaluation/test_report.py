@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphs.cli.main import evaluate as command
+from graphs.cli.evaluate import evaluate as command
 from graphs.evaluation.report import evaluate, markdown
 from graphs.metrics import molecules, similarity
 from refine_core.errors import InputError
@@ -61,7 +61,7 @@ def test_samples_are_there_if_scoring_fails(folder: Path, monkeypatch: pytest.Mo
 def test_a_file_of_molecules_is_scored(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     untrained(Path("own.smi")).save(Path("runs/tiny/model.safetensors"))
     Path("mine.smi").write_text("OCC ethanol\nCCCCCCC\n\nC1C\n[C@H](F)(Cl)Br\n")
-    command(["--model", "runs/tiny", "--samples", "mine.smi", "--out", "out"])
+    command("runs/tiny", samples=Path("mine.smi"), out=Path("out"))
     report = json.loads(Path("out/metrics.json").read_text())
     assert (report["count"], report["valid"], report["unique"]) == (4, 0.75, 1)
     assert report["fcd"] == 1 and not report.keys() & COSTS
@@ -70,7 +70,7 @@ def test_a_file_of_molecules_is_scored(folder: Path, capsys: pytest.CaptureFixtu
     assert files == {"metrics.json", "REPORT.md", "samples.png"}
     for name, sentence in {"none.smi": "is not a file", "a.csv": "give a .smi file"}.items():
         with pytest.raises(InputError, match=sentence):
-            command(["--model", "runs/tiny", "--samples", name])
+            command("runs/tiny", samples=Path(name))
 
 
 def test_other_data_than_trained_on_are_refused(folder: Path) -> None:
