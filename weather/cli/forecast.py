@@ -45,14 +45,23 @@ def forecast(
         overwrite: Whether an existing file is replaced.
     """
     from weather.forecast.initial_states import InitialStates
-    from weather.forecast.run import make
+    from weather.forecast.run import write_forecast
     from weather.model import load
 
     loaded = load(model)
     steps = _steps(loaded, lead_days)
     initial = InitialStates.open(init, loaded)
     times = initial.choose(time)
-    make(loaded, initial, times, members, steps, seed, batch, out, overwrite=overwrite)
+    write_forecast(
+        initial,
+        times,
+        out,
+        members=members,
+        steps=steps,
+        seed=seed,
+        batch=batch,
+        overwrite=overwrite,
+    )
     print(f"forecast: {out}")
 
 
