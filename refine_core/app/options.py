@@ -6,7 +6,6 @@ checked before any work starts.
 """
 
 import dataclasses
-import functools
 import inspect
 import io
 import re
@@ -35,8 +34,9 @@ def arguments(
     An option that takes several values may be given several times: its values are put together.
 
     Args:
-        target: Its parameters are the options; their annotations say what an option admits, and
-            their documentation is what `--help` shows. One of them may be a config.
+        target: Its parameters are the options, those before a `/` without a name; annotations say
+            what an option admits, and their documentation is what `--help` shows. One parameter
+            may be a config.
         argv: The options; hyphens and underscores in their names mean the same.
         prog: The command, as `--help` shows it.
         default_path: The config file that is read without `--config`; None stands for the
@@ -55,21 +55,21 @@ def arguments(
         bind, argv, note = _binding(target, hints, argv, default_path)
         said = io.StringIO()
         with redirect_stderr(said):
-            call = tyro.cli(
+            given = tyro.cli(
                 bind,
                 args=_joined(argv, hints),
                 prog=prog,
                 description=f"{_description(target)}\n\n{note}".strip(),
                 config=(tyro.conf.AvoidSubcommands,),
             )
-        _check(hints, call.keywords)
+        _check(hints, given.arguments)
     except SystemExit as end:
         if not end.code:
             raise
         raise InputError(f"{_unboxed(said.getvalue())} {_advice(prog)}") from None
     except _Misfit as error:
         raise InputError(f"{error} {_advice(prog)}") from None
-    return call()
+    return target(*given.args, **given.kwargs)
 
 
 def parse(
@@ -104,8 +104,8 @@ class _Misfit(InputError):
 
 
 def _binding(
-    function: Callable[..., T], hints: Hints, argv: Sequence[str], path: str | Path | None
-) -> tuple[Callable[..., functools.partial[T]], list[str], str]:
+    function: Callable[..., object], hints: Hints, argv: Sequence[str], path: str | Path | None
+) -> tuple[Callable[..., inspect.BoundArguments], list[str], str]:
     """Make a function that only binds arguments, so that what a call prints is not intercepted.
 
     Returns:
@@ -116,16 +116,12 @@ def _binding(
 
     signature = inspect.signature(function)
 
-    @functools.wraps(function)
-    def bind(**options: object) -> functools.partial[T]:
-        given = signature.bind(**options)
+    def bind(*args: object, **options: object) -> inspect.BoundArguments:
+        given = signature.bind(*args, **options)
         given.apply_defaults()
-        return functools.partial(function, **given.arguments)
+        return given
 
-    keywords = {
-        name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, each in signature.parameters.items()
-    }
+    parameters = dict(signature.parameters)
     argv, shown, note = list(argv), dict(hints), ""
     for name, hint in hints.items():
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
@@ -133,14 +129,15 @@ def _binding(
 
             argv, path = _config_path(argv, path)
             if path is not None:
-                keywords[name] = keywords[name].replace(default=load(hint, path))
+                parameters[name] = parameters[name].replace(default=load(hint, path))
             source = "the defaults" if path is None else f"those of {path}"
             note = f"The values shown are {source}; `--config FILE` reads another file."
-            flat = Annotated[hint, tyro.conf.arg(name="")]  # type: ignore[valid-type]
-            shown[name] = flat
+            shown[name] = Annotated[hint, tyro.conf.arg(name="")]
+    ordered = sorted(parameters.values(), key=lambda each: each.default is not each.empty)
+    # Descriptions of several lines become one, which `--help` breaks where the terminal ends.
+    bind.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")
     bind.__annotations__ = shown
-    del vars(bind)["__wrapped__"]  # whose annotations are others
-    vars(bind)["__signature__"] = inspect.Signature(list(keywords.values()))
+    vars(bind)["__signature__"] = inspect.Signature(ordered)
     return bind, argv, note
 
 
