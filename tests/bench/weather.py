@@ -23,7 +23,8 @@ from weather.config import WeatherConfig
 from weather.fields.grid import Grid
 from weather.forecaster.build import build_head
 from weather.forecaster.forecaster import Forecaster
-from weather.forecaster.mean import Given, MeanModel
+from weather.forecaster.inputs import StepInput
+from weather.forecaster.mean import MeanModel
 
 FOLDER = Path(__file__).parents[2] / "configs" / "weather"
 BATCH, STEPS = 5, 10
@@ -80,7 +81,7 @@ def _step(config: str, size: str, tokens: tuple[int, int]) -> Call:
     channel, high, _ = model.get_buffer("scale").shape
     wide = model.mean.get_buffer("static").shape[-1]
     maps = torch.randn(BATCH, 1, channel, high, wide)
-    given = Given(maps, maps.new_zeros(BATCH, 0, *maps.shape[3:]), torch.zeros(BATCH, 4))
+    given = StepInput(maps, maps.new_zeros(BATCH, 0, *maps.shape[3:]), torch.zeros(BATCH, 4))
     noise = Noise(0, torch.arange(BATCH))
     return lambda: model.step(given, noise, maps[0, 0])
 

@@ -18,10 +18,10 @@ from weather.data.prepared import Prepared
 from weather.fields.grid import Grid
 from weather.forecaster.config import HeadConfig
 from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead
-from weather.forecaster.mean import Situation, turn
+from weather.forecaster.inputs import HeadContext, rotate
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel, load
-from weather.training.pipeline import train
+from weather.training.run import train
 
 Start = tuple[NDArray[np.float32], np.datetime64]
 KINDS = get_args(get_type_hints(HeadConfig)["kind"])
@@ -128,7 +128,7 @@ def test_humidity_stays_positive(model: WeatherModel, start: Start) -> None:
 def test_turning_samples_turns_the_forecast(folder: Path) -> None:
     """A mean trained on turned samples sees land where it is."""
     x = torch.arange(24.0).reshape(2, 1, 2, 6)
-    turned = turn(x, torch.tensor([1, 4]))
+    turned = rotate(x, torch.tensor([1, 4]))
     assert torch.equal(turned[0], x[0].roll(1, -1))
     assert torch.equal(turned[1], x[1].roll(4, -1))
 
@@ -142,8 +142,8 @@ def test_gaussian_noise_has_the_covariance_of_errors() -> None:
     errors = (torch.randn(4000, 64) @ mix).unflatten(1, (2, 4, 8))
     head = GaussianHead(GRID, 2, rank=48)
     head.estimate(errors)
-    situation = Situation(torch.zeros(4000, 1, 4, 8), torch.zeros(0), torch.zeros(0))
-    drawn = head.draw(situation, Noise(0, torch.arange(4000))).flatten(1)
+    context = HeadContext(torch.zeros(4000, 1, 4, 8), torch.zeros(0), torch.zeros(0))
+    drawn = head.sample(context, Noise(0, torch.arange(4000))).flatten(1)
     a, b = torch.cov(errors.flatten(1).T), torch.cov(drawn.T)
     assert (a - b).norm() / a.norm() < 0.15
 
@@ -151,12 +151,12 @@ def test_gaussian_noise_has_the_covariance_of_errors() -> None:
 def test_diffusion_samples_what_a_perfect_denoiser_knows() -> None:
     head = DiffusionHead(GRID, 1, 1, HeadConfig(network=tiny.NETWORK, levels=20))
 
-    def denoise(noisy: torch.Tensor, sigma: torch.Tensor, situation: Situation) -> torch.Tensor:
+    def denoise(noisy: torch.Tensor, sigma: torch.Tensor, context: HeadContext) -> torch.Tensor:
         return 2 + (noisy - 2) * 0.25 / (0.25 + sigma[:, None, None, None] ** 2)
 
     head.denoise = denoise  # type: ignore[method-assign]
-    situation = Situation(torch.zeros(500, 1, 4, 8), torch.zeros(0), torch.zeros(0))
-    drawn = head.draw(situation, Noise(0, torch.arange(500)))
+    context = HeadContext(torch.zeros(500, 1, 4, 8), torch.zeros(0), torch.zeros(0))
+    drawn = head.sample(context, Noise(0, torch.arange(500)))
     assert abs(drawn.mean() - 2) < 0.02
     assert abs(drawn.std() - 0.5) < 0.03
 
@@ -167,11 +167,11 @@ def test_almost_fair_crps_is_least_for_the_right_spread() -> None:
     noise, losses = Noise(0, torch.arange(2000)), {}
     for spread in (0.5, 1.0, 2.0):
 
-        def draw(situation: Situation, noise: Noise, spread: float = spread) -> torch.Tensor:
+        def draw(context: HeadContext, noise: Noise, spread: float = spread) -> torch.Tensor:
             return spread * noise.normal(0, 1, 4, 8)
 
-        head.draw = draw  # type: ignore[method-assign]
+        head.sample = draw  # type: ignore[method-assign]
         truth = torch.randn(2000, 1, 4, 8, generator=torch.Generator().manual_seed(0))
-        empty = Situation(torch.zeros(0), torch.zeros(0), torch.zeros(0))
+        empty = HeadContext(torch.zeros(0), torch.zeros(0), torch.zeros(0))
         losses[spread] = float(head(truth, empty, noise)["loss"])
     assert losses[1.0] < min(losses[0.5], losses[2.0])

@@ -45,14 +45,23 @@ def forecast(
         overwrite: Whether an existing file is replaced.
     """
     from weather.forecast.initial_states import InitialStates
-    from weather.forecast.run import make
+    from weather.forecast.run import write_forecast
     from weather.model import load
 
     loaded = load(model)
     steps = _steps(loaded, lead_days)
     initial = InitialStates.open(init, loaded)
     times = initial.choose(time)
-    make(loaded, initial, times, members, steps, seed, batch, out, overwrite=overwrite)
+    write_forecast(
+        initial,
+        times,
+        out,
+        members=members,
+        steps=steps,
+        seed=seed,
+        batch=batch,
+        overwrite=overwrite,
+    )
     print(f"forecast: {out}")
 
 
@@ -86,7 +95,7 @@ def verify(
         out: Folder for the report.
     """
     from weather.io.files import open_files
-    from weather.verification.report import table, write
+    from weather.verification.report_writer import score_table, write_files
     from weather.verification.run import verify
 
     others = _others(against)
@@ -102,10 +111,10 @@ def verify(
         name=Path(forecast.rstrip("/")).stem or "forecast",
         quiet=False,
     )
-    write(report, out)
+    write_files(report, out)
     for note in report["notes"]:
         say(f"note: {note}")
-    print(f"Fair CRPS, {regions[0]}\n\n{table(report, 'crps_fair', regions[0])}")
+    print(f"Fair CRPS, {regions[0]}\n\n{score_table(report, 'crps_fair', regions[0])}")
     print(f"\nreport: {out / 'REPORT.md'}")
 
 
@@ -146,11 +155,11 @@ def plot(
             dam, temperature in degrees Celsius, pressure in hPa.
         out: Folder for the pictures.
     """
-    from weather.plots.album import Album, Wanted
-    from weather.plots.forecast_run import Run
+    from weather.plots.forecast_plots import ForecastPlots, PlotRequest
+    from weather.plots.forecast_run import ForecastRun
 
-    opened = Run.open(forecast, truth, variable, time)
-    wanted = Wanted(
+    run = ForecastRun.open(forecast, truth, variable, time)
+    request = PlotRequest(
         kinds=() if "all" in kind else kind,
         named=bool(variable),
         leads=leads,
@@ -160,7 +169,7 @@ def plot(
         longitudes=longitudes,
         contours=contours,
     )
-    for path in Album(opened, wanted, out).draw():
+    for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)
 
 

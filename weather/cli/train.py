@@ -21,7 +21,7 @@ def train(config: WeatherConfig) -> None:
     Args:
         config: Of data, model and training.
     """
-    from weather.training.pipeline import train
+    from weather.training.run import train
 
     folder = Path("runs") / config.name
     check_folder(folder, "--name")
@@ -78,7 +78,7 @@ def floor(
     model: str,
     source: str | None = None,
     part: Part = "test",
-    count: PositiveInt = 512,
+    count: PositiveInt = 1024,
     out: OutputFolder = Path("floor"),
 ) -> None:
     """Measure what the codes lose: a table of errors of encode-decode by variable.
@@ -90,12 +90,12 @@ def floor(
         count: Windows, at most.
         out: Folder for FLOOR.md and floor.json.
     """
-    from weather.calibration.reconstruction_error import described, measure_floor
+    from weather.calibration.reconstruction_error import reconstruction_error, report
     from weather.model import load
 
     loaded = load(model)
-    measured = measure_floor(loaded, _data(loaded, source), part, count)
-    table, numbers = described(loaded, measured)
+    error = reconstruction_error(loaded, _data(loaded, source), part, count)
+    table, numbers = report(loaded, error)
     write_json(out / "floor.json", numbers)
     write_text(out / "FLOOR.md", table)
     print(table)

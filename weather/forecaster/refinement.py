@@ -1,5 +1,6 @@
-"""The residual about the mean, drawn scale by scale: what refinement does in this domain."""
+"""The head that samples the residual about the mean by refinement, scale by scale."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,19 +14,23 @@ from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Sampling
 from refine_core.tokens import Tokens
 from weather.forecaster.config import HeadConfig
-from weather.forecaster.mean import CLOCK, Situation
+from weather.forecaster.head import ResidualHead
+from weather.forecaster.inputs import CLOCK, HeadContext
 from weather.forecaster.sphere import pad
 from weather.forecaster.tokenizer import Encoder
 
 
-class RefineHead(nn.Module):
-    """Codes of the residual, from the whole globe to patches, in one call a scale.
+class RefineHead(ResidualHead):
+    """Codes of the residual, from the whole globe to patches, in one network call a scale.
 
     Args:
         tokenizer: Of the residual.
-        inputs: Channels of the situation's maps.
-        hidden: Width of the situation's hidden states, on the tokeniser's finest grid.
+        inputs: Channels of the context's maps.
+        hidden: Width of the context's hidden states, on the tokeniser's finest grid.
         config: Of the head.
+
+    Raises:
+        InputError: Sizes or counts of scales do not fit together.
     """
 
     def __init__(
@@ -35,7 +40,7 @@ class RefineHead(nn.Module):
         network = config.network
         self.refiner = build_refiner(
             tokenizer,
-            SituationEmbed(tokenizer, inputs, hidden, network.dim),
+            ContextEmbed(tokenizer, inputs, hidden, network.dim),
             dim=network.dim,
             depth=network.depth,
             heads=network.heads,
@@ -44,32 +49,44 @@ class RefineHead(nn.Module):
             maps=tokenizer.schedule.wholes,
             corruption=config.corruption,
         )
-        self.temperature = config.temperature
+        self.set_temperature(config.temperature)
 
     @property
-    def embed(self) -> "SituationEmbed":
-        """States and situations to tokens."""
-        return cast(SituationEmbed, self.refiner.embed)
+    def embed(self) -> "ContextEmbed":
+        """Embeds states and contexts."""
+        return cast(ContextEmbed, self.refiner.embed)
+
+    @property
+    def tokenizer(self) -> ResidualTokenizer:
+        """The tokeniser of the residual."""
+        return cast(ResidualTokenizer, self.refiner.tokenizer)
 
     @property
     def calls(self) -> int:
-        """Network calls that a draw takes."""
+        """Network calls that a sample takes: one for each scale."""
         return len(self.refiner.tokenizer.schedule)
 
-    def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
+    def set_temperature(self, temperature: Sequence[float]) -> None:
+        """Sample at one temperature for all scales, or at one each.
+
+        Raises:
+            InputError: The scales are more or fewer, or a temperature is negative.
+        """
+        self.sampling = Sampling.per_scale(self.calls, temperature=temperature)
+
+    def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:
         """Training losses: the negative log-probability of the residual's codes."""
-        losses: dict[str, Tensor] = self.refiner((residual, self.embed.known(situation)), noise)
+        losses: dict[str, Tensor] = self.refiner((residual, self.embed.encode(context)), noise)
         return losses
 
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
-        sampling = Sampling.per_scale(self.calls, temperature=self.temperature)
-        return self.refiner.sample(noise, self.embed.known(situation), sampling=sampling)
+        return self.refiner.sample(noise, self.embed.encode(context), sampling=self.sampling)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A situation as tokens see it.
+class EncodedContext:
+    """A context, encoded for the tokens of every scale.
 
     Args:
         grid: (b, dim, h, w) on the tokeniser's finest grid.
@@ -80,17 +97,17 @@ class Known:
     clock: Tensor
 
 
-class SituationEmbed(Embed[Tensor, Known]):
-    """The state at the scale's size, 3 x 3 cells of it, what is known there, and positions.
+class ContextEmbed(Embed[Tensor, EncodedContext]):
+    """Embeds the 3 x 3 cells of the state around each cell of a scale, its context and position.
 
-    The situation is encoded once, on the finest grid, and reduced to every scale.
+    The context is encoded once, on the finest grid, and reduced to every scale.
     """
 
     def __init__(self, tokenizer: ResidualTokenizer, inputs: int, hidden: int, dim: int) -> None:
         super().__init__()
         self.view, self.take, self.pyramid = tokenizer.view, tokenizer.take, tokenizer.pyramid
-        self.encode = cast(Encoder, tokenizer.encoder).patches
-        self.maps = nn.Linear(inputs * self.encode.patch**2, dim)
+        self.patches = cast(Encoder, tokenizer.encoder).patches
+        self.maps = nn.Linear(inputs * self.patches.patch**2, dim)
         self.hidden = nn.Linear(hidden, dim)
         self.enter = nn.Linear(9 * tokenizer.dim, dim)
         self.position = nn.ParameterList(
@@ -100,20 +117,20 @@ class SituationEmbed(Embed[Tensor, Known]):
         for k, scale in enumerate(tokenizer.schedule):
             self.register_buffer(f"near_{k}", neighbours(scale), persistent=False)
 
-    def known(self, situation: Situation) -> Known:
-        """Encode a situation, once for all scales."""
-        seen = self.maps(self.encode(situation.maps)) + self.hidden(situation.hidden)
-        return Known(seen.transpose(1, 2).unflatten(2, self.encode.size), situation.clock)
+    def encode(self, context: HeadContext) -> EncodedContext:
+        """Encode a context, once for all scales."""
+        cells = self.maps(self.patches(context.maps)) + self.hidden(context.hidden)
+        return EncodedContext(cells.transpose(1, 2).unflatten(2, self.patches.size), context.clock)
 
-    def forward(self, state: Tensor, k: int, context: Known | None = None) -> Tokens:
+    def forward(self, state: Tensor, k: int, context: EncodedContext | None = None) -> Tokens:
         """Tokens (b, n_k, dim) of scale k."""
-        assert context is not None, "a residual is of a situation"
-        beneath = self.pyramid.resample(context.grid, len(self.position) - 1, k)
+        assert context is not None, "residuals are sampled with a context only"
+        reduced = self.pyramid.resample(context.grid, len(self.position) - 1, k)
         around = gather(pad(self.view(state, k)), self.get_buffer(f"near_{k}")).flatten(2)
-        return Tokens(self.enter(around) + self.take(beneath, k) + self.position[k])
+        return Tokens(self.enter(around) + self.take(reduced, k) + self.position[k])
 
-    def condition(self, context: Known | None, count: int) -> Tensor:
+    def condition(self, context: EncodedContext | None, count: int) -> Tensor:
         """Time of day and year, (count, dim)."""
-        assert context is not None, "a residual is of a situation"
+        assert context is not None, "residuals are sampled with a context only"
         vector: Tensor = self.clock(context.clock)
         return vector

@@ -20,7 +20,7 @@ from refine_core.app.cli import main
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
 from weather.io.forecast_store import ForecastStore
-from weather.training.pipeline import train
+from weather.training.run import train
 
 USUAL = {
     "--model": ["runs/tiny_refine"],

@@ -1,14 +1,14 @@
-"""Bringing forecasts and truth together: the same variables, grid, starts and lead times."""
+"""What forecasts and truth share: the variables, grid, starts and lead times to verify."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, grid_of
@@ -17,32 +17,32 @@ from weather.io.forecasts import chosen_channels, chosen_leads
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Selection:
     """What is verified.
 
     Args:
-        grid: Of all fields.
+        grid: Of all maps.
         channels: By variable.
         inits: (I,) starts that every forecast has.
-        leads: (T,) lead times.
-        there: (I, T) whether the truth holds the valid time.
+        leads: (T,) lead times that every forecast has.
+        verified: (I, T) whether the truth holds the valid time.
         offered: Pairs of start and lead time in the first forecast, at these lead times.
     """
 
     grid: Grid
     channels: dict[str, list[Channel]]
-    inits: NDArray[np.datetime64]
-    leads: NDArray[np.timedelta64]
-    there: NDArray[np.bool_]
+    inits: Times
+    leads: Leads
+    verified: NDArray[np.bool_]
     offered: int
 
 
-def plan(
+def select_shared(
     forecasts: Mapping[str, xr.Dataset],
     truth: xr.Dataset,
     variables: Sequence[str] = (),
     lead_days: Sequence[float] = (),
-) -> Plan:
+) -> Selection:
     """Find what all forecasts and the truth have in common.
 
     Args:
@@ -68,9 +68,9 @@ def plan(
     for name in others:
         inits = np.intersect1d(inits, forecasts[name]["time"].values)
         leads = chosen_leads(forecasts[name][LEAD].values, leads / np.timedelta64(1, "D"), name)
-    there = np.isin(inits[:, None] + leads, truth["time"].values)
-    if not there.any():
-        raise InputError(_nothing(forecasts, truth, inits))
+    verified = np.isin(inits[:, None] + leads, truth["time"].values)
+    if not verified.any():
+        raise InputError(_no_pair(forecasts, truth, inits))
     grouped: dict[str, list[Channel]] = {}
     for channel in channels:
         grouped.setdefault(channel.variable, []).append(channel)
@@ -79,25 +79,26 @@ def plan(
         for name, forecast in forecasts.items():
             check_dims(name, forecast[variable], DIMS)
             check_units(name, forecast[variable], truth[variable])
-    used = there.any(1)
-    return Plan(grid, grouped, inits[used], leads, there[used], offered)
+    used = verified.any(1)
+    return Selection(grid, grouped, inits[used], leads, verified[used], offered)
 
 
-def check_history(history: xr.Dataset, truth: xr.Dataset, plan: Plan) -> None:
-    """Check that states of the past fit the truth and a plan.
+def check_history(history: xr.Dataset, truth: xr.Dataset, selection: Selection) -> None:
+    """Check that states of the past fit the truth and what is verified.
 
     Raises:
         InputError: Grid or units differ, or a channel is missing.
     """
-    check_grid("The history", history, plan.grid)
-    names = [c.name for group in plan.channels.values() for c in group]
+    check_grid("The history", history, selection.grid)
+    names = [c.name for group in selection.channels.values() for c in group]
     chosen_channels(history, history, "The history", "the history", names)
-    for variable in plan.channels:
+    for variable in selection.channels:
         check_dims("The history", history[variable], TRUTH_DIMS)
         check_units("The history", history[variable], truth[variable])
 
 
-def _nothing(forecasts: Mapping[str, xr.Dataset], truth: xr.Dataset, inits: Any) -> str:
+def _no_pair(forecasts: Mapping[str, xr.Dataset], truth: xr.Dataset, inits: Times) -> str:
+    """The sentence that says why there is nothing to verify."""
     if not len(inits):
         return f"No start is in all of {', '.join(forecasts)}: give forecasts of the same starts."
     times = truth["time"].values.astype("datetime64[h]")

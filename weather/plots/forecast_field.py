@@ -1,4 +1,4 @@
-"""What pictures are drawn of: a channel of a forecast from one start, and what happened."""
+"""One channel of a forecast from one initial time, and the truth: what pictures are made of."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,39 +20,40 @@ from weather.plots.display import Display
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
-    """One channel of a forecast from one start, in the units shown.
+class ForecastField:
+    """One channel of a forecast from one initial time; methods return it in the units shown.
 
     Args:
         channel: Which.
         display: Its name, units and colours.
         source: Name of the file.
         start: The initial time.
-        array: Of the forecast, in the file's units.
-        truth: Of what happened (time, ...), likewise; None if that is not given.
+        forecast: In the file's units, of the dimensions number, prediction_timedelta, [level],
+            latitude and longitude.
+        truth: (time, [level], latitude, longitude) in the same units; None if it is not given.
     """
 
     channel: Channel
     display: Display
     source: str
     start: np.datetime64
-    array: xr.DataArray
+    forecast: xr.DataArray
     truth: xr.DataArray | None
 
     @property
     def grid(self) -> Grid:
         """Of the maps."""
-        return grid_of(self.array.to_dataset(name="field"))
+        return grid_of(self.forecast.to_dataset(name="field"))
 
     @property
     def leads(self) -> Leads:
         """All lead times."""
-        return np.asarray(self.array[LEAD].values)
+        return np.asarray(self.forecast[LEAD].values)
 
     @property
-    def numbers(self) -> list[str]:
+    def member_names(self) -> list[str]:
         """Names of the members."""
-        return [str(each) for each in self.array["number"].values]
+        return [str(each) for each in self.forecast["number"].values]
 
     def members(self, leads: Leads) -> Iterator[Array]:
         """Members (M, H, W) at one lead time after the other.
@@ -60,38 +61,38 @@ class Field:
         Raises:
             InputError: The file is damaged, or a map holds no number.
         """
-        reading = read_members(self.array, leads)
+        maps = read_members(self.forecast, leads)
         for lead in leads:
             with read_errors(self.source):
-                values = next(reading)
+                values = next(maps)
             known = np.isfinite(values).any((1, 2, 3))
             if not known.all():
                 raise InputError(
                     f"{self.source} has no number in {self.channel.name} of member "
-                    f"{self.numbers[int(known.argmin())]} at {lead_name(lead)}, expected a "
+                    f"{self.member_names[int(known.argmin())]} at {lead_name(lead)}, expected a "
                     "complete forecast: finish it, or choose other lead times with --leads."
                 )
-            truth = self._truth(lead)
+            truth = self._read_truth(lead)
             if truth is not None:
                 check_size(self.source, values, truth, [self.channel])
             yield self.display(values[:, 0])
 
-    def moments(self, leads: Leads) -> tuple[Array, Array]:
-        """Mean and spread (standard deviation) of the members, (T, H, W) each."""
+    def mean_and_spread(self, leads: Leads) -> tuple[Array, Array]:
+        """Mean and standard deviation of the members, (T, H, W) each."""
         pairs = [(m.mean(0), np.sqrt(variance(m))) for m in self.members(leads)]
         means, spreads = zip(*pairs, strict=True)
         return np.stack(means), np.stack(spreads)
 
-    def verifying(self, lead: np.timedelta64) -> Array | None:
-        """What happened (H, W) at a lead time; None if the truth lacks it."""
-        truth = self._truth(lead)
+    def truth_at(self, lead: np.timedelta64) -> Array | None:
+        """The truth (H, W) at a lead time; None if it is not known."""
+        truth = self._read_truth(lead)
         return None if truth is None else self.display(truth[0])
 
-    def column(self, row: int, place: int) -> tuple[Array, Array]:
-        """Members (M, T) and truth (T,) of one grid point; NaN where there is no truth."""
-        where = {"latitude": row, "longitude": place}
+    def at_point(self, row: int, column: int) -> tuple[Array, Array]:
+        """Members (M, T) and truth (T,) at one grid point; NaN where there is no truth."""
+        where = {"latitude": row, "longitude": column}
         with read_errors(self.source):
-            values = self.array.isel(where).transpose("number", LEAD, ...).values
+            values = self.forecast.isel(where).transpose("number", LEAD, ...).values
         truth = np.full(len(self.leads), np.nan, np.float32)
         if self.truth is not None:
             known = np.isin(self.start + self.leads, self.truth["time"].values)
@@ -100,21 +101,22 @@ class Field:
                 truth[known] = found.values.reshape(-1)
         return self.display(values.reshape(values.shape[:2])), self.display(truth)
 
-    def _truth(self, lead: np.timedelta64) -> Array | None:
+    def _read_truth(self, lead: np.timedelta64) -> Array | None:
+        """The truth (1, H, W) at a lead time, in the file's units."""
         if self.truth is None or self.start + lead not in self.truth["time"].values:
             return None
         with read_errors("the truth"):
             return map_values(self.truth.sel(time=self.start + lead))
 
-    def valid(self, lead: np.timedelta64) -> str:
-        """Lead time and valid time, as above a map."""
+    def lead_title(self, lead: np.timedelta64) -> str:
+        """Lead time and valid time, the title of a map."""
         return f"{lead_name(lead)}, valid {time_name(self.start + lead)}"
 
     @property
-    def about(self) -> str:
-        """The second line of a heading."""
+    def description(self) -> str:
+        """Initial time, number of members and file: the second line of a heading."""
         file = Path(self.source.rstrip("/")).name
-        return f"initial time {time_name(self.start)}, {len(self.numbers)} members, {file}"
+        return f"initial time {time_name(self.start)}, {len(self.member_names)} members, {file}"
 
 
 def lead_name(lead: np.timedelta64) -> str:

@@ -20,11 +20,11 @@ from weather.plots import maps as plot_maps
 from weather.plots import members as plot_members
 from weather.plots import meteogram as plot_point
 from weather.plots import spectra as plot_spectra
-from weather.plots.album import Album, Wanted
-from weather.plots.field import Field
-from weather.plots.forecast_run import Run
+from weather.plots.forecast_field import ForecastField
+from weather.plots.forecast_plots import ForecastPlots, PlotRequest
+from weather.plots.forecast_run import ForecastRun
+from weather.plots.map.map_figure import MapAxis
 from weather.plots.map.projections import Rectangle
-from weather.plots.map.sheet import MapAxis
 
 WORLD = world(years=1)
 INITS = starts(2, first="2000-03-01")
@@ -48,7 +48,7 @@ def heights() -> tuple[xr.Dataset, xr.Dataset]:
 HEIGHTS, TRUE_HEIGHTS = heights()
 
 
-def field(run: Run) -> Field:
+def field(run: ForecastRun) -> ForecastField:
     return run.field(run.channels[0])
 
 
@@ -57,7 +57,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every figure, as it is when it is saved."""
     seen: list[Any] = []
     for module in (plot_maps, plot_members, plot_point, plot_spectra):
-        monkeypatch.setattr(module, "save", lambda figure, *_: seen.append(figure))
+        monkeypatch.setattr(module, "save_with_heading", lambda figure, *_: seen.append(figure))
     return seen
 
 
@@ -102,10 +102,10 @@ def test_maps_show_mean_spread_and_error(
 
     monkeypatch.setattr(MapAxis, "shade", watched)
     theirs = other_layout(HEIGHTS.rename(geopotential="temperature")).rename(t="z")
-    run = Run("theirs.nc", theirs, TRUE_HEIGHTS)
+    run = ForecastRun("theirs.nc", theirs, TRUE_HEIGHTS)
     drawn = field(run)
     assert drawn.channel == Channel("geopotential", 500)
-    plot_maps.draw_maps(drawn, drawn.leads[[0, 2]], Rectangle(), Path("unused"))
+    plot_maps.plot_maps(drawn, drawn.leads[[0, 2]], Rectangle(), Path("unused"))
     chosen = HEIGHTS["geopotential"].sel(time=INITS[1], level=500)
     for row, lead in enumerate((DAY, 3 * DAY)):
         dam = chosen.sel(prediction_timedelta=lead).values.astype(np.float64) / GRAVITY / 10
@@ -120,10 +120,10 @@ def test_maps_show_mean_spread_and_error(
 
 
 def test_spaghetti_lines_lie_where_the_members_have_the_value(figures: list[Any]) -> None:
-    run = Run("f", HEIGHTS.isel(level=[0]))
+    run = ForecastRun("f", HEIGHTS.isel(level=[0]))
     drawn = field(run)
     view = Rectangle(south=-80, north=80, west=0, east=360)
-    plot_members.draw_spaghetti(drawn, drawn.leads[:1], view, [548.0], Path("unused"))
+    plot_members.plot_spaghetti(drawn, drawn.leads[:1], view, [548.0], Path("unused"))
     dam = next(drawn.members(drawn.leads[:1]))
     longitude = np.append(HEIGHTS.longitude.values, 360.0)
     lines = [c for c in figures[0].axes[0].collections if hasattr(c, "levels")]
@@ -138,9 +138,9 @@ def test_spaghetti_lines_lie_where_the_members_have_the_value(figures: list[Any]
 
 
 def test_default_contours_cross_the_view() -> None:
-    drawn = field(Run("f", HEIGHTS.isel(level=[0])))
-    mean = drawn.moments(drawn.leads[:1])[0][0]
-    low, high = plot_members.usual_contours(drawn, mean, Rectangle())
+    drawn = field(ForecastRun("f", HEIGHTS.isel(level=[0])))
+    mean = drawn.mean_and_spread(drawn.leads[:1])[0][0]
+    low, high = plot_members.default_levels(drawn, mean, Rectangle())
     share = [float((drawn.grid.area() * (mean < value).mean(1)).mean()) for value in (low, high)]
     assert share == pytest.approx([0.3, 0.7], abs=0.12)
     assert low % 4 == 0
@@ -148,9 +148,9 @@ def test_default_contours_cross_the_view() -> None:
 
 
 def test_the_meteogram_is_that_of_the_nearest_point(figures: list[Any]) -> None:
-    run = Run("f", FORECAST, WORLD)
-    wanted = Wanted(kinds=["meteogram"], point=(-33.9, -61.0))
-    list(Album(run, wanted, Path(".")).draw())
+    run = ForecastRun("f", FORECAST, WORLD)
+    wanted = PlotRequest(kinds=["meteogram"], point=(-33.9, -61.0))
+    list(ForecastPlots(run, wanted, Path(".")).plot())
     pressure, temperature = figures[0].axes
     assert "hPa" in pressure.get_title(loc="left")
     assert "°C" in temperature.get_title(loc="left")
@@ -172,8 +172,8 @@ def test_the_meteogram_is_that_of_the_nearest_point(figures: list[Any]) -> None:
 
 
 def test_spectra_obey_parseval(figures: list[Any]) -> None:
-    drawn = field(Run("f", FORECAST[["mean_sea_level_pressure"]], WORLD))
-    plot_spectra.draw_spectra(drawn, drawn.leads[:1], (-90.0, 90.0), Path("unused"))
+    drawn = field(ForecastRun("f", FORECAST[["mean_sea_level_pressure"]], WORLD))
+    plot_spectra.plot_spectra(drawn, drawn.leads[:1], (-90.0, 90.0), Path("unused"))
     *members, mean, of_mean, truth = (line.get_ydata() for line in figures[0].axes[0].lines)
     maps = next(drawn.members(drawn.leads[:1])).astype(np.float64)
     weight = drawn.grid.area() / len(drawn.grid.latitude)
@@ -186,19 +186,22 @@ def test_spectra_obey_parseval(figures: list[Any]) -> None:
 
 
 def test_the_last_start_that_the_truth_covers_is_drawn() -> None:
-    assert Run("f", FORECAST).start == INITS[1]
-    assert Run("f", FORECAST, WORLD.sel(time=slice(None, INITS[0] + 3 * DAY))).start == INITS[0]
-    assert Run("f", FORECAST, time="2000-03-01T00").start == INITS[0]
+    assert ForecastRun("f", FORECAST).start == INITS[1]
+    assert (
+        ForecastRun("f", FORECAST, WORLD.sel(time=slice(None, INITS[0] + 3 * DAY))).start
+        == INITS[0]
+    )
+    assert ForecastRun("f", FORECAST, time="2000-03-01T00").start == INITS[0]
 
 
 def test_a_part_of_the_globe_is_drawn_without_what_needs_a_globe(tmp_path: Path) -> None:
     europe = HEIGHTS.isel(latitude=slice(5, 8), longitude=[10, 11, 0, 1])  # over Greenwich
-    run = Run("f", europe.isel(prediction_timedelta=[0], number=[0, 1]))
-    names = [p.name for p in Album(run, Wanted(), tmp_path).draw()]
+    run = ForecastRun("f", europe.isel(prediction_timedelta=[0], number=[0, 1]))
+    names = [p.name for p in ForecastPlots(run, PlotRequest(), tmp_path).plot()]
     assert not [name for name in names if name.startswith("spectra")]
     assert len(names) == 5
     with pytest.raises(InputError, match="does not go around the globe"):
-        Album(run, Wanted(kinds=["spectra"]), tmp_path)
+        ForecastPlots(run, PlotRequest(kinds=["spectra"]), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -234,8 +237,8 @@ def test_mistakes_get_one_sentence(
     opening = {"variable": (), "time": "", "truth": None}
     truth, variable, time = (options.pop(k, opening[k]) for k in ("truth", "variable", "time"))
     with pytest.raises(InputError, match=message) as error:
-        run = Run("f", change(FORECAST), truth, variable, time)
-        next(Album(run, Wanted(kinds=["spaghetti"], **options), tmp_path).draw())
+        run = ForecastRun("f", change(FORECAST), truth, variable, time)
+        next(ForecastPlots(run, PlotRequest(kinds=["spaghetti"], **options), tmp_path).plot())
     assert re.fullmatch(r"[^\n]+[.?]", str(error.value))
     assert not list(tmp_path.iterdir())
 
@@ -244,7 +247,7 @@ def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match="cannot be written .* choose another"):
-            Album(Run("f", FORECAST), Wanted(), out)
+            ForecastPlots(ForecastRun("f", FORECAST), PlotRequest(), out)
 
 
 def test_the_grid_point_is_the_nearest_over_the_dateline() -> None:
