@@ -6,6 +6,7 @@ from typing import Literal
 from graphs.cli.sample import requested
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
+from refine_core.app.report import table
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
 
@@ -32,8 +33,7 @@ def evaluate(
         samples: A .smi file of molecules to score, in place of samples of the model.
         out: Folder for the report.
     """
-    from graphs.evaluation.measurement import evaluate
-    from graphs.evaluation.report import markdown
+    from graphs.evaluation.report import evaluate, markdown
     from graphs.model import load
 
     report = evaluate(
@@ -71,12 +71,12 @@ def compare(
         seed: Of the samples.
         out: Folder for calls.json, CALLS.md and calls.png.
     """
-    from graphs.evaluation.call_curve import compare, table
+    from graphs.evaluation.call_curve import compare_models, curve_table
     from graphs.model import load
 
     if not models or not calls:
         raise InputError(f"Found models {models} and calls {calls}: give one or more of each.")
-    rows = compare(
+    points = compare_models(
         [(Path(name).stem, load(name)) for name in models],
         out,
         calls=calls,
@@ -86,7 +86,7 @@ def compare(
         seed=seed,
         say=say,
     )
-    print(table(rows))
+    print(curve_table(points))
     print(f"report: {out / 'CALLS.md'}\npicture: {out / 'calls.png'}")
 
 
@@ -109,14 +109,14 @@ def evaluate_properties(
         seed: Of the samples.
         out: Folder for the report.
     """
-    from graphs.evaluation.properties import measure_properties, table
+    from graphs.evaluation.properties import measure_properties
     from graphs.model import load
 
     pairs = [pair for text in targets for pair in requested((text,), "--targets").items()]
     rows = measure_properties(
         load(model), out, targets=pairs, guidance=guidance, count=count, seed=seed, say=say
     )
-    print(table(rows))
+    print(table(rows[0], rows))
     print(f"report: {out}")
 
 
@@ -138,14 +138,13 @@ def evaluate_scaffolds(
         seed: Of the samples.
         out: Folder for the report.
     """
-    from graphs.evaluation.properties import table
     from graphs.evaluation.scaffolds import measure_scaffolds
     from graphs.model import load
 
     rows = measure_scaffolds(
         load(model), out, scaffolds, particles=particles, count=count, seed=seed, say=say
     )
-    print(table(rows))
+    print(table(rows[0], rows))
     print(f"report: {out}")
 
 
@@ -157,8 +156,8 @@ def invariance(model: str, draws: PositiveInt = 2000, seed: int = 0) -> None:
         draws: Samples for the test of the sampler's law.
         seed: Of relabellings and samples.
     """
-    from graphs.evaluation.equivariance import check
+    from graphs.evaluation.equivariance import check_equivariance
     from graphs.model import load
 
-    if not check(load(model), draws=draws, seed=seed):
+    if not check_equivariance(load(model), draws=draws, seed=seed):
         raise SystemExit(1)

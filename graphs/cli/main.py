@@ -51,9 +51,8 @@ def demo(
     """
     from graphs.chem.files import write_molecules
     from graphs.chem.properties import property_values
-    from graphs.evaluation.equivariance import check
-    from graphs.evaluation.measurement import evaluate
-    from graphs.evaluation.report import markdown
+    from graphs.evaluation.equivariance import check_equivariance
+    from graphs.evaluation.report import evaluate, markdown
     from graphs.model import load
 
     loaded = load(model)
@@ -61,7 +60,7 @@ def demo(
     print(markdown(report))
     found = (out / "samples.smi").read_text().split()
     write_molecules(found, out / "samples.sdf", property_values(found))
-    if not check(loaded, draws=draws):
+    if not check_equivariance(loaded, draws=draws):
         raise SystemExit(1)
     for name in ("samples.smi", "samples.sdf", "REPORT.md", "samples.png"):
         print(f"{'picture' if name.endswith('png') else 'file'}: {out / name}")

@@ -149,7 +149,7 @@ def _write_molecules(
         InputError: None is.
     """
     from graphs.chem.files import write_molecules
-    from graphs.chem.pictures import draw_grid
+    from graphs.chem.pictures import plot_molecules
     from graphs.chem.properties import property_values
 
     valid = [text for text in smiles if text is not None]
@@ -157,7 +157,7 @@ def _write_molecules(
     if not valid:
         raise InputError("Not one of the samples is a valid molecule: train for longer.")
     if out.suffix in (".png", ".svg"):
-        draw_grid(valid, out)
+        plot_molecules(valid, out)
     elif out.suffix == ".smi":
         write_molecules(valid, out)
     else:

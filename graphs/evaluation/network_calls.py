@@ -1,67 +1,75 @@
-"""Network calls: how many a model makes, and in which ways it can make more or fewer."""
+"""Network calls: how many a model makes, and the settings of sampling that change their number."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Self, TypedDict
 
+from graphs.generators.common.parallel import Parallel
 from graphs.model import GraphModel
 
 
-class Counter:
-    """Counts calls of the refiner's transformer.
+class CallCounter:
+    """Context manager that counts calls of a model's transformer.
 
     Args:
-        model: Whose network is watched.
+        model: Whose calls are counted.
 
     Attributes:
-        made: Calls since it was entered.
+        calls: Calls since it was entered.
     """
 
     def __init__(self, model: GraphModel) -> None:
-        self.made = 0
-        self.transformer = model.refiner.transformer
+        self.calls = 0
+        self._transformer = model.refiner.transformer
 
-    def a_batch(self, count: int, batch: int) -> int:
-        """Calls for one of the batches in which `count` graphs were drawn, rounded up."""
-        return math.ceil(self.made / math.ceil(count / batch))
+    def per_batch(self, count: int, batch: int) -> int:
+        """Calls for one of the batches in which `count` graphs were sampled, rounded up."""
+        return math.ceil(self.calls / math.ceil(count / batch))
 
-    def __enter__(self) -> "Counter":
+    def __enter__(self) -> Self:
         def count(*_: object) -> None:
-            self.made += 1
+            self.calls += 1
 
-        self.hook = self.transformer.register_forward_hook(count)
+        self._hook = self._transformer.register_forward_hook(count)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hook.remove()
+        self._hook.remove()
+
+
+class SamplingOptions(TypedDict, total=False):
+    """Options of `GraphModel.sample` on which the number of network calls depends."""
+
+    parallel: Parallel
+    calls: int
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to sample.
+class SamplingSetting:
+    """One way to sample from a model.
 
     Args:
         name: For a table.
-        options: Of `GraphModel.sample`.
+        options: For `GraphModel.sample`.
     """
 
     name: str
-    options: dict[str, Any]
+    options: SamplingOptions
 
 
-def ways(model: GraphModel, calls: tuple[int, ...]) -> list[Way]:
-    """Ways to sample in which a model makes different numbers of network calls, fewest first.
+def sampling_settings(model: GraphModel, calls: tuple[int, ...]) -> list[SamplingSetting]:
+    """Settings with which a model makes different numbers of network calls, fewest first.
 
-    A contraction's splits are drawn all at once, or only such as are no neighbours; the number of
-    calls follows. Of masked diffusion the number is free.
+    Contraction models split all clusters at once, or only clusters that are no neighbours; the
+    number of calls follows. Masked diffusion makes any number of calls.
 
     Args:
         model: Of any kind.
-        calls: Wanted numbers, where they are free.
+        calls: Numbers of calls, for models that make any.
     """
     if model.config.model.kind == "contraction":
         return [
-            Way("all at once", {"parallel": "all"}),
-            Way("no neighbours", {"parallel": "independent"}),
+            SamplingSetting("all at once", {"parallel": "all"}),
+            SamplingSetting("no neighbours", {"parallel": "independent"}),
         ]
-    return [Way(f"{number} calls", {"calls": number}) for number in sorted(set(calls))]
+    return [SamplingSetting(f"{number} calls", {"calls": number}) for number in sorted(set(calls))]

@@ -31,12 +31,12 @@ def evaluate(
         judge: Weights of `refine images train-evaluator`; by default the shipped ones, for MNIST.
         out: Folder for the report.
     """
-    from images.evaluation.classifier import load as load_judge
+    from images.evaluation.classifier import load_evaluator
     from images.evaluation.report import evaluate, markdown
     from images.model import load
 
     loaded = with_sampling(load(model), guidance, temperature)
-    images, judging = read(source), load_judge(judge)
+    images, judging = read(source), load_evaluator(judge)
     report = evaluate(loaded, images, out, samples=samples, seed=seed, judge=judging, say=say)
     print(markdown(report))
     print(f"report and pictures: {out}")

@@ -75,7 +75,7 @@ def edit(
     """
     import torch
 
-    from images.evaluation.plots import save_grid, save_images
+    from images.evaluation.plots import plot_grid, save_images
     from images.model import load
 
     if (box is None) == (keep_scales is None):
@@ -94,7 +94,7 @@ def edit(
         save_images(edited, labels, out)
     else:
         both, rows = torch.cat([originals, edited]), ["original", "edited"]
-        save_grid(both, out, len(originals), "original and edited", rows)
+        plot_grid(both, out, len(originals), "original and edited", rows)
     print(out)
 
 
@@ -109,9 +109,11 @@ def with_sampling(
     model: "ImageModel", guidance: float | None, temperature: float | None
 ) -> "ImageModel":
     """The model with other settings of sampling, at every scale; None leaves one as it is."""
-    given = {"guidance": guidance, "temperature": temperature}
-    changed = {name: (value,) for name, value in given.items() if value is not None}
-    return model.with_sampling(**changed)
+    if guidance is not None:
+        model = model.with_sampling(guidance=(guidance,))
+    if temperature is not None:
+        model = model.with_sampling(temperature=(temperature,))
+    return model
 
 
 def _mask(box: tuple[int, int, int, int], size: tuple[int, int]) -> "Tensor":

@@ -18,14 +18,14 @@ def train(config: ImagesConfig) -> None:
     Args:
         config: Of data, tokeniser and generator.
     """
-    from images.evaluation.plots import save_curves
+    from images.evaluation.plots import plot_curves
     from images.training import train
 
     folder = Path("runs") / config.name
     check_folder(folder, "--name")
     train(config, read(config.data))
     for part in ("tokenizer", "generator"):
-        save_curves(folder / part, folder / part / "curves.png")
+        plot_curves(folder / part, folder / part / "curves.png")
     print(f"model: {folder / 'model.safetensors'}")
 
 
@@ -51,14 +51,14 @@ def tune(
         judge: Weights of `refine images train-evaluator`; by default the shipped ones.
         out: The tuned model; what was measured goes beside it, as .json.
     """
-    from images.evaluation.classifier import load as load_judge
-    from images.evaluation.tuning import save_rows, tune
+    from images.evaluation.classifier import load_evaluator
+    from images.evaluation.tuning import save_candidates, tune
     from images.model import load
 
-    tuned, rows = tune(
+    tuned, candidates = tune(
         load(model),
         read(source),
-        load_judge(judge),
+        load_evaluator(judge),
         guidance=guidance,
         temperature=temperature,
         power=power,
@@ -66,7 +66,7 @@ def tune(
         say=say,
     )
     tuned.save(out)
-    save_rows(rows, out.with_suffix(".json"))
+    save_candidates(candidates, out.with_suffix(".json"))
     sampling = tuned.config.sampling
     print(f"{out}: guidance {sampling.guidance}, temperature {sampling.temperature}")
 
@@ -81,8 +81,8 @@ def train_evaluator(
         seed: Of weights, order and shifts.
         out: The file to write.
     """
-    from images.evaluation.classifier import train
+    from images.evaluation.classifier import train_evaluator
 
     images = read(source)
-    made = train(images, out, seed=seed)
+    made = train_evaluator(images, out, seed=seed)
     print(f"{out}: test accuracy {made.accuracy(images.test):.2%}, sha256 {made.digest}")

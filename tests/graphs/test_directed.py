@@ -17,8 +17,8 @@ from graphs.data.graphml import write_graphml
 from graphs.data.store import GraphStore, load, save
 from graphs.datasets.properties import Properties
 from graphs.datasets.statistics import limits
-from graphs.evaluation.equivariance import check
-from graphs.evaluation.measurement import evaluate
+from graphs.evaluation.equivariance import check_equivariance
+from graphs.evaluation.report import evaluate
 from graphs.generators.build import build
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.metrics.digraphs import evaluate_digraphs
@@ -139,7 +139,7 @@ def _noise(seed: int) -> Noise:
 
 
 def test_no_order_of_nodes_leaks() -> None:
-    assert check(_model(from_networkx(_graphs(True))), draws=1000)
+    assert check_equivariance(_model(from_networkx(_graphs(True))), draws=1000)
 
 
 def test_pyg_graphs_are_directed_if_one_lacks_a_direction() -> None:

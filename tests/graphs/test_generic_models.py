@@ -11,7 +11,7 @@ from graphs.data.convert_networkx import to_networkx
 from graphs.data.graphml import write_graphml
 from graphs.datasets.load import splits
 from graphs.datasets.random_families import generic
-from graphs.evaluation.measurement import evaluate
+from graphs.evaluation.report import evaluate
 from graphs.generators.common.coarsening import contract
 from graphs.train import train
 from refine_core.noise import Noise

@@ -39,12 +39,12 @@ def simulate(
         out: The store, ends in .zarr.
         overwrite: Whether an existing store is replaced.
     """
-    from weather.simulation.run import Span, simulate
+    from weather.simulation.run import SimulationSettings, simulate
     from weather.simulation.speedy import STEP_MINUTES, Speedy, version
 
-    span = Span(start, days, spin_up_days, interval_hours, seed)
+    settings = SimulationSettings(start, days, spin_up_days, interval_hours, seed)
     model = f"jcm {version()}, SPEEDY physics, T31, 8 layers, steps of {STEP_MINUTES} min"
-    simulate(span, model, Speedy, out, overwrite=overwrite)
+    simulate(settings, model, Speedy, out, overwrite=overwrite)
     print(f"simulation: {out}")
 
 

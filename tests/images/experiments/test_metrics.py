@@ -1,9 +1,8 @@
-"""Laws of the floors, measures and verdicts of the measured replication."""
+"""Laws of errors, error floors and training histories."""
 
 import math
 from statistics import fmean, pstdev, pvariance
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -16,18 +15,6 @@ from images.experiments.metrics import (
     image_errors,
     psnr,
     wiener,
-)
-from images.experiments.paper import Figure
-from images.experiments.replication import (
-    DIRECTION_ONLY,
-    OPEN,
-    OTHER_VALUE,
-    REPLICATES,
-    REVERSED,
-    UNPRINTED,
-    VALUE,
-    Stat,
-    judge,
 )
 
 
@@ -49,7 +36,7 @@ def test_wiener_is_the_best_linear_denoiser_of_gaussian_data() -> None:
 
 def test_the_high_band_cannot_hold_more_than_its_gain() -> None:
     shape = (1, 8, 8)
-    errors, gain = torch.randn(500, 64), high_band_gain(shape)
+    errors, gain = torch.randn(50, 64), high_band_gain(shape)
     shares = high_band(errors, shape).flatten(1).square().sum(1) / errors.square().sum(1)
     assert float(shares.max()) <= gain <= 1.5
     for _ in range(200):  # power iteration towards the worst error
@@ -92,34 +79,3 @@ def test_target_is_first_met_where_the_error_was_taken() -> None:
     ]
     assert first_below(history, 0.2, "epoch") == 3
     assert first_below(history, 0.09, "epoch") is None
-    assert Stat.of([3.0, None]).mean == math.inf
-
-
-LOW, HIGH, NEVER = Stat(1.0, 0.01, 3), Stat(2.0, 0.01, 3), Stat(math.inf, 0, 3)
-
-
-@pytest.mark.parametrize(
-    ("ours", "printed", "base", "printed_base", "expected"),
-    [
-        (LOW, (1.02, 0.01), None, None, VALUE),
-        (LOW, (1.3, 0.01), None, None, OTHER_VALUE),
-        (LOW, (1.3, 0.2), None, None, VALUE),
-        (LOW, (1.0, None), HIGH, (2.0, None), REPLICATES),
-        (LOW, (1.0, 0.0), HIGH, (3.0, 0.0), DIRECTION_ONLY),
-        (HIGH, (1.0, 0.0), LOW, (2.0, 0.0), REVERSED),
-        (Stat(1.005, 0.0, 3), (0.9, 0.0), Stat(1.0, 0.0, 3), (1.0, 0.0), OPEN),
-        (Stat(1.5, 2.0, 3), (0.5, 0.0), LOW, (1.0, 0.0), OPEN),
-        (NEVER, (9.0, 1.0), LOW, (14.0, 1.0), REVERSED),
-        (NEVER, (9.0, 1.0), NEVER, (14.0, 1.0), OPEN),
-        (LOW, (9.0, 1.0), NEVER, (14.0, 1.0), DIRECTION_ONLY),
-        (LOW, None, HIGH, (2.0, None), UNPRINTED),
-    ],
-)
-def test_verdict_follows_the_rule(
-    ours: Stat,
-    printed: Figure | None,
-    base: Stat | None,
-    printed_base: Figure | None,
-    expected: str,
-) -> None:
-    assert judge(ours, printed, base, printed_base) == expected
