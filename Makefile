@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test slow demo bench results data controls
+.PHONY: help install test house slow demo bench results data controls
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ test: install  ## check style, types and imports, and run all tests but the slow
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+house: install  ## print circles of imports, sizes of folders and functions, and what misses a bar
+	$(BIN)/python -m tests.house
 
 slow: install  ## run the tests that take minutes
 	$(BIN)/pytest -m slow

@@ -4,8 +4,8 @@ from dataclasses import field
 
 from graphs.datasets.config import DataConfig
 from graphs.generators.common.config import SamplingConfig
+from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
-from graphs.generators.kinds import ModelConfig, kind_of
 from refine_core.config.ranges import NonNegativeInt, RunName
 from refine_core.config.schema import config
 
@@ -23,4 +23,4 @@ class GraphsConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def __post_init__(self) -> None:
-        kind_of(self.model).check(self.sampling)
+        self.model.check_sampling(self.sampling)

@@ -17,6 +17,7 @@ from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
 from graphs.generators.common.config import Order, Parallel, SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
@@ -26,8 +27,7 @@ from refine_core.app.progress import Progress
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
+from refine_core.sampling import Sampling
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -40,8 +40,8 @@ class GraphSpec:
     properties: Properties
 
 
-Draw = Callable[[Noise, Tensor | None, ScaleSchedule], GraphBatch]
-"""Draws graphs from their noise, wanted properties (b, p), and a schedule."""
+Sampler = Callable[[Noise, Tensor | None], GraphBatch]
+"""Samples graphs from their noise and wanted properties (b, p)."""
 
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights", current=current)
 
@@ -57,7 +57,7 @@ class GraphModel:
         properties: What it is conditioned on.
     """
 
-    refiner: Refiner
+    refiner: GraphRefiner
     config: GraphsConfig
     statistics: GraphStatistics
     properties: Properties = Properties()
@@ -133,16 +133,16 @@ class GraphModel:
             temperature=temperature,
         )
         context = self.properties.request(where, count).to(self.device) if where else None
-        schedule = self.kind.schedule(self.refiner, settings).with_(
-            temperature=settings.temperature, guidance=settings.guidance if where else 0.0
-        )
-        draw = self._draw(scaffold, particles)
+        self.kind.prepare(self.refiner, settings)
+        guide = settings.guidance if where else 0.0
+        sampling = Sampling(temperature=settings.temperature, guidance=guide)
+        sampler = self._sampler(sampling, scaffold, particles)
         at_once = batch if scaffold is None else max(1, batch // particles)
         parts = []
         with Progress("drawing", count, quiet=quiet) as progress:
             for index in torch.arange(count).split(at_once):
                 given = None if context is None else context[index]
-                graphs = draw(Noise(seed, index.to(self.device)), given, schedule)
+                graphs = sampler(Noise(seed, index.to(self.device)), given)
                 parts.append(graphs.to("cpu"))
                 progress.update(int(index[-1]) + 1)
         return GraphBatch.joined(parts)
@@ -155,23 +155,23 @@ class GraphModel:
         """
         known = {name: value for name, value in given.items() if value is not None}
         settings = from_dict(SamplingConfig, to_dict(self.config.sampling) | known, "sampling")
-        self.kind.check(settings)
+        self.config.model.check_sampling(settings)
         return settings
 
-    def _draw(self, scaffold: str | GraphBatch | None, particles: int) -> Draw:
-        """How a batch of graphs is drawn."""
+    def _sampler(
+        self, sampling: Sampling, scaffold: str | GraphBatch | None, particles: int
+    ) -> Sampler:
+        """What samples a batch of graphs."""
         if scaffold is None:
-            return lambda noise, context, schedule: self.refiner.sample(
-                noise, context, schedule=schedule
-            )
+            return lambda noise, context: self.refiner.sample(noise, context, sampling=[sampling])
         if not self.kind.extends_scaffolds:
             raise InputError(
                 f"A model of kind {self.config.model.kind!r} cannot extend a scaffold: use one of "
                 "kind 'contraction', such as the shipped qm9."
             )
         request = ScaffoldRequest.of(scaffold, self.statistics)
-        return lambda noise, context, schedule: request.sample(
-            self.refiner, noise, context, schedule, particles
+        return lambda noise, context: request.sample(
+            self.refiner, noise, context, sampling, particles
         )
 
     @torch.no_grad()

@@ -11,11 +11,11 @@ from graphs.data.store import GraphStore
 from graphs.datasets.load import splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import start_from
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.training.stages import Stages
 
 VALIDATED = 512
@@ -56,7 +56,7 @@ def train(
         start_from(refiner, config.model.start_from, properties.names, statistics.vocabulary)
     held_out = WithProperties(parts.validation, properties)
 
-    def validate(module: Refiner) -> dict[str, float]:
+    def validate(module: GraphRefiner) -> dict[str, float]:
         return validation_metrics(GraphModel(module, config, statistics, properties), held_out)
 
     refiner = stages.train(

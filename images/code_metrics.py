@@ -5,15 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from images.build import ImageRefiner
 from refine_core.quantizers.usage import Usage
-from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
 
 
 @torch.no_grad()
-def tokenizer_metrics(tokens: nn.Module, images: Tensor) -> dict[str, float]:
-    """Mean squared error on images, and usage and perplexity of every scale's codes."""
-    assert isinstance(tokens, ResidualTokenizer)
+def tokenizer_metrics(tokens: ResidualTokenizer, images: Tensor) -> dict[str, float]:
+    """Mean squared error on images (n, c, h, w); usage and perplexity of each scale's codes."""
     usages = usage(tokens, images)
     error = 0.0
     for part in images.split(500):
@@ -27,7 +26,7 @@ def tokenizer_metrics(tokens: nn.Module, images: Tensor) -> dict[str, float]:
 
 
 def usage(tokens: ResidualTokenizer, images: Tensor) -> list[Usage]:
-    """Counts of the codes of each scale over images."""
+    """Counts of the codes of each scale over images (n, c, h, w)."""
     scales = range(len(tokens.schedule))
     usages = [Usage(tokens.digits(k), tokens.digit_values(k)) for k in scales]
     for part in images.split(500):
@@ -37,9 +36,8 @@ def usage(tokens: ResidualTokenizer, images: Tensor) -> list[Usage]:
 
 
 @torch.no_grad()
-def code_bits(refiner: nn.Module, images: Tensor, labels: Tensor | None) -> float:
-    """Mean negative log-likelihood of the codes, in bits per image."""
-    assert isinstance(refiner, Refiner)
+def code_bits(refiner: ImageRefiner, images: Tensor, labels: Tensor | None) -> float:
+    """Mean negative log-likelihood of the codes of images (n, c, h, w), in bits per image."""
     total = 0.0
     for index in torch.arange(len(images)).split(500):
         given = None if labels is None else labels[index].to(_device(refiner))

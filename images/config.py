@@ -1,45 +1,66 @@
 """Configuration of the images domain; the files are in `configs/images/`."""
 
 from dataclasses import field
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from refine_core.config.ranges import RunName
+from refine_core.config.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    OneOrMore,
+    PositiveInt,
+    RunName,
+    Share,
+    ShareBelowOne,
+    admitting,
+)
 from refine_core.config.schema import config
+from refine_core.errors import InputError
 from refine_core.training.config import Optimisation
+
+Sides = Annotated[
+    OneOrMore[PositiveInt],
+    admitting(lambda sides: all(a <= b for a, b in pairwise(sides)), "sides that do not shrink"),
+]
+Count = Annotated[int, admitting(lambda n: n >= 2, "a whole number of at least 2")]
+Width = Annotated[int, admitting(lambda n: n > 0 and n % 8 == 0, "a multiple of 8")]
+Guidance = Annotated[float, admitting(lambda w: w > -1, "a number above -1; 0 is none")]
+Mass = Annotated[float, admitting(lambda p: 0 < p <= 1, "a number above 0, up to 1")]
+Weights = Annotated[OneOrMore[NonNegativeFloat], admitting(any, "a weight above 0")]
 
 
 @config
 class TokenizerConfig:
     """The multi-scale tokeniser."""
 
-    sizes: tuple[int, ...] = (1, 2, 4, 7)
+    sizes: Sides = (1, 2, 4, 7)
     """Side of each scale's grid, coarse to fine; the finest is the feature grid."""
-    parts: tuple[int, ...] = (1,)
-    """Calls in which a scale is drawn, its cells interleaved: one count for all, or one each."""
+    parts: OneOrMore[PositiveInt] = (1,)
+    """Network calls per size, each for a part of its cells: one count for all, or one per size."""
     quantizer: Literal["vq", "product", "fsq", "bitwise"] = "vq"
     """vq: nearest code; product: one per group of channels; fsq: a fixed grid; bitwise: signs."""
-    codes: tuple[int, ...] = (128,)
-    """Codebook entries (of each group, if product): one count for all scales, or one per scale."""
-    groups: int = 4
+    codes: OneOrMore[Count] = (128,)
+    """Codebook entries (of each group, if product): one count for all sizes, or one per size."""
+    groups: PositiveInt = 4
     """Groups of channels (product)."""
-    levels: tuple[int, ...] = (8, 5, 5, 5)
+    levels: OneOrMore[Count] = (8, 5, 5, 5)
     """Levels of each channel (fsq)."""
     codebooks: Literal["per_scale", "shared", "base"] = "per_scale"
-    """per_scale: one each; shared: one, as VAR; base: one for the coarsest, one for the rest."""
-    dim: int = 16
+    """per_scale: one each; shared: one, as in VAR; base: one for the coarsest, one for the rest"""
+    dim: PositiveInt = 16
     """Channels of the features (fsq: count of `levels`; bitwise: bits)."""
     loop: Literal["closed", "open"] = "closed"
     """closed: VAR's, quantises what is still missing; open: the paper's Laplacian bands."""
     phi: bool = True
     """Whether a learned convolution follows each expansion."""
-    truncation: float = 0.3
+    truncation: Share = 0.3
     """Share of training samples decoded from a random number of coarse scales only."""
-    width: int = 64
-    """Channels inside encoder and decoder."""
-    blocks: int = 2
+    width: Width = 64
+    """Channels inside encoder and decoder, a multiple of 8."""
+    blocks: NonNegativeInt = 2
     """Residual blocks of the encoder, and of the decoder."""
-    patch: int = 4
+    patch: PositiveInt = 4
     """Pixels per side of a feature."""
     training: Optimisation = field(default_factory=Optimisation)
 
@@ -48,36 +69,43 @@ class TokenizerConfig:
 class GeneratorConfig:
     """The next-scale transformer."""
 
-    dim: int = 128
-    """Width."""
-    depth: int = 4
+    dim: PositiveInt = 128
+    """Width, a multiple of `heads`."""
+    depth: PositiveInt = 4
     """Blocks."""
-    heads: int = 4
+    heads: PositiveInt = 4
     """Attention heads."""
     history: Literal["full", "markov"] = "full"
     """full: a scale sees all coarser ones; markov: only the state it refines."""
-    weights: tuple[float, ...] = (1.0,)
+    weights: Weights = (1.0,)
     """Loss weight of a token: one for all scales, or one per scale."""
-    corruption: float = 0.2
+    corruption: Share = 0.2
     """Largest share of code digits replaced in self-correction training."""
-    dropout: float = 0.0
+    dropout: ShareBelowOne = 0.0
     """Dropout inside the blocks."""
-    class_dropout: float = 0.1
+    class_dropout: Share = 0.1
     """Share of samples trained without their class, for guidance."""
     training: Optimisation = field(default_factory=Optimisation)
+
+    def __post_init__(self) -> None:
+        """Refuse a width that the heads do not divide."""
+        if self.dim % self.heads:
+            raise InputError(
+                f"found dim {self.dim} for {self.heads} heads, expected a multiple of the heads"
+            )
 
 
 @config
 class SamplingConfig:
     """How each scale is sampled: one value for all scales, or one per scale."""
 
-    temperature: tuple[float, ...] = (1.0,)
-    """Divides the logits; 0 takes the most likely code."""
-    top_k: int | None = None
-    """Keeps that many most likely codes."""
-    top_p: tuple[float, ...] = (1.0,)
-    """Keeps the most likely codes of that mass."""
-    guidance: tuple[float, ...] = (0.0,)
+    temperature: OneOrMore[NonNegativeFloat] = (1.0,)
+    """Divisor of the logits; 0 takes the most likely code."""
+    top_k: PositiveInt | None = None
+    """Only that many most likely codes are sampled; null samples all."""
+    top_p: OneOrMore[Mass] = (1.0,)
+    """Only the most likely codes of that total probability are sampled."""
+    guidance: OneOrMore[Guidance] = (0.0,)
     """Weight of classifier-free guidance."""
 
 
@@ -86,11 +114,11 @@ class ImagesConfig:
     """A tokeniser and a generator on images."""
 
     name: RunName = "mnist"
-    """Of the run: everything goes to `runs/<name>/`."""
+    """Name of the run; its files go to `runs/<name>/`."""
     data: Path | None = None
     """IDX files, .npz, or a folder of PNGs; null is MNIST, downloaded once."""
     seed: int = 0
-    """Of weights, order and noise."""
+    """Seed of weights, order and noise."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

@@ -1,4 +1,4 @@
-"""Trained models: kept as one file, and what a user does with one.
+"""What a user holds: a model that samples and edits images, is saved and loaded.
 
 >>> model = load("mnist")                                          # doctest: +SKIP
 >>> model.sample(16, seed=0, labels=3).shape                       # doctest: +SKIP
@@ -8,20 +8,22 @@ torch.Size([16, 1, 28, 28])
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from images.build import build, build_tokenizer, sampling_schedule
+from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Keep
+from refine_core.sampling import Keep, Sampling
 from refine_core.schedule import ScaleSchedule
 from refine_core.storage.pretrained import Pretrained
+
+Labels = int | Sequence[int] | Tensor | None
+"""One class for all images, one per image (-1 is any class), or None."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,48 @@ MODELS = Pretrained(
 )
 
 
+class SamplingFields(TypedDict, total=False):
+    """Fields of `SamplingConfig`."""
+
+    temperature: tuple[float, ...]
+    top_k: int | None
+    top_p: tuple[float, ...]
+    guidance: tuple[float, ...]
+
+
 @dataclass
 class ImageModel:
-    """A trained tokeniser and generator.
+    """A tokeniser and a generator of images. Images come from and go to the CPU.
 
     Args:
-        refiner: In evaluation mode.
-        config: That made it.
+        refiner: The generator, with its tokeniser, in evaluation mode.
+        config: The config they were built from.
         shape: (c, h, w) of the images.
-        classes: 0 where there are none.
+        classes: Count of classes; 0 if there are none.
+
+    Raises:
+        InputError: The sampling section of the config does not fit the model's scales.
     """
 
-    refiner: Refiner
+    refiner: ImageRefiner
     config: ImagesConfig
     shape: tuple[int, int, int]
     classes: int
+
+    def __post_init__(self) -> None:
+        self.sampling(None)
+
+    @classmethod
+    def build(
+        cls, config: ImagesConfig, shape: tuple[int, int, int], classes: int
+    ) -> "ImageModel":
+        """Assemble an untrained model.
+
+        Raises:
+            InputError: A section of the config does not fit the images or another section.
+        """
+        tokens = build_tokenizer(config.tokenizer, shape[0], shape[1:])
+        return cls(build(config.generator, tokens, classes).eval(), config, shape, classes)
 
     @property
     def tokenizer(self) -> ResidualTokenizer:
@@ -62,13 +91,27 @@ class ImageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes; images come from and go to the CPU."""
+        """Device of the weights."""
         return next(self.refiner.parameters()).device
 
     @property
     def schedule(self) -> ScaleSchedule:
-        """How the model samples unless told otherwise."""
-        return sampling_schedule(self.config.sampling, self.refiner.schedule)
+        """The model's scales, one per network call."""
+        return self.tokenizer.schedule
+
+    def sampling(self, context: Tensor | None) -> tuple[Sampling, ...]:
+        """How each scale is sampled; without guidance where there are no classes."""
+        found = sampling(self.config.sampling, len(self.schedule))
+        return found if context is not None else tuple(replace(s, guidance=0.0) for s in found)
+
+    def with_sampling(self, **values: Unpack[SamplingFields]) -> "ImageModel":
+        """The same model with other fields of `SamplingConfig`.
+
+        Raises:
+            InputError: A value is out of range, or there are neither one nor one per scale.
+        """
+        settings = replace(self.config.sampling, **values)
+        return replace(self, config=replace(self.config, sampling=settings))
 
     @torch.no_grad()
     def sample(
@@ -76,156 +119,213 @@ class ImageModel:
         count: int,
         *,
         seed: int = 0,
-        labels: int | Sequence[int] | Tensor | None = None,
+        labels: Labels = None,
+        scales: int | None = None,
         batch: int = 100,
-        **options: Any,
+        cached: bool = True,
     ) -> Tensor:
-        """Draw images (count, c, h, w) in [0, 1].
+        """Sample images (count, c, h, w) in [0, 1].
 
         Image i depends on the seed, i and its label only, not on `count` or `batch`.
 
         Args:
-            count: Of images.
-            seed: Of the draw.
-            labels: One class for all, or one per image; None goes through the classes in turn.
-            batch: Images at a time.
-            **options: Of `Refiner.sample_trace`.
+            count: Count of images.
+            seed: Seed of the samples.
+            labels: Classes; None goes through the classes in turn.
+            scales: Stop after that many of the coarsest sizes; 0 decodes nothing but zeros.
+            batch: Images computed at a time.
+            cached: Whether keys and values are kept between calls; the result is the same.
 
         Raises:
-            InputError: If a label is not a class of the model, or there is not one per image.
+            InputError: A count is below 1, a label is not a class of the model, there is not one
+                label per image, or the model has fewer sizes.
         """
-        context = self._labels(labels, count)
-        options.setdefault("schedule", self.schedule)
+        _check_counts(count=count, batch=batch)
+        context, calls = self._context(labels, count, cycle=True), self._calls(scales)
         parts = []
-        for index in torch.arange(count).split(batch):
+        for index in torch.arange(count, device=self.device).split(batch):
             given = None if context is None else context[index]
-            noise = Noise(seed, index.to(self.device))
-            parts.append(self.refiner.sample(noise, given, **options).cpu())
+            parts.append(
+                self.refiner.sample(
+                    Noise(seed, index),
+                    given,
+                    sampling=self.sampling(given),
+                    scales=calls,
+                    cached=cached,
+                ).cpu()
+            )
         return torch.cat(parts)
 
     @torch.no_grad()
+    def sample_steps(self, count: int, *, seed: int = 0, labels: Labels = None) -> list[Tensor]:
+        """Sample images (count, c, h, w) as `sample` does; return them after each network call."""
+        _check_counts(count=count)
+        context = self._context(labels, count, cycle=True)
+        noise = Noise.range(seed, count, self.device)
+        trace = self.refiner.sample_trace(noise, context, sampling=self.sampling(context))
+        return [self.tokenizer.finish(state).cpu() for state in trace.states[1:]]
+
+    @torch.no_grad()
     def reconstruct(self, images: Tensor, scales: int | None = None, batch: int = 500) -> Tensor:
-        """Encode and decode images (n, c, h, w), by the coarsest `scales` sizes only if given."""
-        tokens, kept = self.tokenizer, self._codes(scales)
-        parts = [
-            tokens.decode(tokens.encode(part.to(self.device))[:kept]).cpu()
-            for part in images.split(batch)
-        ]
+        """Encode and decode images (n, c, h, w).
+
+        Args:
+            images: (n, c, h, w) in [0, 1].
+            scales: Decode that many of the coarsest sizes only; 0 decodes nothing but zeros.
+            batch: Images computed at a time.
+
+        Raises:
+            InputError: The images have another shape, the model fewer sizes, or `batch` is not
+                positive.
+        """
+        _check_counts(batch=batch)
+        self._check_images(images)
+        tokens, calls = self.tokenizer, self._calls(scales)
+        parts = []
+        for part in images.to(self.device).split(batch):
+            codes = [] if calls == 0 else tokens.encode(part)[:calls]
+            decoded = tokens.decode(codes) if codes else tokens.finish(tokens.start(len(part)))
+            parts.append(decoded.cpu())
         return torch.cat(parts)
 
     @torch.no_grad()
     def inpaint(
-        self,
-        images: Tensor,
-        mask: Tensor,
-        *,
-        seed: int = 0,
-        labels: int | Sequence[int] | Tensor | None = None,
+        self, images: Tensor, mask: Tensor, *, seed: int = 0, labels: Labels = None
     ) -> Tensor:
-        """Draw new content where `mask` is True; the rest stays exactly as it is.
+        """Sample new content where `mask` is True; all other pixels stay exactly as they are.
 
         Args:
-            images: (n, c, h, w).
-            mask: (h, w) bool, True where content is drawn.
-            seed: Of the draw.
-            labels: As in `sample`.
-        """
-        tokens = self.tokenizer
-        free = mask.float()[None, None]
-        size = tokens.schedule[-1].size
-        padded = nn.functional.pad(
-            free, (0, -free.shape[3] % size[1], 0, -free.shape[2] % size[0])
-        )
-        kept = []
-        for k, (high, wide) in enumerate(tokens.schedule.sizes):
-            # A coarse token stays if most of what it stands for does; a finest one, if all does.
-            limit = 0.0 if (high, wide) == size else 0.49
-            share = nn.functional.adaptive_avg_pool2d(padded, (high, wide)).to(self.device)
-            kept.append((tokens.take(share, k)[..., 0] <= limit).expand(len(images), -1))
-        drawn = self.refiner.sample(
-            self._noise(seed, len(images)),
-            self._labels(labels, len(images), cycle=False),
-            schedule=self.schedule,
-            keep=Keep(tokens.features(images.to(self.device)), kept),
-        )
-        return torch.where(mask, drawn.cpu(), images)
-
-    def super_resolve(
-        self,
-        images: Tensor,
-        scales: int,
-        *,
-        seed: int = 0,
-        labels: int | Sequence[int] | Tensor | None = None,
-    ) -> Tensor:
-        """Keep the coarsest `scales` sizes of images (n, c, h, w) and draw the finer ones anew.
+            images: (n, c, h, w) in [0, 1].
+            mask: (h, w) bool, True where new content is sampled.
+            seed: Seed of the samples.
+            labels: Classes; None is any class.
 
         Raises:
-            InputError: If there are fewer sizes.
+            InputError: Images, mask or labels do not fit the model.
         """
-        kept = self._codes(scales)
-        drawn: Tensor = self.refiner.sample(
-            self._noise(seed, len(images)),
-            self._labels(labels, len(images), cycle=False),
-            schedule=self.schedule,
-            codes=self.tokenizer.encode(images.to(self.device))[:kept],
-        )
-        return drawn.cpu()
-
-    def _codes(self, sizes: int | None) -> int | None:
-        """How many codes the coarsest sizes take, in parts."""
-        complete = self.schedule.complete
-        if sizes is None or sizes == 0:
-            return sizes
-        if not 0 < sizes <= len(complete):
+        self._check_images(images)
+        if mask.dtype != torch.bool or mask.shape != self.shape[1:]:
             raise InputError(
-                f"Found {sizes} scales to keep, expected a number from 0 to {len(complete)}, the "
-                "model's count of sizes."
+                f"Found a mask of {mask.dtype} and shape {tuple(mask.shape)}, expected torch.bool "
+                f"and {self.shape[1:]}."
             )
-        return complete[sizes - 1] + 1
-
-    def with_sampling(self, **values: Any) -> "ImageModel":
-        """The same model with other sampling settings (fields of `SamplingConfig`)."""
-        return replace(
-            self, config=replace(self.config, sampling=replace(self.config.sampling, **values))
+        reference = self.tokenizer.features(images.to(self.device))
+        sampled = self._edit(
+            seed, labels, len(images), keep=Keep(reference, self._unmasked(mask, len(images)))
         )
+        return torch.where(mask, sampled, images)
+
+    @torch.no_grad()
+    def super_resolve(
+        self, images: Tensor, scales: int, *, seed: int = 0, labels: Labels = None
+    ) -> Tensor:
+        """Keep the coarsest `scales` sizes of images (n, c, h, w) and sample the finer ones.
+
+        Args:
+            images: (n, c, h, w) in [0, 1].
+            scales: Sizes to keep; 0 keeps nothing of the images.
+            seed: Seed of the samples.
+            labels: Classes; None is any class.
+
+        Raises:
+            InputError: Images or labels do not fit the model, or it has fewer sizes.
+        """
+        self._check_images(images)
+        codes = self.tokenizer.encode(images.to(self.device))[: self._calls(scales)]
+        return self._edit(seed, labels, len(images), codes=codes)
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
         spec = ImageSpec(self.config, self.shape, self.classes)
         MODELS.save(path, self.refiner, spec, half=half)
 
-    def _noise(self, seed: int, count: int) -> Noise:
-        return Noise(seed, torch.arange(count, device=self.device))
+    def _edit(
+        self,
+        seed: int,
+        labels: Labels,
+        count: int,
+        *,
+        codes: Sequence[Tensor] = (),
+        keep: Keep[Tensor] | None = None,
+    ) -> Tensor:
+        """Samples (count, c, h, w) that keep codes or a region."""
+        context = self._context(labels, count)
+        noise = Noise.range(seed, count, self.device)
+        sampling = self.sampling(context)
+        return self.refiner.sample(noise, context, sampling=sampling, codes=codes, keep=keep).cpu()
 
-    def _labels(
-        self, labels: int | Sequence[int] | Tensor | None, count: int, *, cycle: bool = True
-    ) -> Tensor | None:
+    def _unmasked(self, mask: Tensor, count: int) -> list[Tensor]:
+        """Tokens (count, n_k) bool of each scale that stay as they are."""
+        tokens, free = self.tokenizer, mask.float()[None, None]
+        size = tokens.schedule[-1].size
+        padding = (0, -free.shape[3] % size[1], 0, -free.shape[2] % size[0])
+        padded = nn.functional.pad(free, padding)
+        found = []
+        for k, (high, wide) in enumerate(tokens.schedule.sizes):
+            # A coarse token stays if most of its pixels do, a finest one if all do.
+            limit = 0.0 if (high, wide) == size else 0.49
+            share = nn.functional.adaptive_avg_pool2d(padded, (high, wide)).to(self.device)
+            found.append((tokens.take(share, k)[..., 0] <= limit).expand(count, -1))
+        return found
+
+    def _calls(self, sizes: int | None) -> int | None:
+        """Network calls for the coarsest sizes, each of which may take several."""
+        if sizes is None or sizes == 0:
+            return sizes
+        complete = self.schedule.complete
+        if not 0 < sizes <= len(complete):
+            raise InputError(
+                f"Found {sizes} scales, expected a number from 0 to {len(complete)}, the model's "
+                "count of sizes."
+            )
+        return complete[sizes - 1] + 1
+
+    def _context(self, labels: Labels, count: int, *, cycle: bool = False) -> Tensor | None:
+        """One class (count,) per image; None where there are no classes to give."""
         if labels is None:
             turns = torch.arange(count, device=self.device) % max(self.classes, 1)
             return turns if cycle and self.classes else None
+        if not self.classes:
+            raise InputError("The model has no classes, so it takes no labels: leave them out.")
         given = torch.as_tensor(labels, device=self.device)
-        given = given.expand(count) if given.ndim == 0 else given
+        if given.is_floating_point() or given.ndim > 1:
+            raise InputError(
+                f"Found labels of {given.dtype} and shape {tuple(given.shape)}, expected whole "
+                "numbers: one for all images, or one each."
+            )
+        given = given.long().expand(count) if given.ndim == 0 else given.long()
         if len(given) != count:
             raise InputError(
                 f"{len(given)} labels for {count} images: give one for all, or one each."
             )
-        wrong = given[(given < -1) | (given >= max(self.classes, 1))]
+        wrong = given[(given < -1) | (given >= self.classes)]
         if len(wrong):
             raise InputError(
                 f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
             )
         return given
 
+    def _check_images(self, images: Tensor) -> None:
+        if images.shape[1:] != self.shape or not len(images):
+            raise InputError(
+                f"Found images of shape {tuple(images.shape)}, expected one or more "
+                f"of {self.shape}."
+            )
+
 
 def load(name: str | Path, device: str = "cpu") -> ImageModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: If there is no such model, or the file is not one.
+        InputError: There is no such model, or the file is not one.
     """
     saved = MODELS.load(name)
-    config, shape, classes = saved.spec.config, saved.spec.shape, saved.spec.classes
-    tokens = build_tokenizer(config.tokenizer, shape[0], shape[1:])
-    refiner = saved.restore(build(config.generator, tokens, classes), device)
-    return ImageModel(refiner, config, shape, classes)
+    model = ImageModel.build(saved.spec.config, saved.spec.shape, saved.spec.classes)
+    saved.restore(model.refiner, device)
+    return model
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise InputError(f"Found {name} {count}, expected a whole number above 0.")

@@ -74,7 +74,7 @@ class ResidualBlock(nn.Module):
 
 
 class Phi(nn.Module):
-    """VAR's phi_k: half the expanded value, half its convolution, which repairs the blur."""
+    """phi_k of VAR: half the expanded value, half its convolution, which sharpens it."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

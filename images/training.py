@@ -8,6 +8,7 @@ from images.config import ImagesConfig
 from images.data.load import Images
 from images.model import ImageModel
 from refine_core.data import Tensors
+from refine_core.errors import InputError
 from refine_core.training.stages import Stages
 
 
@@ -16,11 +17,19 @@ def train(
 ) -> ImageModel:
     """Train tokeniser, then generator; continue where an earlier call was stopped.
 
-    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+    Everything goes to `runs/<config.name>/`; the model is `model.safetensors` there.
+
+    Args:
+        config: What to train.
+        images: Training images; metrics are those of the test images.
+        runs: Folder of all runs.
+        quiet: Whether to show no progress.
 
     Raises:
-        InputError: The folder holds a run with another seed, configuration or data.
+        InputError: A section of the config does not fit the images or another section, or the
+            folder holds a run with another seed, configuration or data.
     """
+    _check(config, images)
     train_images, test_images = images.train.images, images.test.images
     labels, test_labels = images.train.labels, images.test.labels
     data = Tensors(train_images) if labels is None else Tensors(train_images, labels)
@@ -50,3 +59,14 @@ def train(
     model = ImageModel(refiner, config, images.shape, images.classes)
     model.save(stages.folder / "model.safetensors")
     return model
+
+
+def _check(config: ImagesConfig, images: Images) -> None:
+    """Refuse what could not be built or trained, before anything is trained."""
+    ImageModel.build(config, images.shape, images.classes)
+    for name, section in (("tokenizer", config.tokenizer), ("generator", config.generator)):
+        if section.training.batch > len(images.train):
+            raise InputError(
+                f"Found `{name}.training.batch` {section.training.batch} for {len(images.train)} "
+                "training images: give more images or a smaller batch."
+            )

@@ -1,22 +1,27 @@
 """What training asks of a data set."""
 
 import hashlib
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-Batch = tuple[Any, ...]
-"""Tensors, or what moves between devices as they do (`.to`), of one length."""
+BatchT_co = TypeVar("BatchT_co", covariant=True)
+Batch = tuple[Tensor, ...]
+"""Tensors of one length."""
 
 
-class Data(Protocol):
-    """A data set that hands out batches by sample index."""
+class Data(Protocol[BatchT_co]):
+    """A data set that hands out batches by sample index.
+
+    A batch is a tuple of tensors, or of what moves between devices as they do (`.to`), of one
+    length.
+    """
 
     def __len__(self) -> int:
         """Count of samples."""
         ...
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def __getitem__(self, index: Tensor) -> BatchT_co:
         """Batch of the samples at `index` (b,) int64."""
         ...
 

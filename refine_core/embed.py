@@ -1,39 +1,50 @@
-"""What a domain supplies around the transformer: an embedding before it, a head behind it."""
+"""What a domain supplies before the transformer: an embedding of states and contexts."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
-from refine_core.head import CodeDistribution
 from refine_core.tokens import Tokens
 
+StateT = TypeVar("StateT")
+ContextT = TypeVar("ContextT")
 
-class Embed(nn.Module, ABC):
-    """A domain's embedding. Positions live here, and only here."""
+
+class Embed(nn.Module, ABC, Generic[StateT, ContextT]):
+    """A domain's embedding. Positions live here, and only here.
+
+    Only `forward` has to be written; a model with a context writes `condition` or `memory`, and
+    for guidance `drop`.
+    """
 
     @abstractmethod
-    def forward(self, state: Any, k: int, context: Any = None) -> Tokens:
-        """Tokens of scale k, level k + 1, from the state before it.
+    def forward(self, state: StateT, k: int, context: ContextT | None = None) -> Tokens:
+        """Tokens of scale k from the state before it; the refiner sets their level.
 
         What a context says of each token, such as a map, may be added here; what it says of the
-        whole sample belongs to `context`.
+        whole sample belongs to `condition`.
         """
 
-    @abstractmethod
-    def context(self, context: Any, count: int) -> Tokens:
-        """Level-0 tokens (or none) and the condition of `count` samples; None is no context."""
+    def condition(self, context: ContextT | None, count: int) -> Tensor | None:
+        """Vector (count or 1, c) that every adaptive norm sees; None is zero.
 
-    @abstractmethod
-    def drop(self, context: Any, where: Tensor) -> Any:
-        """Context without the samples `where` (b,) is True, for classifier-free training."""
+        A context of None stands for samples of which nothing is known.
+        """
+        return None
 
+    def memory(self, context: ContextT | None, count: int) -> Tokens | None:
+        """Tokens of the context, which the tokens of every scale see; None is none."""
+        return None
 
-class Head(Protocol):
-    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes."""
+    def drop(self, context: ContextT, where: Tensor) -> ContextT:
+        """Context without the samples `where` (b,) is True, for classifier-free guidance.
 
-    def __call__(
-        self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
-    ) -> CodeDistribution:
-        """Distribution over codes (b, n, g)."""
-        ...
+        Raises:
+            NotImplementedError: The embedding has no context to drop.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no context that can be dropped.")
+
+    def level(self, state: StateT, k: int) -> int:
+        """Level of the tokens of scale k, 1 or more; the transformer has parameters for each."""
+        return k + 1

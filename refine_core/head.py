@@ -1,15 +1,62 @@
-"""Heads: hidden states to distributions over codes."""
+"""Heads: hidden states to distributions over the codes of a scale.
+
+A distribution is whatever has the methods of `Distribution`; codes may be integers, as under
+`CodeDistribution`, or real numbers, as of a Gaussian.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
-from refine_core.noise import Noise
+from refine_core.noise import Noise, Stream
+
+StateT_contra = TypeVar("StateT_contra", contravariant=True)
+
+
+class Distribution(Protocol):
+    """Distribution over the codes (b, n, g) of one scale."""
+
+    @property
+    def valid(self) -> Tensor | None:
+        """(b, n) bool, False at padding; None means all."""
+        ...
+
+    def token_log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (or density) (b, n) of each token's code, in nats; zero at padding."""
+        ...
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (or density) (b,) of codes, in nats."""
+        ...
+
+    def sample(self, noise: Noise) -> Tensor:
+        """Codes (b, n, g)."""
+        ...
+
+    def guided(self, unconditional: Self, weight: float) -> Self:
+        """Classifier-free guidance away from the unconditional distribution; 0 changes nothing."""
+        ...
+
+    def sharpened(
+        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
+    ) -> Self:
+        """More likely codes only; temperature 1 without limits changes nothing."""
+        ...
+
+
+class Head(Protocol[StateT_contra]):
+    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes."""
+
+    def __call__(
+        self, hidden: Tensor, state: StateT_contra, k: int, valid: Tensor | None = None
+    ) -> Distribution:
+        """Distribution over codes (b, n, g)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +83,7 @@ class CodeDistribution:
 
     def sample(self, noise: Noise) -> Tensor:
         """Codes (b, n, g)."""
-        return self.inverse(noise.uniform(0, *self.logits.shape[1:3]))
+        return self.inverse(noise.uniform(Stream.CODES, *self.logits.shape[1:3]))
 
     def inverse(self, uniform: Tensor) -> Tensor:
         """Codes (b, n, g): the inverse distribution function at `uniform` (b, n, g) in [0, 1)."""
@@ -49,16 +96,23 @@ class CodeDistribution:
             passed = torch.minimum(passed, (cumulative < total).sum(-1))
         return passed
 
-    def guided(self, unconditional: "CodeDistribution", weight: float) -> "CodeDistribution":
-        """Classifier-free guidance on logits (arXiv 2207.12598); weight 0 changes nothing."""
-        return replace(self, logits=(1 + weight) * self.logits - weight * unconditional.logits)
+    def guided(self, unconditional: Self, weight: float) -> Self:
+        """Classifier-free guidance on logits (arXiv 2207.12598); weight 0 changes nothing.
+
+        (1 + w) conditional - w unconditional logits. A value that has no chance under the
+        condition keeps none; one that has none without it is not moved.
+        """
+        given, free = self.logits, unconditional.logits
+        moved = (1 + weight) * given - weight * free
+        certain = given.isinf() | free.isinf()
+        return replace(self, logits=torch.where(certain, given, moved))
 
     def sharpened(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> "CodeDistribution":
+    ) -> Self:
         """Temperature, then the `top_k` likeliest values, then the likeliest of mass `top_p`.
 
-        Temperature 0 leaves the likeliest value (the first of equals).
+        Temperature 0 leaves the likeliest value. Of equally likely values the first are kept.
         """
         logits = self.logits
         if temperature == 0:
@@ -66,8 +120,10 @@ class CodeDistribution:
             return replace(self, logits=logits.masked_fill(~best, -torch.inf))
         logits = logits / temperature
         if top_k is not None and top_k < logits.shape[-1]:
-            least = logits.topk(top_k, -1).values[..., -1:]
-            logits = logits.masked_fill(logits < least, -torch.inf)
+            ranked = torch.sort(logits, dim=-1, descending=True, stable=True).indices
+            drop = torch.ones_like(logits, dtype=torch.bool)
+            drop.scatter_(-1, ranked[..., :top_k], False)
+            logits = logits.masked_fill(drop, -torch.inf)
         if top_p < 1:
             ordered, rank = logits.sort(-1, descending=True)
             before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
@@ -84,6 +140,10 @@ class CategoricalHead(nn.Module):
         digits: Digits g of a code.
         sizes: Values of a digit, one count per scale.
         maps: Which map each scale uses, so that several share one; by default each its own.
+
+    Raises:
+        InputError: A digit has fewer than two values, there is not one map per scale, or scales of
+            one map differ in their values.
     """
 
     def __init__(
@@ -94,18 +154,25 @@ class CategoricalHead(nn.Module):
             raise InputError(
                 f"A head needs digits of 2 values or more, found {digits} of {sizes} values."
             )
-        self.digits = digits
-        self.uses = list(range(len(sizes))) if maps is None else list(maps)
-        own = dict(zip(self.uses, sizes, strict=True))
+        chosen = list(range(len(sizes))) if maps is None else list(maps)
+        if len(chosen) != len(sizes):
+            raise InputError(f"Found {len(chosen)} maps for {len(sizes)} scales: give one each.")
+        own = dict(zip(chosen, sizes, strict=True))
+        if any(own[use] != size for use, size in zip(chosen, sizes, strict=True)):
+            raise InputError(
+                f"Scales that share a map need digits of as many values, found {list(sizes)} "
+                f"values with maps {chosen}."
+            )
+        self.dim, self.digits, self.sizes = dim, digits, tuple(sizes)
+        self.uses = [sorted(own).index(use) for use in chosen]
         self.maps = nn.ModuleList(nn.Linear(dim, digits * own[use]) for use in sorted(own))
 
     def forward(
-        self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
+        self, hidden: Tensor, state: object, k: int, valid: Tensor | None = None
     ) -> CodeDistribution:
         """Distribution of the codes of scale k from hidden states (b, n, d)."""
-        return CodeDistribution(
-            self.maps[self.uses[k]](hidden).unflatten(2, (self.digits, -1)), valid
-        )
+        logits = self.maps[self.uses[k]](hidden).unflatten(2, (self.digits, -1))
+        return CodeDistribution(logits, valid)
 
 
 class BitwiseHead(nn.Module):
@@ -121,10 +188,11 @@ class BitwiseHead(nn.Module):
 
     def __init__(self, dim: int, bits: int, scales: int) -> None:
         super().__init__()
+        self.dim, self.digits, self.sizes = dim, bits, (2,) * scales
         self.maps = nn.ModuleList(nn.Linear(dim, bits) for _ in range(scales))
 
     def forward(
-        self, hidden: Tensor, state: Any, k: int, valid: Tensor | None = None
+        self, hidden: Tensor, state: object, k: int, valid: Tensor | None = None
     ) -> CodeDistribution:
         """Distribution of the bits of scale k; a Bernoulli of logit l is a softmax of (0, l)."""
         one = self.maps[k](hidden)

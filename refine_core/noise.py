@@ -7,12 +7,34 @@ will, and an ensemble member is a name, not a place in a queue.
 """
 
 import math
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
+from refine_core.errors import InputError
+
+F = TypeVar("F", bound=Callable[..., object])
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+def _eager(function: F) -> F:
+    """Leave a function out of compilation, whose code for 64-bit integers has other overflows."""
+    return cast(F, torch.compiler.disable(function))
+
+
+class Stream(IntEnum):
+    """Streams of random numbers that the core uses; codes of scale k come from `fork(k)`."""
+
+    CODES = 0
+    """Codes of a scale; which training samples a tokeniser decodes from coarse scales only."""
+    CONTEXT_DROPOUT = -1
+    """Training samples whose context is dropped."""
+    CORRUPTION = -2
+    """Corrupted codes of self-correction training."""
 
 
 class Noise:
@@ -22,16 +44,33 @@ class Noise:
         seed: Of the run.
         index: (b,) int64, the name of each sample, on the device where numbers are wanted.
 
-    >>> whole = Noise(0, torch.arange(5)).uniform(0, 3)
-    >>> bool((Noise(0, torch.tensor([4])).uniform(0, 3) == whole[4]).all())
+    Raises:
+        InputError: The index is not of int64.
+
+    >>> whole = Noise.range(0, 5).uniform(Stream.CODES, 3)
+    >>> bool((Noise(0, torch.tensor([4])).uniform(Stream.CODES, 3) == whole[4]).all())
     True
     """
 
+    @_eager
     def __init__(self, seed: int, index: Tensor) -> None:
+        if index.dtype != torch.int64:
+            raise InputError(
+                f"Samples are named by int64 numbers, found {index.dtype}: use `index.long()`."
+            )
         self.seed = seed
         self.index = index
         self._key = _scramble(index + _signed(seed * _GOLDEN))
 
+    @classmethod
+    def range(cls, seed: int, count: int, device: torch.device | str | None = None) -> "Noise":
+        """Noise of the samples 0, 1, ..., count - 1."""
+        return cls(seed, torch.arange(count, device=device))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @_eager
     def uniform(self, stream: int, *shape: int) -> Tensor:
         """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent."""
         position = torch.arange(math.prod(shape), device=self.index.device)
@@ -39,9 +78,11 @@ class Noise:
         bits = _scramble(key[:, None] + (position + 1) * _signed(_GOLDEN))
         return (_shift(bits, 40).float() / 2**24).reshape(-1, *shape)
 
+    @_eager
     def normal(self, stream: int, *shape: int) -> Tensor:
         """Standard normal numbers of shape (b, *shape), by Box and Muller."""
-        u = self.uniform(stream, *shape, 2).double()
+        u = self.uniform(stream, *shape, 2)
+        u = u if u.device.type == "mps" else u.double()  # which has no float64
         radius = torch.sqrt(-2 * torch.log1p(-u[..., 0]))
         return (radius * torch.cos(2 * math.pi * u[..., 1])).float()
 

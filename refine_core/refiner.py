@@ -7,26 +7,26 @@ other and keeps keys and values. Both give the same per-scale probabilities, whi
 first.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Generic, Self
 
 import torch
 from torch import Tensor, nn
 
-from refine_core.data import Batch
-from refine_core.embed import Embed, Head
+from refine_core.embed import ContextT, Embed
 from refine_core.errors import InputError
-from refine_core.head import CodeDistribution
-from refine_core.noise import Noise
+from refine_core.head import BitwiseHead, CategoricalHead, Distribution, Head
+from refine_core.noise import Noise, Stream
 from refine_core.quantizers.base import Quantized
-from refine_core.sampling import Caller, Keep
-from refine_core.schedule import ScaleSchedule
-from refine_core.tokenizer import Corrupt, Tokenizer, Trace
-from refine_core.tokens import join
+from refine_core.sampling import Caller, Keep, Sampling
+from refine_core.schedule import per_scale
+from refine_core.tokenizer import DataT, FeaturesT, StateT, Tokenizer, Trace
+from refine_core.tokens import Tokens, join
 from refine_core.transformer import Transformer
 
 
-class Refiner(nn.Module):
+class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     """A generative model over a tokeniser's codes.
 
     Args:
@@ -34,55 +34,75 @@ class Refiner(nn.Module):
         embed: States and context to tokens.
         transformer: Tokens to hidden states.
         head: Hidden states to distributions.
-        schedule: Loss weights, and how to sample by default; else the tokeniser's.
+        weights: Of each scale's loss per token: one for all scales, or one each.
         corruption: Largest share of digits replaced at random in self-correction training; each
-            sample draws its share uniformly below it. Later scales' targets are re-derived. 0 is
+            sample draws its share uniformly below it. Later scales' targets are derived anew. 0 is
             off.
         dropout: Share of training samples whose context is dropped, for guidance.
+
+    Raises:
+        InputError: A number is out of its range, or the parts do not fit together.
     """
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
-        embed: Embed,
+        tokenizer: Tokenizer[DataT, FeaturesT, StateT],
+        embed: Embed[StateT, ContextT],
         transformer: Transformer,
-        head: Head,
+        head: Head[StateT],
         *,
-        schedule: ScaleSchedule | None = None,
+        weights: Sequence[float] = (1.0,),
         corruption: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        for name, share in (("corruption", corruption), ("dropout", dropout)):
+            if not 0 <= share <= 1:
+                raise InputError(f"{name} is {share}, expected a share from 0 to 1.")
+        if min(weights, default=0) < 0:
+            raise InputError(f"Found loss weights {list(weights)}, expected zero or more.")
+        _check(tokenizer, embed, transformer, head)
         self.tokenizer = tokenizer.requires_grad_(False)
         self.embed = embed
         self.transformer = transformer
         self.head = head
-        self.schedule = schedule or tokenizer.schedule
+        self.weights = per_scale("weights", weights, len(tokenizer.schedule))
         self.corruption = corruption
         self.dropout = dropout
 
-    def train(self, mode: bool = True) -> "Refiner":
+    def train(self, mode: bool = True) -> Self:
         """Training mode for all but the frozen tokeniser."""
         super().train(mode)
         self.tokenizer.eval()
         return self
 
-    def distributions(self, states: Sequence[Any], context: Any = None) -> list[CodeDistribution]:
+    def tokens(self, state: StateT, k: int, context: ContextT | None = None) -> Tokens:
+        """Tokens of scale k, with their level."""
+        return self.embed(state, k, context).at(self.embed.level(state, k))  # type: ignore[no-any-return]
+
+    def distributions(
+        self, states: Sequence[StateT], context: ContextT | None = None
+    ) -> list[Distribution]:
         """Distributions of the codes of each scale given the states before them, at once."""
-        parts = [self.embed(state, k, context) for k, state in enumerate(states)]
-        given = self.embed.context(context, len(parts[0].value))
-        if self.transformer.history == "markov" and not given.value.shape[1]:
+        parts = [self.tokens(state, k, context) for k, state in enumerate(states)]
+        count = len(parts[0].value)
+        condition, memory = self.embed.condition(context, count), self.embed.memory(context, count)
+        if self.transformer.history == "markov" and memory is None:
             # No scale sees another: apart, they cost the sum of their squares.
-            pieces = [self.transformer(join([given, part])) for part in parts]
+            pieces = [self.transformer(join([part], condition)) for part in parts]
         else:
-            widths = [given.value.shape[1], *(part.value.shape[1] for part in parts)]
-            pieces = list(self.transformer(join([given, *parts])).split(widths, 1)[1:])
+            before = [] if memory is None else [memory.at(0)]
+            hidden = self.transformer(join([*before, *parts], condition))
+            widths = [part.value.shape[1] for part in [*before, *parts]]
+            pieces = list(hidden.split(widths, 1)[len(before) :])
         return [
             self.head(h, state, k, part.valid)
             for k, (h, state, part) in enumerate(zip(pieces, states, parts, strict=True))
         ]
 
-    def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
+    def code_log_prob(
+        self, x: DataT, context: ContextT | None = None, noise: Noise | None = None
+    ) -> Tensor:
         """Exact log-probability (b, K), in nats, of each scale's codes given the coarser ones.
 
         Args:
@@ -95,93 +115,160 @@ class Refiner(nn.Module):
         dists = self.distributions(trace.states[:-1], context)
         return torch.stack([d.log_prob(c) for d, c in zip(dists, trace.codes, strict=True)], 1)
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(
+        self, batch: tuple[DataT] | tuple[DataT, ContextT], noise: Noise
+    ) -> dict[str, Tensor]:
         """Training losses of data `batch[0]` with context `batch[1]`, if there is one.
 
-        "loss" is the weighted mean negative log-probability of a token in nats, "bits" a sample's
-        in bits.
+        "loss" is the weighted mean negative log-probability of a token in nats, over "count"
+        tokens; "bits" is a sample's in bits.
         """
         context = batch[1] if len(batch) > 1 else None
         if context is not None and self.dropout:
-            context = self.embed.drop(context, noise.uniform(-1) < self.dropout)
+            dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
+            context = self.embed.drop(context, dropped)
         with torch.no_grad():
-            corrupt = self._corruption(noise) if self.corruption else None
-            trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise), corrupt)
+            corrupt = self.tokenizer.corruption(noise, self.corruption)
+            trace = self.tokenizer.trace(
+                self.tokenizer.features(batch[0], noise), corrupt if self.corruption else None
+            )
         dists = self.distributions(trace.states[:-1], context)
         weighted, weights, bits = [], [], []
-        for k, (dist, code) in enumerate(zip(dists, trace.codes, strict=True)):
-            scale, tokens = self.schedule[k], dist.token_log_prob(code)
+        for weight, dist, code in zip(self.weights, dists, trace.codes, strict=False):
+            tokens = dist.token_log_prob(code)
             count = tokens.numel() if dist.valid is None else dist.valid.sum()
-            weighted.append(-scale.weight * tokens.sum())
-            weights.append(scale.weight * count)
-            bits.append(-tokens.detach().sum(1).mean() / torch.log(torch.tensor(2.0)))
-        return {
-            "loss": sum(weighted, torch.zeros(())) / sum(weights),
-            "bits": torch.stack(bits).sum(),
-        }
+            weighted.append(-weight * tokens.sum())
+            weights.append(weight * count)
+            bits.append(-tokens.detach().sum(1).mean() / math.log(2))
+        count = torch.as_tensor(sum(weights))
+        loss = sum(weighted, torch.zeros(())) / count
+        return {"loss": loss, "bits": torch.stack(bits).sum(), "count": count}
+
+    def caller(
+        self,
+        context: ContextT | None,
+        count: int,
+        *,
+        guided: bool = False,
+        cached: bool = True,
+    ) -> Caller[StateT, ContextT]:
+        """What calls the transformer for one scale after the other.
+
+        Args:
+            context: Of `count` samples.
+            count: Of samples.
+            guided: Whether distributions without the context are computed as well.
+            cached: Whether keys and values are kept; the result is the same.
+        """
+        contexts = [context, None] if guided else [context]
+        parts = (self.embed, self.transformer, self.head)
+        return Caller(*parts, contexts, count, cached=cached)
 
     @torch.no_grad()
     def sample_trace(
         self,
         noise: Noise,
-        context: Any = None,
+        context: ContextT | None = None,
         *,
-        schedule: ScaleSchedule | None = None,
+        sampling: Sequence[Sampling] = (Sampling(),),
         codes: Sequence[Tensor] = (),
-        keep: Keep | None = None,
+        keep: Keep[FeaturesT] | None = None,
         scales: int | None = None,
         cached: bool = True,
-    ) -> Trace:
-        """Draw codes scale by scale, one call of the transformer each.
+    ) -> Trace[StateT]:
+        """Sample codes scale by scale, with one call of the transformer each.
 
         Args:
             noise: Names the samples; sample i depends on the seed and its own index only.
             context: What the embedding takes as context.
-            schedule: Temperature, top-k, top-p and guidance per scale; by default the model's.
-            codes: Given codes of the coarsest scales: super-resolution, or a restart half-way.
+            sampling: Temperature, top-k, top-p and guidance: one for all scales, or one each.
+            codes: Given codes of the coarsest scales, as for super-resolution.
             keep: Region to hold fixed: inpainting.
             scales: Stop after that many (early exit).
             cached: Whether keys and values are kept; the result is the same.
 
         Raises:
-            InputError: If the schedule has another number of scales than the tokeniser's.
+            InputError: There is neither one `sampling` nor one per scale, or guidance without a
+                context.
         """
-        schedule = schedule or self.schedule
-        if len(schedule) != len(self.tokenizer.schedule):
+        each = per_scale("sampling", sampling, len(self.tokenizer.schedule))
+        guided = any(scale.guidance for scale in each)
+        if guided and context is None:
             raise InputError(
-                f"The sampling schedule has {len(schedule)} scales, the model "
-                f"{len(self.tokenizer.schedule)}: give one entry per scale."
+                "Found guidance without a context, so there is nothing to guide to: "
+                "give a context, or leave guidance at 0."
             )
-        count = len(noise.index)
-        guided = context is not None and any(scale.guidance for scale in schedule)
-        contexts = [context, None] if guided else [context]
-        call = Caller(self.embed, self.transformer, self.head, contexts, count, cached=cached)
+        call = self.caller(context, len(noise), guided=guided, cached=cached)
 
-        def choose(state: Any, k: int) -> Quantized:
-            dist = call(state, k, schedule[k].guidance)
+        def choose(state: StateT, k: int) -> Quantized:
+            dist = call(state, k, each[k].guidance)
             if k < len(codes):
                 return self.tokenizer.lookup(codes[k], k)
-            dist = dist.sharpened(schedule[k].temperature, schedule[k].top_k, schedule[k].top_p)
+            dist = dist.sharpened(each[k].temperature, each[k].top_k, each[k].top_p)
             code = dist.sample(noise.fork(k))
             if keep is not None:
                 reference = self.tokenizer.quantize(keep.features, state, k).code
                 code = torch.where(keep.tokens[k][..., None], reference, code)
             return self.tokenizer.lookup(code, k)
 
-        return self.tokenizer.unroll(self.tokenizer.start(count, noise), choose, scales=scales)
+        start = self.tokenizer.start(len(noise), noise)
+        return self.tokenizer.unroll(start, choose, scales=scales)
 
-    def sample(self, noise: Noise, context: Any = None, **options: Any) -> Any:
-        """Draw data; options as in `sample_trace`."""
-        with torch.no_grad():
-            return self.tokenizer.finish(self.sample_trace(noise, context, **options).states[-1])
+    @torch.no_grad()
+    def sample(
+        self,
+        noise: Noise,
+        context: ContextT | None = None,
+        *,
+        sampling: Sequence[Sampling] = (Sampling(),),
+        codes: Sequence[Tensor] = (),
+        keep: Keep[FeaturesT] | None = None,
+        scales: int | None = None,
+        cached: bool = True,
+    ) -> DataT:
+        """Sample data; arguments as in `sample_trace`."""
+        trace = self.sample_trace(
+            noise,
+            context,
+            sampling=sampling,
+            codes=codes,
+            keep=keep,
+            scales=scales,
+            cached=cached,
+        )
+        return self.tokenizer.finish(trace.states[-1])
 
-    def _corruption(self, noise: Noise) -> Corrupt:
-        share = noise.uniform(-2) * self.corruption
 
-        def corrupt(code: Tensor, k: int) -> Tensor:
-            size = self.tokenizer.digit_values(k)
-            hit = noise.uniform(2 * k, *code.shape[1:]) < share[:, None, None]
-            other = (noise.uniform(2 * k + 1, *code.shape[1:]) * size).long()
-            return torch.where(hit, other, code)
+def _check(
+    tokenizer: Tokenizer[DataT, FeaturesT, StateT],
+    embed: Embed[StateT, ContextT],
+    transformer: Transformer,
+    head: Head[StateT],
+) -> None:
+    """Refuse parts that do not fit together."""
+    scales = len(tokenizer.schedule)
+    if type(embed).level is Embed.level and transformer.levels < scales + 1:
+        raise InputError(
+            f"The transformer has {transformer.levels} levels for {scales} scales and the context"
+            f": give it `levels={scales + 1}`."
+        )
+    if not isinstance(head, CategoricalHead | BitwiseHead):
+        return
+    if head.dim != transformer.dim:
+        raise InputError(
+            f"The head takes hidden states of width {head.dim}, the transformer's have "
+            f"{transformer.dim}: make them equal."
+        )
+    wanted = [(tokenizer.digits(k), tokenizer.digit_values(k)) for k in range(scales)]
+    found = [(head.digits, size) for size in head.sizes]
+    if found != wanted:
+        raise InputError(
+            f"The head predicts codes of (digits, values) {_listed(found)} for the scales, the "
+            f"tokeniser's have {_listed(wanted)}: build the head from `tokenizer.digits(k)` and "
+            "`tokenizer.digit_values(k)`."
+        )
 
-        return corrupt
+
+def _listed(pairs: list[tuple[int, int]]) -> str:
+    """All pairs, or the one that all are."""
+    return f"{pairs[0]} each" if len(set(pairs)) == 1 else str(pairs)

@@ -2,22 +2,23 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.data import Batch
-from refine_core.errors import InputError
-from refine_core.noise import Noise
+from refine_core.errors import InputError, suggest
+from refine_core.noise import Noise, Stream
 from refine_core.pyramid import Pyramid
 from refine_core.quantizers.base import Quantized, Quantizer
 from refine_core.schedule import ScaleSchedule
-from refine_core.tokenizer import Tokenizer
+from refine_core.tokenizer import Corrupt, Tokenizer, Trace
+
+Loop = Literal["closed", "open"]
 
 
-class ResidualTokenizer(Tokenizer):
+class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
     """Residual quantisation over a grid pyramid.
 
     loop='closed' is VAR's (arXiv 2404.02905, algorithm 1): the state lives on the finest grid,
@@ -43,7 +44,7 @@ class ResidualTokenizer(Tokenizer):
             coarsest codebook collapses.
 
     Raises:
-        InputError: If counts or sizes do not fit the schedule.
+        InputError: Counts, sizes, codes or dimensions do not fit together, or the loop is unknown.
     """
 
     def __init__(
@@ -54,20 +55,13 @@ class ResidualTokenizer(Tokenizer):
         encoder: nn.Module,
         decoder: nn.Module,
         phi: Sequence[nn.Module] | None = None,
-        loop: Literal["closed", "open"] = "closed",
+        loop: Loop = "closed",
         commitment: float = 0.25,
         truncation: float = 0.0,
     ) -> None:
         super().__init__()
         schedule.check(pyramid.sizes)
-        if len(quantizers) != len(schedule):
-            raise InputError(
-                f"{len(quantizers)} quantisers for {len(schedule)} scales: give one per scale."
-            )
-        if loop == "open" and len(schedule.complete) < len(schedule):
-            raise InputError(
-                "An open loop quantises whole bands: give scales in one part each, or close it."
-            )
+        _check(schedule, quantizers, phi, loop)
         self.schedule = schedule
         self.pyramid = pyramid
         self.quantizers = nn.ModuleList(quantizers)
@@ -78,6 +72,7 @@ class ResidualTokenizer(Tokenizer):
         self.commitment = commitment
         self.truncation = truncation
         self.dim = quantizers[0].dim
+        self.register_buffer("nothing", torch.zeros(()), persistent=False)
         for k, scale in enumerate(schedule):
             if scale.part[1] > 1:
                 self.register_buffer(f"cells_{k}", torch.tensor(scale.cells), persistent=False)
@@ -88,8 +83,8 @@ class ResidualTokenizer(Tokenizer):
 
     def start(self, count: int, noise: Noise | None = None) -> Tensor:
         """Zeros: nothing is known."""
-        device = next(self.buffers()).device
-        return torch.zeros(count, self.dim, *self.schedule[self._canvas(-1)].size, device=device)
+        size = self.schedule[self._canvas(-1)].size
+        return self.get_buffer("nothing").new_zeros(count, self.dim, *size)
 
     def view(self, state: Tensor, k: int) -> Tensor:
         """What scale k sees of the state before it, on its own grid: C of eq. 18."""
@@ -112,32 +107,48 @@ class ResidualTokenizer(Tokenizer):
 
     def quantize(self, features: Tensor, state: Tensor, k: int) -> Quantized:
         """Code at scale k of the residual, see the class."""
-        finest = len(self.schedule) - 1
         if self.loop == "closed":
-            residual = self.pyramid.resample(features - state, finest, k)
+            residual = self.pyramid.resample(features - state, len(self.schedule) - 1, k)
         else:
-            residual = self.pyramid.resample(features, finest, k)
-            if k > 0:
-                coarse = self.pyramid.resample(features, finest, k - 1)
-                residual = residual - self.pyramid.resample(coarse, k - 1, k)
-        chosen: Quantized = self.quantizers[k](self.take(residual, k))
+            residual = self._band(features, k)
+        return self.quantizer(k)(self.take(residual, k))  # type: ignore[no-any-return]
+
+    def trace(self, features: Tensor, corrupt: Corrupt | None = None) -> Trace[Tensor]:
+        """Unroll the forward process on features (eq. 16).
+
+        What corruption has put into an open loop's state is taken back by the next scale's target,
+        which follows from the features alone otherwise.
+        """
+        if self.loop == "closed" or corrupt is None:
+            return super().trace(features, corrupt)
+        clean = self.start(len(features))
+
+        def choose(state: Tensor, k: int) -> Quantized:
+            nonlocal clean
+            band, lost = self._band(features, k), self.view(clean - state, k)
+            honest = self.quantizer(k)(self.take(band, k))
+            clean = self.add(clean, honest.value, k)
+            return self.quantizer(k)(self.take(band + lost, k))  # type: ignore[no-any-return]
+
+        return self.unroll(self.start(len(features)), choose, corrupt)
+
+    def quantizer(self, k: int) -> Quantizer:
+        """Quantiser of scale k."""
+        chosen = self.quantizers[k]
+        assert isinstance(chosen, Quantizer)
         return chosen
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """Value (b, n, d) of codes."""
-        quantizer: Quantizer = self.quantizers[k]  # type: ignore[assignment]
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(quantizer.decode(code), code, nothing, nothing)
+        return Quantized.known(code, self.quantizer(k).decode(code))
 
     def digits(self, k: int) -> int:
         """Digits of the scale's quantiser."""
-        digits: int = self.quantizers[k].digits  # type: ignore[assignment]
-        return digits
+        return self.quantizer(k).digits
 
     def digit_values(self, k: int) -> int:
         """Values of a digit of the scale's quantiser."""
-        size: int = self.quantizers[k].size  # type: ignore[assignment]
-        return size
+        return self.quantizer(k).size
 
     def add(self, state: Tensor, value: Tensor, k: int) -> Tensor:
         """State plus phi_k of the value, both on the canvas of scale k."""
@@ -156,7 +167,7 @@ class ResidualTokenizer(Tokenizer):
             )
         return self.decoder(state)  # type: ignore[no-any-return]
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: tuple[Tensor, ...], noise: Noise) -> dict[str, Tensor]:
         """Training losses of data `batch[0]`: eq. 1, with its middle terms at every scale."""
         x = batch[0]
         features = self.features(x)
@@ -177,7 +188,7 @@ class ResidualTokenizer(Tokenizer):
     def _truncated(self, states: Sequence[Tensor], noise: Noise) -> Tensor:
         """Final state, or for `truncation` of the samples that after a random number of scales."""
         full, finest, coarser = states[-1], len(self.schedule) - 1, self.schedule.complete[:-1]
-        uniform = noise.uniform(0).reshape(-1, *[1] * (full.ndim - 1))
+        uniform = noise.uniform(Stream.CODES).reshape(-1, *[1] * (full.ndim - 1))
         draw = uniform / max(self.truncation, 1e-9) * len(coarser)
         for place, k in enumerate(coarser if self.truncation else []):
             coarse = self.pyramid.resample(states[k + 1], self._canvas(k), finest)
@@ -189,6 +200,48 @@ class ResidualTokenizer(Tokenizer):
         for quantizer in self.quantizers.children():  # children() names a shared module once
             quantizer.update()  # type: ignore[operator]
 
+    def _band(self, features: Tensor, k: int) -> Tensor:
+        """Laplacian band k of features, (b, d, *size): the base for k = 0 (eq. 14)."""
+        finest = len(self.schedule) - 1
+        level = self.pyramid.resample(features, finest, k)
+        if k == 0:
+            return level
+        coarse = self.pyramid.resample(features, finest, k - 1)
+        return level - self.pyramid.resample(coarse, k - 1, k)
+
     def _canvas(self, k: int) -> int:
         """Scale on whose grid the state lives after scale k."""
         return len(self.schedule) - 1 if self.loop == "closed" else max(k, 0)
+
+
+def _check(
+    schedule: ScaleSchedule,
+    quantizers: Sequence[Quantizer],
+    phi: Sequence[nn.Module] | None,
+    loop: str,
+) -> None:
+    """Refuse parts that do not fit together."""
+    if loop not in get_args(Loop):
+        raise InputError(
+            f"The loop is one of {get_args(Loop)}, found {loop!r}.{suggest(loop, get_args(Loop))}"
+        )
+    for name, found in (("quantisers", quantizers), ("maps phi", phi)):
+        if found is not None and len(found) != len(schedule):
+            raise InputError(
+                f"Found {len(found)} {name} for {len(schedule)} scales: give one per scale."
+            )
+    if len({quantizer.dim for quantizer in quantizers}) > 1:
+        raise InputError(
+            f"The quantisers take vectors of {[q.dim for q in quantizers]} channels: "
+            "all scales share the features, so give all the same dimension."
+        )
+    for k, (scale, quantizer) in enumerate(zip(schedule, quantizers, strict=True)):
+        if scale.codes not in (None, quantizer.size):
+            raise InputError(
+                f"Scale {k} of the schedule has digits of {scale.codes} values, its quantiser of "
+                f"{quantizer.size}: make them equal, or leave `codes` out of the schedule."
+            )
+    if loop == "open" and len(schedule.complete) < len(schedule):
+        raise InputError(
+            "An open loop quantises whole bands: give scales in one part each, or close it."
+        )

@@ -1,171 +1,173 @@
-"""The scale schedule: how many scales, how large, and how each is learnt and sampled.
+"""The scale schedule: how many scales, how large, and in how many parts each is predicted.
 
-`p(codes | context) = prod_k p(c_k | s_<k, context)`: a schedule is the list of the factors,
-coarse to fine, as data.
+`p(codes | context) = prod_k p(c_k | s_<k, context)`: a schedule lists the factors, coarse to fine.
+How they are learnt and sampled is said elsewhere (`Refiner`, `refine_core.sampling.Sampling`).
 """
 
-import json
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TypeVar
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError
 from refine_core.pyramid import Size
-from refine_core.scale import Scale
-from refine_core.storage.files import write_text
 
-History = Literal["full", "markov"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One factor of the product.
+
+    Args:
+        size: Length of each axis; empty where the data decides, as for graphs.
+        codes: Values that a digit of the scale's codes can take; None where not fixed.
+        part: (p, n): only the cells on the p-th of n interleaved lattices, so that n scales of one
+            size share its cells. Codes within a scale are sampled independently; neighbours in
+            different parts are not, at the price of a call and of no further token.
+
+    >>> Scale((3, 3), part=(0, 2)).cells
+    [0, 2, 4, 6, 8]
+    """
+
+    size: Size = ()
+    codes: int | None = None
+    part: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(self.size))
+        object.__setattr__(self, "part", tuple(self.part))
+        wrong = {
+            "size": any(n < 1 for n in self.size),
+            "codes": self.codes is not None and self.codes < 2,
+            "part": not 0 <= self.part[0] < self.part[1] or not self.cells,
+        }
+        for name in (name for name, is_wrong in wrong.items() if is_wrong):
+            raise InputError(
+                f"A scale cannot have {name} = {getattr(self, name)}: see Scale's documentation."
+            )
+
+    def __str__(self) -> str:
+        return self.name if self.codes is None else f"{self.name}:{self.codes}"
+
+    @property
+    def name(self) -> str:
+        """Size, and which part of it."""
+        place, count = self.part
+        size = "x".join(map(str, self.size)) or "?"
+        return size if count == 1 else f"{size}[{place + 1}/{count}]"
+
+    @property
+    def tokens(self) -> int:
+        """Count of tokens, where the size is fixed."""
+        return len(self.cells)
+
+    @property
+    def cells(self) -> list[int]:
+        """Places of the scale's tokens among all cells of its size, row by row."""
+        place, count = self.part
+        stride = max(1, count // 2)
+        cells = itertools.product(*map(range, self.size))
+        return [
+            number
+            for number, cell in enumerate(cells)
+            if sum(i * stride**axis for axis, i in enumerate(cell)) % count == place
+        ]
 
 
 @dataclass(frozen=True)
 class ScaleSchedule:
-    """Scales from coarse to fine, and what each may see.
+    """Scales from coarse to fine.
 
-    Args:
-        scales: Coarse to fine.
-        history: 'full' lets a scale attend to all coarser ones; 'markov' to itself and the context
-            only (the state that it refines still carries what the coarser scales said).
+    Raises:
+        InputError: There is no scale.
 
-    >>> print(ScaleSchedule.geometric((1, 1), (7, 7), 4).with_(codes=[16, 64, 64, 64]))
-    1x1:16 -> 2x2:64 -> 4x4:64 -> 7x7:64 (70 tokens, full history)
+    >>> print(ScaleSchedule.of([(2, 2), (3, 3)], codes=[16, 64], parts=[1, 2]))
+    2x2:16 -> 3x3[1/2]:64 -> 3x3[2/2]:64 (13 tokens)
     """
 
     scales: tuple[Scale, ...]
-    history: History = "full"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))
         if not self.scales:
             raise InputError("A schedule needs at least one scale, found none.")
-        if self.history not in ("full", "markov"):
-            raise InputError(f"History is 'full' or 'markov', found {self.history!r}.")
 
     @classmethod
-    def of(cls, sizes: Sequence[Size], history: History = "full") -> "ScaleSchedule":
-        """Schedule of explicit sizes, coarse to fine."""
-        return cls(tuple(Scale(size) for size in sizes), history)
+    def of(
+        cls,
+        sizes: Sequence[Size],
+        *,
+        codes: Sequence[int] | None = None,
+        parts: Sequence[int] = (1,),
+    ) -> "ScaleSchedule":
+        """Schedule of explicit sizes.
+
+        Args:
+            sizes: Coarse to fine.
+            codes: Values of a digit: one count for all sizes, or one per size.
+            parts: Calls in which a size is predicted, see `Scale.part`; likewise.
+
+        Raises:
+            InputError: A list has neither one entry nor one per size.
+        """
+        counts = per_scale("parts", parts, len(sizes))
+        values: list[int | None] = [None] * len(sizes)
+        if codes is not None:
+            values = list(per_scale("codes", codes, len(sizes)))
+        return cls(
+            tuple(
+                Scale(size, value, (place, count))
+                for size, value, count in zip(sizes, values, counts, strict=True)
+                for place in range(count)
+            )
+        )
 
     @classmethod
     def geometric(cls, coarsest: Size, finest: Size, count: int) -> "ScaleSchedule":
-        """Lengths that grow by a constant factor (rounded)."""
-        return cls.of([_between(coarsest, finest, t, geometric=True) for t in _grid(count)])
+        """Lengths that grow by a constant factor (rounded), from the coarsest to the finest size.
 
-    @classmethod
-    def linear(cls, coarsest: Size, finest: Size, count: int) -> "ScaleSchedule":
-        """Lengths that grow by a constant step (rounded)."""
-        return cls.of([_between(coarsest, finest, t, geometric=False) for t in _grid(count)])
-
-    def with_(self, **values: Any) -> "ScaleSchedule":
-        """Replace fields of the scales: one value for all, or a list of one per scale.
-
-        >>> ScaleSchedule.of([(1,), (2,)]).with_(temperature=[1.0, 0.8])[1].temperature
-        0.8
+        >>> print(ScaleSchedule.geometric((1, 1), (7, 7), 4))
+        1x1 -> 2x2 -> 4x4 -> 7x7 (70 tokens)
 
         Raises:
-            InputError: If a field is unknown or a list has the wrong length.
+            InputError: There are fewer than two scales.
         """
-        known = [f.name for f in fields(Scale)]
-        scales = list(self.scales)
-        for name, value in values.items():
-            if name not in known:
-                raise InputError(
-                    f"A scale has no field {name!r}, only {', '.join(known)}."
-                    f"{suggest(name, known)}"
-                )
-            each = list(value) if isinstance(value, list | tuple) else [value] * len(scales)
-            if len(each) != len(scales):
-                raise InputError(
-                    f"{name} has {len(each)} values for {len(scales)} scales: "
-                    "give one value or one per scale."
-                )
-            scales = [replace(scale, **{name: v}) for scale, v in zip(scales, each, strict=True)]
-        return replace(self, scales=tuple(scales))
-
-    def interleaved(self, parts: Sequence[int]) -> "ScaleSchedule":
-        """Draw scale k in `parts[k]` calls, each of every parts[k]-th cell; see `Scale.part`.
-
-        >>> print(ScaleSchedule.of([(2, 2), (3, 3)]).interleaved([1, 2]))
-        2x2 -> 3x3[1/2] -> 3x3[2/2] (13 tokens, full history)
-
-        Raises:
-            InputError: If there is not one count per scale.
-        """
-        if len(parts) != len(self):
+        if count < 2:
             raise InputError(
-                f"Found {len(parts)} counts of parts for {len(self)} scales: give one per scale."
+                f"A schedule between two sizes needs 2 scales or more, found {count}: "
+                "use `of` for one."
             )
-        scales = [
-            replace(scale, part=(place, count))
-            for scale, count in zip(self.scales, parts, strict=True)
-            for place in range(count)
-        ]
-        return replace(self, scales=tuple(scales))
-
-    @property
-    def wholes(self) -> list[int]:
-        """For each scale, how many sizes have been completed before it."""
-        return [sum(done < k for done in self.complete) for k in range(len(self))]
-
-    @property
-    def complete(self) -> list[int]:
-        """Scales after which no cell of their size is left to be drawn."""
-        return [k for k, scale in enumerate(self.scales) if scale.part[0] == scale.part[1] - 1]
+        lengths = list(zip(coarsest, finest, strict=True))
+        grid = [k / (count - 1) for k in range(count)]
+        return cls.of([tuple(round(a ** (1 - t) * b**t) for a, b in lengths) for t in grid])
 
     @property
     def sizes(self) -> tuple[Size, ...]:
         """Size of each scale, coarse to fine."""
         return tuple(scale.size for scale in self.scales)
 
+    @property
+    def complete(self) -> list[int]:
+        """Scales after which no cell of their size is left to be predicted."""
+        return [k for k, scale in enumerate(self.scales) if scale.part[0] == scale.part[1] - 1]
+
+    @property
+    def wholes(self) -> list[int]:
+        """For each scale, how many sizes have been completed before it."""
+        return [sum(done < k for done in self.complete) for k in range(len(self))]
+
     def check(self, sizes: Sequence[Size]) -> None:
         """Validate against a pyramid.
 
         Raises:
-            InputError: If the pyramid has other sizes.
+            InputError: The pyramid has other sizes.
         """
         if self.sizes != tuple(sizes):
             raise InputError(
                 f"The schedule has sizes {self.sizes}, its pyramid {tuple(sizes)}: "
                 "make them equal."
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, as JSON has it."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "ScaleSchedule":
-        """Inverse of `to_dict`.
-
-        Raises:
-            InputError: If the data is not a schedule.
-        """
-        try:
-            return cls(tuple(Scale(**scale) for scale in plain["scales"]), plain["history"])
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"This is not a scale schedule ({error}): it needs `scales` and `history`."
-            ) from error
-
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> "ScaleSchedule":
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: If the file is missing or not a schedule.
-        """
-        try:
-            plain = json.loads(Path(path).read_text())
-        except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(
-                f"Cannot read a scale schedule from {path} ({error}): expected JSON."
-            ) from error
-        return cls.from_dict(plain)
 
     def __len__(self) -> int:
         return len(self.scales)
@@ -178,21 +180,23 @@ class ScaleSchedule:
 
     def __str__(self) -> str:
         sizes = " -> ".join(str(scale) for scale in self.scales)
-        tokens = f"{sum(s.tokens for s in self.scales)} tokens, " if all(self.sizes) else ""
-        return f"{sizes} ({tokens}{self.history} history)"
+        tokens = f" ({sum(s.tokens for s in self.scales)} tokens)" if all(self.sizes) else ""
+        return f"{sizes}{tokens}"
 
 
-def _grid(count: int) -> list[float]:
-    if count < 2:
+def per_scale(name: str, values: Sequence[T], count: int) -> list[T]:
+    """One value for all scales, or one per scale, as one per scale.
+
+    Args:
+        name: What the values are called, for the message.
+        values: One or `count` values.
+        count: Of scales.
+
+    Raises:
+        InputError: There are neither one nor `count` values.
+    """
+    if len(values) not in (1, count):
         raise InputError(
-            f"A schedule between two sizes needs 2 scales or more, found {count}: "
-            "use `of` for one."
+            f"{name} has {len(values)} values for {count} scales: give one for all, or one each."
         )
-    return [k / (count - 1) for k in range(count)]
-
-
-def _between(coarsest: Size, finest: Size, t: float, *, geometric: bool) -> Size:
-    pairs = zip(coarsest, finest, strict=True)
-    if geometric:
-        return tuple(round(a ** (1 - t) * b**t) for a, b in pairs)
-    return tuple(round((1 - t) * a + t * b) for a, b in pairs)
+    return list(values) * (count if len(values) == 1 else 1)

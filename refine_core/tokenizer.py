@@ -7,25 +7,30 @@ residual, a given code, the model, or a mixture. The loop is the paper's eq. 10 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from refine_core.noise import Noise
+from refine_core.errors import InputError
+from refine_core.noise import Noise, Stream
 from refine_core.quantizers.base import Quantized
 from refine_core.schedule import ScaleSchedule
 
-Choose = Callable[[Any, int], Quantized]
+DataT = TypeVar("DataT")
+FeaturesT = TypeVar("FeaturesT", bound=Sized)
+StateT = TypeVar("StateT")
+
+Choose = Callable[[StateT, int], Quantized]
 """Map (state before scale k, k) to the codes of scale k."""
 Corrupt = Callable[[Tensor, int], Tensor]
 """Map (code of scale k, k) to the code that the state is refined with instead."""
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Generic[StateT]):
     """What one pass through the scales left behind.
 
     Args:
@@ -33,7 +38,7 @@ class Trace:
         chosen: K chosen codes and their values.
     """
 
-    states: list[Any]
+    states: list[StateT]
     chosen: list[Quantized]
 
     @property
@@ -42,21 +47,21 @@ class Trace:
         return [choice.code for choice in self.chosen]
 
 
-class Tokenizer(nn.Module, ABC):
+class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
     """Base of all tokenisers: fill in what a state is; the loop is given."""
 
     schedule: ScaleSchedule
 
     @abstractmethod
-    def features(self, x: Any, noise: Noise | None = None) -> Any:
+    def features(self, x: DataT, noise: Noise | None = None) -> FeaturesT:
         """Encoder `F` of eq. 12: what is decomposed into scales; `noise` breaks symmetries."""
 
     @abstractmethod
-    def start(self, count: int, noise: Noise | None = None) -> Any:
+    def start(self, count: int, noise: Noise | None = None) -> StateT:
         """State before the first scale, of `count` samples."""
 
     @abstractmethod
-    def quantize(self, features: Any, state: Any, k: int) -> Quantized:
+    def quantize(self, features: FeaturesT, state: StateT, k: int) -> Quantized:
         """Code at scale k of what `state` lacks of `features` (eq. 14 and 15)."""
 
     @abstractmethod
@@ -72,24 +77,42 @@ class Tokenizer(nn.Module, ABC):
         """Count of values that each digit of a code of scale k can take."""
 
     @abstractmethod
-    def add(self, state: Any, value: Tensor, k: int) -> Any:
+    def add(self, state: StateT, value: Tensor, k: int) -> StateT:
         """State refined by a value of scale k, upsample-and-add (eq. 19); pure."""
 
     @abstractmethod
-    def finish(self, state: Any) -> Any:
+    def finish(self, state: StateT) -> DataT:
         """Decoder `G` of eq. 20. Any state will do: stopping early gives a coarse result."""
 
-    def finished(self, state: Any) -> bool:
+    def finished(self, state: StateT) -> bool:
         """Whether a state needs no further scale, where their count follows from the data."""
         return False
 
+    def corruption(self, noise: Noise, share: float) -> Corrupt:
+        """Random replacement of digits by others, each as likely (self-correction).
+
+        Args:
+            noise: Of the training step.
+            share: Largest share of digits that are replaced; each sample draws its own below it.
+        """
+        own = noise.fork(Stream.CORRUPTION)
+        chance = own.uniform(-1) * share
+
+        def corrupt(code: Tensor, k: int) -> Tensor:
+            size = self.digit_values(k)
+            hit = own.uniform(2 * k, *code.shape[1:]) < chance[:, None, None]
+            step = 1 + (own.uniform(2 * k + 1, *code.shape[1:]) * (size - 1)).long()
+            return torch.where(hit, (code + step) % size, code)
+
+        return corrupt
+
     def unroll(
         self,
-        state: Any,
-        choose: Choose,
+        state: StateT,
+        choose: Choose[StateT],
         corrupt: Corrupt | None = None,
         scales: int | None = None,
-    ) -> Trace:
+    ) -> Trace[StateT]:
         """Go through the scales from coarse to fine.
 
         Args:
@@ -98,10 +121,18 @@ class Tokenizer(nn.Module, ABC):
             corrupt: If given, states go on with corrupted codes, so that later residuals learn to
                 repair them (self-correction, Infinity, arXiv 2412.04431); the trace keeps the
                 codes that were chosen.
-            scales: Stop after that many; None goes through all.
+            scales: Stop after that many, 0 to K; None goes through all.
+
+        Raises:
+            InputError: There are fewer scales.
         """
+        count = len(self.schedule) if scales is None else scales
+        if not 0 <= count <= len(self.schedule):
+            raise InputError(
+                f"Found {count} scales, expected 0 to {len(self.schedule)}, as many as there are."
+            )
         states, chosen = [state], []
-        for k in range(scales or len(self.schedule)):
+        for k in range(count):
             if self.finished(states[-1]):
                 break
             choice = choose(states[-1], k)
@@ -112,20 +143,26 @@ class Tokenizer(nn.Module, ABC):
             states.append(self.add(states[-1], value, k))
         return Trace(states, chosen)
 
-    def trace(self, features: Any, corrupt: Corrupt | None = None) -> Trace:
+    def trace(self, features: FeaturesT, corrupt: Corrupt | None = None) -> Trace[StateT]:
         """Unroll the forward process on features (eq. 16)."""
         return self.unroll(
             self.start(len(features)), lambda state, k: self.quantize(features, state, k), corrupt
         )
 
     @torch.no_grad()
-    def encode(self, x: Any) -> list[Tensor]:
+    def encode(self, x: DataT) -> list[Tensor]:
         """Codes of `x`, coarse to fine: K tensors of shape (b, n_k, g)."""
         return self.trace(self.features(x)).codes
 
     @torch.no_grad()
-    def decode(self, codes: Sequence[Tensor]) -> Any:
-        """Inverse bookkeeping of `encode`; fewer than K codes give the coarse result."""
+    def decode(self, codes: Sequence[Tensor]) -> DataT:
+        """Inverse bookkeeping of `encode`; fewer than K codes give the coarse result.
+
+        Raises:
+            InputError: There is no code, from which the count of samples would follow.
+        """
+        if not codes:
+            raise InputError("Found no codes to decode, expected those of one scale or more.")
         start = self.start(len(codes[0]))
         trace = self.unroll(start, lambda _, k: self.lookup(codes[k], k), scales=len(codes))
         return self.finish(trace.states[-1])

@@ -1,48 +1,68 @@
-"""Tokens: what a domain's embedding hands to the transformer, and who may see whom."""
+"""Tokens: what a domain's embedding hands to the transformer, and which tokens see which."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from refine_core.schedule import History
+History = Literal["full", "markov"]
+"""'full' lets a scale attend to all coarser ones; 'markov' to itself and the context only (the
+state that it refines still carries what the coarser scales said)."""
 
 
 @dataclass(frozen=True)
 class Tokens:
     """A padded batch of tokens of one or several levels.
 
-    Level 0 is context, level k + 1 belongs to scale k. Positions, where there are any, are already
-    in `value` or `rotary`; relations between tokens (a graph's edges) are in `bias`.
+    Positions, where there are any, are already in `value` or `rotary`; relations between tokens (a
+    graph's edges) are in `bias`.
 
     Args:
         value: (b, n, d).
-        level: (n,) int64, the same for the whole batch, non-decreasing.
+        level: (n,) int64, the same for the whole batch, non-decreasing; None is 0 for all. A
+            refiner sets it: 0 for the context, and what `Embed.level` says for a scale.
         valid: (b, n) bool, False at padding; None means all.
         bias: (b or 1, heads or 1, n, n) added to attention logits between tokens of the same
             level; None is zero.
         rotary: (n, head_dim / 2) angles by which queries and keys are turned; None turns nothing.
-        condition: (b, c) vector that every adaptive norm sees, e.g. of a class; None is zero.
+        condition: (b, c) vector that every adaptive norm sees, e.g. of a class, or (b, n, c) one
+            for each token; None is zero.
     """
 
     value: Tensor
-    level: Tensor
+    level: Tensor | None = None
     valid: Tensor | None = None
     bias: Tensor | None = None
     rotary: Tensor | None = None
     condition: Tensor | None = None
 
     @property
+    def levels(self) -> Tensor:
+        """(n,) int64: `level`, spelt out."""
+        return self._filled(self.level, self.value.shape[1:2], torch.int64, 0)
+
+    @property
     def real(self) -> Tensor:
         """(b, n) bool: `valid`, spelt out."""
-        if self.valid is not None:
-            return self.valid
-        return torch.ones(self.value.shape[:2], dtype=torch.bool, device=self.value.device)
+        return self._filled(self.valid, self.value.shape[:2], torch.bool, 1)
+
+    def at(self, level: int) -> "Tokens":
+        """The same tokens, all of one level."""
+        count = self.value.shape[1]
+        return replace(self, level=torch.full((count,), level, device=self.value.device))
+
+    def _filled(
+        self, given: Tensor | None, shape: torch.Size, dtype: torch.dtype, value: int
+    ) -> Tensor:
+        if given is not None:
+            return given
+        return torch.full(shape, value, dtype=dtype, device=self.value.device)
 
 
 def visible(query: Tensor, key: Tensor, history: History) -> Tensor:
-    """Who sees whom: (n_query, n_key) bool, from levels (n_query,) and (n_key,).
+    """Which tokens see which: (n_query, n_key) bool, from levels (n_query,) and (n_key,).
 
     A query sees its own and all coarser levels; under 'markov' only its own and the context (level
     0).
@@ -54,8 +74,16 @@ def visible(query: Tensor, key: Tensor, history: History) -> Tensor:
     return (k <= q) if history == "full" else (k == q) | (k == 0)
 
 
-def join(parts: Sequence[Tokens]) -> Tokens:
-    """Concatenate tokens of different levels; the first condition is kept."""
+def join(parts: Sequence[Tokens], condition: Tensor | None = None) -> Tokens:
+    """Concatenate tokens of different levels.
+
+    Args:
+        parts: One or more, of one batch.
+        condition: (b, c), of the tokens of those parts that have none of their own.
+    """
+    if len(parts) == 1:
+        own = parts[0].condition
+        return replace(parts[0], condition=condition if own is None else own)
     values = torch.cat([part.value for part in parts], 1)
     rotary = None
     if any(part.rotary is not None for part in parts):
@@ -66,14 +94,48 @@ def join(parts: Sequence[Tokens]) -> Tokens:
         )
     return Tokens(
         value=values,
-        level=torch.cat([part.level for part in parts]),
+        level=torch.cat([part.levels for part in parts]),
         valid=None
         if all(p.valid is None for p in parts)
         else torch.cat([p.real for p in parts], 1),
         bias=_join_bias(parts),
         rotary=rotary,
-        condition=next((part.condition for part in parts if part.condition is not None), None),
+        condition=_join_condition(parts, condition),
     )
+
+
+def stack(parts: Sequence[Tokens]) -> Tokens:
+    """Concatenate the batches of tokens that have the same levels and positions.
+
+    What only some parts have is spelt out for the others: all valid, no bias, a condition of zero.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    bias = [part.bias for part in parts]
+    condition = [part.condition for part in parts]
+    return replace(
+        first,
+        value=torch.cat([part.value for part in parts]),
+        valid=None
+        if all(part.valid is None for part in parts)
+        else torch.cat([part.real for part in parts]),
+        bias=_stack([part.value for part in parts], bias),
+        condition=_stack([part.value for part in parts], condition),
+    )
+
+
+def _stack(values: Sequence[Tensor], given: Sequence[Tensor | None]) -> Tensor | None:
+    """Batches of one tensor each, with zeros where there is none."""
+    found = [tensor for tensor in given if tensor is not None]
+    if not found:
+        return None
+    shape = torch.broadcast_shapes(*(tensor.shape[1:] for tensor in found))
+    rows = [
+        (value.new_zeros(1, *shape) if tensor is None else tensor).expand(len(value), *shape)
+        for value, tensor in zip(values, given, strict=True)
+    ]
+    return torch.cat(rows)
 
 
 def _join_bias(parts: Sequence[Tokens]) -> Tensor | None:
@@ -90,3 +152,20 @@ def _join_bias(parts: Sequence[Tokens]) -> Tensor | None:
             whole[:, :, offset : offset + n, offset : offset + n] = part.bias
         offset += n
     return whole
+
+
+def _join_condition(parts: Sequence[Tokens], condition: Tensor | None) -> Tensor | None:
+    """One for all tokens where no part has its own, else one for each token."""
+    own = [part.condition for part in parts]
+    if all(each is None for each in own):
+        return condition
+    width = next(each.shape[-1] for each in own if each is not None)
+    rows = []
+    for part, each in zip(parts, own, strict=True):
+        batch, count = part.value.shape[:2]
+        vector = condition if each is None else each
+        if vector is None:
+            vector = part.value.new_zeros(1, width)
+        vector = vector if vector.ndim == 3 else vector[:, None]
+        rows.append(vector.expand(batch, count, width))
+    return torch.cat(rows, 1)

@@ -5,21 +5,20 @@
 
 with scales, shifts and gates the sum of a part from the condition vector and one of the token's
 level (adaLN-zero, arXiv 2212.09748): a sample's part is computed once, a level's is looked up.
-Tokens of one level see each other and all coarser ones (paper, eq. 2), so a
-level's keys and values never change once computed, and sampling with the cache equals teacher
-forcing.
+Tokens of one level see each other and all coarser ones (paper, eq. 2), so a level's keys and
+values never change once computed, and sampling with the cache equals teacher forcing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError
-from refine_core.schedule import History
-from refine_core.tokens import Tokens, visible
+from refine_core.errors import InputError, suggest
+from refine_core.tokens import History, Tokens, visible
 
 
 @dataclass
@@ -41,11 +40,11 @@ class Transformer(nn.Module):
         levels: Count of levels, context included.
         condition: Width c of the tokens' condition vector.
         mlp: Hidden width of the feed-forward layers, as a multiple of `dim`.
-        history: See `ScaleSchedule`.
+        history: See `refine_core.tokens.History`.
         dropout: On the outputs of attention and feed-forward layers while training.
 
     Raises:
-        InputError: If `heads` does not divide `dim`.
+        InputError: If `heads` does not divide `dim`, or the history is unknown.
     """
 
     def __init__(
@@ -65,7 +64,12 @@ class Transformer(nn.Module):
             raise InputError(
                 f"A width of {dim} does not divide into {heads} heads: choose a multiple."
             )
-        self.history = history
+        if history not in get_args(History):
+            raise InputError(
+                f"History is one of {get_args(History)}, found {history!r}."
+                f"{suggest(history, get_args(History))}"
+            )
+        self.dim, self.levels, self.history = dim, levels, history
         hidden = int(dim * mlp)
         self.blocks = nn.ModuleList(
             Block(dim, heads, hidden, condition, levels, dropout) for _ in range(depth)
@@ -73,30 +77,35 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         self.modulation = Modulation(condition, levels, dim, "sb")
 
-    def samples(self, condition: Tensor) -> list[Tensor]:
-        """What conditions (b, c) add to the modulations, one (b, 1, parts * d) each.
+    def modulate(self, condition: Tensor) -> list[Tensor]:
+        """Parts of the modulations that follow from conditions (b, c) or (b, n, c).
 
-        The same at every scale: a sampler computes it once.
+        One (b, 1 or n, parts * d) for each block, and one for the last norm. They are the same at
+        every scale: a sampler computes them once.
         """
         active = F.silu(condition)
-        modulations = [*(block.modulation for block in self.blocks), self.modulation]
-        return [each.sample(active)[:, None] for each in modulations]  # type: ignore[operator,union-attr]
+        modulations = [*(cast(Block, block).modulation for block in self.blocks), self.modulation]
+        made = [cast(Tensor, each.sample(active)) for each in modulations]
+        return [each[:, None] if each.ndim == 2 else each for each in made]
 
     def forward(
         self,
         tokens: Tokens,
         cache: Cache | None = None,
-        samples: Sequence[Tensor | None] | None = None,
+        modulations: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Hidden states (b, n, d) of `tokens`, which also see those in the cache.
 
-        `samples` are those of the tokens' condition, computed here unless given.
+        `modulations` are those of the tokens' condition, computed here unless given.
         """
-        if samples is None:
-            known = tokens.condition
-            samples = [None] * (len(self.blocks) + 1) if known is None else self.samples(known)
-        alike = bool((tokens.level == tokens.level[:1]).all())
-        level = tokens.level[:1] if alike else tokens.level
+        samples: Sequence[Tensor | None] = [None] * (len(self.blocks) + 1)
+        if modulations is not None:
+            samples = modulations
+        elif tokens.condition is not None:
+            samples = self.modulate(tokens.condition)
+        levels = tokens.levels
+        alike = bool((levels == levels[:1]).all())
+        level = levels[:1] if alike else levels
         mask = self._mask(tokens, cache)
         x = tokens.value
         for number, block in enumerate(self.blocks):
@@ -107,20 +116,20 @@ class Transformer(nn.Module):
         if cache is not None:
             cache.valid = _extend(cache, tokens)
             past_level = [] if cache.level is None else [cache.level]
-            cache.level = torch.cat([*past_level, tokens.level])
+            cache.level = torch.cat([*past_level, levels])
         scale, shift = self.modulation(samples[-1], level)
         return torch.addcmul(shift, self.norm(x), scale)
 
     def _mask(self, tokens: Tokens, cache: Cache | None) -> Tensor | None:
         """Additive mask (b or 1, heads or 1, n, cached + n), or None if all is visible."""
-        level, valid, old = tokens.level, tokens.valid, 0
+        level, valid, old = tokens.levels, tokens.valid, 0
         if cache is not None and cache.level is not None:
             level, valid, old = (
                 torch.cat([cache.level, level]),
                 _extend(cache, tokens),
                 len(cache.level),
             )
-        seen = visible(tokens.level, level, self.history)[None, None]
+        seen = visible(tokens.levels, level, self.history)[None, None]
         if valid is not None:
             # A padded query sees itself, lest its softmax be empty.
             itself = torch.eye(len(level), dtype=torch.bool, device=level.device)[old:]
@@ -192,7 +201,7 @@ class Modulation(nn.Module):
             self.level.weight.copy_(start.expand(levels, -1))
 
     def forward(self, sample: Tensor | None, level: Tensor) -> tuple[Tensor, ...]:
-        """One (b or 1, n or 1, d) a part: of the sample (see `Transformer.samples`) and levels."""
+        """One (b or 1, n or 1, d) a part, of the sample (see `Transformer.modulate`) and level."""
         levels: tuple[Tensor, ...] = self.level(level)[None].split(self.dim, -1)
         if sample is None:
             return levels

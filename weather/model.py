@@ -8,6 +8,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from refine_core.errors import InputError
 from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
 from weather.config import WeatherConfig
@@ -22,7 +24,7 @@ from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.forecaster.build import build_to_load
+from weather.forecaster.build import build_untrained
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.rollout import State, rollout
 
@@ -96,7 +98,7 @@ class WeatherModel:
         difference is a large one: so a member is computed with the same others, at the same place,
         whoever is asked for.
         """
-        return 5 if next(self.forecaster.parameters()).device.type == "cpu" else 50
+        return 5 if self.forecaster.device.type == "cpu" else 50
 
     @classmethod
     def of(cls, forecaster: Forecaster, config: WeatherConfig, data: Prepared) -> "WeatherModel":
@@ -105,6 +107,24 @@ class WeatherModel:
         numbers = (values.mean, values.std, values.forcing_mean, values.forcing_std)
         mean, std, shift, factor = (torch.from_numpy(np.asarray(x)).float() for x in numbers)
         return cls(forecaster, config, data.grid, mean, std, shift, factor)
+
+    def check_data(self, data: Prepared) -> None:
+        """Check that prepared data are of the model's channels, on its grid.
+
+        Raises:
+            InputError: They are not.
+        """
+        if data.channels != self.channels or data.config.forcing != self.data.forcing:
+            raise InputError(
+                f"The data have the channels {', '.join(c.name for c in data.channels)}, the "
+                f"model {', '.join(c.name for c in self.channels)}: prepare those of the model."
+            )
+        if data.grid != self.grid:
+            found, expected = (f"{g.shape[0]} x {g.shape[1]}" for g in (data.grid, self.grid))
+            raise InputError(
+                f"The data have a grid of {found} points, the model one of {expected}, or the "
+                "same with other coordinates: regrid the data."
+            )
 
     def normalise(self, states: Tensor) -> Tensor:
         """States (..., C, H, W) in SI units, as the network takes them."""
@@ -122,7 +142,7 @@ class WeatherModel:
     def rollout(
         self,
         initial: NDArray[np.float32] | Tensor,
-        time: np.datetime64,
+        time: str | datetime | np.datetime64,
         *,
         members: int | Sequence[int] = 50,
         steps: int = 10,
@@ -130,7 +150,7 @@ class WeatherModel:
         forcing: NDArray[np.float32] | None = None,
     ) -> Iterator[State]:
         """Forecast states, step by step; see `weather.forecaster.rollout.rollout`."""
-        yield from rollout(
+        return rollout(
             self, initial, time, members=members, steps=steps, seed=seed, forcing=forcing
         )
 
@@ -157,7 +177,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     spec, config = saved.spec, saved.spec.config
     grid = Grid(np.array(spec.latitude), np.array(spec.longitude))
     mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
-    forecaster = build_to_load(config.data, config.mean, config.head, grid, spec.statics)
+    forecaster = build_untrained(config.data, config.mean, config.head, grid, spec.statics)
     saved.restore(forecaster, device)
     digest = sha256(saved.path)[:16]
     return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)

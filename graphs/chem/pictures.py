@@ -17,7 +17,7 @@ LARGEST = 32_767  # side of a picture that Cairo can make, in pixels
 log = logging.getLogger(__name__)
 
 
-def draw_grid(
+def plot_molecules(
     smiles: Sequence[str], path: str | Path, *, columns: int = 5, legends: Sequence[str] = ()
 ) -> None:
     """Draw molecules in rows, as `.png` or `.svg`.

@@ -1,1 +1,1 @@
-"""The `refine graphs` commands."""
+"""The `refine graphs` commands; what is heavy is imported when a command runs."""

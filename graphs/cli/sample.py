@@ -1,132 +1,164 @@
 """The command `refine graphs sample`."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from graphs import model as trained
-from graphs.data.graphml import check_folder, write_graphml
-from graphs.generators.scaffold.sampler import PARTICLES
-from refine_core.app.options import arguments
+from refine_core.app.outputs import output_file
 from refine_core.app.progress import say
+from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
 
+if TYPE_CHECKING:
+    from graphs.model import GraphModel
 
-def sample(argv: list[str]) -> None:
-    """Draw graphs: molecules as .smi, .csv, .sdf or a picture, others as a folder of .graphml."""
-
-    def run(
-        model: str,
-        count: int = 100,
-        seed: int = 0,
-        where: tuple[str, ...] = (),
-        guidance: float | None = None,
-        parallel: Literal["one", "independent", "all"] | None = None,
-        calls: int | None = None,
-        order: Literal["random", "confidence"] | None = None,
-        temperature: float | None = None,
-        batch: int = 250,
-        scaffold: str | None = None,
-        particles: int = PARTICLES,
-        coordinates: Literal["2d", "3d"] = "2d",
-        out: Path = Path("molecules.smi"),
-    ) -> None:
-        """Draw graphs.
-
-        Args:
-            model: A shipped model's name, a run's folder or a file.
-            count: How many graphs.
-            seed: Of the draw; graph i depends on it and i only.
-            where: Properties wanted, in the data's units, as logp=2.5,qed=0.6.
-            guidance: Weight of classifier-free guidance; by default the model's.
-            parallel: Clusters that split in one call; by default the model's.
-            calls: Network calls, for models of kind masked.
-            order: What masked diffusion reveals next.
-            temperature: By default the model's.
-            batch: Graphs at a time.
-            scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
-            particles: With a scaffold: draws of which one is kept, for each molecule.
-            coordinates: Of .sdf files.
-            out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit
-                refuses are left out, and counted; or a folder with a name in .graphml for the
-                files of other graphs, which replace those of an earlier draw.
-        """
-        loaded = trained.load(model)
-        kinds = [".smi", ".csv", ".sdf", ".png", ".svg"] if loaded.is_molecular else [".graphml"]
-        if out.suffix not in kinds:
-            raise InputError(f"{out} ends with {out.suffix!r}: give one of {', '.join(kinds)}.")
-        if not loaded.is_molecular:
-            check_folder(out)
-        graphs = loaded.sample(
-            count,
-            seed=seed,
-            where=wanted(where),
-            guidance=guidance,
-            parallel=parallel,
-            calls=calls,
-            order=order,
-            temperature=temperature,
-            batch=batch,
-            scaffold=scaffold,
-            particles=particles,
-            quiet=False,
-        )
-        if loaded.is_molecular:
-            smiles = loaded.smiles(graphs)
-            if scaffold is not None:
-                smiles = _containing(smiles, scaffold)
-            _write_molecules(smiles, out, coordinates, seed)
-        else:
-            from graphs.data.convert_networkx import to_networkx
-
-            write_graphml(to_networkx(graphs, loaded.vocabulary), out)
-        print(out)
-
-    arguments(run, argv, "refine graphs sample")
+MOLECULES, OTHERS = (".smi", ".csv", ".sdf", ".png", ".svg"), (".graphml",)
+"""Suffixes of files of molecules, and of folders of other graphs."""
 
 
-def wanted(where: tuple[str, ...]) -> dict[str, float] | None:
+def sample(
+    model: str,
+    count: PositiveInt = 100,
+    seed: int = 0,
+    where: tuple[str, ...] = (),
+    guidance: float | None = None,
+    parallel: Literal["one", "independent", "all"] | None = None,
+    calls: PositiveInt | None = None,
+    order: Literal["random", "confidence"] | None = None,
+    temperature: NonNegativeFloat | None = None,
+    batch: PositiveInt = 250,
+    scaffold: str | None = None,
+    particles: PositiveInt = 8,
+    coordinates: Literal["2d", "3d"] = "2d",
+    out: Annotated[Path, output_file(*MOLECULES, *OTHERS)] = Path("molecules.smi"),
+) -> None:
+    """Sample graphs: molecules as .smi, .csv, .sdf or a picture, others as a folder of .graphml.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        count: How many graphs.
+        seed: Of the samples; graph i depends on it and i only.
+        where: Properties requested, in the data's units, as logp=2.5,qed=0.6.
+        guidance: Weight of classifier-free guidance; by default the model's.
+        parallel: Clusters that split in one call; by default the model's.
+        calls: Network calls, for models of kind masked.
+        order: What masked diffusion reveals next.
+        temperature: By default the model's.
+        batch: Graphs at a time.
+        scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
+        particles: With a scaffold: samples of which one is kept, for each molecule.
+        coordinates: Of .sdf files.
+        out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses
+            are left out, and counted; or a folder with a name in .graphml for the files of other
+            graphs, which replace those of earlier samples.
+    """
+    from graphs.data.convert_networkx import to_networkx
+    from graphs.data.graphml import write_graphml
+    from graphs.model import load
+
+    properties = requested(where, "--where") or None
+    loaded = load(model)
+    _check_output(out, loaded)
+    graphs = loaded.sample(
+        count,
+        seed=seed,
+        where=properties,
+        guidance=guidance,
+        parallel=parallel,
+        calls=calls,
+        order=order,
+        temperature=temperature,
+        batch=batch,
+        scaffold=scaffold,
+        particles=particles,
+        quiet=False,
+    )
+    if loaded.is_molecular:
+        smiles = loaded.smiles(graphs)
+        if scaffold is not None:
+            smiles = _containing(smiles, scaffold)
+        _write_molecules(smiles, out, coordinates, seed)
+    else:
+        write_graphml(to_networkx(graphs, loaded.vocabulary), out)
+    print(out)
+
+
+def requested(words: Sequence[str], option: str) -> dict[str, float]:
     """Read properties given as name=value, separated by spaces or commas.
 
+    Args:
+        words: Of the command line.
+        option: That they follow, for the message.
+
     Raises:
-        InputError: One of them is not.
+        InputError: One of them is something else, or has two values.
     """
-    pairs = {}
-    for text in (part for words in where for part in words.split(",")):
-        name, _, value = text.partition("=")
+    pairs: dict[str, float] = {}
+    for text in (part for word in words for part in word.split(",")):
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name in pairs:
+            raise InputError(f"Found {name} twice in {option}, expected one value of it.")
         try:
-            pairs[name.strip()] = float(value)
+            pairs[name] = float(value)
         except ValueError:
+            pairs[name] = math.nan
+        if not math.isfinite(pairs[name]):
             raise InputError(
-                f"Found --where {text!r}, expected name=number, such as logp=2.5,qed=0.6."
-            ) from None
-    return pairs or None
+                f"Found {option} {text!r}, expected name=number, such as logp=2.5,qed=0.6."
+            )
+    return pairs
 
 
-def _containing(smiles: list[str | None], scaffold: str) -> list[str | None]:
+def _check_output(out: Path, model: "GraphModel") -> None:
+    """Refuse a place that does not suit the model's graphs, or holds other files.
+
+    Raises:
+        InputError: It does not, or does.
+    """
+    from graphs.data.graphml import check_folder
+
+    known = MOLECULES if model.is_molecular else OTHERS
+    if out.suffix not in known:
+        kind = "molecules" if model.is_molecular else "graphs that are no molecules"
+        raise InputError(
+            f"Found --out {out} for {kind}, expected a name that ends in {' or '.join(known)}."
+        )
+    if not model.is_molecular:
+        check_folder(out)
+
+
+def _containing(smiles: Sequence[str | None], scaffold: str) -> list[str | None]:
     """Only those in which RDKit finds the scaffold; None for others."""
     from graphs.chem.substructure import contain
 
-    kept = contain(smiles, scaffold)
-    lost = sum(not found for found, text in zip(kept, smiles, strict=True) if text is not None)
+    found = contain(smiles, scaffold)
+    pairs = list(zip(found, smiles, strict=True))
+    lost = sum(text is not None and not contained for contained, text in pairs)
     if lost:
         say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
-    return [text if found else None for found, text in zip(kept, smiles, strict=True)]
+    return [text if contained else None for contained, text in pairs]
 
 
 def _write_molecules(
-    smiles: list[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
+    smiles: Sequence[str | None], out: Path, coordinates: Literal["2d", "3d"], seed: int
 ) -> None:
+    """Write those that are valid.
+
+    Raises:
+        InputError: None is.
+    """
     from graphs.chem.files import write_molecules
-    from graphs.chem.pictures import draw_grid
+    from graphs.chem.pictures import plot_molecules
     from graphs.chem.properties import property_values
 
-    found = [text for text in smiles if text is not None]
-    say(f"{len(found)} of {len(smiles)} are valid molecules")
-    if not found:
-        raise InputError("Not one of the graphs drawn is a valid molecule: train for longer.")
+    valid = [text for text in smiles if text is not None]
+    say(f"{len(valid)} of {len(smiles)} are valid molecules")
+    if not valid:
+        raise InputError("Not one of the samples is a valid molecule: train for longer.")
     if out.suffix in (".png", ".svg"):
-        draw_grid(found, out)
+        plot_molecules(valid, out)
     elif out.suffix == ".smi":
-        write_molecules(found, out)
+        write_molecules(valid, out)
     else:
-        write_molecules(found, out, property_values(found), coordinates=coordinates, seed=seed)
+        write_molecules(valid, out, property_values(valid), coordinates=coordinates, seed=seed)

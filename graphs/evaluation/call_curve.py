@@ -1,46 +1,83 @@
-"""The curve of quality against network calls, of any models of molecules on one picture."""
+"""The curve of quality against network calls, of several models of molecules in one picture."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from graphs.datasets.load import splits
-from graphs.evaluation.network_calls import Counter
-from graphs.generators.common.config import Parallel, SamplingOptions
+from graphs.evaluation.network_calls import CallCounter, SamplingSetting, sampling_settings
+from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
+from refine_core.app import figures
+from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import atomic_write, write_json, write_text
+from refine_core.storage.files import write_json
 
-COLOURS = ("#0b6e4f", "#c1440e", "#3d5a98", "#8a5a9e", "#a07800", "#555555")
-
-
-PANELS = (
-    ("connected", "valid and in one piece (dashed: valid; %)", 100),
-    ("fcd", "FCD to validation, lower is better", 1),
-    ("unique", "unique of the valid (%)", 100),
-)
-
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Say = Callable[[str], None]
-Row = dict[str, Any]
 BATCH = 250
-HEAD = (
-    *("model", "parameters", "way", "temperature", "calls"),
-    *("valid", "valid, connected", "unique", "novel", "FCD to validation", "CPU ms"),
-)
 
 
-def compare(
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a set of molecules.
+
+    Args:
+        valid: Share of valid ones.
+        connected: Share of valid ones in one piece.
+        unique: Distinct ones over valid ones.
+        novel: Distinct ones that are no training molecules over distinct ones.
+        fcd: Frechet ChemNet distance from validation molecules; None with fewer than two valid.
+    """
+
+    valid: float
+    connected: float
+    unique: float
+    novel: float
+    fcd: float | None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One model sampled with one setting; or the training molecules, with scores alone.
+
+    Args:
+        model: Name.
+        sampling: Name of the setting.
+        scores: Of the samples.
+        kind: Kind of the model.
+        parameters: Count of its parameters.
+        temperature: Of sampling.
+        calls: Network calls of a batch.
+        cpu_ms: Processor time of sampling, in ms per molecule.
+    """
+
+    model: str
+    sampling: str
+    scores: Scores
+    kind: str | None = None
+    parameters: int | None = None
+    temperature: float | None = None
+    calls: int | None = None
+    cpu_ms: float | None = None
+
+    def row(self) -> dict[str, str | float | None]:
+        """All numbers by name, for a table or JSON."""
+        own: dict[str, str | float | None] = {
+            name: value for name, value in vars(self).items() if name != "scores"
+        }
+        return own | vars(self.scores)
+
+
+def compare_models(
     models: Sequence[tuple[str, GraphModel]],
     out: Path,
     *,
@@ -50,25 +87,24 @@ def compare(
     count: int = 2000,
     seed: int = 0,
     say: Say = lambda _: None,
-) -> list[Row]:
-    """Draw as many molecules from each model in each way, and judge them alike.
+) -> list[CurvePoint]:
+    """Sample equally many molecules from each model with each setting, and score them.
+
+    Scores compare with validation molecules, so that no choice made here depends on test ones.
 
     Args:
         models: Names and models, all of the first one's data.
         out: Folder for calls.json, CALLS.md and calls.png.
-        calls: Numbers of network calls to try, where a model leaves them free.
+        calls: Numbers of network calls to try, where a model makes any number.
         temperatures: To try; None is the model's.
-        parallel: Of contractions, ways to split, in place of those that make `calls`.
-        count: Molecules per row; the Frechet ChemNet distance falls with it, so rows compare only
-            with each other and with the floor.
-        seed: Of the draws.
-        say: Receives a line about each row.
+        parallel: For contractions, the settings to try; by default those of `sampling_settings`.
+        count: Molecules per point. The Frechet ChemNet distance falls with it, so points compare
+            only with each other and with the training molecules.
+        seed: Of the samples.
+        say: Receives a line about each point.
 
     Returns:
-        A row per model and way, after one for as many training molecules, the floor: calls of a
-        batch of 250, shares of valid, valid and connected, unique and novel molecules, `fcd` to
-        the validation molecules, and `cpu_ms` a molecule, drawing alone. Test molecules are left
-        to `graphs.evaluation.measurement`, so that nothing here is chosen by them.
+        A point for as many training molecules, then one per model, setting and temperature.
 
     Raises:
         InputError: A model's graphs are not molecules.
@@ -78,39 +114,33 @@ def compare(
             raise InputError(
                 f"The graphs of {name} are not molecules, so they cannot be compared."
             )
-    judge = Judge(models[0][1], count, say)
-    rows = [judge.floor()]
+    scorer = Scorer(models[0][1], count, say)
+    points = [CurvePoint("training molecules", "", scorer.training_scores())]
     for name, model in models:
-        size = sum(p.numel() for p in model.refiner.parameters())
-        for way, options in _alternatives(model, calls, parallel).items():
+        for setting in _settings(model, calls, parallel):
             for temperature in temperatures:
-                row: Row = {"model": name, "kind": model.config.model.kind, "parameters": size}
-                used = model.config.sampling.temperature if temperature is None else temperature
-                row |= {"way": way, "temperature": used}
-                row |= judge(model, {**options, "temperature": used}, seed)
-                rows.append(row)
-                say(_line(row))
-                write_json(out / "calls.json", rows)
-                write_text(out / "CALLS.md", table(rows))
-    plot_calls(rows, out / "calls.png")
-    return rows
+                points.append(scorer.point(name, model, setting, temperature, seed))
+                say(_line(points[-1]))
+                write_json(out / "calls.json", [point.row() for point in points])
+                write_report(out / "CALLS.md", curve_table(points))
+    plot_calls(points, out / "calls.png")
+    return points
 
 
-def _alternatives(
+def _settings(
     model: GraphModel, calls: tuple[int, ...], parallel: tuple[Parallel, ...]
-) -> dict[str, SamplingOptions]:
-    """Options to sample with, by name."""
-    if model.config.model.kind == "contraction" and parallel:
-        return {each: {"parallel": each} for each in parallel}
-    return model.kind.alternatives(calls)
+) -> list[SamplingSetting]:
+    if model.config.model.kind != "contraction" or not parallel:
+        return sampling_settings(model, calls)
+    return [SamplingSetting(each, {"parallel": each}) for each in parallel]
 
 
-class Judge:
-    """Draws from a model and compares with validation molecules.
+class Scorer:
+    """Samples from models and scores samples against validation molecules.
 
     Args:
-        model: Whose data are compared with.
-        count: Molecules to draw.
+        model: Whose data the samples are compared with.
+        count: Molecules to sample.
         say: Receives a line about each stage.
     """
 
@@ -119,29 +149,45 @@ class Judge:
 
         parts = splits(replace(model.config.data, subset=None), seed=model.config.seed)
         self.train = parts.train.text(torch.arange(len(parts.train)))
-        held = parts.validation.text(torch.arange(len(parts.validation)))
-        self.held = summarise(held, default_cache() / "graphs", say)
+        validation = parts.validation.text(torch.arange(len(parts.validation)))
+        self.validation = summarise(validation, default_cache() / "graphs", say)
         self.known, self.count = set(self.train), count
 
-    def __call__(self, model: GraphModel, options: SamplingOptions, seed: int) -> Row:
-        """Draw in one way, and judge."""
+    def point(
+        self,
+        name: str,
+        model: GraphModel,
+        setting: SamplingSetting,
+        temperature: float | None,
+        seed: int,
+    ) -> CurvePoint:
+        """Sample from a model with a setting, and score the samples."""
         started = time.process_time()
-        with Counter(model) as counter:
-            graphs = model.sample(self.count, seed=seed, batch=BATCH, **options)
+        with CallCounter(model) as counter:
+            graphs = model.sample(
+                self.count, seed=seed, batch=BATCH, temperature=temperature, **setting.options
+            )
         seconds = time.process_time() - started
-        return (
-            {"calls": counter.a_batch(self.count, BATCH)}
-            | self.score(model.smiles(graphs))
-            | {"cpu_ms": 1000 * seconds / self.count}
+        used = model.config.sampling.temperature if temperature is None else temperature
+        return CurvePoint(
+            name,
+            setting.name,
+            self.scores(model.smiles(graphs)),
+            kind=model.config.model.kind,
+            parameters=sum(each.numel() for each in model.refiner.parameters()),
+            temperature=used,
+            calls=counter.per_batch(self.count, BATCH),
+            cpu_ms=1000 * seconds / self.count,
         )
 
-    def floor(self) -> Row:
-        """Of as many training molecules, evenly spaced."""
-        picked = [self.train[i * len(self.train) // self.count] for i in range(self.count)]
-        return {"model": "training molecules", "way": "floor"} | self.score(picked)
+    def training_scores(self) -> Scores:
+        """Scores of as many training molecules, evenly spaced."""
+        return self.scores(
+            [self.train[i * len(self.train) // self.count] for i in range(self.count)]
+        )
 
-    def score(self, smiles: Sequence[str | None]) -> Row:
-        """Shares and distance; the latter null if fewer than two are valid."""
+    def scores(self, smiles: Sequence[str | None]) -> Scores:
+        """Score molecules, None where no molecule came out."""
         from graphs.chem.scores import examine
         from graphs.metrics import fcd
 
@@ -149,83 +195,106 @@ class Judge:
         valid = [molecule.smiles for molecule in found]
         distinct = set(valid)
         mean, covariance = fcd.moments(fcd.activations(valid))
-        distance = fcd.frechet(mean, covariance, self.held.mean, self.held.covariance)
-        return {
-            "valid": len(found) / len(smiles),
-            "connected": sum(molecule.fragments == 1 for molecule in found) / len(smiles),
-            "unique": len(distinct) / max(1, len(valid)),
-            "novel": len(distinct - self.known) / max(1, len(distinct)),
-            "fcd": None if math.isnan(distance) else distance,
-        }
+        distance = fcd.frechet(mean, covariance, self.validation.mean, self.validation.covariance)
+        return Scores(
+            valid=len(found) / len(smiles),
+            connected=sum(molecule.fragments == 1 for molecule in found) / len(smiles),
+            unique=len(distinct) / max(1, len(valid)),
+            novel=len(distinct - self.known) / max(1, len(distinct)),
+            fcd=None if math.isnan(distance) else distance,
+        )
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Rows in Markdown."""
-    lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
-    for row in rows:
-        shares = [f"{100 * row[name]:.1f} %" for name in ("valid", "connected", "unique", "novel")]
-        size = f"{row['parameters'] / 1e6:.2f} M" if "parameters" in row else ""
-        cells = [
-            row["model"],
-            size,
-            row["way"],
-            str(row.get("temperature", "")),
-            str(row.get("calls", "")),
-            *shares,
-        ]
-        cells.append("" if row["fcd"] is None else f"{row['fcd']:.3f}")
-        cells.append(f"{row['cpu_ms']:.1f}" if "cpu_ms" in row else "")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+def curve_table(points: Sequence[CurvePoint]) -> str:
+    """Points as a Markdown table."""
+    shares = {"valid": "valid", "valid, connected": "connected", "unique": "unique"}
+    columns = [
+        Column("model"),
+        Column("parameters", form=lambda value: f"{value / 1e6:.2f} M"),
+        Column("sampling"),
+        Column("temperature", form="g"),
+        Column("calls"),
+        *(Column(title, key, form=".1%") for title, key in (shares | {"novel": "novel"}).items()),
+        Column("FCD to validation", "fcd", form=".3f"),
+        Column("CPU ms", "cpu_ms", form=".1f"),
+    ]
+    return table(columns, [point.row() for point in points])
 
 
-def _line(row: Row) -> str:
-    distance = "-" if row["fcd"] is None else f"{row['fcd']:.3f}"
+def _line(point: CurvePoint) -> str:
+    distance = "-" if point.scores.fcd is None else f"{point.scores.fcd:.3f}"
     return (
-        f"{row['model']}, {row['way']}: {row['calls']} calls, {100 * row['valid']:.1f} % valid, "
+        f"{point.model}, {point.sampling}: {point.calls} calls, {point.scores.valid:.1%} valid, "
         f"FCD {distance}"
     )
 
 
-def plot_calls(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw validity, distance and uniqueness against calls, one line a model and temperature.
+Panel = Literal["connected", "fcd", "unique"]
+PANELS: tuple[tuple[Panel, str, int], ...] = (
+    ("connected", "valid and in one piece (dashed: valid; %)", 100),
+    ("fcd", "FCD to validation, lower is better", 1),
+    ("unique", "unique of the valid (%)", 100),
+)
+
+
+def plot_calls(points: Sequence[CurvePoint], path: Path) -> None:
+    """Plot validity, distance and uniqueness against calls, a line for each model and temperature.
 
     Args:
-        rows: Of `graphs.evaluation.call_curve.compare`.
-        path: PNG to write.
+        points: Of `compare_models`.
+        path: The picture.
     """
-    figure = Figure(figsize=(12, 4.2), dpi=130, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    lines: dict[str, list[dict[str, Any]]] = {}
-    several = len({(row["model"], row["temperature"]) for row in rows if "calls" in row})
-    plain = several == len({row["model"] for row in rows if "calls" in row})
-    for row in rows:
-        if "calls" in row:
-            name = row["model"] if plain else f"{row['model']}, T = {row['temperature']:g}"
-            lines.setdefault(name, []).append(row)
-    floor = next((row for row in rows if "calls" not in row), None)
-    axes: list[Axes] = list(figure.subplots(1, len(PANELS)))
-    for axis, (key, title, factor) in zip(axes, PANELS, strict=True):
-        for colour, (name, points) in zip(COLOURS * 9, lines.items(), strict=False):
-            points = sorted((p for p in points if p[key] is not None), key=lambda p: p["calls"])
-            x, y = [p["calls"] for p in points], [factor * p[key] for p in points]
-            axis.plot(x, y, "o-", color=colour, label=name, linewidth=1.8, markersize=5)
-            if key == "connected":
-                each = [factor * p["valid"] for p in points]
-                axis.plot(x, each, "--", color=colour, linewidth=1, alpha=0.7)
-        if floor is not None and floor[key] is not None:
-            axis.axhline(factor * floor[key], color="#888888", linestyle=":", linewidth=1.2)
-        _dress(axis, key, title, sorted({row["calls"] for row in rows if "calls" in row}))
-    if floor is not None:
-        axes[1].plot([], [], ":", color="#888888", label="training molecules")
-    handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    with atomic_write(path) as temporary:
-        canvas.print_figure(temporary, format="png")
+    from matplotlib.figure import Figure
+
+    reference = next((point for point in points if point.calls is None), None)
+    curves = _curves([point for point in points if point.calls is not None])
+    with figures.house_style():
+        figure = Figure(figsize=(12, 4.2), layout="constrained")
+        axes = figure.subplots(1, len(PANELS))
+        for axis, (key, title, factor) in zip(axes, PANELS, strict=True):
+            for place, (name, curve) in enumerate(curves.items()):
+                colour = figures.PALETTE[place % len(figures.PALETTE)]
+                _plot_curve(axis, curve, key, factor, colour, name)
+            level = None if reference is None else getattr(reference.scores, key)
+            if level is not None:
+                axis.axhline(factor * level, color=figures.REFERENCE, linestyle=":")
+            calls = [point.calls for curve in curves.values() for point in curve if point.calls]
+            _scale_axes(axis, key, title, calls)
+        if reference is not None:
+            axes[1].plot([], [], ":", color=figures.REFERENCE, label=reference.model)
+        handles, labels = axes[1].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        figures.save(figure, path, dpi=130)
 
 
-def _dress(axis: Axes, key: str, title: str, calls: list[int]) -> None:
-    axis.set_title(title, loc="left", fontsize=11)
+def _curves(points: Sequence[CurvePoint]) -> dict[str, list[CurvePoint]]:
+    """Points by model, and by temperature if a model has several; by rising calls."""
+    pairs = {(point.model, point.temperature) for point in points}
+    alone = len(pairs) == len({point.model for point in points})
+    curves: dict[str, list[CurvePoint]] = {}
+    for point in sorted(points, key=lambda point: point.calls or 0):
+        name = point.model if alone else f"{point.model}, T = {point.temperature:g}"
+        curves.setdefault(name, []).append(point)
+    order = [point.model for point in points]
+    return dict(sorted(curves.items(), key=lambda item: order.index(item[1][0].model)))
+
+
+def _plot_curve(
+    axis: "Axes", curve: Sequence[CurvePoint], key: Panel, factor: int, colour: str, name: str
+) -> None:
+    known = [point for point in curve if getattr(point.scores, key) is not None]
+    calls = [point.calls or 0 for point in known]
+    values = [factor * getattr(point.scores, key) for point in known]
+    axis.plot(calls, values, "o-", color=colour, label=name)
+    if key == "connected":
+        valid = [factor * point.scores.valid for point in known]
+        axis.plot(calls, valid, "--", color=colour, linewidth=1, alpha=0.7)
+
+
+def _scale_axes(axis: "Axes", key: Panel, title: str, calls: Sequence[int]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+
+    axis.set_title(title)
     axis.set_xlabel("network calls of a batch")
     axis.set_xscale("log", base=2)
     ticks = [2**k for k in range(1, 11) if min(calls) / 1.5 <= 2**k <= max(calls) * 1.5]
@@ -238,6 +307,3 @@ def _dress(axis: Axes, key: str, title: str, calls: list[int]) -> None:
         axis.yaxis.set_minor_locator(NullLocator())
     if key == "unique":
         axis.set_ylim(min(90, axis.get_ylim()[0]), 101)
-    axis.grid(alpha=0.25)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)

@@ -1,22 +1,20 @@
-"""Whether a trained model treats nodes as a set, part by part."""
+"""Checks that a trained model does not depend on the order of nodes: its parts and its samples."""
 
-from graphs.invariance import (
-    assert_exchangeable,
-    check_model,
-    graph_example,
-)
+from graphs.invariance.examples import graph_example
+from graphs.invariance.exchangeability import assert_exchangeable
+from graphs.invariance.report import check_model
 from graphs.model import GraphModel
 
 
-def check(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
-    """Print a table of errors and p-values; whether nothing leaks the order of the nodes.
+def check_equivariance(model: GraphModel, *, draws: int = 2000, seed: int = 0) -> bool:
+    """Print a table of errors and p-values; whether the order of nodes plays no part.
 
     Args:
         model: To check, on the CPU.
-        draws: Graphs to draw for the test of the sampler's law.
-        seed: Of relabellings and draws.
+        draws: Graphs to sample for the test of exchangeability.
+        seed: Of relabellings and samples.
     """
     batch = graph_example(model.vocabulary, seed=seed)
-    parts = model.kind.symmetry_checks(model.refiner, batch, seed)
-    law = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))
-    return check_model([*parts, law])
+    checks = model.kind.symmetry_checks(model.refiner, batch, seed)
+    sampler = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))
+    return check_model([*checks, sampler])

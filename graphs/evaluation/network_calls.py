@@ -1,34 +1,61 @@
-"""Network calls: how many a model makes."""
+"""Network calls: how many a model makes, and the settings of sampling that change their number."""
 
 import math
+from dataclasses import dataclass
+from typing import Self
 
+from graphs.generators.common.config import SamplingOptions
 from graphs.model import GraphModel
 
 
-class Counter:
-    """Counts calls of the refiner's transformer.
+class CallCounter:
+    """Context manager that counts calls of a model's transformer.
 
     Args:
-        model: Whose network is watched.
+        model: Whose calls are counted.
 
     Attributes:
-        made: Calls since it was entered.
+        calls: Calls since it was entered.
     """
 
     def __init__(self, model: GraphModel) -> None:
-        self.made = 0
-        self.transformer = model.refiner.transformer
+        self.calls = 0
+        self._transformer = model.refiner.transformer
 
-    def a_batch(self, count: int, batch: int) -> int:
-        """Calls for one of the batches in which `count` graphs were drawn, rounded up."""
-        return math.ceil(self.made / math.ceil(count / batch))
+    def per_batch(self, count: int, batch: int) -> int:
+        """Calls for one of the batches in which `count` graphs were sampled, rounded up."""
+        return math.ceil(self.calls / math.ceil(count / batch))
 
-    def __enter__(self) -> "Counter":
+    def __enter__(self) -> Self:
         def count(*_: object) -> None:
-            self.made += 1
+            self.calls += 1
 
-        self.hook = self.transformer.register_forward_hook(count)
+        self._hook = self._transformer.register_forward_hook(count)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hook.remove()
+        self._hook.remove()
+
+
+@dataclass(frozen=True)
+class SamplingSetting:
+    """One way to sample from a model.
+
+    Args:
+        name: For a table.
+        options: For `GraphModel.sample`.
+    """
+
+    name: str
+    options: SamplingOptions
+
+
+def sampling_settings(model: GraphModel, calls: tuple[int, ...]) -> list[SamplingSetting]:
+    """Settings with which a model makes different numbers of network calls, fewest first.
+
+    Args:
+        model: Of any kind.
+        calls: Numbers of calls, for models that make any.
+    """
+    alternatives = model.kind.alternatives(calls)
+    return [SamplingSetting(name, options) for name, options in alternatives.items()]

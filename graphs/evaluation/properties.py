@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from graphs.datasets.load import splits
 from graphs.model import GraphModel
+from refine_core.app.report import table, write_report
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json, write_text
+from refine_core.storage.files import write_json
 
-Row = dict[str, Any]
+Row = dict[str, str | float]
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -25,7 +25,7 @@ def measure_properties(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
-    """Mean absolute error of RDKit's property of samples against the request.
+    """Measure how far the properties of samples, as RDKit computes them, are from the request.
 
     Args:
         model: Conditioned on properties.
@@ -34,12 +34,12 @@ def measure_properties(
             10, 50 and 90 % quantiles of the training molecules.
         guidance: Weights to try.
         count: Molecules per request and weight.
-        seed: Of the draws.
+        seed: Of the samples.
         say: Receives a line about each stage.
 
     Returns:
-        A row per request and way of sampling, "unguided" being draws that were asked for nothing:
-        mean absolute error and mean of the property, shares of valid and of unique molecules.
+        A row per request and setting, "unguided" being samples without a request: mean absolute
+        error and mean of the property, shares of valid and of unique molecules.
 
     Raises:
         InputError: The model has no property that RDKit computes, or does not know one.
@@ -54,17 +54,17 @@ def measure_properties(
         if name not in names:
             raise InputError(f"RDKit does not compute {name!r}: ask for {', '.join(names)}.")
     targets = targets or _quantiles(model, names)
-    say("asking for nothing")
-    free = model.smiles(model.sample(count, seed=seed))
+    say("sampling without a request")
+    unguided = model.smiles(model.sample(count, seed=seed))
     rows: list[Row] = []
     for name, value in targets:
-        rows.append(_row(name, value, "unguided", free))
+        rows.append(_row(name, value, "unguided", unguided))
         for weight in guidance:
             say(f"asking for {name}={value:g} with guidance {weight:g}")
-            drawn = model.sample(count, seed=seed, where={name: value}, guidance=weight)
-            rows.append(_row(name, value, f"guidance {weight:g}", model.smiles(drawn)))
+            graphs = model.sample(count, seed=seed, where={name: value}, guidance=weight)
+            rows.append(_row(name, value, f"guidance {weight:g}", model.smiles(graphs)))
     write_json(out / "properties.json", {"count": count, "seed": seed, "rows": rows})
-    write_text(out / "PROPERTIES.md", table(rows))
+    write_report(out / "PROPERTIES.md", table(rows[0], rows))
     return rows
 
 
@@ -77,7 +77,7 @@ def _quantiles(model: GraphModel, names: Sequence[str]) -> list[tuple[str, float
     ]
 
 
-def _row(name: str, value: float, how: str, smiles: Sequence[str | None]) -> Row:
+def _row(name: str, value: float, sampling: str, smiles: Sequence[str | None]) -> Row:
     from graphs.chem.properties import property_values
 
     found = [text for text in smiles if text is not None]
@@ -85,26 +85,9 @@ def _row(name: str, value: float, how: str, smiles: Sequence[str | None]) -> Row
     return {
         "property": name,
         "target": value,
-        "sampling": how,
+        "sampling": sampling,
         "mae": float(np.abs(values - value).mean()),
         "mean": float(values.mean()),
         "valid": len(found) / len(smiles),
         "unique": len(set(found)) / max(1, len(found)),
     }
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Markdown of rows with the same keys.
-
-    >>> print(table([{"a": 1.23456, "b": "x"}]))
-    | a | b |
-    |---|---|
-    | 1.235 | x |
-    <BLANKLINE>
-    """
-    lines = [" | ".join(rows[0]), "|".join("---" for _ in rows[0])]
-    body = [f"| {lines[0]} |", f"|{lines[1]}|"]
-    for row in rows:
-        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
-        body.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*body, ""])

@@ -1,26 +1,139 @@
-"""Reports of the metrics as text."""
+"""The report on a trained model: metrics.json, REPORT.md and pictures."""
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from graphs.datasets.load import splits
+from graphs.datasets.splits import Splits
+from graphs.evaluation.molecules import molecule_metrics, read_smiles
+from graphs.evaluation.network_calls import CallCounter
+from graphs.evaluation.plain_graphs import graph_metrics
+from graphs.generators.common.config import Parallel
+from graphs.model import GraphModel
+from refine_core.app.report import Column, table, write_report
+from refine_core.errors import InputError
+from refine_core.storage.files import write_json, write_text
+
+Say = Callable[[str], None]
+BATCH = 250  # graphs sampled at a time
+PICTURED = 40  # molecules in the picture
 
 
-def markdown(report: Mapping[str, float]) -> str:
-    """Return a table with every metric, its floor and their ratio where there are such.
+def evaluate(
+    model: GraphModel,
+    out: Path,
+    *,
+    count: int = 10_000,
+    seed: int = 0,
+    parallel: Parallel | None = None,
+    temperature: float | None = None,
+    held_out: int | None = None,
+    samples: Path | None = None,
+    say: Say = lambda _: None,
+) -> dict[str, float]:
+    """Sample graphs and compare them with training graphs and with test graphs.
 
-    >>> print(markdown({"valid": 0.975, "orbit": 0.04, "orbit_floor": 0.02, "orbit_ratio": 2}))
-    | metric | value | floor | ratio |
-    |---|---|---|---|
-    | valid | 0.975 |  |  |
-    | orbit | 0.04 | 0.02 | 2 |
-    <BLANKLINE>
+    Shares and distances of molecules are those of the raw samples; under `corrected_` those after
+    valency correction. The model has not been trained on test graphs. Molecules are written before
+    they are scored, so that they are there whatever happens then.
 
     Args:
-        report: Of `evaluate_molecules` or `evaluate_graphs`, or part of it.
+        model: The model.
+        out: Folder for metrics.json, REPORT.md, samples.png, and samples.smi of molecules.
+        count: Graphs to sample.
+        seed: Of the samples.
+        parallel: Clusters that split in one call; by default the model's.
+        temperature: By default the model's.
+        held_out: How many test graphs to compare with, evenly spaced; by default all, for the
+            families of `graphs.evaluation.plain_graphs.PROTOCOL` as many as published.
+        samples: A .smi file of molecules to score in place of sampling; a line that RDKit refuses
+            is an invalid one. Count, seed, parallel and temperature are then ignored; cost,
+            stability and `corrected_`, which need sampled graphs, are left out.
+        say: Receives a line about each stage.
+
+    Returns:
+        The metrics of `graphs.metrics`, with `calls`, the networks' calls for a batch, and
+        `cpu_ms_per_graph`, sampling and decoding, RDKit included. Stability is NaN where it is not
+        defined, because an element is not in its table, and REPORT.md says why.
+
+    Raises:
+        InputError: The data cannot be used, see `graphs.datasets.load.splits`, or differ from
+            those that the model was trained on; `samples` is not a file of SMILES, or the model's
+            graphs are not molecules.
     """
-    suffixes = ("_floor", "_ratio")
-    lines = ["| metric | value | floor | ratio |", "|---|---|---|---|"]
-    for name in report:
-        if not name.endswith(suffixes):
-            keys = (name, *(name + suffix for suffix in suffixes))
-            cells = (f"{report[key]:.5g}" if key in report else "" for key in keys)
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    listed = None if samples is None else read_smiles(model, samples)
+    parts = splits(model.config.data, seed=model.config.seed)
+    _check_unchanged(model, parts)
+    if listed is not None:
+        metrics, note = molecule_metrics(model, listed, None, parts, held_out, say)
+        return _write(metrics, note, listed, out)
+    say(f"sampling {count} graphs")
+    with CallCounter(model) as counter:
+        started = time.process_time()
+        graphs = model.sample(
+            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH
+        )
+        smiles = model.smiles(graphs) if model.is_molecular else []
+        seconds = time.process_time() - started
+    cost: dict[str, float] = {"calls": counter.per_batch(count, BATCH)}
+    cost["cpu_ms_per_graph"] = 1000 * seconds / count
+    if model.is_molecular:
+        write_text(out / "samples.smi", "\n".join(filter(None, smiles)) + "\n")
+        metrics, note = molecule_metrics(model, smiles, graphs, parts, held_out, say)
+    else:
+        metrics, note = graph_metrics(model, graphs, parts, out, held_out, say), ""
+    return _write(cost | metrics, note, smiles, out)
+
+
+def markdown(metrics: Mapping[str, float]) -> str:
+    """Return a table of metrics, beside what training graphs reach, and the ratio of both.
+
+    >>> print(markdown({"valid": 0.975, "orbit": 0.04, "orbit_train": 0.02, "orbit_ratio": 2.0}))
+    | metric | value | training set | ratio |
+    |---|---:|---:|---:|
+    | valid | 0.975 |  |  |
+    | orbit | 0.04 | 0.02 | 2 |
+
+    Args:
+        metrics: Of `evaluate_molecules` or `evaluate_graphs`, or part of them.
+    """
+    suffixes = {"training set": "_train", "ratio": "_ratio"}
+    columns = [Column("metric"), Column("value", form=".5g", align="right")]
+    columns += [
+        Column(title, form=".5g", align="right")
+        for title, suffix in suffixes.items()
+        if any(name.endswith(suffix) for name in metrics)
+    ]
+    rows: list[dict[str, object]] = []
+    for name, value in metrics.items():
+        if not name.endswith(tuple(suffixes.values())):
+            beside = {title: metrics.get(name + suffix) for title, suffix in suffixes.items()}
+            defined = "not defined" if math.isnan(value) else value
+            rows.append({"metric": name, "value": defined, **beside})
+    return table(columns, rows)
+
+
+def _check_unchanged(model: GraphModel, parts: Splits) -> None:
+    sizes = model.statistics.sizes
+    if sizes and tuple(parts.train.sizes.bincount().tolist()) != sizes:
+        raise InputError(
+            f"{model.config.data.source} holds other graphs now than those the model was trained "
+            "on, so what was held out then is not known: put the data back, or train again."
+        )
+
+
+def _write(
+    metrics: dict[str, float], note: str, smiles: Sequence[str | None], out: Path
+) -> dict[str, float]:
+    """Write the metrics, then plot molecules, if there are any."""
+    # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
+    plain = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    write_json(out / "metrics.json", plain)
+    write_report(out / "REPORT.md", markdown(metrics), note)
+    if found := [text for text in smiles if text is not None]:
+        from graphs.chem.pictures import plot_molecules
+
+        plot_molecules(found[:PICTURED], out / "samples.png")
+    return metrics

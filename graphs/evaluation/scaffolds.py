@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from graphs.evaluation.properties import Row, table
+from graphs.evaluation.properties import Row
 from graphs.model import GraphModel
-from refine_core.storage.files import write_json, write_text
+from refine_core.app.report import table, write_report
+from refine_core.storage.files import write_json
 
 
 def measure_scaffolds(
@@ -21,19 +22,19 @@ def measure_scaffolds(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
-    """What extending scaffolds costs: validity, variety, time.
+    """Measure the validity, variety and time of sampling extensions of scaffolds.
 
     Args:
         model: Of molecules.
         out: Folder for scaffolds.json and SCAFFOLDS.md.
         scaffolds: SMILES.
-        particles: Counts to try, see `graphs.generators.scaffold.sampler`.
+        particles: Numbers of particles to try, see `graphs.generators.scaffold.sampler`.
         count: Molecules per scaffold and count of particles.
-        seed: Of the draws.
+        seed: Of the samples.
         say: Receives a line about each stage.
 
     Returns:
-        A row per scaffold and count of particles: shares of valid molecules, of unique ones, and
+        A row per scaffold and number of particles: shares of valid molecules, of unique ones, and
         of valid ones in which RDKit finds the scaffold; processor time in ms per graph.
     """
     from graphs.chem.substructure import contain
@@ -43,9 +44,9 @@ def measure_scaffolds(
         for each in particles:
             say(f"extending {scaffold} with {each} particles")
             started = time.process_time()
-            drawn = model.sample(count, seed=seed, scaffold=scaffold, particles=each)
+            graphs = model.sample(count, seed=seed, scaffold=scaffold, particles=each)
             seconds = time.process_time() - started
-            found = [text for text in model.smiles(drawn) if text is not None]
+            found = [text for text in model.smiles(graphs) if text is not None]
             rows.append(
                 {
                     "scaffold": scaffold,
@@ -53,11 +54,11 @@ def measure_scaffolds(
                     "valid": len(found) / count,
                     "unique": len(set(found)) / max(1, len(found)),
                     "contain": sum(contain(found, scaffold)) / max(1, len(found)),
-                    "mean_atoms": float(drawn.sizes.double().mean()),
+                    "mean_atoms": float(graphs.sizes.double().mean()),
                     "cpu_ms": 1000 * seconds / count,
                 }
             )
     settings = {"count": count, "seed": seed, "threads": torch.get_num_threads()}
     write_json(out / "scaffolds.json", settings | {"rows": rows})
-    write_text(out / "SCAFFOLDS.md", table(rows))
+    write_report(out / "SCAFFOLDS.md", table(rows[0], rows))
     return rows

@@ -1,10 +1,7 @@
-"""All kinds of generators: the config of each, and the object that is made from it."""
-
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
+"""The object of every kind of generator."""
 
 from graphs.generators.common.kind import GeneratorKind
+from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.kind import Contraction
 from graphs.generators.expansion.config import ExpansionConfig
@@ -13,19 +10,7 @@ from graphs.generators.masked.config import MaskedConfig
 from graphs.generators.masked.kind import Masked
 
 
-def _with_kind(section: object) -> object:
-    """Settings that name no kind are those of a contraction."""
-    return {"kind": "contraction", **section} if isinstance(section, dict) else section
-
-
-ModelConfig = Annotated[
-    ContractionConfig | ExpansionConfig | MaskedConfig,
-    Field(discriminator="kind"),
-    BeforeValidator(_with_kind),
-]
-
-
-def kind_of(config: ContractionConfig | ExpansionConfig | MaskedConfig) -> GeneratorKind:
+def kind_of(config: ModelConfig) -> GeneratorKind:
     """The kind of generator that a config describes."""
     match config:
         case ContractionConfig():

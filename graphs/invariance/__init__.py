@@ -54,8 +54,9 @@ if TYPE_CHECKING:
     from graphs.invariance.exchangeability import ExchangeabilityError as ExchangeabilityError
     from graphs.invariance.exchangeability import assert_exchangeable as assert_exchangeable
     from graphs.invariance.exchangeability import exchangeability_test as exchangeability_test
-    from graphs.invariance.report import Breakage as Breakage
     from graphs.invariance.report import Check as Check
+    from graphs.invariance.report import Counterexample as Counterexample
+    from graphs.invariance.report import Finding as Finding
     from graphs.invariance.report import PermutationError as PermutationError
     from graphs.invariance.report import Report as Report
     from graphs.invariance.report import check_model as check_model

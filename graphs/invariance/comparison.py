@@ -1,13 +1,30 @@
-"""Tensors inside of what a module returns, and how far two of them are apart."""
+"""Tensors in what a module takes and returns, and how far two of them differ."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-Kind = Literal["node", "edge", "graph"]
+Level = Literal["node", "edge", "graph"]
+"""What the entries of a tensor belong to."""
+
+
+class Inputs(NamedTuple):
+    """Further inputs of a module, by level.
+
+    Padded batches have them of shapes (b, n, ...), (b, n, n, ...) and (b, ...), batches of PyTorch
+    Geometric (N, ...), (E, ...) and (b, ...).
+    """
+
+    node: tuple[Tensor, ...] = ()
+    edge: tuple[Tensor, ...] = ()
+    graph: tuple[Tensor, ...] = ()
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Inputs":
+        """Change every tensor."""
+        return Inputs(*(tuple(map(change, level)) for level in self))
 
 
 @dataclass(frozen=True)
@@ -23,11 +40,11 @@ class Tolerance:
 
 @dataclass(frozen=True, order=True)
 class Error:
-    """How far two tensors are apart.
+    """How far two tensors differ.
 
     Args:
-        excess: The absolute error over the allowed one; the two differ where it exceeds 1.
-        absolute: Largest absolute difference; infinite where just one entry is not a number.
+        excess: The absolute error over the allowed one; above 1 the tensors count as different.
+        absolute: Largest absolute difference; infinite where only one entry is not a number.
         relative: The same over the largest finite entry.
     """
 
@@ -36,7 +53,7 @@ class Error:
     relative: float = 0.0
 
 
-def tensors(value: Any, name: str = "output") -> Iterator[tuple[str, Tensor]]:
+def tensors(value: object, name: str = "output") -> Iterator[tuple[str, Tensor]]:
     """Find the tensors in nested tuples, lists, mappings and dataclasses, with their paths.
 
     >>> [name for name, _ in tensors({"a": (torch.zeros(1), 2.0)})]
@@ -65,7 +82,7 @@ def error(expected: Tensor, found: Tensor, tolerance: Tolerance) -> Error:
     same = (a == b) | (a.isnan() & b.isnan())
     gap = torch.where(same, 0.0, (a - b).abs()).nan_to_num(torch.inf, torch.inf)
     absolute = float(gap.max())
-    scale = float(torch.where(a.isfinite(), a, 0.0).abs().max())
-    allowed = tolerance.absolute + tolerance.relative * scale
-    relative = absolute / scale if scale else (torch.inf if absolute else 0.0)
+    largest = float(torch.where(a.isfinite(), a, 0.0).abs().max())
+    allowed = tolerance.absolute + tolerance.relative * largest
+    relative = absolute / largest if largest else (torch.inf if absolute else 0.0)
     return Error(absolute / allowed, absolute, relative)

@@ -1,18 +1,136 @@
-"""From a failing relabelling of a batch to the smallest graph and change that fails."""
+"""From a failing relabelling of a batch to the smallest counterexample and the submodule at fault.
+
+The counterexample is one graph and one change, such as a swap of two nodes. Forward hooks record
+the calls of all submodules on both sides of the change: the first submodule whose outputs differ
+while its inputs do not is at fault.
+"""
 
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor, nn
 
 from graphs.invariance.comparison import Tolerance, error, tensors
-from graphs.invariance.relabelling import Plan, Step, steps
-from graphs.invariance.report import Breakage
-from graphs.invariance.runner import Aligned, Graphs, Runner, Trial, View
+from graphs.invariance.relabelling import (
+    Relabelling,
+    Step,
+    node_order,
+    permutation_steps,
+    surrounding_steps,
+)
+from graphs.invariance.report import Counterexample
+from graphs.invariance.runner import Arrangement, Difference, RelabelledBatch, Runner
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on one batch that should agree.
+
+    Args:
+        batch: The batch.
+        tied: Whether its nodes were tied.
+        start: Its relabelling before.
+        end: Its relabelling after.
+        permuted: Whether rows are permuted; otherwise what surrounds the nodes changes.
+        difference: Between the two.
+    """
+
+    batch: RelabelledBatch
+    tied: bool
+    start: Relabelling
+    end: Relabelling
+    permuted: bool
+    difference: Difference
+
+    @property
+    def change(self) -> str:
+        """What differs: "relabelling", "padding" or "order of edges"."""
+        return "relabelling" if self.permuted else self.batch.surroundings
+
+
+def find_counterexample(runner: Runner, failure: Comparison) -> Counterexample | None:
+    """Find the smallest graph that fails alone, the change that fails, and the submodule.
+
+    Args:
+        runner: Of the module.
+        failure: A comparison that fails.
+
+    Returns:
+        None if no graph fails alone, or the module does not take one alone.
+    """
+    sizes = failure.batch.sizes
+    smallest = sorted(range(len(sizes)), key=sizes.__getitem__)
+    # A swap of nodes says more than padding that moved, and the surroundings as given more than
+    # other ones: what says less is looked at where nothing else fails.
+    starts = [failure.batch.identity(), failure.start] if failure.permuted else [failure.start]
+    for start, swaps, index in itertools.product(starts, (True, False), smallest):
+        one, nodes = failure.batch.only(index), failure.batch.nodes(index)
+        if swaps and not failure.permuted:
+            continue
+        begin, end = start.only(index), failure.end.only(index)
+        steps = (
+            permutation_steps(begin, _within(begin, end), nodes)
+            if failure.permuted
+            else surrounding_steps(begin, end, nodes, one.rewriting)
+        )
+        try:
+            found = _first_failing(runner, one, begin, steps, swaps=swaps)
+        except Exception:  # the module's own; what is to be told is that it is not equivariant
+            continue
+        if found is not None:
+            before, step, difference = found
+            return Counterexample(
+                graph=index,
+                nodes=sizes[index],
+                tied=failure.tied,
+                start=node_order(before, nodes),
+                change=step.change,
+                permutation=step.permutation,
+                error=difference.error,
+                submodule=_submodule(runner, one, before, step.relabelling),
+            )
+    return None
+
+
+def _within(start: Relabelling, end: Relabelling) -> Relabelling:
+    """The end's permutation in the start's surroundings; rows that these lack are left out."""
+    count = len(start.rows[0])
+    return Relabelling((end.rows[0][end.rows[0] < count],), start.added, start.seed)
+
+
+def _first_failing(
+    runner: Runner, one: RelabelledBatch, start: Relabelling, steps: Iterator[Step], *, swaps: bool
+) -> tuple[Relabelling, Step, Difference] | None:
+    """The first step that fails, from what it starts, and its error.
+
+    Only steps that swap nodes, or only those that do not, count.
+    """
+    for step in steps:
+        if step.swaps is swaps:
+            difference = runner.difference(
+                runner.run(one, start), runner.run(one, step.relabelling)
+            )
+            if difference.error.excess > 1:
+                return start, step, difference
+        start = step.relabelling
+    return None
+
+
+def _submodule(runner: Runner, one: RelabelledBatch, start: Relabelling, end: Relabelling) -> str:
+    if runner.root is None:
+        return "not known, for the callable is no nn.Module"
+    before, after = one.arrange(start), one.arrange(end)
+    first = Recording(before, _calls(runner, runner.root, before))
+    second = Recording(after, _calls(runner, runner.root, after))
+    try:
+        wide: Arrangement = one.probe(max(before.width, after.width) + 1)
+        third = Recording(wide, _calls(runner, runner.root, wide))
+    except Exception:  # the module takes one width only; then a dimension's size has to tell
+        third = first
+    return first_broken(first, second, third, runner.tolerance)
 
 
 @dataclass
@@ -27,81 +145,12 @@ class Call:
 Calls = dict[tuple[str, int], Call]
 
 
-Run = tuple[Aligned, Calls]
+@dataclass(frozen=True)
+class Recording:
+    """A run of a module, and the calls of its submodules by name and count."""
 
-
-def shrink(runner: Runner, graphs: Graphs, plan: Plan, *, tied: bool) -> Breakage | None:
-    """Find the smallest graph that fails alone, the change that fails, and the submodule.
-
-    Args:
-        runner: Of the module.
-        graphs: The batch.
-        plan: A relabelling that fails.
-        tied: Whether the nodes of the batch were tied.
-
-    Returns:
-        None if no graph fails alone, or the module does not take one alone.
-    """
-    sizes = graphs.sizes
-    smallest = sorted(range(len(sizes)), key=sizes.__getitem__)
-    # A swap of nodes says more than padding that moved, which is looked at where no swap fails.
-    for swapping, index in itertools.product((True, False), smallest):
-        one = graphs.only(index)
-        try:
-            found = _walk(runner, one, plan.only(index), swapping)
-        except Exception:  # the module's own; what is to be told is that it is not equivariant
-            continue
-        if found is not None:
-            before, step, trial = found
-            return Breakage(
-                graph=index,
-                nodes=sizes[index],
-                tied=tied,
-                start=tuple(before.order[0].tolist()),
-                change=step.change,
-                permutation=step.permutation,
-                error=trial.error,
-                submodule=_submodule(runner, one, before, step.plan),
-            )
-    return None
-
-
-def _walk(
-    runner: Runner, one: Graphs, plan: Plan, swapping: bool
-) -> tuple[Plan, Step, Trial] | None:
-    """The first step towards a plan that fails, from what it starts, and its error.
-
-    Only steps that swap nodes, or only those that do not, count.
-    """
-    start = one.identity()
-    for step in steps(start, plan, one.fresh):
-        if (step.plan.order[0] != start.order[0]).any().item() is swapping:
-            before = one.arrange(start)
-            trial = runner.compare(one, step.plan, before, runner(before))
-            if trial.error.excess > 1:
-                return start, step, trial
-        start = step.plan
-    return None
-
-
-def _submodule(runner: Runner, one: Graphs, start: Plan, end: Plan) -> str:
-    if runner.root is None:
-        return "not known, for the callable is no nn.Module"
-    width = max(start.width, end.width) + 1
-    before, after = one.arrange(start), one.arrange(end)
-    first, second = _calls(runner, runner.root, before), _calls(runner, runner.root, after)
-    try:
-        wide: View = one.probe(width)
-        third = _calls(runner, runner.root, wide)
-    except Exception:  # the module takes one width only; then a dimension's size has to tell
-        wide, third = before, first
-    return first_broken((before, first), (after, second), (wide, third), runner.tolerance)
-
-
-def _calls(runner: Runner, root: nn.Module, view: View) -> Calls:
-    with recorded(root) as calls:
-        runner(view)
-    return calls
+    arrangement: Arrangement
+    calls: Calls
 
 
 @contextmanager
@@ -111,11 +160,11 @@ def recorded(module: nn.Module) -> Iterator[Calls]:
     count: Counter[str] = Counter()
     handles, open_calls = [], []
 
-    def enter(each: nn.Module, args: Any, kwargs: Any) -> None:
-        open_calls.append(Call(type(each).__name__, _copies((args, kwargs))))
+    def enter(submodule: nn.Module, args: object, kwargs: object) -> None:
+        open_calls.append(Call(type(submodule).__name__, _copies((args, kwargs))))
 
     def leave(name: str) -> Callable[..., None]:
-        def hook(each: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+        def hook(submodule: nn.Module, args: object, kwargs: object, result: object) -> None:
             call = open_calls.pop()
             call.outputs = _copies(result)
             calls[name, count[name]] = call
@@ -123,9 +172,9 @@ def recorded(module: nn.Module) -> Iterator[Calls]:
 
         return hook
 
-    for name, each in module.named_modules():
-        handles.append(each.register_forward_pre_hook(enter, with_kwargs=True))
-        handles.append(each.register_forward_hook(leave(name), with_kwargs=True))
+    for name, submodule in module.named_modules():
+        handles.append(submodule.register_forward_pre_hook(enter, with_kwargs=True))
+        handles.append(submodule.register_forward_hook(leave(name), with_kwargs=True))
     try:
         yield calls
     finally:
@@ -133,39 +182,42 @@ def recorded(module: nn.Module) -> Iterator[Calls]:
             handle.remove()
 
 
-def first_broken(before: Run, after: Run, probe: Run, tolerance: Tolerance) -> str:
+def first_broken(
+    before: Recording, after: Recording, probe: Recording, tolerance: Tolerance
+) -> str:
     """Say which submodule is the first whose outputs differ while its inputs do not.
 
     Args:
-        before: View and calls of one graph.
-        after: Of the same graph relabelled.
-        probe: Of a batch of another width, which tells the dimensions that run over nodes.
+        before: Calls on one graph.
+        after: Calls on the same graph after the change.
+        probe: Calls on a batch of another width, which tells the dimensions that run over nodes.
         tolerance: Of equality.
 
     Returns:
         The name and class, or "" if no submodule could be singled out.
     """
-    runs, stray = (before, after, probe), ""
-    for key, call in before[1].items():
-        if not all(key in calls for _, calls in runs):
+    recordings, suspect = (before, after, probe), ""
+    for key, call in before.calls.items():
+        if not all(key in recording.calls for recording in recordings):
             continue
-        fed, gave = (
-            _same(runs, [getattr(calls[key], level) for _, calls in runs], tolerance)
-            for level in ("inputs", "outputs")
-        )
+        calls = [recording.calls[key] for recording in recordings]
+        same_inputs = _same(recordings, [each.inputs for each in calls], tolerance)
+        same_outputs = _same(recordings, [each.outputs for each in calls], tolerance)
         name = f"'{key[0]}' ({call.kind})" if key[0] else f"the forward code of {call.kind} itself"
-        if fed and gave is False:
-            return name + (f", which hands {stray} an input that is" if stray else "")
-        if fed is False and not stray:
-            stray = name
+        if same_inputs and same_outputs is False:
+            return name + (f", which hands {suspect} an input that differs" if suspect else "")
+        if same_inputs is False and not suspect:
+            suspect = name
     return ""
 
 
 def _same(
-    runs: tuple[Run, Run, Run], sides: list[dict[str, Tensor]], tolerance: Tolerance
+    recordings: tuple[Recording, Recording, Recording],
+    sides: list[dict[str, Tensor]],
+    tolerance: Tolerance,
 ) -> bool | None:
-    """Whether the tensors of two runs are one up to relabelling; None if there is no telling."""
-    (before, _), (after, _), (wide, _) = runs
+    """Whether tensors of two recordings agree in original order; None if that is not known."""
+    before, after, probe = (recording.arrangement for recording in recordings)
     one, two, other = sides
     if not one.keys() == two.keys() == other.keys():
         return None
@@ -174,8 +226,8 @@ def _same(
         shape = other[name].shape
         if not tensor.ndim == two[name].ndim == len(shape):
             return None
-        a = before.align(tensor, shape, wide.width)
-        b = after.align(two[name], shape, wide.width)
+        a = before.aligned(tensor, shape, probe.width)
+        b = after.aligned(two[name], shape, probe.width)
         if a is None or b is None:
             known = False
         elif error(a, b, tolerance).excess > 1:
@@ -183,6 +235,12 @@ def _same(
     return True if known else None
 
 
-def _copies(value: Any) -> dict[str, Tensor]:
+def _calls(runner: Runner, root: nn.Module, arrangement: Arrangement) -> Calls:
+    with recorded(root) as calls:
+        runner.outputs(arrangement)
+    return calls
+
+
+def _copies(value: object) -> dict[str, Tensor]:
     """Copies, for later modules may write in place."""
     return {name: tensor.detach().clone() for name, tensor in tensors(value)}

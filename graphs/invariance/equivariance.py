@@ -1,30 +1,30 @@
-"""Assertions that a module commutes with relabelling of nodes."""
+"""Assertions that a module commutes with relabelling of nodes, and does not see the padding."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from graphs.invariance.comparison import Kind, Tolerance
-from graphs.invariance.counterexample import shrink
-from graphs.invariance.relabelling import Plan, random_plan
-from graphs.invariance.report import PermutationError, Report
-from graphs.invariance.runner import Graphs, Runner, Trial, prepare
+from graphs.invariance.comparison import Inputs, Level, Tolerance
+from graphs.invariance.counterexample import Comparison, find_counterexample
+from graphs.invariance.padded_batch import Padding
+from graphs.invariance.report import Finding, Kind, PermutationError, Report
+from graphs.invariance.runner import RelabelledBatch, Runner, prepare
+from refine_core.noise import derive
 
 
 def assert_permutation_equivariant(
-    module: Callable[..., Any],
-    batch: Any,
+    module: Callable[..., object],
+    batch: object,
     *,
-    call: Callable[..., Any] | None = None,
+    call: Callable[..., object] | None = None,
     node_inputs: Sequence[Tensor] = (),
     edge_inputs: Sequence[Tensor] = (),
     graph_inputs: Sequence[Tensor] = (),
-    outputs: Kind | None = None,
-    trials: int = 8,
+    outputs: Level | None = None,
+    relabellings: int = 8,
     grow: int = 2,
-    refill: bool | None = None,
+    padding: Padding | None = None,
     ties: bool = True,
     float64: bool = False,
     atol: float | None = None,
@@ -33,10 +33,11 @@ def assert_permutation_equivariant(
 ) -> Report:
     """Assert that outputs are relabelled as inputs are: `f(s x) = s f(x)`.
 
-    Each trial relabels the nodes of every graph at random. In padded batches it also spreads them
-    over more rows, so that padding stands between nodes, and refills the padding with garbage; in
-    PyG batches it shuffles the edges. Every second trial ties all nodes, so that an order picked
-    by index shows: equal features, on a cycle.
+    Two findings are told apart. Each relabelling permutes the rows of every graph at random, in
+    padded batches with padding among them. Beside that, the surroundings of the nodes change while
+    these keep their order: padding is rewritten and grows, and edges of PyG batches are reordered.
+    Every second relabelling ties all nodes, so that an order picked by index shows: equal
+    features, on a cycle.
 
     The module is copied, and is run with one seed, so a draw for each graph is harmless, while a
     draw for each node, dropout included, is rightly reported: call `eval()`, and hand noise in by
@@ -56,16 +57,18 @@ def assert_permutation_equivariant(
         outputs: Level of the outputs: a tensor, or tensors inside of tuples, mappings and
             dataclasses. By default told by shape: (b, n, ...), (b, n, n, ...) or neither; for PyG
             (N, ...), (E, ...) in the order of edges, or neither.
-        trials: Relabellings.
+        relabellings: How many to try.
         grow: Rows of padding added; 0 for modules that work for one n only.
-        refill: Whether padding becomes garbage, else zeros. By default garbage, but zeros in a
-            GraphBatch, which promises them.
+        padding: What is written there: "features", large random numbers in x and node inputs, and
+            no edges; "all", random adjacency and edge inputs too, which a module has to mask
+            itself; or "zero". By default "features", but "zero" in a GraphBatch, which promises
+            zeros.
         ties: Whether to tie nodes.
         float64: Whether to run in double precision. Converts the module and all inputs, but not
             what `call` holds, nor tensors that the module itself makes by `.float()`.
         atol: Absolute error allowed, by default 1e-5, in double precision 1e-10.
         rtol: Error allowed over the largest entry, by default 1e-4, in double precision 1e-8.
-        seed: Of relabellings and garbage.
+        seed: Of relabellings and padding.
 
     Returns:
         The worst errors.
@@ -77,70 +80,42 @@ def assert_permutation_equivariant(
         InputError: The batch or the outputs have shapes that do not fit together.
 
     >>> layer = torch.nn.Linear(4, 2)
-    >>> x, adjacency, valid = torch.randn(3, 5, 4), torch.ones(3, 5, 5), torch.ones(3, 5) > 0
-    >>> assert_permutation_equivariant(
-    ...     lambda x, adjacency, valid: adjacency @ (layer(x) * valid[:, :, None]),
-    ...     (x, adjacency, valid), refill=False).trials
+    >>> batch = torch.randn(3, 5, 4), torch.ones(3, 5, 5), torch.ones(3, 5) > 0
+    >>> assert_permutation_equivariant(lambda x, a, valid: a @ layer(x), batch).relabellings
     8
     """
-    levels = (tuple(node_inputs), tuple(edge_inputs), tuple(graph_inputs))
-    graphs = prepare(batch, levels, refill)
-    graphs = graphs.cast(torch.float64) if float64 else graphs
+    inputs = Inputs(tuple(node_inputs), tuple(edge_inputs), tuple(graph_inputs))
+    given = prepare(batch, inputs, padding)
+    given = given.cast(torch.float64) if float64 else given
     tolerance = Tolerance(
         (1e-10 if float64 else 1e-5) if atol is None else atol,
         (1e-8 if float64 else 1e-4) if rtol is None else rtol,
     )
     runner = Runner(module, call, float64, outputs, tolerance)
-    kind = "invariance" if outputs == "graph" else "equivariance"
-    cases = [graphs, graphs.tied()] if ties else [graphs]
-    found: list[tuple[Trial, Graphs, Plan]] = []
-    for turn, case in enumerate(cases):
-        start = case.arrange(case.identity())
-        expected = runner(start)
-        if not runner.kinds:
-            runner.settle(graphs, expected)
-        if undefined := runner.undefined(start, expected):
-            tied = " with tied nodes (`ties=False` leaves these out)" if turn else ""
-            none = Report(kind, torch.inf, torch.inf, len(found))
-            raise PermutationError(
-                runner.name,
-                none,
-                f"{undefined} where nodes are{tied}, so that nothing can be told; expected finite "
-                "numbers: mend the module, or give a batch for which it returns them.",
-            )
-        for trial in range(turn, trials, len(cases)):
-            plan = random_plan(case.identity(), seed + trial, grow, padded=case.padded)
-            found.append((runner.compare(case, plan, start, expected), case, plan))
-    report = Report(
-        kind,
-        max(trial.error.absolute for trial, _, _ in found),
-        max(trial.error.relative for trial, _, _ in found),
-        trials,
-    )
-    wrong = [each for each in found if each[0].error.excess > 1]
-    if wrong:  # shown on the batch as given, if it fails there
-        worst, case, plan = max(wrong, key=lambda each: (each[1] is graphs, each[0].error))
-        breakage = shrink(runner, case, plan, tied=case is not graphs)
-        why = (
-            f"worst absolute error {report.absolute:.3g}, relative {report.relative:.3g}, in "
-            f"{worst.output}; allowed {tolerance}, {trials} relabellings.\n"
-            f"{breakage or 'No graph of the batch shows it in a batch of its own.'}"
-        )
-        raise PermutationError(runner.name, report, why, breakage)
+    compared: list[Comparison] = []
+    seeds = [derive(seed, number) for number in range(relabellings)]
+    if not ties:
+        compared = _compare(runner, given, seeds, grow, tied=False)
+    else:
+        compared = _compare(runner, given, seeds[::2], grow, tied=False)
+        compared += _compare(runner, given.tied(), seeds[1::2], grow, tied=True)
+    report = _report(runner, compared, relabellings)
+    if report.verdict:
+        raise _failure(runner, report, compared)
     return report
 
 
 def assert_permutation_invariant(
-    module: Callable[..., Any],
-    batch: Any,
+    module: Callable[..., object],
+    batch: object,
     *,
-    call: Callable[..., Any] | None = None,
+    call: Callable[..., object] | None = None,
     node_inputs: Sequence[Tensor] = (),
     edge_inputs: Sequence[Tensor] = (),
     graph_inputs: Sequence[Tensor] = (),
-    trials: int = 8,
+    relabellings: int = 8,
     grow: int = 2,
-    refill: bool | None = None,
+    padding: Padding | None = None,
     ties: bool = True,
     float64: bool = False,
     atol: float | None = None,
@@ -155,7 +130,7 @@ def assert_permutation_invariant(
     >>> assert_permutation_invariant(lambda x, *_: x[:, 0], (x, adjacency, valid))
     Traceback (most recent call last):
     ...
-    graphs.invariance.report.PermutationError: <lambda> is not permutation invariant: ...
+    graphs.invariance.report.PermutationError: <lambda> is not permutation invariant...
     """
     return assert_permutation_equivariant(
         module,
@@ -165,12 +140,81 @@ def assert_permutation_invariant(
         edge_inputs=edge_inputs,
         graph_inputs=graph_inputs,
         outputs="graph",
-        trials=trials,
+        relabellings=relabellings,
         grow=grow,
-        refill=refill,
+        padding=padding,
         ties=ties,
         float64=float64,
         atol=atol,
         rtol=rtol,
         seed=seed,
     )
+
+
+def _compare(
+    runner: Runner, batch: RelabelledBatch, seeds: Sequence[int], grow: int, *, tied: bool
+) -> list[Comparison]:
+    """Compare runs on a batch: for every second seed other surroundings, for each a relabelling.
+
+    Raises:
+        PermutationError: Nothing can be told, for outputs are not finite.
+    """
+    found: list[Comparison] = []
+    start = batch.identity()
+    plain = runner.run(batch, start)
+    if not runner.levels:
+        runner.determine_levels(batch, plain.outputs)
+    if undefined := runner.undefined(plain):
+        ties = " with tied nodes (`ties=False` leaves these out)" if tied else ""
+        raise PermutationError(
+            runner.name,
+            Report(_kind(runner), (), 0),
+            f"cannot be checked: {undefined} where nodes are{ties}; expected finite numbers: mend "
+            "the module, or give a batch for which it returns them.",
+        )
+    before, around = start, plain
+    for number, seed in enumerate(seeds):
+        other = batch.surrounded(derive(seed, 1), grow) if number % 2 == 0 else None
+        if other is not None:
+            before, around = other, runner.run(batch, other)
+            gap = runner.difference(plain, around)
+            found.append(Comparison(batch, tied, start, before, False, gap))
+        after = before.random(derive(seed, 0))
+        gap = runner.difference(around, runner.run(batch, after))
+        found.append(Comparison(batch, tied, before, after, True, gap))
+    return found
+
+
+def _report(runner: Runner, compared: Sequence[Comparison], relabellings: int) -> Report:
+    findings = []
+    for change in dict.fromkeys(each.change for each in reversed(compared)):  # relabelling first
+        worst = max(each.difference for each in compared if each.change == change)
+        findings.append(Finding(change, worst.error, worst.output))
+    return Report(_kind(runner), tuple(findings), relabellings)
+
+
+def _failure(runner: Runner, report: Report, compared: Sequence[Comparison]) -> PermutationError:
+    """Describe every finding that fails, on the batch as given rather than with tied nodes."""
+    counterexamples = []
+    for finding in report.findings:
+        wrong = [
+            each
+            for each in compared
+            if each.change == finding.change and each.difference.error.excess > 1
+        ]
+        if wrong:
+            worst = max(wrong, key=lambda each: (not each.tied, each.difference))
+            counterexamples.append(find_counterexample(runner, worst))
+    alone = [str(each) for each in counterexamples if each is not None]
+    lines = [
+        f"{report.verdict}; allowed {runner.tolerance}, {report.relabellings} relabellings.",
+        *(f"{finding}." for finding in report.findings),
+        *(alone or ["No graph of the batch shows it in a batch of its own."]),
+    ]
+    return PermutationError(
+        runner.name, report, "\n".join(lines), [each for each in counterexamples if each]
+    )
+
+
+def _kind(runner: Runner) -> Kind:
+    return "invariance" if runner.level == "graph" else "equivariance"

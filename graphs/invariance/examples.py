@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.invariance.relabelling import ring
+from graphs.invariance.relabelling import cycle_edges
 from refine_core.errors import InputError
 
 
@@ -37,7 +37,7 @@ def graph_example(vocabulary: Vocabulary | None = None, seed: int = 0) -> GraphB
     """The same graphs with random labels of a vocabulary, by default without names.
 
     >>> graph_example().sizes.tolist()
-    [1, 2, 4, 5, 6, 6, 5, 4, 7]
+    [4, 2, 1, 5, 6, 6, 5, 4, 7]
     """
     vocabulary = vocabulary or Vocabulary()
     _, adjacency, valid = dense_example(1, seed)
@@ -73,10 +73,11 @@ def pyg_example(dim: int = 4, seed: int = 0) -> Any:
 
 
 def _graphs() -> list[tuple[int, Tensor, bool]]:
-    """Of each: nodes, edges (2, e) in both directions, and whether features are equal.
+    """Nodes, edges (2, e) in both directions, and whether features are equal, of each graph.
 
-    A cycle of six and two triangles have the same neighbourhoods, so that message passing cannot
-    tell them apart.
+    The first graph has several nodes that differ, so that a module shows which takes the first
+    row of a batch for that of each graph. A cycle of six and two triangles have the same
+    neighbourhoods, so that message passing cannot tell them apart.
     """
     path, star = torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.tensor([[0, 0, 0, 0], [1, 2, 3, 4]])
     whole = torch.tensor([(i, j) for i in range(4) for j in range(i)]).T
@@ -86,12 +87,12 @@ def _graphs() -> list[tuple[int, Tensor, bool]]:
         return torch.cat([edges, edges.flip(0)], 1)
 
     return [
-        (1, ring(1), False),
-        (2, ring(2), True),
         (4, both(path), False),
-        (5, ring(5), True),
-        (6, ring(6), True),
-        (6, torch.cat([ring(3), ring(3) + 3], 1), True),
+        (2, cycle_edges(2), True),
+        (1, cycle_edges(1), False),
+        (5, cycle_edges(5), True),
+        (6, cycle_edges(6), True),
+        (6, torch.cat([cycle_edges(3), cycle_edges(3) + 3], 1), True),
         (5, both(star), True),
         (4, both(whole), False),
         (7, both(kite), False),

@@ -1,48 +1,51 @@
-"""Padded batches: (x, adjacency, valid), or a GraphBatch."""
+"""Padded batches, (x, adjacency, valid) or a GraphBatch, that can be relabelled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
-from graphs.invariance.comparison import Kind
-from graphs.invariance.relabelling import Plan, identity, ring
+from graphs.invariance.comparison import Inputs, Level
+from graphs.invariance.relabelling import Relabelling, cycle_edges, identity
 from refine_core.errors import InputError
+
+Padding = Literal["zero", "features", "all"]
+"""What is written at padding: zeros, random features but no edges, or both at random."""
 
 
 @dataclass(frozen=True)
-class DenseView:
-    """A relabelled padded batch, and the way back.
+class PaddedArrangement:
+    """A relabelled padded batch, and the way back to the original labels.
 
     Args:
         batch: As the module takes it.
-        inputs: The further inputs, node, edge and graph level.
+        inputs: The further inputs: node, edge and graph level.
         rows: (b, m) row of each original node, zero beyond a graph's size.
-        real: (b, m) bool, whether there is such a node.
+        exists: (b, m) bool, whether there is such a node.
         width: Rows.
     """
 
-    batch: Any
+    batch: tuple[Tensor, Tensor, Tensor] | GraphBatch
     inputs: tuple[Tensor, ...]
     rows: Tensor
-    real: Tensor
+    exists: Tensor
     width: int
 
-    def read(self, tensor: Tensor, kind: Kind) -> Tensor:
+    def original(self, output: Tensor, level: Level) -> Tensor:
         """The entries of an output that belong to nodes, or pairs of them, in original order."""
         graph = torch.arange(len(self.rows))[:, None]
-        if kind == "node":
-            return tensor[graph, self.rows][self.real]
-        if kind == "edge":
-            pair = tensor[graph[:, :, None], self.rows[:, :, None], self.rows[:, None]]
-            return pair[self.real[:, :, None] & self.real[:, None]]
-        return tensor
+        if level == "node":
+            return output[graph, self.rows][self.exists]
+        if level == "edge":
+            pair = output[graph[:, :, None], self.rows[:, :, None], self.rows[:, None]]
+            return pair[self.exists[:, :, None] & self.exists[:, None]]
+        return output
 
-    def align(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
-        """The same of any tensor inside of a module, where the batch is one graph.
+    def aligned(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
+        """Put any tensor inside of a module into original order; the batch is of one graph.
 
         Args:
             tensor: Of any layout.
@@ -62,36 +65,35 @@ class DenseView:
 
 
 @dataclass(frozen=True)
-class Dense:
-    """A padded batch, ready to be relabelled.
+class PaddedBatch:
+    """A padded batch that can be relabelled.
 
     Args:
-        x: (b, n, ...) of nodes.
+        x: (b, n, ...) features or labels of nodes.
         adjacency: (b, n, n, ...).
         valid: (b, n) bool.
-        inputs: Node, edge and graph level, a tuple of tensors each.
-        labelled: Whether the module takes a GraphBatch.
-        refill: Whether padding is refilled with garbage, else with zeros.
+        inputs: Further inputs of the module.
+        padding: What new padding holds.
+        is_graph_batch: Whether the module takes a GraphBatch.
     """
 
     x: Tensor
     adjacency: Tensor
     valid: Tensor
-    inputs: tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]
-    labelled: bool
-    refill: bool
+    inputs: Inputs
+    padding: Padding
+    is_graph_batch: bool = False
 
-    padded = True
-    fresh = "rewriting what stands at padding"
+    surroundings = "padding"
+    rewriting = "rewriting what stands at padding"
 
     def __post_init__(self) -> None:
-        known = self.valid.dtype == torch.bool
-        b, n = self.valid.shape if self.valid.ndim == 2 and known else (-1, -1)
-        nodes, pairs, graphs = self.inputs
+        is_mask = self.valid.dtype == torch.bool
+        b, n = self.valid.shape if self.valid.ndim == 2 and is_mask else (-1, -1)
         for what, tensors, shape in (
-            ("x and node inputs", (self.x, *nodes), (b, n)),
-            ("adjacency and edge inputs", (self.adjacency, *pairs), (b, n, n)),
-            ("graph inputs", graphs, (b,)),
+            ("x and node inputs", (self.x, *self.inputs.node), (b, n)),
+            ("adjacency and edge inputs", (self.adjacency, *self.inputs.edge), (b, n, n)),
+            ("graph inputs", self.inputs.graph, (b,)),
         ):
             if any(t.shape[: len(shape)] != shape for t in tensors):
                 found = [tuple(t.shape) for t in tensors]
@@ -106,76 +108,95 @@ class Dense:
         """Nodes of each graph."""
         return cast("list[int]", self.valid.sum(1).tolist())
 
-    def identity(self) -> Plan:
-        """The plan that changes nothing."""
-        return identity([row.nonzero()[:, 0] for row in self.valid.cpu()], self.valid.shape[1])
+    def nodes(self, graph: int) -> list[int]:
+        """Rows of a graph's nodes."""
+        return cast("list[int]", self.valid[graph].nonzero()[:, 0].tolist())
 
-    def only(self, graph: int) -> "Dense":
+    def identity(self) -> Relabelling:
+        """The relabelling that changes nothing."""
+        return identity([self.valid.shape[1]] * len(self.valid))
+
+    def surrounded(self, seed: int, added: int) -> Relabelling | None:
+        """Other padding, and more of it; None if there is none before and after."""
+        if not added and bool(self.valid.all()):
+            return None
+        b, n = self.valid.shape
+        return replace(identity([n + added] * b), added=added, seed=seed)
+
+    def only(self, graph: int) -> "PaddedBatch":
         """One graph, with its padding."""
         one = slice(graph, graph + 1)
-        nodes, pairs, graphs = (tuple(t[one] for t in level) for level in self.inputs)
-        return replace(
-            self,
-            x=self.x[one],
-            adjacency=self.adjacency[one],
-            valid=self.valid[one],
-            inputs=(nodes, pairs, graphs),
-        )
+        x, adjacency, valid = self.x[one], self.adjacency[one], self.valid[one]
+        inputs = self.inputs.map(lambda tensor: tensor[one])
+        return replace(self, x=x, adjacency=adjacency, valid=valid, inputs=inputs)
 
-    def tied(self) -> "Dense":
-        """Nodes that nothing tells apart: equal features, on a cycle of equal edges."""
+    def tied(self) -> "PaddedBatch":
+        """The batch with nodes that nothing tells apart: equal features, on a cycle."""
         x, adjacency = self.x.clone(), torch.zeros_like(self.adjacency)
-        for i, slots in enumerate(self.identity().slots):
-            if len(slots):
-                x[i, slots] = x[i, slots[0]].clone()
-                here, there = slots[ring(len(slots))]
-                edge = self.adjacency[i]
-                used = torch.nonzero(edge.flatten(2).any(2) if edge.ndim > 2 else edge)
-                one = torch.ones_like(edge[0, 0])
-                a, b = used[0] if len(used) else (0, 0)
-                out, back = (edge[a, b], edge[b, a]) if len(used) else (one, one)
-                half = len(here) // 2  # what follows goes the other way
-                adjacency[i, here[:half], there[:half]] = out
-                adjacency[i, here[half:], there[half:]] = back
+        for i in range(len(x)):
+            if not (rows := torch.tensor(self.nodes(i), dtype=torch.int64)).numel():
+                continue
+            x[i, rows] = x[i, rows[0]].clone()
+            here, there = rows[cycle_edges(len(rows))]
+            forth, back = _edge(self.adjacency[i])
+            half = len(here) // 2  # the other half goes the other way
+            adjacency[i, here[:half], there[:half]] = forth
+            adjacency[i, here[half:], there[half:]] = back
         return replace(self, x=x, adjacency=adjacency)
 
-    def cast(self, dtype: torch.dtype) -> "Dense":
-        """Floating-point tensors in another precision."""
-        nodes, pairs, graphs = (tuple(_cast(t, dtype) for t in level) for level in self.inputs)
+    def cast(self, dtype: torch.dtype) -> "PaddedBatch":
+        """The batch with floating-point tensors in another precision."""
         x, adjacency = _cast(self.x, dtype), _cast(self.adjacency, dtype)
-        return replace(self, x=x, adjacency=adjacency, inputs=(nodes, pairs, graphs))
+        inputs = self.inputs.map(lambda tensor: _cast(tensor, dtype))
+        return replace(self, x=x, adjacency=adjacency, inputs=inputs)
 
-    def arrange(self, plan: Plan) -> DenseView:
-        """Relabel, spread and refill."""
-        count, most = len(self.valid), max(self.sizes, default=0)
-        rows, real = torch.zeros(count, most).long(), torch.zeros(count, most).bool()
-        source = torch.full((count, plan.width), -1)
-        for i, slots in enumerate(self.identity().slots):
-            rows[i, : len(slots)], real[i, : len(slots)] = plan.rows(i), True
-            source[i, plan.slots[i]] = slots[plan.order[i]]
-        nodes, pairs, graphs = self.inputs
-        x, adjacency, valid = (self.x, *nodes), (self.adjacency, *pairs), self.valid
-        if plan.seed is not None:
-            random = torch.Generator().manual_seed(plan.seed)
-            valid = (source >= 0).to(self.valid.device)
-            x = tuple(self._place(t, source, 1, random) for t in x)
-            adjacency = tuple(self._place(t, source, 2, random) for t in adjacency)
-        batch: Any = (x[0], adjacency[0], valid)
-        batch = GraphBatch(*batch) if self.labelled else batch
-        return DenseView(batch, (*x[1:], *adjacency[1:], *graphs), rows, real, plan.width)
+    def arrange(self, relabelling: Relabelling) -> PaddedArrangement:
+        """Change the padding, then permute the rows."""
+        batch, order = self, torch.stack(relabelling.rows)
+        if relabelling.seed is not None:
+            batch = self._repadded(relabelling.added, relabelling.seed)
+        graph = torch.arange(len(order))[:, None]
+        x = [tensor[graph, order] for tensor in (batch.x, *batch.inputs.node)]
+        adjacency = [
+            tensor[graph[:, :, None], order[:, :, None], order[:, None]]
+            for tensor in (batch.adjacency, *batch.inputs.edge)
+        ]
+        parts = (x[0], adjacency[0], batch.valid[graph, order])
+        place, most = order.argsort(1), max(self.sizes, default=0)
+        rows, exists = torch.zeros(len(order), most).long(), torch.zeros(len(order), most).bool()
+        for i, size in enumerate(self.sizes):
+            rows[i, :size], exists[i, :size] = place[i, self.nodes(i)], True
+        return PaddedArrangement(
+            GraphBatch(*parts) if self.is_graph_batch else parts,
+            (*x[1:], *adjacency[1:], *self.inputs.graph),
+            rows,
+            exists,
+            order.shape[1],
+        )
 
-    def probe(self, width: int) -> DenseView:
-        """The batch in more rows than any plan has."""
-        return self.arrange(replace(self.identity(), width=width, seed=0))
+    def probe(self, width: int) -> PaddedArrangement:
+        """The batch in so many rows, to see which dimensions run over nodes."""
+        b, n = self.valid.shape
+        return self.arrange(replace(identity([width] * b), added=width - n, seed=0))
 
-    def kind(self, name: str, narrow: torch.Size, wide: torch.Size, width: int) -> Kind:
-        """Level of an output, of which the dimensions over nodes are those that grow."""
+    def level(self, name: str, narrow: torch.Size, wide: torch.Size, width: int) -> Level:
+        """Level of an output: dimensions over nodes are those that grow with the rows.
+
+        Args:
+            name: Of the output.
+            narrow: Its shape.
+            wide: Its shape for `probe(width)`.
+            width: See there.
+
+        Raises:
+            InputError: It grows otherwise.
+        """
         count, n = self.valid.shape
-        kinds: Sequence[tuple[Kind, tuple[int, ...]]] = (("edge", (n, n)), ("node", (n,)))
-        for kind, inner in kinds:
+        levels: Sequence[tuple[Level, tuple[int, ...]]] = (("edge", (n, n)), ("node", (n,)))
+        for level, inner in levels:
             head, tail = (count, *inner), narrow[1 + len(inner) :]
             if narrow[: len(head)] == head and wide == (count, *(width for _ in inner), *tail):
-                return kind
+                return level
         if narrow == wide:
             return "graph"
         raise InputError(
@@ -184,26 +205,52 @@ class Dense:
             "by call=."
         )
 
-    def _place(self, tensor: Tensor, source: Tensor, dims: int, random: torch.Generator) -> Tensor:
-        """Rows (and columns) of `tensor` at `source`, and fresh values where that is negative."""
-        at, keep, known = source.clamp(min=0), source >= 0, self.valid.cpu()
-        graph = torch.arange(len(source))[:, None]
-        if dims == 1:
-            moved = tensor[graph, at]
-        else:
-            moved = tensor[graph[:, :, None], at[:, :, None], at[:, None]]
-            keep, known = (mask[:, :, None] & mask[:, None] for mask in (keep, known))
-        moved[~keep] = self._padding(tensor[known], int((~keep).sum()), random)
-        return moved
+    def _repadded(self, added: int, seed: int) -> "PaddedBatch":
+        """The batch with more rows of padding and new content there."""
+        random = torch.Generator().manual_seed(seed)
+        b, n = self.valid.shape
+        valid = self.valid.new_zeros(b, n + added)
+        valid[:, :n] = self.valid
 
-    def _padding(self, pool: Tensor, count: int, random: torch.Generator) -> Tensor:
-        """Garbage such as could stand at padding: large numbers, or labels that occur."""
-        if not self.refill or not len(pool):
-            return pool.new_zeros(count, *pool.shape[1:])
-        if pool.is_floating_point():
-            drawn = torch.randn(count, *pool.shape[1:], generator=random)
-            return drawn.to(pool) * (10 * float(pool.detach().abs().max().clamp(min=1)))
-        return pool[torch.randint(len(pool), (count,), generator=random)]
+        def repad(tensor: Tensor, dims: int, *, zero: bool) -> Tensor:
+            mask = valid if dims == 1 else valid[:, :, None] & valid[:, None]
+            result = tensor.new_zeros(*mask.shape, *tensor.shape[1 + dims :])
+            result[(slice(None), *[slice(n)] * dims)] = tensor
+            content = _padding_content(result[mask], int((~mask).sum()), random, zero=zero)
+            result[~mask] = content
+            return result
+
+        flat, bare = self.padding == "zero", self.padding != "all"
+        return replace(
+            self,
+            x=repad(self.x, 1, zero=flat),
+            adjacency=repad(self.adjacency, 2, zero=bare),
+            valid=valid,
+            inputs=Inputs(
+                tuple(repad(tensor, 1, zero=flat) for tensor in self.inputs.node),
+                tuple(repad(tensor, 2, zero=bare) for tensor in self.inputs.edge),
+                self.inputs.graph,
+            ),
+        )
+
+
+def _padding_content(pool: Tensor, count: int, random: torch.Generator, *, zero: bool) -> Tensor:
+    """(count, ...) zeros, large random numbers, or labels that occur in a pool of entries."""
+    if zero or not len(pool):
+        return pool.new_zeros(count, *pool.shape[1:])
+    if pool.is_floating_point():
+        drawn = torch.randn(count, *pool.shape[1:], generator=random)
+        return drawn.to(pool) * (10 * float(pool.detach().abs().max().clamp(min=1)))
+    return pool[torch.randint(len(pool), (count,), generator=random)]
+
+
+def _edge(adjacency: Tensor) -> tuple[Tensor, Tensor]:
+    """Entries of one edge of a graph (n, n, ...), both ways; ones if there is none."""
+    occurs = adjacency.flatten(2).any(2) if adjacency.ndim > 2 else adjacency
+    if not len(found := torch.nonzero(occurs)):
+        return torch.ones_like(adjacency[0, 0]), torch.ones_like(adjacency[0, 0])
+    a, b = found[0]
+    return adjacency[a, b], adjacency[b, a]
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:

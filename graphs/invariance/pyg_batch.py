@@ -1,47 +1,85 @@
-"""Batches of PyTorch Geometric."""
+"""Batches of PyTorch Geometric that can be relabelled."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
-from graphs.invariance.comparison import Kind
-from graphs.invariance.relabelling import Plan, identity, ring
+from graphs.invariance.comparison import Inputs, Level
+from graphs.invariance.relabelling import Relabelling, cycle_edges, identity
 from refine_core.errors import InputError
 
 
+class Data(Protocol):
+    """What the kit uses of `torch_geometric.data.Data`."""
+
+    num_nodes: int
+
+    @property
+    def num_edges(self) -> int:
+        """Edges."""
+        ...
+
+    def keys(self) -> list[str]:
+        """Names of the attributes."""
+        ...
+
+    def to_dict(self) -> dict[str, object]:
+        """The attributes by name."""
+        ...
+
+    def clone(self) -> Self:
+        """A copy, tensors included."""
+        ...
+
+    def apply(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Change every tensor, in place."""
+        ...
+
+    def __getitem__(self, key: str) -> Tensor: ...
+
+    def __setitem__(self, key: str, value: object) -> None: ...
+
+    def __cat_dim__(self, key: str, value: object) -> int: ...
+
+    def __inc__(self, key: str, value: object) -> int | Tensor: ...
+
+
 @dataclass(frozen=True)
-class SparseView:
-    """A relabelled batch, and the way back.
+class PygArrangement:
+    """A relabelled batch of PyTorch Geometric, and the way back to the original labels.
 
     Args:
         batch: The PyG Batch.
-        inputs: The further inputs, node, edge and graph level.
+        inputs: The further inputs: node, edge and graph level.
         nodes: (N,) row of each original node.
         edges: (E,) column of each original edge.
         width: Rows of the batch, N.
     """
 
-    batch: Any
+    batch: object
     inputs: tuple[Tensor, ...]
     nodes: Tensor
     edges: Tensor
     width: int
 
-    def read(self, tensor: Tensor, kind: Kind) -> Tensor:
-        """An output in the original order."""
-        rows = {"node": self.nodes, "edge": self.edges}.get(kind)
-        return tensor if rows is None else tensor[rows]
+    def original(self, output: Tensor, level: Level) -> Tensor:
+        """An output in original order."""
+        if level == "graph":
+            return output
+        return output[self.nodes if level == "node" else self.edges]
 
-    def align(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
-        """The same of any tensor inside of a module, where the batch is one graph.
+    def aligned(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
+        """Put any tensor inside of a module into original order; the batch is of one graph.
 
-        Integers are taken for indices of nodes, which say nothing about a break: none are kept.
+        Integers may be indices of nodes, which differ between equivalent runs, so they are
+        replaced by an empty tensor.
 
         Args:
             tensor: Of any layout.
-            wide: Shape of its counterpart for `Sparse.probe`, which tells what dimensions mean.
+            wide: Shape of its counterpart for `PygBatch.probe`, which tells the dimensions.
             width: Nodes of the probe.
 
         Returns:
@@ -60,24 +98,24 @@ class SparseView:
 
 
 @dataclass(frozen=True)
-class Sparse:
-    """A PyG batch, ready to be relabelled.
+class PygBatch:
+    """A batch of PyTorch Geometric that can be relabelled.
 
     Args:
-        graphs: The Data objects.
-        inputs: Node level (N, ...), edge level (E, ...) and graph level (b, ...) tensors.
-        roles: Level of every attribute, "node", "edge" or "".
+        graphs: Its graphs.
+        inputs: Further inputs of the module.
+        levels: Level of every attribute that is a tensor.
     """
 
-    graphs: list[Any]
-    inputs: tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]
-    roles: dict[str, str]
+    graphs: list[Data]
+    inputs: Inputs
+    levels: dict[str, Level]
 
-    padded = False
-    fresh = "reordering the edges"
+    surroundings = "order of edges"
+    rewriting = "reordering the edges"
 
     @classmethod
-    def of(cls, graphs: list[Any], inputs: Any) -> "Sparse":
+    def of(cls, graphs: Sequence[Data], inputs: Inputs) -> "PygBatch":
         """Tell the level of each attribute by its sizes in all graphs.
 
         Raises:
@@ -89,14 +127,14 @@ class Sparse:
                 f"Found a PyG batch with attributes {sorted(found)}, expected edges as "
                 "edge_index: convert sparse adjacencies first."
             )
-        made = cls(graphs, inputs, {})
+        made = cls(list(graphs), inputs, {})
         for key, value in graphs[0].to_dict().items():
             if isinstance(value, Tensor) and value.ndim:
                 dim = graphs[0].__cat_dim__(key, value)
                 sizes = [data[key].size(dim) for data in graphs]
-                node, edge = sizes == made.sizes, sizes == made.links
-                is_edge = edge and ("edge" in key or not node)
-                made.roles[key] = "edge" if is_edge else "node" if node else ""
+                by_node, by_edge = sizes == made.sizes, sizes == made.edge_counts
+                is_edge = by_edge and ("edge" in key or not by_node)
+                made.levels[key] = "edge" if is_edge else "node" if by_node else "graph"
         return made
 
     @property
@@ -105,83 +143,97 @@ class Sparse:
         return [int(data.num_nodes) for data in self.graphs]
 
     @property
-    def links(self) -> list[int]:
+    def edge_counts(self) -> list[int]:
         """Edges of each graph."""
         return [int(data.num_edges) for data in self.graphs]
 
-    def identity(self) -> Plan:
-        """The plan that changes nothing."""
-        return identity([torch.arange(size) for size in self.sizes], sum(self.sizes))
+    def nodes(self, graph: int) -> list[int]:
+        """Rows of a graph's nodes among its own."""
+        return list(range(self.sizes[graph]))
 
-    def only(self, graph: int) -> "Sparse":
+    def identity(self) -> Relabelling:
+        """The relabelling that changes nothing."""
+        return identity(self.sizes)
+
+    def surrounded(self, seed: int, added: int) -> Relabelling | None:
+        """Another order of edges; there is no padding to add."""
+        return replace(self.identity(), seed=seed)
+
+    def only(self, graph: int) -> "PygBatch":
         """One graph."""
-        spans = [(sum(counts[:graph]), counts[graph]) for counts in (self.sizes, self.links)]
-        spans.append((graph, 1))
-        nodes, edges, graphs = (
-            tuple(t[start : start + length] for t in level)
-            for (start, length), level in zip(spans, self.inputs, strict=True)
-        )
-        return replace(self, graphs=[self.graphs[graph]], inputs=(nodes, edges, graphs))
+        parts = []
+        for counts, level in zip((self.sizes, self.edge_counts), self.inputs[:2], strict=True):
+            start, stop = sum(counts[:graph]), sum(counts[: graph + 1])
+            parts.append(tuple(tensor[start:stop] for tensor in level))
+        parts.append(tuple(tensor[graph : graph + 1] for tensor in self.inputs.graph))
+        return replace(self, graphs=[self.graphs[graph]], inputs=Inputs(*parts))
 
-    def tied(self) -> "Sparse":
-        """Nodes that nothing tells apart: equal features, on a cycle (if no edge inputs are)."""
+    def tied(self) -> "PygBatch":
+        """The batch with nodes that nothing tells apart: equal features, on a cycle.
+
+        Edges stay as they are if there are edge inputs.
+        """
         return replace(self, graphs=[self._tie(data) for data in self.graphs])
 
-    def cast(self, dtype: torch.dtype) -> "Sparse":
-        """Floating-point tensors in another precision."""
+    def cast(self, dtype: torch.dtype) -> "PygBatch":
+        """The batch with floating-point tensors in another precision."""
 
         def change(tensor: Tensor) -> Tensor:
             return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
-        nodes, edges, graphs = (tuple(map(change, level)) for level in self.inputs)
-        batch = [data.clone().apply(change) for data in self.graphs]
-        return replace(self, graphs=batch, inputs=(nodes, edges, graphs))
+        graphs = [data.clone().apply(change) for data in self.graphs]
+        return replace(self, graphs=graphs, inputs=self.inputs.map(change))
 
-    def arrange(self, plan: Plan) -> SparseView:
-        """Relabel the nodes and shuffle the edges."""
+    def arrange(self, relabelling: Relabelling) -> PygArrangement:
+        """Reorder the edges, then relabel the nodes."""
         from torch_geometric.data import Batch
 
-        random = torch.Generator().manual_seed(plan.seed or 0)
-        made: list[Any] = []
+        random = torch.Generator().manual_seed(relabelling.seed or 0)
+        relabelled: list[Data] = []
         nodes: list[Tensor] = []
         edges: list[Tensor] = []
-        for i, data in enumerate(self.graphs):
+        for data, order in zip(self.graphs, relabelling.rows, strict=True):
             count = int(data.num_edges)
             drawn = torch.randperm(count, generator=random)
-            shuffle = torch.arange(count) if plan.seed is None else drawn
-            rank = plan.order[i].argsort()
-            made.append(self._relabel(data, plan.order[i], rank, shuffle))
-            nodes.append(rank + sum(map(len, nodes)))
+            shuffle = torch.arange(count) if relabelling.seed is None else drawn
+            relabelled.append(self._relabelled(data, order, shuffle))
+            nodes.append(order.argsort() + sum(map(len, nodes)))
             edges.append(shuffle.argsort() + sum(map(len, edges)))
         rows, columns = torch.cat(nodes), torch.cat(edges)
         inputs = (
-            *(t[rows.argsort()] for t in self.inputs[0]),
-            *(t[columns.argsort()] for t in self.inputs[1]),
-            *self.inputs[2],
+            *(tensor[rows.argsort()] for tensor in self.inputs.node),
+            *(tensor[columns.argsort()] for tensor in self.inputs.edge),
+            *self.inputs.graph,
         )
-        return SparseView(Batch.from_data_list(made), inputs, rows, columns, len(rows))
+        return PygArrangement(Batch.from_data_list(relabelled), inputs, rows, columns, len(rows))
 
-    def probe(self, width: int) -> SparseView:
+    def probe(self, width: int) -> PygArrangement:
         """The batch twice and a node alone: 2N + 1 nodes, 2E edges and 2b + 1 graphs."""
         alone = self.graphs[0].clone()
         for key, value in alone.to_dict().items():
-            if isinstance(value, Tensor) and self.roles.get(key):
-                keep = 1 if self.roles[key] == "node" else 0
-                value = value.narrow(alone.__cat_dim__(key, value), 0, keep)
+            if not isinstance(value, Tensor):
+                continue
+            if (level := self.levels.get(key, "graph")) != "graph":
+                value = value.narrow(alone.__cat_dim__(key, value), 0, int(level == "node"))
             alone[key] = value * 0 if _indexes_nodes(alone, key, value) else value
         alone.num_nodes = 1
-        node, edge, graph = (
-            tuple(torch.cat([t, t, t[:keep]]) for t in level)
+        inputs = (
+            tuple(torch.cat([tensor, tensor, tensor[:keep]]) for tensor in level)
             for keep, level in zip((1, 0, 1), self.inputs, strict=True)
         )
-        wide = replace(
-            self, graphs=[*self.graphs, *self.graphs, alone], inputs=(node, edge, graph)
-        )
+        wide = replace(self, graphs=[*self.graphs, *self.graphs, alone], inputs=Inputs(*inputs))
         return wide.arrange(wide.identity())
 
-    def kind(self, name: str, narrow: torch.Size, wide: torch.Size, width: int) -> Kind:
-        """Level of an output, told by its first dimension here and for the probe."""
-        nodes, edges = sum(self.sizes), sum(self.links)
+    def level(self, name: str, narrow: torch.Size, wide: torch.Size, width: int) -> Level:
+        """Level of an output, told by its first dimension here and for the probe.
+
+        Args:
+            name: Of the output.
+            narrow: Its shape.
+            wide: Its shape for `probe`.
+            width: Nodes of the probe.
+        """
+        nodes, edges = sum(self.sizes), sum(self.edge_counts)
         first = (narrow[:1], wide[:1])
         if first in (((nodes,), (width,)), ((nodes,), (nodes,))):
             return "node"
@@ -189,34 +241,36 @@ class Sparse:
             return "edge"
         return "graph"
 
-    def _relabel(self, data: Any, order: Tensor, rank: Tensor, shuffle: Tensor) -> Any:
-        made = data.clone()
+    def _relabelled(self, data: Data, order: Tensor, shuffle: Tensor) -> Data:
+        result, rank = data.clone(), order.argsort()
+        moves = {"node": order, "edge": shuffle}
         for key, value in data.to_dict().items():
             if not isinstance(value, Tensor):
                 continue
             if _indexes_nodes(data, key, value):
                 value = rank.to(value.device)[value]
-            moves = {"node": order, "edge": shuffle}
-            move, dim = moves.get(self.roles.get(key, "")), data.__cat_dim__(key, value)
-            made[key] = value if move is None else value.index_select(dim, move.to(value.device))
-        made.num_nodes = data.num_nodes
-        return made
+            move, dim = moves.get(self.levels.get(key, "graph")), data.__cat_dim__(key, value)
+            result[key] = value if move is None else value.index_select(dim, move.to(value.device))
+        result.num_nodes = data.num_nodes
+        return result
 
-    def _tie(self, data: Any) -> Any:
-        made, edges = data.clone(), ring(int(data.num_nodes))
+    def _tie(self, data: Data) -> Data:
+        result, edges = data.clone(), cycle_edges(int(data.num_nodes))
         for key, value in data.to_dict().items():
-            role = self.roles.get(key, "")
+            level = self.levels.get(key, "graph")
+            if not isinstance(value, Tensor):
+                continue
             if key == "edge_index":
-                made[key] = value if self.inputs[1] else edges.to(value.device)
-            elif role == "node" and not _indexes_nodes(data, key, value):
-                made[key] = value[:1].expand_as(value).clone()
-            elif role == "edge" and not self.inputs[1]:
+                result[key] = value if self.inputs.edge else edges.to(value.device)
+            elif level == "node" and not _indexes_nodes(data, key, value):
+                result[key] = value[:1].expand_as(value).clone()
+            elif level == "edge" and not self.inputs.edge:
                 first = value[:1] if len(value) else value.new_zeros(1, *value.shape[1:])
-                made[key] = first.expand(edges.shape[1], *value.shape[1:]).clone()
-        return made
+                result[key] = first.expand(edges.shape[1], *value.shape[1:]).clone()
+        return result
 
 
-def _indexes_nodes(data: Any, key: str, value: Any) -> bool:
+def _indexes_nodes(data: Data, key: str, value: object) -> bool:
     """Whether an attribute's values are nodes, to be counted on from graph to graph."""
     integer = isinstance(value, Tensor) and not value.is_floating_point()
     return integer and "batch" not in key and bool(data.__inc__(key, value))

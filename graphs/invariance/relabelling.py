@@ -1,11 +1,12 @@
-"""Relabellings of a batch, and how a large one is reached by small steps.
+"""Relabellings of a batch, and the small steps that lead to them.
 
 A relabelling that breaks a function breaks it at a transposition: if `f(s x) != s f(x)` for
-`s = t_1 ... t_k`, then `f(t_j y) != t_j f(y)` for some j and `y = t_{j+1} ... t_k x`. So walking
-from one labelling to the other finds the smallest failing change in at most n - 1 steps.
+`s = t_1 ... t_k`, then `f(t_j y) != t_j f(y)` for some j and `y = t_{j+1} ... t_k x`. So the way
+from one labelling to the other, transposition by transposition, meets a smallest failing change
+after at most n - 1 steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,53 +14,57 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Where the nodes of every graph go. Nodes are counted over the valid ones.
+class Relabelling:
+    """A permutation of the rows of every graph, after a change of what surrounds its nodes.
 
     Args:
-        order: Of graph i (m_i,): node r of the result is node `order[i][r]` of the batch.
-        slots: Of graph i (m_i,): the rows that they fill, increasing.
-        width: Rows of every graph, padding included.
-        seed: Of what padding is refilled with and of the new order of edges; None keeps both.
+        rows: Of graph i (n + added,): row r of the result is row `rows[i][r]` of the batch.
+        added: Rows of padding that every graph is given first.
+        seed: Of the new content of padding, or of the new order of edges; None keeps both.
     """
 
-    order: tuple[Tensor, ...]
-    slots: tuple[Tensor, ...]
-    width: int
+    rows: tuple[Tensor, ...]
+    added: int = 0
     seed: int | None = None
 
-    def rows(self, graph: int) -> Tensor:
-        """(m_i,) the row where each node of the batch is found."""
-        return self.slots[graph][self.order[graph].argsort()]
+    def only(self, graph: int) -> "Relabelling":
+        """What happens to one graph."""
+        return replace(self, rows=(self.rows[graph],))
 
-    def only(self, graph: int) -> "Plan":
-        """What happens to one graph; if nothing does, its nodes are reversed."""
-        order = self.order[graph]
-        still = torch.equal(order, torch.arange(len(order)))
+    def random(self, seed: int) -> "Relabelling":
+        """The same surroundings, and a uniform permutation of all rows."""
+        source = torch.Generator().manual_seed(seed)
         return replace(
-            self, order=(order.flip(0) if still else order,), slots=(self.slots[graph],)
+            self, rows=tuple(torch.randperm(len(each), generator=source) for each in self.rows)
         )
 
 
 @dataclass(frozen=True)
 class Step:
-    """A plan, and in words what it changes in the one before.
+    """A relabelling, and in words how it differs from the one before.
 
     Args:
-        plan: The plan.
+        relabelling: The relabelling.
         change: E.g. "swapping nodes 0 and 3".
-        permutation: Node r of the graph after is node `permutation[r]` of the one before.
+        permutation: Node k of the graph after is node `permutation[k]` of the one before.
+        swaps: Whether nodes are swapped.
     """
 
-    plan: Plan
+    relabelling: Relabelling
     change: str
     permutation: tuple[int, ...]
+    swaps: bool = False
 
 
-def ring(count: int) -> Tensor:
+def identity(lengths: Sequence[int]) -> Relabelling:
+    """The relabelling that changes nothing, of graphs of so many rows."""
+    return Relabelling(tuple(torch.arange(length) for length in lengths))
+
+
+def cycle_edges(count: int) -> Tensor:
     """(2, edges) both directions of the edges of a cycle; of two nodes, the one edge.
 
-    >>> ring(3).tolist()
+    >>> cycle_edges(3).tolist()
     [[0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2]]
     """
     here = torch.arange(count if count > 2 else count - 1)
@@ -67,46 +72,71 @@ def ring(count: int) -> Tensor:
     return torch.stack([torch.cat([here, there]), torch.cat([there, here])])
 
 
-def identity(slots: list[Tensor], width: int) -> Plan:
-    """The plan that changes nothing, of graphs whose nodes are at `slots`."""
-    return Plan(tuple(torch.arange(len(each)) for each in slots), tuple(slots), width)
-
-
-def random_plan(start: Plan, seed: int, grow: int, *, padded: bool) -> Plan:
-    """Draw a uniform relabelling; with `padded`, spread the nodes over `grow` more rows."""
-    source = torch.Generator().manual_seed(seed)
-    order = tuple(torch.randperm(len(each), generator=source) for each in start.order)
-    if not padded:
-        return replace(start, order=order, seed=seed)
-    width = start.width + grow
-    slots = tuple(
-        torch.randperm(width, generator=source)[: len(each)].sort().values for each in order
-    )
-    return Plan(order, slots, width, seed)
-
-
-def steps(start: Plan, end: Plan, fresh: str) -> Iterator[Step]:
-    """Go from one plan of a single graph to another, changing as little as possible at a time.
+def node_order(relabelling: Relabelling, nodes: Sequence[int]) -> tuple[int, ...]:
+    """Node k of the relabelled graph is which node of the graph, counted without padding.
 
     Args:
-        start: Of one graph, as it was given.
-        end: Of the same graph.
-        fresh: What a seed does, in words.
+        relabelling: Of one graph.
+        nodes: Rows of the graph's nodes, increasing.
     """
-    nodes = tuple(range(len(start.order[0])))
-    plan = replace(start, seed=end.seed)
-    yield Step(plan, fresh, nodes)
-    if end.width > start.width:
-        plan = replace(plan, width=end.width)
-        yield Step(plan, f"adding {end.width - start.width} rows of padding", nodes)
-    order = start.order[0].tolist()
-    for place, wanted in enumerate(end.order[0].tolist()):
-        other = order.index(wanted)
-        if other != place:
-            order[place], order[other] = order[other], order[place]
-            plan = replace(plan, order=(torch.tensor(order),))
-            swap = list(nodes)
-            swap[place], swap[other] = other, place
-            yield Step(plan, f"swapping nodes {place} and {other}", tuple(swap))
-    if not torch.equal(plan.slots[0], end.slots[0]):
-        yield Step(end, "moving rows of padding between the nodes", nodes)
+    place = {row: node for node, row in enumerate(nodes)}
+    return tuple(place[row] for row in relabelling.rows[0].tolist() if row in place)
+
+
+def permutation_steps(
+    start: Relabelling, end: Relabelling, nodes: Sequence[int]
+) -> Iterator[Step]:
+    """Go from one permutation of a single graph to another, a swap of two nodes at a time.
+
+    If the two have the nodes in one order, their reversal is tried beside.
+
+    Args:
+        start: Of one graph.
+        end: Of the same graph in the same surroundings.
+        nodes: Rows of the graph's nodes, increasing.
+    """
+    goal, current = node_order(end, nodes), start
+    reverse = goal == node_order(start, nodes)
+    if not reverse:
+        for step in _swaps(start, goal, nodes):
+            yield step
+            current = step.relabelling
+    if not torch.equal(current.rows[0], end.rows[0]):
+        still = tuple(range(len(nodes)))
+        yield Step(end, "moving rows of padding between the nodes", still)
+    if reverse:
+        yield from _swaps(end, goal[::-1], nodes)
+
+
+def _swaps(start: Relabelling, goal: Sequence[int], nodes: Sequence[int]) -> Iterator[Step]:
+    """Swap two nodes at a time until node k is node `goal[k]` of the graph."""
+    rows, order = start.rows[0].clone(), list(node_order(start, nodes))
+    places = [place for place, row in enumerate(rows.tolist()) if row in set(nodes)]
+    for first, wanted in enumerate(goal):
+        second = order.index(wanted)
+        if second == first:
+            continue
+        swap = list(range(len(nodes)))
+        swap[first], swap[second] = second, first
+        order = [order[place] for place in swap]
+        rows = rows.clone()
+        rows[places] = torch.tensor([nodes[node] for node in order])
+        changed = replace(start, rows=(rows,))
+        yield Step(changed, f"swapping nodes {first} and {second}", tuple(swap), swaps=True)
+
+
+def surrounding_steps(
+    start: Relabelling, end: Relabelling, nodes: Sequence[int], rewriting: str
+) -> Iterator[Step]:
+    """Go from the surroundings of a single graph's nodes to others; rows keep their order.
+
+    Args:
+        start: Of one graph.
+        end: Of the same graph, with other surroundings.
+        nodes: Rows of the graph's nodes, increasing.
+        rewriting: What a seed changes, in words.
+    """
+    still = tuple(range(len(nodes)))
+    yield Step(replace(start, seed=end.seed), rewriting, still)
+    if end.added > start.added:
+        yield Step(end, f"adding {end.added - start.added} rows of padding", still)

@@ -1,40 +1,85 @@
-"""What a check of equivariance found."""
+"""Reports of the checks: worst errors, counterexamples, and a table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from graphs.invariance.comparison import Error
 from graphs.invariance.exchangeability import Exchangeability, ExchangeabilityError
 
+Kind = Literal["equivariance", "invariance"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The worst error that one sort of change makes.
+
+    Args:
+        change: "relabelling", "padding" or "order of edges".
+        error: The error.
+        output: The output that has it, and its level.
+    """
+
+    change: str
+    error: Error
+    output: str = "output"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.change}: worst absolute error {self.error.absolute:.3g}, relative "
+            f"{self.error.relative:.3g}, in {self.output}"
+        )
+
 
 @dataclass(frozen=True)
 class Report:
-    """Worst errors of a module over all relabellings.
+    """What a check of equivariance or invariance found.
 
     Args:
-        kind: "equivariance" or "invariance".
-        absolute: Largest absolute error.
-        relative: Largest absolute error over the largest entry of its tensor.
-        trials: Relabellings tried.
+        kind: Which of the two.
+        findings: Of relabelling, and of the padding or the order of edges.
+        relabellings: How many were tried.
     """
 
-    kind: str
-    absolute: float
-    relative: float
-    trials: int
+    kind: Kind
+    findings: tuple[Finding, ...]
+    relabellings: int
+
+    @property
+    def absolute(self) -> float:
+        """Largest absolute error."""
+        return max((finding.error.absolute for finding in self.findings), default=float("inf"))
+
+    @property
+    def relative(self) -> float:
+        """Largest absolute error over the largest entry of its tensor."""
+        return max((finding.error.relative for finding in self.findings), default=float("inf"))
+
+    @property
+    def verdict(self) -> str:
+        """What a module lacks whose findings exceed the tolerance; "" if none does."""
+        wrong = [finding.change for finding in self.findings if finding.error.excess > 1]
+        lacking = {"equivariance": "equivariant", "invariance": "invariant"}[self.kind]
+        parts = [
+            f"is not permutation {lacking}"
+            if change == "relabelling"
+            else f"depends on the {change}"
+            for change in wrong
+        ]
+        return " and ".join(parts)
 
 
 @dataclass(frozen=True)
-class Breakage:
-    """The smallest change that shows a failure.
+class Counterexample:
+    """The smallest graph and change found that show a failure.
 
     Args:
-        graph: Its index in the batch.
-        nodes: Of that graph.
+        graph: Index of the graph in the batch.
+        nodes: Its number of nodes.
         tied: Whether its nodes were given equal features, on a cycle.
-        start: The labelling it starts from: node r is node `start[r]` as given.
+        start: The labelling it starts from: node k is node `start[k]` as given.
         change: In words.
-        permutation: Then node r becomes what node `permutation[r]` was; the identity where it is
+        permutation: Then node k becomes what node `permutation[k]` was; the identity where it is
             the padding that matters.
         error: That it makes.
         submodule: The first one that breaks, and its class; "" if it could not be singled out.
@@ -51,9 +96,9 @@ class Breakage:
 
     def __str__(self) -> str:
         graph = f"graph {self.graph} ({self.nodes} nodes{', tied' if self.tied else ''})"
-        plain = tuple(range(self.nodes))
-        start = "" if self.start == plain else f" relabelled by {list(self.start)}"
-        swap = "" if self.permutation == plain else f", permutation {list(self.permutation)}"
+        still = tuple(range(self.nodes))
+        start = "" if self.start == still else f" relabelled by {list(self.start)}"
+        swap = "" if self.permutation == still else f", permutation {list(self.permutation)}"
         where = self.submodule or "not told by the submodules' inputs and outputs"
         return (
             f"Smallest failing change: {graph}{start}, {self.change}{swap}: absolute error "
@@ -68,7 +113,7 @@ class PermutationError(AssertionError):
         name: Of the module.
         report: Worst errors.
         why: What is wrong, in words.
-        breakage: The smallest failing change; None if no graph fails alone.
+        counterexamples: Of each finding that fails, in their order, where one was found.
     """
 
     def __init__(
@@ -76,11 +121,15 @@ class PermutationError(AssertionError):
         name: str,
         report: Report,
         why: str,
-        breakage: Breakage | None = None,
+        counterexamples: Sequence[Counterexample] = (),
     ) -> None:
-        self.report, self.breakage = report, breakage
-        lacks = {"equivariance": "equivariant", "invariance": "invariant"}[report.kind]
-        super().__init__(f"{name} is not permutation {lacks}: {why}")
+        self.report, self.counterexamples = report, tuple(counterexamples)
+        super().__init__(f"{name} {why}")
+
+    @property
+    def counterexample(self) -> Counterexample | None:
+        """The first one; None if no graph fails alone."""
+        return next(iter(self.counterexamples), None)
 
 
 Outcome = Report | Exchangeability
@@ -88,7 +137,7 @@ Outcome = Report | Exchangeability
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the table.
+    """One row of the table.
 
     Args:
         part: What was checked.
@@ -101,34 +150,38 @@ class Check:
     failure: str = ""
 
 
+NamedCheck = tuple[str, Callable[[], Outcome]]
+
+
 def failed(part: str, error: AssertionError) -> Check:
-    """The line of a check that failed."""
+    """The row of a check that failed."""
     found = error.report if isinstance(error, PermutationError | ExchangeabilityError) else None
     return Check(part, found, str(error) or "assertion failed")
 
 
-def table(checks: Sequence[Check]) -> str:
-    """Part, kind, worst errors or p-value, and verdict, in Markdown.
+HEAD = ("part", "kind", "relabelling", "padding or edge order", "p-value (power)", "verdict")
 
-    >>> print(table([Check("encoder", Report("equivariance", 2e-7, 1e-7, 8))]))
-    | part    | kind         | worst absolute | relative | p-value (power) | verdict |
-    |---------|--------------|----------------|----------|-----------------|---------|
-    | encoder | equivariance | 2.0e-07        | 1.0e-07  |                 | pass    |
+
+def table(checks: Sequence[Check]) -> str:
+    """Part, kind, worst absolute errors or p-value, and verdict, in Markdown.
+
+    >>> findings = (Finding("relabelling", Error(0, 2e-7)), Finding("padding", Error()))
+    >>> print(table([Check("encoder", Report("equivariance", findings, 8))]))
+    | part    | kind         | relabelling | padding or edge order | p-value (power) | verdict |
+    |---------|--------------|-------------|-----------------------|-----------------|---------|
+    | encoder | equivariance | 2.0e-07     | 0.0e+00               |                 | pass    |
     """
-    head = ("part", "kind", "worst absolute", "relative", "p-value (power)", "verdict")
-    rows = [head, *((c.part, *_cells(c.outcome), "FAIL" if c.failure else "pass") for c in checks)]
+    rows = [HEAD, *((c.part, *_cells(c.outcome), "FAIL" if c.failure else "pass") for c in checks)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
 
 
-def check_model(
-    parts: Sequence[tuple[str, Callable[[], Outcome]]], say: Callable[[str], None] = print
-) -> bool:
+def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print) -> bool:
     """Run checks, and print their table and what failed in full.
 
     Args:
-        parts: Name and check of each, e.g.
+        checks: Name of each part and its check, e.g.
             `("encoder", lambda: assert_permutation_equivariant(encoder, batch))` or
             `("sampler", lambda: assert_exchangeable(sample))`.
         say: Prints.
@@ -136,25 +189,24 @@ def check_model(
     Returns:
         Whether all passed.
     """
-    checks = []
-    for part, run in parts:
+    rows = []
+    for part, run in checks:
         try:
-            checks.append(Check(part, run()))
+            rows.append(Check(part, run()))
         except AssertionError as error:
-            checks.append(failed(part, error))
-    say(table(checks))
-    failures = [check for check in checks if check.failure]
-    for check in failures:
-        say(f"\n{check.part}: {check.failure}")
+            rows.append(failed(part, error))
+    say(table(rows))
+    failures = [row for row in rows if row.failure]
+    for row in failures:
+        say(f"\n{row.part}: {row.failure}")
     return not failures
 
 
 def _cells(outcome: Outcome | None) -> tuple[str, str, str, str]:
     if isinstance(outcome, Report):
-        return outcome.kind, f"{outcome.absolute:.1e}", f"{outcome.relative:.1e}", ""
+        errors = [f"{finding.error.absolute:.1e}" for finding in outcome.findings]
+        relabelling, surroundings = (*errors, "", "")[:2]
+        return outcome.kind, relabelling, surroundings, ""
     if isinstance(outcome, Exchangeability):
         return "exchangeability", "", "", f"{outcome.p_value:.3f} ({outcome.power:.2f})"
     return "", "", "", ""
-
-
-NamedCheck = tuple[str, Callable[[], Outcome]]

@@ -1,44 +1,29 @@
-"""A module under test, and the batches it is run on."""
+"""Runs of a module under test on relabelled batches."""
 
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from graphs.data.batch import GraphBatch
-from graphs.invariance.comparison import Error, Kind, Tolerance, error, tensors
-from graphs.invariance.padded_batch import Dense
-from graphs.invariance.pyg_batch import Sparse
-from graphs.invariance.relabelling import Plan
+from graphs.invariance.comparison import Error, Inputs, Level, Tolerance, error, tensors
+from graphs.invariance.padded_batch import PaddedBatch, Padding
+from graphs.invariance.pyg_batch import PygBatch
+from graphs.invariance.relabelling import Relabelling
 from refine_core.errors import InputError
 
-
-class Aligned(Protocol):
-    """What is needed of a relabelled graph."""
-
-    @property
-    def width(self) -> int:
-        """Rows."""
-        ...
-
-    def align(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
-        """A tensor in original order."""
-        ...
+RelabelledBatch = PaddedBatch | PygBatch
 
 
-Levels = tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]
-Graphs = Dense | Sparse
-
-
-class View(Aligned, Protocol):
-    """A relabelled batch."""
+class Arrangement(Protocol):
+    """A relabelled batch, and the way back to the original labels."""
 
     @property
-    def batch(self) -> Any:
+    def batch(self) -> object:
         """As the module takes it."""
         ...
 
@@ -47,127 +32,154 @@ class View(Aligned, Protocol):
         """Further inputs."""
         ...
 
-    def read(self, tensor: Tensor, kind: Kind) -> Tensor:
+    @property
+    def width(self) -> int:
+        """Rows."""
+        ...
+
+    def original(self, output: Tensor, level: Level) -> Tensor:
         """An output in original order."""
         ...
 
+    def aligned(self, tensor: Tensor, wide: torch.Size, width: int) -> Tensor | None:
+        """A tensor inside of a module in original order."""
+        ...
 
-def prepare(batch: Any, inputs: Levels, refill: bool | None) -> Graphs:
+
+def prepare(batch: object, inputs: Inputs, padding: Padding | None) -> RelabelledBatch:
     """Make a batch ready to be relabelled.
 
     Raises:
         InputError: It is none of the known kinds, or shapes do not fit together.
     """
     if isinstance(batch, GraphBatch):
-        return Dense(batch.nodes, batch.edges, batch.valid, inputs, True, bool(refill))
+        nodes, edges, valid = batch.nodes, batch.edges, batch.valid
+        return PaddedBatch(nodes, edges, valid, inputs, padding or "zero", is_graph_batch=True)
     if isinstance(batch, tuple) and len(batch) == 3:
-        return Dense(*batch, inputs, False, refill is not False)
+        return PaddedBatch(*batch, inputs, padding or "features")
     if hasattr(batch, "to_data_list"):
-        return Sparse.of(batch.to_data_list(), inputs)
+        return PygBatch.of(batch.to_data_list(), inputs)
     if hasattr(batch, "edge_index"):
-        return Sparse.of([batch], inputs)
+        return PygBatch.of([batch], inputs)  # type: ignore[list-item]  # a Data
     raise InputError(
         f"Found a batch of type {type(batch).__name__}, expected (x, adjacency, valid), a "
         "GraphBatch or a PyG Batch: convert it."
     )
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Error of one output after one plan."""
+class Run(NamedTuple):
+    """A relabelled batch, and the tensors that came out, by their paths."""
 
-    error: Error
+    arrangement: Arrangement
+    outputs: dict[str, Tensor]
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """The worst error between two runs, and the output that has it."""
+
+    error: Error = Error()
     output: str = "no output"
 
 
 class Runner:
-    """Runs a copy of a module with one seed.
+    """Runs a copy of a module, always with the same random numbers.
 
     Args:
         module: Any callable.
         call: How to call it.
         float64: Whether in double precision.
-        kind: Level of the outputs; None to tell it by shape.
+        level: Level of the outputs; None to tell it by shape.
         tolerance: Of errors.
     """
 
     def __init__(
         self,
-        module: Callable[..., Any],
-        call: Callable[..., Any] | None,
+        module: Callable[..., object],
+        call: Callable[..., object] | None,
         float64: bool,
-        kind: Kind | None,
+        level: Level | None,
         tolerance: Tolerance,
     ) -> None:
         self.module = copy.deepcopy(module)
-        self.call, self.kind, self.tolerance = call or _call, kind, tolerance
+        self.call, self.level, self.tolerance = call or _call, level, tolerance
         self.dtype = torch.float64 if float64 else torch.get_default_dtype()
-        self.kinds: dict[str, Kind] = {}
+        self.levels: dict[str, Level] = {}
         owner = getattr(self.module, "__self__", self.module)  # that of a method
         self.root = owner if isinstance(owner, nn.Module) else None
         if self.root is not None and float64:
             self.root.double()
         self.name = str(getattr(module, "__qualname__", type(module).__name__))
 
-    def __call__(self, view: View) -> dict[str, Tensor]:
-        """The tensors in what the module returns, by their paths."""
+    def outputs(self, arrangement: Arrangement) -> dict[str, Tensor]:
+        """The tensors in what the module returns, by their paths.
+
+        Raises:
+            InputError: There is none.
+        """
         with _reproducible(self.dtype):
-            found = dict(tensors(self.call(self.module, view.batch, *view.inputs)))
-        if not found:
+            result = self.call(self.module, arrangement.batch, *arrangement.inputs)
+        if not (found := dict(tensors(result))):
             raise InputError(f"{self.name} returned no tensor, expected one: return it by call=.")
         return found
 
-    def settle(self, graphs: Graphs, expected: dict[str, Tensor]) -> None:
+    def run(self, batch: RelabelledBatch, relabelling: Relabelling) -> Run:
+        """Run on a relabelled batch."""
+        arrangement = batch.arrange(relabelling)
+        return Run(arrangement, self.outputs(arrangement))
+
+    def determine_levels(self, batch: RelabelledBatch, outputs: dict[str, Tensor]) -> None:
         """Tell the level of each output by how its shape grows with the batch.
+
+        Args:
+            batch: The batch as given.
+            outputs: What came out for it.
 
         Raises:
             InputError: A shape grows otherwise than with nodes, edges or pairs of nodes.
         """
-        width = graphs.identity().width
+        width = len(batch.identity().rows[0]) if batch.sizes else 0
         try:
-            probe = graphs.probe(width + 1)
-            wide, width = self(probe), probe.width
+            probe = batch.probe(width + 1)
+            wide, width = self.outputs(probe), probe.width
         except Exception:  # the module takes one size only, so sizes have to tell
-            wide = expected
-        for name, tensor in expected.items():
+            wide = outputs
+        for name, tensor in outputs.items():
             shape = wide.get(name, tensor).shape
-            self.kinds[name] = self.kind or graphs.kind(name, tensor.shape, shape, width)
+            self.levels[name] = self.level or batch.level(name, tensor.shape, shape, width)
 
-    def undefined(self, view: View, expected: dict[str, Tensor]) -> str:
+    def undefined(self, run: Run) -> str:
         """What is wrong with an output that is NaN, or nowhere finite, where nodes are; or ""."""
-        for name, tensor in expected.items():
-            read = view.read(tensor, self.kinds[name])
-            if read.isnan().any() or (read.numel() and not read.isfinite().any()):
-                bad = int((~read.isfinite()).sum())
-                what = f"{name} ({self.kinds[name]} level)"
-                return f"{bad} of {read.numel()} entries of {what} are NaN or infinite"
+        for name, tensor in run.outputs.items():
+            entries = run.arrangement.original(tensor, self.levels[name])
+            if entries.isnan().any() or (entries.numel() and not entries.isfinite().any()):
+                bad = int((~entries.isfinite()).sum())
+                what = f"{name} ({self.levels[name]} level)"
+                return f"{bad} of {entries.numel()} entries of {what} are NaN or infinite"
         return ""
 
-    def compare(
-        self, graphs: Graphs, plan: Plan, before: View, expected: dict[str, Tensor]
-    ) -> Trial:
-        """Run on a relabelled batch and compare with what came out before.
+    def difference(self, before: Run, after: Run) -> Difference:
+        """Compare what two runs return.
 
         Raises:
-            InputError: Other outputs are returned than before, or shapes tell no level.
+            InputError: They return different sets of outputs.
         """
-        after = graphs.arrange(plan)
-        found = self(after)
-        if found.keys() != expected.keys():
+        if after.outputs.keys() != before.outputs.keys():
             raise InputError(
-                f"{self.name} returned {sorted(found)} after relabelling and {sorted(expected)} "
-                "before, expected the same: return what is always there by call=."
+                f"{self.name} returned {sorted(after.outputs)} after relabelling and "
+                f"{sorted(before.outputs)} before, expected the same: return what is always there "
+                "by call=."
             )
-        worst = Trial(Error())
-        for name, tensor in found.items():
-            kind = self.kinds[name]
-            a, b = before.read(expected[name], kind), after.read(tensor, kind)
-            gap = error(a, b, self.tolerance)
-            worst = max(worst, Trial(gap, f"{name} ({kind} level)"), key=lambda each: each.error)
-        return worst
+        found = [Difference()]
+        for name, tensor in after.outputs.items():
+            level = self.levels[name]
+            expected = before.arrangement.original(before.outputs[name], level)
+            gap = error(expected, after.arrangement.original(tensor, level), self.tolerance)
+            found.append(Difference(gap, f"{name} ({level} level)"))
+        return max(found)
 
 
-def _call(module: Callable[..., Any], batch: Any, *inputs: Tensor) -> Any:
+def _call(module: Callable[..., object], batch: object, *inputs: Tensor) -> object:
     return module(*batch, *inputs) if isinstance(batch, tuple) else module(batch, *inputs)
 
 

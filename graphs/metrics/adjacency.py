@@ -1,4 +1,4 @@
-"""Any collection of plain graphs as adjacency matrices."""
+"""Adjacency matrices of graphs in any of the usual formats."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,8 @@ def connected(adjacency: Adjacency) -> bool:
     return bool(csgraph.connected_components(adjacency, directed=False)[0] == 1)
 
 
-def network(adjacency: Adjacency) -> "nx.Graph[int]":
-    """Return the graph as a networkx object, its nodes numbered from 0."""
+def to_networkx(adjacency: Adjacency) -> "nx.Graph[int]":
+    """Return the graph as a networkx object with nodes 0, 1, ..."""
     import networkx as nx
 
     graph: nx.Graph[int] = nx.empty_graph(len(adjacency))
@@ -47,17 +47,20 @@ def network(adjacency: Adjacency) -> "nx.Graph[int]":
     return graph
 
 
-def _adjacency(graph: Any) -> Adjacency:
-    if not isinstance(graph, np.ndarray):
-        index = {node: i for i, node in enumerate(graph)}
-        array = np.zeros((len(index), len(index)), bool)
-        for a, b in graph.edges():
-            array[index[a], index[b]] = True
-        graph = array if graph.is_directed() else array | array.T
-    if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
-        raise InputError(f"Found an adjacency matrix of shape {graph.shape}; give square ones.")
-    result: Adjacency = graph.astype(bool)
+def _adjacency(graph: "nx.Graph[Any] | Adjacency") -> Adjacency:
+    array = graph if isinstance(graph, np.ndarray) else _from_networkx(graph)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise InputError(f"Found an adjacency matrix of shape {array.shape}; give square ones.")
+    result: Adjacency = array.astype(bool)
     if not np.array_equal(result, result.T):
         raise InputError("Found a directed graph; these metrics compare undirected ones.")
     np.fill_diagonal(result, False)
     return result
+
+
+def _from_networkx(graph: "nx.Graph[Any]") -> Adjacency:
+    index = {node: i for i, node in enumerate(graph)}
+    array = np.zeros((len(index), len(index)), bool)
+    for a, b in graph.edges():
+        array[index[a], index[b]] = True
+    return array if graph.is_directed() else array | array.T

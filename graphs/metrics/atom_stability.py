@@ -5,9 +5,9 @@ molecule if all its atoms are. The definition asks for explicit hydrogens. Where
 implicit, namely where the vocabulary has no label "H", they fill what the bonds leave open, so an
 atom is stable if its bonds do not exceed the largest valence.
 
-The published table knows no charges; here a charged atom has the valences of the neutral element
-with as many electrons: N+1 those of C, O-1 those of F; the hydrogen of NH takes one. For sulphur
-the published code writes 4; here it is 2, 4 or 6. QM9 has none.
+The published table has no charges. Here a charged atom has the valences of the neutral element
+with as many electrons, N+1 those of C and O-1 those of F, and the hydrogen of NH takes one. For
+sulphur, which QM9 has not, the published code writes 4; here it is 2, 4 or 6.
 """
 
 import math
@@ -92,7 +92,7 @@ def valences(name: str) -> tuple[int, ...]:
 
 
 def _table(vocabulary: Vocabulary, most: int) -> Tensor:
-    """(labels, most + 1) bool: is an atom of this label stable with bonds of this sum?"""
+    """(labels, most + 1) bool, whether an atom of a label is stable with a sum of bond orders."""
     explicit = "H" in vocabulary.nodes
     table = torch.zeros(len(vocabulary.nodes), most + 1, dtype=torch.bool)
     for row, name in zip(table, vocabulary.nodes, strict=True):

@@ -21,14 +21,15 @@ FILTERS = 12
 
 
 def degree(adjacency: Adjacency) -> Vector:
-    """Return the share of nodes of degree 0, 1, ..., as long as the largest degree asks."""
+    """Return the shares (largest degree + 1,) of nodes of degree 0, 1, ..."""
     return np.bincount(adjacency.sum(1)) / len(adjacency)
 
 
 def clustering(adjacency: Adjacency) -> Vector:
     """Return the shares (100,) of local clustering coefficients in equal bins of [0, 1].
 
-    A node's coefficient is the share of pairs of its neighbours that are adjacent, 0 below two.
+    A node's coefficient is the share of pairs of its neighbours that are adjacent; with fewer than
+    two neighbours it is 0.
     """
     a = adjacency.astype(np.float64)
     degrees = a.sum(1)
@@ -47,7 +48,7 @@ def orbit(adjacency: Adjacency) -> Vector:
 def spectral(adjacency: Adjacency) -> Vector:
     """Return the shares (200,) of eigenvalues of the normalised Laplacian in bins of [0, 2].
 
-    The published code drops an eigenvalue 2 that rounding lifts above 2; here it counts.
+    The published code drops an eigenvalue 2 that rounding has made larger; here it counts.
     """
     values = np.linalg.eigvalsh(normalised_laplacian(adjacency))
     counts = np.histogram(np.minimum(values, 2), SPECTRAL_BINS, (-1e-5, 2))[0]
@@ -91,7 +92,7 @@ def abspline(values: Vector) -> Vector:
 
 
 def _band(x: Vector) -> Vector:
-    """x^2 below 1, 4 / x^2 above 2, and between them the cubic that joins them smoothly."""
+    """Band-pass response: x^2 below 1, 4 / x^2 above 2, between them the cubic that joins both."""
     cubic = -5 + 11 * x - 6 * x**2 + x**3
     return np.where(x <= 1, x**2, np.where(x < 2, cubic, 4 / np.maximum(x, 1) ** 2))
 
@@ -151,12 +152,12 @@ def orbit_counts(adjacency: Adjacency) -> Counts:
 
 
 def _pairs(x: Counts) -> Counts:
-    """Ways to choose two of x."""
+    """Number of pairs among x things."""
     return x * (x - 1) // 2
 
 
 def _cliques(a: Counts) -> Counts:
-    """Complete subgraphs of four nodes at each node: triangles among its neighbours."""
+    """(n,) complete subgraphs of four nodes at each node: triangles among its neighbours."""
     result = np.zeros(len(a), np.int64)
     for node, row in enumerate(a):
         near = np.flatnonzero(row)

@@ -1,27 +1,33 @@
-"""Evaluation of generated directed graphs: distances to test graphs, unique, novel."""
+"""Scores of generated directed graphs: distances from test graphs, uniqueness, novelty."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from graphs.metrics.adjacency import adjacencies
-from graphs.metrics.isomorphism import classes
-from graphs.metrics.mmd import Vector, beside, describe
+from graphs.metrics.isomorphism import isomorphism_classes
+from graphs.metrics.mmd import Vector, describe, distances
 from refine_core.errors import InputError
 
-Digraph = Any  # nx.DiGraph
+if TYPE_CHECKING:
+    import networkx as nx
+
+    Graph: TypeAlias = nx.Graph[Any]
+    Digraph: TypeAlias = nx.DiGraph[Any]
+
 DISTANCES = ("in_degree", "out_degree", "clustering", "spectral")
 
 
 def evaluate_digraphs(
-    graphs: Sequence[Digraph], train: Sequence[Digraph], test: Sequence[Digraph]
+    graphs: Sequence["Graph"], train: Sequence["Graph"], test: Sequence["Graph"]
 ) -> dict[str, float]:
-    """Compare generated directed graphs with test graphs, beside what training graphs reach.
+    """Compare generated directed graphs with test graphs, and training graphs with test graphs.
 
-    - in_degree, out_degree, clustering and spectral: squared MMD, with `_floor` and `_ratio` as of
-      `graphs.metrics.plain_graphs.evaluate_graphs`; the last two without directions.
-    - `ratio`: mean of those defined.
+    - in_degree, out_degree, clustering and spectral: squared MMD from test graphs, with `_train`
+      and `_ratio` as in `graphs.metrics.plain_graphs.evaluate_graphs`; the last two ignore
+      directions.
+    - `ratio`: mean of the ratios defined.
     - `unique`, `novel`: shares; isomorphism respects directions and labels.
     - `acyclic`, `acyclic_train`: shares without directed cycles.
     - `graphs`, `train`, `test`: how many there are of each.
@@ -36,21 +42,20 @@ def evaluate_digraphs(
             f"Found {len(graphs)} generated, {len(train)} training and {len(test)} test graphs; "
             "give at least one of each."
         )
-    if not all(graph.is_directed() for part in (graphs, train, test) for graph in part):
-        raise InputError("Found an undirected graph; these metrics compare directed ones.")
+    ours, learnt, unseen = (_directed(part) for part in (graphs, train, test))
     vectors = {
-        name: (_describe(graphs, name), _describe(train, name), _describe(test, name))
+        name: (_describe(ours, name), _describe(learnt, name), _describe(unseen, name))
         for name in DISTANCES
     }
-    numbers = classes([*train, *graphs], _key, _isomorphic)
-    learnt, ours = set(numbers[: len(train)]), numbers[len(train) :]
+    numbers = isomorphism_classes([*learnt, *ours], _key, _isomorphic)
+    known, numbers = set(numbers[: len(learnt)]), numbers[len(learnt) :]
     acyclic, acyclic_train = (
         float(np.mean([nx.is_directed_acyclic_graph(graph) for graph in part]))
-        for part in (graphs, train)
+        for part in (ours, learnt)
     )
-    return beside(vectors) | {
-        "unique": float(np.mean([number not in ours[:i] for i, number in enumerate(ours)])),
-        "novel": float(np.mean([number not in learnt for number in ours])),
+    return distances(vectors) | {
+        "unique": float(np.mean([number not in numbers[:i] for i, number in enumerate(numbers)])),
+        "novel": float(np.mean([number not in known for number in numbers])),
         "acyclic": acyclic,
         "acyclic_train": acyclic_train,
         "graphs": len(graphs),
@@ -59,7 +64,16 @@ def evaluate_digraphs(
     }
 
 
-def _describe(graphs: Sequence[Digraph], name: str) -> Vector:
+def _directed(graphs: Sequence["Graph"]) -> "list[Digraph]":
+    import networkx as nx
+
+    found = [graph for graph in graphs if isinstance(graph, nx.DiGraph)]
+    if len(found) < len(graphs):
+        raise InputError("Found an undirected graph; these metrics compare directed ones.")
+    return found
+
+
+def _describe(graphs: Sequence["Digraph"], name: str) -> Vector:
     """Return (graphs, d) descriptors."""
     if not name.endswith("degree"):
         return describe(adjacencies(graph.to_undirected() for graph in graphs), name)
@@ -74,8 +88,8 @@ def _describe(graphs: Sequence[Digraph], name: str) -> Vector:
     return result
 
 
-def _isomorphic(a: Digraph, b: Digraph) -> bool:
-    """Tell whether some renaming of nodes turns one graph into the other, with all labels."""
+def _isomorphic(a: "Digraph", b: "Digraph") -> bool:
+    """Tell whether some relabelling turns one graph into the other, with all labels."""
     from networkx.algorithms.isomorphism import DiGraphMatcher
 
     def agree(x: Any, y: Any) -> bool:
@@ -84,8 +98,8 @@ def _isomorphic(a: Digraph, b: Digraph) -> bool:
     return bool(DiGraphMatcher(a, b, agree, agree).is_isomorphic())
 
 
-def _key(graph: Digraph) -> Any:
-    """What isomorphic graphs share: colours after two rounds of refinement, both ways."""
+def _key(graph: "Digraph") -> tuple[str, ...]:
+    """Sorted colours after two rounds of refinement along and against the arcs."""
     colour = {node: str(label) for node, label in graph.nodes(data="label")}
     for _ in range(2):
         after, before = (

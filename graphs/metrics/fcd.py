@@ -1,4 +1,4 @@
-"""Frechet ChemNet distance (Preuer et al., 2018), by the port fcd_torch whose weights it carries.
+"""Frechet ChemNet distance (Preuer et al., 2018), with the network that fcd_torch carries.
 
 It depends on the numbers of molecules compared: finite sets bias it upwards, so figures compare
 only at equal counts. Published ones take 10,000 samples (QM9) or 30,000 (MOSES).
@@ -22,7 +22,7 @@ def activations(smiles: Sequence[str], say: Callable[[int], None] = lambda _: No
     """Return (n, 512) activations of ChemNet's last layer.
 
     Args:
-        smiles: Canonical, as the network was trained on them.
+        smiles: Canonical SMILES, which the network was trained on.
         say: Receives the number of molecules done, after each batch.
 
     Raises:
@@ -57,7 +57,7 @@ def moments(features: Real) -> tuple[Real, Real]:
 def frechet(mean: Real, covariance: Real, other_mean: Real, other_covariance: Real) -> float:
     """Return |m - m'|^2 + tr(S + S' - 2 (S^1/2 S' S^1/2)^1/2), NaN if any number is NaN.
 
-    Roots by eigenvalues of symmetric matrices admit singular covariances, hence few molecules.
+    Roots by eigenvalues of symmetric matrices admit singular covariances, and so few molecules.
     """
     if not (np.isfinite(covariance).all() and np.isfinite(other_covariance).all()):
         return float("nan")

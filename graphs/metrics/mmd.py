@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy between two sets of graphs, in the kernels of the literature."""
+"""Maximum mean discrepancy between two sets of graphs, with the published kernels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -18,7 +18,7 @@ BANDWIDTH = {"degree": 1.0, "clustering": 0.1, "orbit": 30.0, "spectral": 1.0, "
 
 
 def describe(graphs: Sequence[Adjacency], descriptor: str) -> Vector:
-    """Return (graphs, d) descriptors, filled with zeros to the longest; empty graphs drop out."""
+    """Return (graphs, d) descriptors, padded with zeros; graphs without nodes are left out."""
     vectors = [DESCRIPTORS[descriptor](graph) for graph in graphs if len(graph)]
     result = np.zeros((len(vectors), max(map(len, vectors), default=0)))
     for row, vector in zip(result, vectors, strict=True):
@@ -26,25 +26,30 @@ def describe(graphs: Sequence[Adjacency], descriptor: str) -> Vector:
     return result
 
 
-def beside(
+def distances(
     vectors: Mapping[str, tuple[Vector, Vector, Vector]],
     kernel: Kernel = "tv",
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, float]:
-    """Return distances, their floors, their ratios, and under "ratio" the mean of those defined.
+    """Return distances of generated and of training graphs from test graphs, and their ratios.
 
     Args:
-        vectors: By name, descriptors of generated graphs, of graphs for the floor, of test graphs.
-        kernel: As of `distance`; degrees of arcs take the bandwidth of degrees.
-        say: Receives a line about each.
+        vectors: By name, descriptors of generated graphs, of training graphs and of test graphs.
+        kernel: See `distance`; in-degrees and out-degrees take the bandwidth of degrees.
+        say: Receives a line about each name.
+
+    Returns:
+        By name the distance of generated graphs, under `_train` that of training graphs, under
+        `_ratio` the first over the second, and under `ratio` the mean of the ratios defined.
     """
     report: dict[str, float] = {}
-    for name, (x, y, z) in vectors.items():
+    for name, (generated, train, test) in vectors.items():
         say(f"comparing {name}")
         width = "degree" if name.endswith("degree") else name
-        value, least = distance(x, z, width, kernel), distance(y, z, width, kernel)
-        ratio = value / least if least > 0 else float("nan")
-        report |= {name: value, f"{name}_floor": least, f"{name}_ratio": ratio}
+        value = distance(generated, test, width, kernel)
+        reached = distance(train, test, width, kernel)
+        ratio = value / reached if reached > 0 else float("nan")
+        report |= {name: value, f"{name}_train": reached, f"{name}_ratio": ratio}
     ratios = np.array([report[f"{name}_ratio"] for name in vectors])
     defined = ratios[np.isfinite(ratios)]
     return report | {"ratio": float(defined.mean()) if len(defined) else float("nan")}
@@ -53,8 +58,8 @@ def beside(
 def distance(x: Vector, y: Vector, descriptor: str, kernel: Kernel = "tv") -> float:
     """Return the squared MMD of descriptors x (n, d) and y (m, e), biased as published.
 
-    mean k(x, x') + mean k(y, y') - 2 mean k(x, y) with k = exp(-D^2 / 2 s^2), all pairs counted,
-    those of a graph with itself too. The shorter vectors are filled with zeros.
+    mean k(x, x') + mean k(y, y') - 2 mean k(x, y) with k = exp(-D^2 / 2 s^2), over all pairs,
+    those of a graph with itself included. The shorter vectors are padded with zeros.
 
     - "tv" (SPECTRE, DiGress on planar, tree and SBM graphs): D is half the L1 distance, with
       s = 1, for clustering 0.1, for orbit counts 30.
@@ -81,7 +86,7 @@ def distance(x: Vector, y: Vector, descriptor: str, kernel: Kernel = "tv") -> fl
         x, y, metric = np.cumsum(x, 1) / bins, np.cumsum(y, 1) / bins, "cityblock"
 
     def similarity(a: Vector, b: Vector) -> float:
-        # A few rows at a time bound the memory.
+        # Some rows at a time, to bound the memory.
         parts = [
             np.exp(-((cdist(a[i : i + 512], b, metric) / scale) ** 2)).sum()  # type: ignore[call-overload]
             for i in range(0, len(a), 512)

@@ -1,4 +1,4 @@
-"""Evaluation of generated molecules against training and test sets."""
+"""Scores of generated molecules against training and test sets."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,15 +19,15 @@ def evaluate_molecules(
     test: Sequence[str],
     *,
     filters: Sequence[str] | None = None,
-    floor: bool = True,
+    reference: bool = True,
     cache: Path | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, float]:
-    """Judge generated molecules; shares lie in [0, 1], and what nothing is left for is NaN.
+    """Score generated molecules; shares lie in [0, 1], and scores of no molecule are NaN.
 
     The keys of the result:
 
-    - `count`: molecules judged.
+    - `count`: generated molecules.
     - `valid`: share that RDKit can sanitise, in one piece or several.
     - `valid_connected`: share that RDKit can sanitise and that is in one piece.
 
@@ -47,17 +47,17 @@ def evaluate_molecules(
       all pairs.
     - `filters`, if given: share that passes (`graphs.chem.scores.Filters`).
 
-    From `snn` on these are the metrics of MOSES (Polykovskiy et al., 2020). With `floor`, each of
-    the comparisons with `test` also stands under its name with `_floor`, for as many training
-    molecules, evenly spaced, instead of the generated ones.
+    From `snn` on these are the metrics of MOSES (Polykovskiy et al., 2020). With `reference`, each
+    comparison with `test` also stands under its name with `_train` for as many training molecules,
+    evenly spaced, in place of the generated ones.
 
     Args:
         smiles: Generated molecules, None where no molecule came out.
-        train: SMILES learnt from, canonical without stereochemistry; or else they are made so.
-        test: SMILES to compare with, likewise.
+        train: SMILES of training molecules; made canonical, without stereochemistry, if needed.
+        test: SMILES of test molecules, likewise.
         filters: The medicinal chemistry filters of MOSES, as SMARTS.
-        floor: Whether to measure the training molecules, too.
-        cache: Folder that keeps what was found about `test` and the floor.
+        reference: Whether to compare training molecules with `test` too.
+        cache: Folder that keeps summaries of `test` and of training molecules.
         say: Receives a line about each stage.
 
     Raises:
@@ -80,24 +80,24 @@ def evaluate_molecules(
         "novel": _share(len(novel), len(distinct)),
         "valid_unique_novel": len(novel) / len(smiles),
     }
-    ours, theirs = summarise(valid, None, say), summarise(_canonical(test, "test"), cache, say)
-    report |= compare(ours, theirs)
+    ours, unseen = summarise(valid, None, say), summarise(_canonical(test, "test"), cache, say)
+    report |= distribution_metrics(ours, unseen)
     report["int_div"], report["int_div2"] = similarity.diversity(ours.fingerprints)
     if filters is not None:
         say("applying the filters")
-        sieve = Filters(filters)
-        report["filters"] = _share(sum(map(sieve.passes, valid)), len(valid))
-    if floor:
+        passes = Filters(filters).passes
+        report["filters"] = _share(sum(map(passes, valid)), len(valid))
+    if reference:
         say("measuring training molecules")
         count = min(len(smiles), len(known))
-        drawn = [known[i * len(known) // count] for i in range(count)]
-        least = compare(summarise(drawn, cache, say), theirs)
-        report |= {f"{name}_floor": value for name, value in least.items()}
+        spaced = [known[i * len(known) // count] for i in range(count)]
+        reached = distribution_metrics(summarise(spaced, cache, say), unseen)
+        report |= {f"{name}_train": value for name, value in reached.items()}
     return report
 
 
-def compare(ours: Summary, theirs: Summary) -> dict[str, float]:
-    """Return the metrics that compare with a test set, by name; see `evaluate_molecules`."""
+def distribution_metrics(ours: Summary, theirs: Summary) -> dict[str, float]:
+    """Return the metrics that compare two sets of molecules, by name; see `evaluate_molecules`."""
     nothing = not (len(ours.properties) and len(theirs.properties))
     nan = float("nan")
     nearest = nan if nothing else similarity.nearest(ours.fingerprints, theirs.fingerprints).mean()
@@ -117,7 +117,7 @@ def _share(part: int, whole: int) -> float:
 
 
 def _canonical(smiles: Sequence[str], name: str) -> Sequence[str]:
-    """Return the list as it is if a thousand of it are canonical, or else made so."""
+    """Return the list as it is if a thousand of its molecules are canonical, else made so."""
     sample = smiles[:: max(1, len(smiles) // 1000)]
     found = [molecule and molecule.smiles for molecule in map(examine, sample)]
     if found == list(sample):

@@ -1,9 +1,9 @@
 """Neighbourhood subgraph pairwise distance kernel (Costa & De Grave, 2010) of molecules.
 
 The features are those of EDeN, which GDSS and its successors use with complexity 4: pairs of atoms
-at distance d <= 4, each described by what surrounds it up to radius r <= 4. A surrounding is the
+at distance d <= 4, each described by its neighbourhood of radius r <= 4. A neighbourhood is the
 sequence of multisets of atoms (element and degree) and bonds (order) at growing distance. Each
-pair counts once with both surroundings and once with the second only. Counts are scaled to unit
+pair counts once with both neighbourhoods and once with the second only. Counts are scaled to unit
 length for each (r, d), then all together. The kernel is the inner product of the features, so the
 squared maximum mean discrepancy of two sets is the squared distance of their mean features.
 
@@ -43,14 +43,14 @@ def discrepancy(a: Mapping[int, float], b: Mapping[int, float]) -> float:
 def features(molecule: Skeleton) -> Features:
     """Return the features of a molecule, of unit length.
 
-    Numbers of features are hashes of whole numbers, hence the same in every process.
+    Numbers of features are hashes of whole numbers, which are the same in every process.
     """
     near: list[dict[int, int]] = [{} for _ in molecule.atoms]
     for first, second, order in molecule.bonds:
         near[first][second] = near[second][first] = order
     labels = [hash((crc32(s.encode()), len(n))) for s, n in zip(molecule.atoms, near, strict=True)]
     distance = [_distances(near, atom) for atom in range(len(near))]
-    around = [_surroundings(near, labels, found) for found in distance]
+    around = [_neighbourhoods(near, labels, found) for found in distance]
     groups: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
     for atom, found in enumerate(distance):
         for other, d in found.items():
@@ -76,10 +76,10 @@ def _distances(near: list[dict[int, int]], start: int) -> dict[int, int]:
     return found
 
 
-def _surroundings(
+def _neighbourhoods(
     near: list[dict[int, int]], labels: list[int], distance: dict[int, int]
 ) -> list[int]:
-    """Hashes of what lies within radius 0, 1, ..., as far as there are atoms."""
+    """Hashes of the neighbourhoods of radius 0, 1, ..., as far as there are atoms."""
     atoms: list[list[int]] = [[] for _ in range(REACH + 1)]
     bonds: list[list[int]] = [[] for _ in range(REACH + 1)]
     for atom, d in distance.items():

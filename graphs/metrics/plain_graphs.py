@@ -1,13 +1,13 @@
-"""Evaluation of generated graphs without labels: distances to test graphs, and VUN."""
+"""Scores of generated graphs without labels: distances from test graphs, valid shares."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 
-from graphs.metrics.adjacency import Adjacency, Graphs, adjacencies, connected, network
-from graphs.metrics.isomorphism import classes, isomorphic
-from graphs.metrics.mmd import BANDWIDTH, Kernel, beside, describe
+from graphs.metrics.adjacency import Adjacency, Graphs, adjacencies, connected, to_networkx
+from graphs.metrics.isomorphism import colour_key, isomorphic, isomorphism_classes
+from graphs.metrics.mmd import BANDWIDTH, Kernel, describe, distances
 from graphs.metrics.sbm import is_sbm
 from refine_core.errors import InputError, suggest
 
@@ -21,21 +21,22 @@ def evaluate_graphs(
     kind: Kind | None = None,
     *,
     kernel: Kernel = "tv",
-    floor: Graphs | None = None,
+    reference: Graphs | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, float]:
-    """Compare generated graphs with test graphs, beside what training graphs reach.
+    """Compare generated graphs with test graphs, and training graphs with test graphs.
 
     Labels, weights and loops are ignored. The keys of the result, by `name` in degree,
     clustering, orbit, spectral and wavelet (`graphs.metrics.descriptors`):
 
     - `name`: squared MMD of generated against test graphs, `graphs.metrics.mmd.distance` with
       `kernel`; graphs without nodes are left out, as published.
-    - `name_floor`: the same of `floor`, or all training graphs, against test graphs.
-    - `name_ratio`: `name` over `name_floor`; 1 is as good as more data. The estimator's bias falls
-      with the number of graphs, so compare only ratios from as many generated graphs.
-    - `ratio`: mean of those defined, as DiGress and its successors tabulate; trees have no
-      clustering, and so no floor of it.
+    - `name_train`: the same of training graphs (`reference`) against test graphs.
+    - `name_ratio`: `name` over `name_train`; at 1, generated graphs are as near to the test graphs
+      as training graphs are. The estimator's bias falls with the number of graphs, so ratios
+      compare only between equal numbers of generated graphs.
+    - `ratio`: mean of the ratios defined, as DiGress and its successors tabulate. Trees have no
+      clustering, and so no ratio of it.
     - `unique`: share of generated graphs that no earlier one is isomorphic to.
     - `novel`: share that no training graph is isomorphic to.
     - `valid` and `vun`, if `kind` is given: share that passes `is_valid`, and share that is valid,
@@ -43,12 +44,12 @@ def evaluate_graphs(
     - `graphs`, `train`, `test`: how many there are of each.
 
     Args:
-        graphs: To be judged: a padded batch, networkx graphs or adjacency matrices.
-        train: What they were learnt from.
-        test: What they are compared with.
-        kind: What a valid graph is.
+        graphs: Generated graphs: a padded batch, networkx graphs or adjacency matrices.
+        train: Training graphs.
+        test: Test graphs.
+        kind: The kind of graph whose validity is checked.
         kernel: "tv" for planar, tree and SBM graphs, "emd" for ego and community graphs.
-        floor: Graphs that the floor is measured with, instead of `train`.
+        reference: Training graphs that are compared with test graphs; by default all.
         say: Receives a line about each stage.
 
     Raises:
@@ -60,20 +61,20 @@ def evaluate_graphs(
             f"Validity is not defined for graphs of kind '{kind}'; choose one of {known}, or None."
             f"{suggest(kind, list(VALID))}"
         )
-    ours, learnt, held = (adjacencies(x) for x in (graphs, train, test))
-    if not (ours and learnt and held):
+    ours, learnt, unseen = (adjacencies(part) for part in (graphs, train, test))
+    if not (ours and learnt and unseen):
         raise InputError(
-            f"Found {len(ours)} generated, {len(learnt)} training and {len(held)} test graphs; "
+            f"Found {len(ours)} generated, {len(learnt)} training and {len(unseen)} test graphs; "
             "give at least one of each."
         )
-    least = learnt if floor is None else adjacencies(floor)
+    compared = learnt if reference is None else adjacencies(reference)
     say("describing")
     vectors = {
-        name: (describe(ours, name), describe(least, name), describe(held, name))
+        name: (describe(ours, name), describe(compared, name), describe(unseen, name))
         for name in BANDWIDTH
     }
-    report = beside(vectors, kernel, say) | _vun(ours, learnt, kind, say)
-    return report | {"graphs": len(ours), "train": len(learnt), "test": len(held)}
+    report = distances(vectors, kernel, say) | _shares(ours, learnt, kind, say)
+    return report | {"graphs": len(ours), "train": len(learnt), "test": len(unseen)}
 
 
 def is_valid(adjacency: Adjacency, kind: Kind) -> bool:
@@ -86,17 +87,18 @@ def is_valid(adjacency: Adjacency, kind: Kind) -> bool:
     return VALID[kind](adjacency)
 
 
-def _vun(
+def _shares(
     graphs: Sequence[Adjacency],
     train: Sequence[Adjacency],
     kind: Kind | None,
     say: Callable[[str], None],
 ) -> dict[str, float]:
-    say("looking for graphs that are the same")
-    numbers = classes([*train, *graphs])
-    learnt, ours = set(numbers[: len(train)]), numbers[len(train) :]
+    """Shares of unique and of novel graphs, and of valid ones if the kind is given."""
+    say("looking for isomorphic graphs")
+    numbers = isomorphism_classes([*train, *graphs], colour_key, isomorphic)
+    known, ours = set(numbers[: len(train)]), numbers[len(train) :]
     unique = np.array([number not in ours[:i] for i, number in enumerate(ours)])
-    novel = np.array([number not in learnt for number in ours])
+    novel = np.array([number not in known for number in ours])
     report = {"unique": float(unique.mean()), "novel": float(novel.mean())}
     if kind is None:
         return report
@@ -112,7 +114,7 @@ def _tree(adjacency: Adjacency) -> bool:
 def _planar(adjacency: Adjacency) -> bool:
     import networkx as nx
 
-    return connected(adjacency) and bool(nx.check_planarity(network(adjacency))[0])
+    return connected(adjacency) and bool(nx.check_planarity(to_networkx(adjacency))[0])
 
 
 def _lobster(adjacency: Adjacency) -> bool:

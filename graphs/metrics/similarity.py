@@ -1,4 +1,4 @@
-"""Tanimoto similarity of packed fingerprints, and the cosine of counted pieces."""
+"""Similarity of molecules: Tanimoto of fingerprints, cosine of counts of fragments."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ ROWS = 2048
 
 
 def nearest(a: Bits, b: Bits) -> Real:
-    """Return (n,) the Tanimoto similarity of each of a (n, w) to the most similar of b (m, w).
+    """Return (n,) Tanimoto similarities of each of a (n, w) to the most similar of b (m, w).
 
     Its mean is the metric SNN of MOSES.
     """
@@ -27,7 +27,7 @@ def nearest(a: Bits, b: Bits) -> Real:
 def diversity(a: Bits) -> tuple[float, float]:
     """Return 1 - mean T and 1 - (mean T^2)^1/2 over all ordered pairs of a (n, w), T Tanimoto.
 
-    Pairs of a molecule with itself count, as in the metrics IntDiv and IntDiv2 of MOSES.
+    Pairs of a molecule with itself count too, as in the metrics IntDiv and IntDiv2 of MOSES.
     """
     first, second = 0.0, 0.0
     for _, block in _blocks(a, a):
@@ -42,7 +42,7 @@ def diversity(a: Bits) -> tuple[float, float]:
 def cosine(a: Counter[str], b: Counter[str]) -> float:
     """Return the cosine of the angle between two counts, NaN where one is empty.
 
-    Of BRICS fragments it is the metric Frag of MOSES, of scaffolds Scaf.
+    For BRICS fragments it is the metric Frag of MOSES, for scaffolds Scaf.
     """
     if not a or not b:
         return float("nan")

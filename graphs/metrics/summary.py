@@ -1,7 +1,7 @@
-"""What the distribution metrics need to know of a list of molecules, kept on disk for references.
+"""Summaries of lists of molecules, from which the distribution metrics are computed.
 
-The test set of MOSES takes minutes to summarise, so `summarise` keeps what it found under a name
-made of the list's content and the versions of what computed it.
+The test set of MOSES takes minutes to summarise, so summaries of reference sets are kept on disk,
+under a name made of the list's content and the versions of what computed it.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from refine_core.storage.files import atomic_write
 Real = NDArray[np.float64]
 Say = Callable[[str], None]
 
-FORMAT = 1  # of the file; to be raised with any change of what it means
+FORMAT = 1  # of the file; to be raised whenever its meaning changes
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A list of n molecules in the eyes of the metrics.
+    """Statistics of a list of n molecules.
 
     Args:
         mean: (512,) of ChemNet's activations.
@@ -53,8 +53,8 @@ def summarise(
 
     Args:
         smiles: Canonical SMILES.
-        cache: Folder where the summary is looked for, and kept; None computes it in any case.
-        say: Receives a line now and then.
+        cache: Folder where summaries are kept; with None, it is computed in any case.
+        say: Receives a line after every thousand molecules.
     """
     if cache is None:
         return _compute(smiles, say)

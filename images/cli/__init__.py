@@ -1,1 +1,1 @@
-"""The `refine images` commands."""
+"""The `refine images` commands; what is heavy is imported when a command runs."""

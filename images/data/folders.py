@@ -1,16 +1,8 @@
-"""Readers of images kept in npz archives and in folders of pictures.
-
-Each returns one or two splits `(images, labels)`: `images` (n, c, h, w) as stored, `labels` an
-array that should number their classes, or None. Two splits are training and test; one is for the
-caller to divide.
-"""
+"""Folders of PNG or JPEG files, flat or with a sub-folder for each class."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,51 +14,8 @@ PICTURES = {".png", ".jpg", ".jpeg"}
 MODES = {"1": "L", "P": "RGB", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
 
 
-def npz_splits(path: Path) -> list[Split]:
-    """Read x_train, y_train, x_test, y_test, or images, labels; labels may be left out.
-
-    Raises:
-        InputError: It is not an npz archive, holds Python objects, or has other keys.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} is not an npz archive of plain arrays ({error}); write it with numpy.savez."
-        ) from None
-    pairs = [("x_train", "y_train"), ("x_test", "y_test")]
-    if "x_train" not in arrays and "images" in arrays:
-        pairs = [("images", "labels")]
-    if any(images not in arrays for images, _ in pairs):
-        raise InputError(
-            f"{path} has the keys {', '.join(sorted(arrays))}; expected x_train, y_train, x_test "
-            "and y_test, or images and labels."
-        )
-    return [(_channels_first(arrays[x], path), arrays.get(y)) for x, y in pairs]
-
-
-def _channels_first(images: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Return images as (n, c, h, w), taking the shorter of the two possible axes for c."""
-    if images.dtype.kind not in "biuf":
-        raise InputError(f"{path} has images of type {images.dtype}; expected numbers.")
-    if images.ndim not in (3, 4) or 0 in images.shape:
-        raise InputError(
-            f"{path} has images of shape {images.shape}; expected (n, h, w), (n, c, h, w) or "
-            "(n, h, w, c) without an empty axis."
-        )
-    if images.ndim == 3:
-        return images[:, None]
-    if images.shape[1] == images.shape[3]:
-        raise InputError(
-            f"{path} has images of shape {images.shape}, where the channels may be the second or "
-            "the last axis; leave the axis out for a single channel."
-        )
-    return images if images.shape[1] < images.shape[3] else np.moveaxis(images, 3, 1)
-
-
 def picture_splits(folder: Path) -> list[Split]:
-    """Read PNG or JPEG files: a sub-folder for each class, or flat and so without labels.
+    """Read PNG or JPEG files: a sub-folder for each class, or flat and without labels.
 
     Sub-folders called exactly `train` and `test` are two splits. Classes are numbered in the order
     of their names, in which 2 comes before 10.
@@ -81,7 +30,7 @@ def picture_splits(folder: Path) -> list[Split]:
 
 
 def _pictures(root: Path, classes: list[str]) -> Split:
-    """Read the pictures of every class in turn, or those of `root` where there are no classes."""
+    """Read the pictures of every class in order, or those of `root` where there are no classes."""
     loose = list(_visible(root, _is_picture).values())
     inside = [list(_visible(root / name, _is_picture).values()) for name in classes]
     files = loose + [file for group in inside for file in group]
@@ -89,7 +38,7 @@ def _pictures(root: Path, classes: list[str]) -> Split:
         found = "both loose pictures and folders" if files else "no PNG or JPEG picture"
         raise InputError(
             f"{root} holds {found}; expected pictures, or one folder of pictures for each class, "
-            "or IDX files named as MNIST's are."
+            "or IDX files with the names of MNIST's."
         )
     arrays = [_picture(file) for file in files]
     for file, array in zip(files, arrays, strict=True):
@@ -123,7 +72,7 @@ def _picture(file: Path) -> NDArray[np.uint8]:
 
 
 def _visible(folder: Path, wanted: Callable[[Path], bool]) -> dict[str, Path]:
-    """Return what a folder, if it exists, holds of the wanted kind, by name in natural order."""
+    """Files or folders of one kind inside a folder, in natural order; none if it is absent."""
     inside = folder.iterdir() if folder.is_dir() else ()
     found = [path for path in inside if wanted(path) and not path.name.startswith(".")]
     return {path.name: path for path in sorted(found, key=lambda path: _natural(path.name))}

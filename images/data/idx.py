@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 
 Split: TypeAlias = tuple[NDArray[Any], NDArray[Any] | None]
+"""Images (n, c, h, w) as stored, and labels that should be class numbers (n,), or None.
+
+Every reader returns one or two splits: training and test, or one that is still to be divided.
+"""
 
 IDX_IMAGES = re.compile(r"(?!\.).*images[-.]idx3-ubyte(\.gz)?")
 
@@ -21,11 +25,11 @@ IDX_IMAGES = re.compile(r"(?!\.).*images[-.]idx3-ubyte(\.gz)?")
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, gzipped if its name ends in `.gz`.
 
-    Two zero bytes, the type 8, the number of axes, the length of each axis as a big-endian 32-bit
-    number, then the values.
+    The file holds two zero bytes, the type 8, the number of axes, the length of each axis as a
+    big-endian 32-bit number, then the values.
 
     Raises:
-        InputError: The file is not such a file, or is cut short.
+        InputError: It is not such a file, or it is cut short.
     """
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -53,7 +57,7 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
 
 
 def idx_files(folder: Path) -> list[Path]:
-    """List the files of images in a folder that are named as MNIST's are."""
+    """Files of images in a folder that are named like those of MNIST."""
     return [file for file in sorted(folder.iterdir()) if IDX_IMAGES.fullmatch(file.name)]
 
 
@@ -61,7 +65,7 @@ def idx_splits(path: Path) -> list[Split]:
     """Read the IDX files of a folder, or one file of images and the labels beside it.
 
     Raises:
-        InputError: It is not clear which file is which, or one of them cannot be read.
+        InputError: It is not clear which file is the training set, or a file cannot be read.
     """
     files = [path] if path.is_file() else idx_files(path)
     files.sort(key=lambda file: "train" not in file.name)

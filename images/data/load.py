@@ -1,7 +1,7 @@
-"""Labelled images: MNIST by name, anybody's own by path.
+"""Labelled images: MNIST by name, one's own by path.
 
-Everything downstream sees one type, `Images`. Pixels are float32 in [0, 1]; a byte k
-becomes k / 255 exactly, so `(pixels * 255).round()` gives the bytes back.
+Whatever the source, the result is `Images`. Pixels are float32 in [0, 1]; a byte k becomes
+k / 255 exactly, so `(pixels * 255).round()` gives the bytes back.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from images.data.folders import npz_splits, picture_splits
+from images.data.folders import picture_splits
 from images.data.idx import Split, idx_files, idx_splits
-from images.data.mnist import mnist_folder
+from images.data.mnist_archive import mnist_folder
+from images.data.npz import npz_splits
 from refine_core.errors import InputError
+
+MOST_CLASSES = 10_000
+"""Class numbers from here on are refused where there are fewer images than classes."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class LabelledImages:
     labels: Tensor | None
 
     def __len__(self) -> int:
-        """Return the number of images."""
+        """Count of images."""
         return len(self.images)
 
 
@@ -41,8 +45,8 @@ class Images:
     """A training and a test set of images that share their shape.
 
     Attributes:
-        train: What models learn from.
-        test: What they are judged on.
+        train: Images that models are trained on.
+        test: Images that models are evaluated on.
         classes: The number of classes, 0 where there are no labels.
     """
 
@@ -58,11 +62,10 @@ class Images:
 
 
 def mnist(cache: Path | None = None) -> Images:
-    """Return the 60,000 training and 10,000 test digits of MNIST, in their published order.
+    """The 60,000 training and 10,000 test digits of MNIST, in their published order.
 
     Args:
-        cache: Where to keep the files between calls; see
-        `refine_core.storage.archive.default_cache`.
+        cache: Folder for the files; by default `refine_core.storage.archive.default_cache()`.
 
     Raises:
         InputError: They are not in the cache and the package index cannot be reached.
@@ -84,11 +87,11 @@ def read_images(path: str | Path, seed: int = 0) -> Images:
     - a folder of PNG or JPEG files, flat or with a sub-folder for each class, perhaps under
       `train` and `test`.
 
-    Where the test set is not given, a tenth of the images, drawn with `seed`, becomes it.
+    Where there is no test set, a tenth of the images, chosen with `seed`, becomes the test set.
 
     Raises:
-        InputError: There is nothing at `path`, it is damaged, or its values, shapes or labels do
-            not fit together.
+        InputError: There is nothing at `path`, it is damaged, or its values, shapes or labels are
+            not consistent.
     """
     path = Path(path)
     if not path.exists():
@@ -119,8 +122,15 @@ def _assemble(train: Split, test: Split, path: Path) -> Images:
         raise InputError(f"{path} has labels for only one of training and test; give both.")
     white = _white(train_images, test_images, path)
     parts = [LabelledImages(*_tensors(*split, white)) for split in (train, test)]
-    tops = [int(part.labels.max()) for part in parts if part.labels is not None]
-    return Images(parts[0], parts[1], classes=max(tops, default=-1) + 1)
+    largest = max(
+        (int(part.labels.max()) for part in parts if part.labels is not None), default=-1
+    )
+    count = len(parts[0]) + len(parts[1])
+    if largest >= max(count, MOST_CLASSES):
+        raise InputError(
+            f"{path} has the label {largest} among {count} images; number the classes from 0."
+        )
+    return Images(parts[0], parts[1], classes=largest + 1)
 
 
 def _tensors(
@@ -131,7 +141,7 @@ def _tensors(
 
 
 def _white(train: NDArray[Any], test: NDArray[Any], path: Path) -> float:
-    """Return the stored value that stands for white, having checked the range of all values."""
+    """Check the range of all values, and return the stored value of white."""
     values = np.array([[array.min(), array.max()] for array in (train, test)], dtype=float)
     if not np.isfinite(values).all():
         raise InputError(f"{path} holds pixels that are not finite; repair or remove them.")
@@ -170,11 +180,11 @@ def _check_labels(images: NDArray[Any], labels: NDArray[Any] | None, path: Path)
 def _divide(
     images: NDArray[Any], labels: NDArray[Any] | None, path: Path, seed: int
 ) -> tuple[Split, Split]:
-    """Draw a tenth of the images, at least one, as the test set; both keep the stored order."""
+    """Choose a tenth of the images, at least one, as the test set; both keep the stored order."""
     if len(images) < 2:
         raise InputError(f"{path} holds one image; training and test need at least one each.")
-    drawn = np.random.default_rng(seed).permutation(len(images)) < max(1, len(images) // 10)
+    chosen = np.random.default_rng(seed).permutation(len(images)) < max(1, len(images) // 10)
     train, test = (
-        (images[mask], None if labels is None else labels[mask]) for mask in (~drawn, drawn)
+        (images[mask], None if labels is None else labels[mask]) for mask in (~chosen, chosen)
     )
     return train, test

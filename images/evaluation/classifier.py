@@ -1,8 +1,8 @@
-"""The frozen classifier in whose features samples are compared with data.
+"""The frozen classifier whose features and classes samples and data are compared by.
 
-A Frechet distance means nothing without the network it was taken with. This one is small, its
-weights are part of the package and their checksum is part of the code. It knows 28 x 28 digits in
-grey; for other data train one with the same function, and compare only numbers of one `digest`.
+A Frechet distance means nothing without the network it was computed with. This one is small, its
+weights are part of the package and their checksum is part of the code. It is for 28 x 28 digits in
+grey; for other data train one with `train_evaluator`, and compare only numbers of one `digest`.
 """
 
 import math
@@ -21,13 +21,14 @@ from refine_core.noise import Noise
 from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
 from refine_core.training.config import Optimisation
-from refine_core.training.fit import fit
+from refine_core.training.loop import fit
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "evaluator.safetensors"
 SHA256 = "24528ed160a2ca8aa346a1baa9d331422a799f1112070acb5299db6892b2972c"
 # Averaged weights would not fit the running statistics, which are those of the last weights.
 RECIPE = Optimisation(epochs=8, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=None)
-SHIFT = 2  # pixels by which training images move, at most
+SHIFT = 2
+"""Largest shift of training images, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ EVALUATORS = Pretrained("evaluator", EvaluatorSpec, WEIGHTS.parent, hidden=("mni
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the evaluator sees in n images.
+    """Outputs of the evaluator for n images.
 
     Attributes:
-        features: (n, 64), each of mean 0 and variance 1, about, over the training set.
+        features: (n, 64), each of mean 0 and variance 1, roughly, over the training set.
         logits: (n, classes).
     """
 
@@ -66,9 +67,9 @@ class Evaluator(nn.Module):
     """A convolutional classifier: pairs of 3 x 3 convolutions, then 64 features, then logits.
 
     Args:
-        channels: Of the images.
+        channels: Channels of the images.
         size: Their height and width. They are halved at least once, until neither exceeds 7.
-        classes: Number of logits.
+        classes: Count of logits.
     """
 
     def __init__(
@@ -98,12 +99,7 @@ class Evaluator(nn.Module):
         Raises:
             InputError: The evaluator was made for images of another shape.
         """
-        expected = (self.channels, *self.size)
-        if images.shape[1:] != expected:
-            raise InputError(
-                f"found images of (channels, height, width) {tuple(images.shape[1:])} and an "
-                f"evaluator for {expected}; train one on such images and give its path."
-            )
+        self._check_shape(images)
         features = self.features(images)
         return Evaluation(features, self.classify(features))
 
@@ -111,15 +107,41 @@ class Evaluator(nn.Module):
     def evaluate(self, images: Tensor, batch: int = 500) -> Evaluation:
         """Evaluate any number of images, in evaluation mode, some at a time."""
         self.eval()
-        seen = [self(part) for part in torch.split(images, batch)]
+        outputs = [self(part) for part in torch.split(images, batch)]
         return Evaluation(
-            torch.cat([each.features for each in seen]), torch.cat([each.logits for each in seen])
+            torch.cat([each.features for each in outputs]),
+            torch.cat([each.logits for each in outputs]),
         )
 
     def accuracy(self, data: LabelledImages) -> float:
-        """Return the share of labelled images that are recognised."""
-        assert data.labels is not None
-        return class_accuracy(self.evaluate(data.images).logits, data.labels)
+        """Share of labelled images that are recognised."""
+        return class_accuracy(self.evaluate(data.images).logits, self.checked_labels(data))
+
+    def checked_labels(self, data: LabelledImages) -> Tensor:
+        """Labels of images that the evaluator fits.
+
+        Raises:
+            InputError: There are no labels, or shape or classes are not those of the evaluator.
+        """
+        self._check_shape(data.images)
+        if data.labels is None:
+            raise InputError(
+                "The data has no labels, and the evaluator compares classes: give labelled images."
+            )
+        if int(data.labels.max()) >= self.classes:
+            raise InputError(
+                f"Found the label {int(data.labels.max())} and an evaluator of {self.classes} "
+                "classes; train one on such images and give its path."
+            )
+        return data.labels
+
+    def _check_shape(self, images: Tensor) -> None:
+        expected = (self.channels, *self.size)
+        if images.shape[1:] != expected:
+            raise InputError(
+                f"Found images of (channels, height, width) {tuple(images.shape[1:])} and an "
+                f"evaluator for {expected}; train one on such images and give its path."
+            )
 
 
 def _convolution(depth: int, wide: int, stride: int) -> list[nn.Module]:
@@ -129,7 +151,7 @@ def _convolution(depth: int, wide: int, stride: int) -> list[nn.Module]:
 
 
 class _Classification(nn.Module):
-    """What `fit` trains: cross-entropy on images moved by up to `SHIFT` pixels."""
+    """Training loss of an evaluator: cross-entropy on images shifted by up to `SHIFT` pixels."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         super().__init__()
@@ -137,12 +159,12 @@ class _Classification(nn.Module):
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         images, labels = batch
-        seen = self.evaluator(shifted(images, noise))
-        return {"loss": F.cross_entropy(seen.logits, labels, label_smoothing=0.05)}
+        logits = self.evaluator(shifted(images, noise)).logits
+        return {"loss": F.cross_entropy(logits, labels, label_smoothing=0.05)}
 
 
 def shifted(images: Tensor, noise: Noise) -> Tensor:
-    """Move each image (n, c, h, w) by up to `SHIFT` pixels along both axes, repeating its edge."""
+    """Shift each image (n, c, h, w) by up to `SHIFT` pixels on both axes, repeating its edge."""
     h, w = images.shape[2:]
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
     windows = padded.unfold(2, h, 1).unfold(3, w, 1)  # (n, c, shift, shift, h, w)
@@ -150,7 +172,7 @@ def shifted(images: Tensor, noise: Noise) -> Tensor:
     return windows[torch.arange(len(images)), :, y, x]
 
 
-def train(
+def train_evaluator(
     data: Images, path: Path, opt: Optimisation = RECIPE, seed: int = 0, *, quiet: bool = False
 ) -> Evaluator:
     """Train an evaluator, write its weights in half precision, and return it as read from there.
@@ -159,30 +181,31 @@ def train(
         data: Labelled images of any shape.
         path: The safetensors file to write.
         opt: How to train; no choice is made on the test set.
-        seed: Of the initial weights, the order and the shifts.
-        quiet: Whether to show nothing.
+        seed: Seed of the initial weights, the order and the shifts.
+        quiet: Whether to show no progress.
 
     Raises:
         InputError: The images have no labels.
     """
     if data.train.labels is None:
-        raise InputError("the images have no labels; an evaluator is trained to tell classes.")
-    torch.manual_seed(seed)
+        raise InputError("The images have no labels; an evaluator is trained to tell classes.")
     channels, height, width = data.shape
-    fresh = _Classification(Evaluator(channels, (height, width), data.classes))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        fresh = _Classification(Evaluator(channels, (height, width), data.classes))
     samples = Tensors(data.train.images, data.train.labels)
     fitted, _ = fit(fresh, samples, opt, seed=seed, title="evaluator", quiet=quiet)
     assert isinstance(fitted, _Classification)
     spec = EvaluatorSpec(EvaluatorShape(channels, (height, width), data.classes))
     EVALUATORS.save(path, fitted.evaluator, spec)
-    return load(path)
+    return load_evaluator(path)
 
 
-def load(path: Path | None = None) -> Evaluator:
+def load_evaluator(path: Path | None = None) -> Evaluator:
     """Read an evaluator, frozen and in evaluation mode; `digest` is the SHA-256 of its file.
 
     Args:
-        path: Weights written by `train`; those of the package, for MNIST, when not given.
+        path: Weights written by `train_evaluator`; by default those of the package, for MNIST.
 
     Raises:
         InputError: The file is missing, damaged, not an evaluator, or not the one of the package.

@@ -1,9 +1,6 @@
-"""How good reconstructions and samples are.
+"""Scores of reconstructions (`mse`, `psnr`) and of samples (`frechet`, `diversity`, accuracy).
 
-Reconstructions are judged by `mse` and `psnr`. Samples are judged by `frechet`, `diversity` and
-`class_accuracy`, from the features and logits of a frozen evaluator
-(`images.evaluation.classifier`), and by
-what `images.evaluation.neighbours` measures.
+Features and logits of images are those of a frozen classifier, see `images.evaluation.classifier`.
 """
 
 import torch
@@ -13,12 +10,12 @@ from refine_core.errors import InputError
 
 
 def mse(a: Tensor, b: Tensor) -> float:
-    """Return the squared difference of images (n, c, h, w), averaged over all pixels."""
+    """Squared difference of images (n, c, h, w), averaged over all pixels."""
     return float((a - b).double().square().mean())
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Return the peak signal-to-noise ratio in dB, its mean over images (n, c, h, w) in [0, 1].
+    """Peak signal-to-noise ratio in dB, mean over images (n, c, h, w) in [0, 1].
 
     Each is -10 log10 of the image's own mse, so one perfect image makes it infinite. By Jensen's
     inequality it is at least -10 log10 mse(a, b), the ratio that belongs to the whole set's mse.
@@ -28,11 +25,11 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """Return the Frechet distance between Gaussians fitted to two sets of features.
+    """Frechet distance between Gaussians fitted to two sets of features.
 
     |mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of Heusel et al. (2017). With S = R'R from
     the QR factors of the centred features the last trace is the nuclear norm of R_a R_b', which
-    needs no root of a product that may be singular: fewer samples than dimensions are admitted.
+    needs no root of a product that may be singular: there may be fewer samples than dimensions.
     Finite sets bias the distance upwards; compare only values from equal numbers of samples.
 
     Args:
@@ -51,18 +48,18 @@ def frechet(a: Tensor, b: Tensor) -> float:
 
 
 def class_accuracy(logits: Tensor, labels: Tensor) -> float:
-    """Return the share of rows of `logits` (n, classes) that are largest at `labels` (n,)."""
+    """Share of rows of `logits` (n, classes) whose largest entry is at `labels` (n,)."""
     return float((logits.argmax(1) == labels).double().mean())
 
 
 def diversity(samples: Tensor, labels: Tensor, real: Tensor, real_labels: Tensor) -> Tensor:
-    """Return each class's total variance of features, over that of real images of the class.
+    """Total variance of each class's features over that of real images of the class.
 
     1 is as varied as the data, 0 is a class that is always the same image, or missing.
 
     Args:
         samples: (n, d) features.
-        labels: (n,) classes asked for, or recognised where none were asked for.
+        labels: (n,) classes that were asked for, or those recognised if none were asked for.
         real: (m, d) features.
         real_labels: (m,) classes.
 
@@ -83,7 +80,7 @@ def _variance(features: Tensor) -> Tensor:
 
 
 def checked(features: Tensor, least: int = 1) -> Tensor:
-    """Return (n, d) features as they are, refusing broken ones and fewer than `least`."""
+    """Features (n, d) as they are; refuses values that are not finite and fewer than `least`."""
     if features.ndim != 2 or len(features) < least:
         raise InputError(
             f"found features of shape {tuple(features.shape)}; expected (n, d) with n >= {least}."

@@ -1,7 +1,7 @@
-"""Samples among their neighbours: fidelity and variety in feature space, copying in pixel space.
+"""Nearest neighbours of samples: fidelity and variety in feature space, copies in pixel space.
 
-A copy of the training set would have the best Frechet distance of all models; `memorisation` is
-what tells it apart.
+A model that copies the training set has the best Frechet distance of all; `memorisation` tells it
+apart.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,13 @@ from torch import Tensor
 from images.evaluation.metrics import checked
 
 CHUNK = 250  # rows of a distance matrix held at once: 60 MB against 60,000 images
+NEIGHBOURS = 5
+"""The neighbour at whose distance the balls of `neighbourhoods` end."""
 
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Fidelity and variety by overlapping neighbourhoods; see `neighbourhoods`."""
+    """Fidelity and variety, see `neighbourhoods`."""
 
     precision: float
     recall: float
@@ -25,8 +27,8 @@ class Neighbourhoods:
     coverage: float
 
 
-def neighbourhoods(real: Tensor, samples: Tensor, k: int = 5) -> Neighbourhoods:
-    """Compare two sets of features by the balls that reach to each point's k-th neighbour.
+def neighbourhoods(real: Tensor, samples: Tensor, k: int = NEIGHBOURS) -> Neighbourhoods:
+    """Compare two sets of features by the balls around each point up to its k-th neighbour.
 
     - precision: share of samples inside some real ball; recall: share of real points inside some
       sample ball (Kynkaanniemi et al. 2019).
@@ -37,7 +39,7 @@ def neighbourhoods(real: Tensor, samples: Tensor, k: int = 5) -> Neighbourhoods:
     Args:
         real: (n, d) features.
         samples: (m, d) features.
-        k: The neighbour that sets the radius, not counting the point itself.
+        k: The neighbour at whose distance the ball ends, not counting the point itself.
 
     Raises:
         InputError: A set has at most k rows or values that are not finite.
@@ -62,14 +64,15 @@ def neighbourhoods(real: Tensor, samples: Tensor, k: int = 5) -> Neighbourhoods:
 
 @dataclass(frozen=True)
 class Memorisation:
-    """How close samples come to training images, beside how close test images come to them.
+    """Distance of samples to the nearest training image, compared with that of test images.
 
     Attributes:
         copies: Share of samples equal to a training image once both are rounded to bytes.
-        close: Share of samples closer than all but one in a hundred test images; .01 is innocent.
-        closer: Probability that a sample is closer than a test image; .5 is innocent, 1 copying.
-            It is the Mann-Whitney statistic of the test of Meehan et al. (2020).
-        median: Median distance of samples, in units of that of test images; 1 is innocent.
+        close: Share of samples closer than all but one in a hundred test images; about .01 without
+            copying.
+        closer: Probability that a sample is closer than a test image; about .5 without copying, 1
+            for copies. It is the Mann-Whitney statistic of the test of Meehan et al. (2020).
+        median: Median distance of samples over that of test images; about 1 without copying.
         nearest: (n,) index of the training image nearest to each sample, to be looked at.
     """
 
@@ -83,8 +86,8 @@ class Memorisation:
 def memorisation(samples: Tensor, train: Tensor, test: Tensor) -> Memorisation:
     """Look for copies of training images among samples, by Euclidean distance in pixel space.
 
-    Blurred or too typical samples are closer to everything than real images are, so `closer` above
-    .5 alone does not prove copying; look at the pairs, and at `close` and `copies`.
+    Samples that are blurred or too typical are closer to everything than real images are, so
+    `closer` above .5 alone does not prove copying; look at the pairs, and at `close` and `copies`.
 
     Args:
         samples: (n, c, h, w) in [0, 1].
@@ -92,23 +95,23 @@ def memorisation(samples: Tensor, train: Tensor, test: Tensor) -> Memorisation:
         test: (t, c, h, w) in [0, 1], images that the model has not seen.
     """
     distance, index = nearest(samples, train)
-    honest, _ = nearest(test, train)
+    unseen, _ = nearest(test, train)
     same = (samples * 255).round() == (train[index] * 255).round()
-    order = honest.sort().values
+    order = unseen.sort().values
     below = torch.searchsorted(order, distance)
     up_to = torch.searchsorted(order, distance, right=True)
     beaten = len(test) - (below + up_to) / 2  # test images farther away, ties counting half
     return Memorisation(
         copies=float(same.flatten(1).all(1).double().mean()),
-        close=float((distance < honest.quantile(0.01)).double().mean()),
+        close=float((distance < unseen.quantile(0.01)).double().mean()),
         closer=float(beaten.mean()) / len(test),
-        median=float(distance.median() / honest.median()),
+        median=float(distance.median() / unseen.median()),
         nearest=index,
     )
 
 
 def nearest(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
-    """Find the nearest reference of each query.
+    """Nearest reference of each query.
 
     Args:
         queries: (n, ...) points of any shape.
@@ -124,13 +127,13 @@ def nearest(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _radii(features: Tensor, k: int) -> Tensor:
-    """Squared distance (n,) of each row to its k-th neighbour; the row itself is the first."""
+    """Squared distance (n,) of each row to its k-th neighbour; the row itself is its 0th."""
     every = _squared_distances(features, features)
     return torch.cat([squared.topk(k + 1, largest=False).values[:, k] for _, squared in every])
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield rows of the matrix (n, m) of |a_i - b_j|^2, some at a time."""
+    """Yield slices of rows of the matrix (n, m) of |a_i - b_j|^2, with their place."""
     squares = b.square().sum(1)
     for start in range(0, len(a), CHUNK):
         rows = slice(start, start + CHUNK)

@@ -1,25 +1,87 @@
-"""Evaluation of a trained model on the test set: every number beside its floor."""
+"""Evaluation of a trained model on the test set: every score beside a value to compare it with."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from images.code_metrics import code_bits, tokenizer_metrics, usage
+from images.config import SamplingConfig
 from images.data.load import Images
-from images.evaluation import classifier as evaluator
+from images.evaluation.classifier import Evaluation, Evaluator, load_evaluator
 from images.evaluation.metrics import class_accuracy, diversity, frechet, psnr
-from images.evaluation.neighbours import memorisation, neighbourhoods
-from images.evaluation.plots import save_filmstrip, save_grid, save_samples, save_usage
+from images.evaluation.neighbours import NEIGHBOURS, Memorisation, memorisation, neighbourhoods
+from images.evaluation.plots import plot_filmstrip, plot_grid, plot_samples, plot_usage
 from images.model import ImageModel
+from refine_core.app.report import table, write_report
+from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json, write_text
+from refine_core.storage.files import write_json
 
-Report = dict[str, Any]
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `evaluate` measured on equal numbers of samples, test and training images.
+
+    Args:
+        images: That number.
+        seed: Seed of the samples.
+        evaluator: SHA-256 of the classifier that gave features and classes.
+        test_accuracy: Its accuracy on the test images.
+        tokenizer: Scores of reconstructed test images, and the usage of the codes.
+        floor: Scores of training images in place of samples: about the best a model can reach.
+        generator: Scores of samples, `test_bits` and `seconds_per_image`.
+        accuracy: Share of samples recognised as their class; None where a model has no classes.
+        diversity: Of each class, see `metrics.diversity`.
+        memorisation: Distances to training images.
+        network_calls: Calls of the transformer per sample.
+        threads: Threads used while sampling.
+        sampling: How the model samples.
+    """
+
+    images: int
+    seed: int
+    evaluator: str
+    test_accuracy: float
+    tokenizer: Scores
+    floor: Scores
+    generator: Scores
+    accuracy: float | None
+    diversity: list[float]
+    memorisation: Memorisation
+    network_calls: int
+    threads: int
+    sampling: SamplingConfig
+
+    def to_json(self) -> dict[str, object]:
+        """The content of metrics.json."""
+        copied = self.memorisation
+        return {
+            "images": self.images,
+            "evaluator": {"sha256": self.evaluator, "test_accuracy": self.test_accuracy},
+            "tokenizer": dict(self.tokenizer),
+            "floor": dict(self.floor),
+            "generator": {
+                **self.generator,
+                "accuracy": self.accuracy,
+                "diversity": self.diversity,
+                "threads": self.threads,
+                "network_calls": self.network_calls,
+            },
+            "memorisation": {
+                "copies": copied.copies,
+                "close": copied.close,
+                "closer": copied.closer,
+                "median": copied.median,
+            },
+            "sampling": to_dict(self.sampling),
+            "seed": self.seed,
+        }
 
 
 def evaluate(
@@ -29,146 +91,171 @@ def evaluate(
     *,
     samples: int = 10_000,
     seed: int = 0,
-    judge: evaluator.Evaluator | None = None,
+    judge: Evaluator | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Measure a model; with `out`, write metrics.json, REPORT.md and pictures there.
+    """Measure a model; with `out`, write metrics.json, REPORT.md and figures there.
 
     Distances are Frechet distances between equal numbers of images in the features of a frozen
-    classifier, against the test set. The floor is that of as many training images.
+    classifier, from the test set. The floor is that of as many training images.
 
     Args:
-        model: To be judged.
-        images: Their training part serves the floor and the memorisation check only.
+        model: The model to measure.
+        images: Labelled images. Training images are used for the floor and the memorisation only.
         out: Folder for the report.
-        samples: Images to draw; at most as many as test images are compared with.
-        seed: Of the samples.
-        judge: The evaluator; by default the shipped one, for MNIST.
+        samples: Count of samples; at most as many as there are test images are used.
+        seed: Seed of the samples.
+        judge: The classifier; by default the shipped one, for MNIST.
         say: Receives a line about each stage.
 
     Raises:
-        InputError: If images and model differ in shape, or there are no labels to judge by.
+        InputError: Images, model and classifier differ in shape or classes, there are no labels,
+            or fewer than six images are to be compared.
     """
-    if images.shape != model.shape:
-        raise InputError(
-            f"The model makes images of shape {model.shape}, the data has {images.shape}."
-        )
-    judge = judge or evaluator.load()
+    judge = judge or load_evaluator()
+    labels = judge.checked_labels(images.test)
     count = min(samples, len(images.test), len(images.train))
-    test, labels = images.test.images[:count], _labels(images, count)
-    train = images.train.images[:count]
+    _check(model, images, count)
+    test, train, labels = images.test.images[:count], images.train.images[:count], labels[:count]
     say(f"reconstructing {count} test images")
     reconstructed = model.reconstruct(test)
     say(f"drawing {count} samples")
-    asked = labels if model.classes else None
     started = time.perf_counter()
-    drawn = model.sample(count, seed=seed, labels=asked)
+    sampled = model.sample(count, seed=seed, labels=labels if model.classes else None)
     seconds = time.perf_counter() - started
     say("comparing features")
-    real, floor, copies, made = (judge.evaluate(x) for x in (test, train, reconstructed, drawn))
-    recognised = made.logits.argmax(1)
-    ours, theirs = (neighbourhoods(real.features, x.features) for x in (made, floor))
+    real, floor, copy, made = (judge.evaluate(x) for x in (test, train, reconstructed, sampled))
+    recognised = labels if model.classes else made.logits.argmax(1)
     say("looking for copies of training images")
-    copied = memorisation(drawn, images.train.images, test)
-    report: Report = {
-        "images": count,
-        "evaluator": {
-            "sha256": judge.digest,
-            "test_accuracy": class_accuracy(real.logits, labels),
-        },
-        "tokenizer": {
+    report = Report(
+        images=count,
+        seed=seed,
+        evaluator=judge.digest,
+        test_accuracy=class_accuracy(real.logits, labels),
+        tokenizer={
             **tokenizer_metrics(model.tokenizer, images.test.images),
             "psnr": psnr(reconstructed, test),
-            "frechet": frechet(real.features, copies.features),
-            "accuracy": class_accuracy(copies.logits, labels),
+            "frechet": frechet(real.features, copy.features),
+            "accuracy": class_accuracy(copy.logits, labels),
         },
-        "floor": {"frechet": frechet(real.features, floor.features), **asdict(theirs)},
-        "generator": {
-            "frechet": frechet(real.features, made.features),
-            "accuracy": class_accuracy(made.logits, labels) if model.classes else None,
-            **asdict(ours),
-            "diversity": diversity(
-                made.features, labels if model.classes else recognised, real.features, labels
-            ).tolist(),
+        floor=_sample_scores(floor, real),
+        generator={
+            **_sample_scores(made, real),
             "test_bits": code_bits(
                 model.refiner, images.test.images, images.test.labels if model.classes else None
             ),
             "seconds_per_image": seconds / count,
-            "threads": torch.get_num_threads(),
-            "network_calls": len(model.schedule),
         },
-        "memorisation": {k: v for k, v in asdict(copied).items() if k != "nearest"},
-        "sampling": asdict(model.config.sampling),
-        "seed": seed,
-    }
+        accuracy=class_accuracy(made.logits, labels) if model.classes else None,
+        diversity=diversity(made.features, recognised, real.features, labels).tolist(),
+        memorisation=memorisation(sampled, images.train.images, test),
+        network_calls=len(model.tokenizer.schedule),
+        threads=torch.get_num_threads(),
+        sampling=model.config.sampling,
+    )
     if out is not None:
-        write_json(out / "metrics.json", report)
-        write_text(out / "REPORT.md", markdown(report))
-        _pictures(model, images, drawn, copied.nearest, out)
+        write_json(out / "metrics.json", report.to_json())
+        write_report(out / "REPORT.md", markdown(report))
+        _plot(model, images, sampled, report.memorisation.nearest, out)
     return report
 
 
 def markdown(report: Report) -> str:
-    """The report as a table: measured, and what to compare it with."""
-    tokens, made, floor = report["tokenizer"], report["generator"], report["floor"]
-    copied, scales = report["memorisation"], range(report["generator"]["network_calls"])
-    known = f"test images {report['evaluator']['test_accuracy']:.2%}"
-    accuracy = "no classes" if made["accuracy"] is None else f"{made['accuracy']:.2%}"
-    distance, mine, least = tokens["frechet"], made["frechet"], floor["frechet"]
-    varied = f"{min(made['diversity']):.2f} to {max(made['diversity']):.2f}"
-    speed = f"{1000 * made['seconds_per_image']:.2f} ms an image"
-    how = f"{made['threads']} threads, {len(scales)} network calls"
-    rows = [
-        ("tokeniser: test MSE", f"{tokens['test_mse']:.5f}", f"PSNR {tokens['psnr']:.1f} dB"),
+    """The report as a table: each score, and what to compare it with."""
+    head = f"{report.images} images, seed {report.seed}, evaluator {report.evaluator[:12]}."
+    rows = [*_tokenizer_rows(report), *_sample_rows(report)]
+    return f"{head}\n\n{table(['quantity', 'measured', 'to compare'], rows)}\n"
+
+
+def _tokenizer_rows(report: Report) -> list[tuple[str, str, str]]:
+    scores, floor = report.tokenizer, report.floor["frechet"]
+    return [
+        ("tokeniser: test MSE", f"{scores['test_mse']:.5f}", f"PSNR {scores['psnr']:.1f} dB"),
         *(
             (
                 f"tokeniser: codes used, scale {k + 1}",
-                f"{tokens[f'usage_{k}']:.1%}",
-                f"perplexity {tokens[f'perplexity_{k}']:.0f}",
+                f"{scores[f'usage_{k}']:.1%}",
+                f"perplexity {scores[f'perplexity_{k}']:.0f}",
             )
-            for k in scales
+            for k in range(report.network_calls)
         ),
-        ("tokeniser: Frechet distance", f"{distance:.3f}", f"train against test {least:.3f}"),
-        ("tokeniser: class accuracy", f"{tokens['accuracy']:.2%}", known),
-        ("samples: Frechet distance", f"{mine:.3f}", f"{mine / distance:.2f}x the tokeniser's"),
-        ("samples: class accuracy", accuracy, known),
+        (
+            "tokeniser: Frechet distance",
+            f"{scores['frechet']:.3f}",
+            f"train against test {floor:.3f}",
+        ),
+        (
+            "tokeniser: class accuracy",
+            f"{scores['accuracy']:.2%}",
+            f"test images {report.test_accuracy:.2%}",
+        ),
+    ]
+
+
+def _sample_rows(report: Report) -> list[tuple[str, str, str]]:
+    scores, floor, copied = report.generator, report.floor, report.memorisation
+    ratio = scores["frechet"] / report.tokenizer["frechet"]
+    varied = f"{min(report.diversity):.2f} to {max(report.diversity):.2f}"
+    return [
+        ("samples: Frechet distance", f"{scores['frechet']:.3f}", f"{ratio:.2f}x the tokeniser's"),
+        (
+            "samples: class accuracy",
+            "no classes" if report.accuracy is None else f"{report.accuracy:.2%}",
+            f"test images {report.test_accuracy:.2%}",
+        ),
         *(
-            (f"samples: {name}", f"{made[name]:.3f}", f"training images {floor[name]:.3f}")
+            (f"samples: {name}", f"{scores[name]:.3f}", f"training images {floor[name]:.3f}")
             for name in ("precision", "recall", "density", "coverage")
         ),
         ("samples: variance within a class", varied, "test images 1"),
-        ("negative log-likelihood of test codes", f"{made['test_bits']:.1f} bits", "per image"),
-        ("copies of training images", f"{copied['copies']:.2%}", ""),
-        ("closer to one than 99 % of test images", f"{copied['close']:.2%}", "test images 1 %"),
-        ("P(closer to one than a test image is)", f"{copied['closer']:.3f}", "test images .5"),
-        ("sampling", speed, how),
+        (
+            "negative log-likelihood of test codes",
+            f"{scores['test_bits']:.1f} bits",
+            "per image",
+        ),
+        ("copies of training images", f"{copied.copies:.2%}", ""),
+        ("closer to one than 99 % of test images", f"{copied.close:.2%}", "test images 1 %"),
+        ("P(closer to one than a test image is)", f"{copied.closer:.3f}", "test images .5"),
+        (
+            "sampling",
+            f"{1000 * scores['seconds_per_image']:.2f} ms an image",
+            f"{report.threads} threads, {report.network_calls} network calls",
+        ),
     ]
-    lines = [f"| {a} | {b} | {c} |" for a, b, c in rows]
-    judge = report["evaluator"]["sha256"][:12]
-    head = f"{report['images']} images, seed {report['seed']}, evaluator {judge}."
-    return "\n".join(
-        [head, "", "| quantity | measured | to compare |", "|---|---|---|", *lines, ""]
-    )
 
 
-def _labels(images: Images, count: int) -> Tensor:
-    if images.test.labels is None:
+def _check(model: ImageModel, images: Images, count: int) -> None:
+    """Refuse what could not be measured, before anything is sampled."""
+    if images.shape != model.shape:
         raise InputError(
-            "The data has no labels, and the evaluator judges by class: give labelled images."
+            f"The model makes images of shape {model.shape}, the data has {images.shape}: give "
+            "the images it was trained on."
         )
-    return images.test.labels[:count]
+    if 0 < model.classes < images.classes:
+        raise InputError(
+            f"The model has {model.classes} classes, the data {images.classes}: give the images "
+            "it was trained on."
+        )
+    if count <= NEIGHBOURS:
+        raise InputError(
+            f"Found {count} images to compare, expected {NEIGHBOURS + 1} or more: ask for more "
+            "samples, or give more images."
+        )
 
 
-def _pictures(
-    model: ImageModel, images: Images, drawn: Tensor, nearest: Tensor, out: Path
-) -> None:
-    save_samples(model, out / "samples.png")
-    save_filmstrip(model, out / "filmstrip.png")
-    names = [scale.name for scale in model.schedule]
-    save_usage(usage(model.tokenizer, images.test.images), names, out / "usage.png")
+def _sample_scores(made: Evaluation, real: Evaluation) -> Scores:
+    """Frechet distance and neighbourhoods of images compared with test images."""
+    near = neighbourhoods(real.features, made.features)
+    return {"frechet": frechet(real.features, made.features), **asdict(near)}
+
+
+def _plot(model: ImageModel, images: Images, sampled: Tensor, nearest: Tensor, out: Path) -> None:
+    plot_samples(model, out / "samples.png")
+    plot_filmstrip(model, out / "filmstrip.png")
+    names = [scale.name for scale in model.tokenizer.schedule]
+    plot_usage(usage(model.tokenizer, images.test.images), names, out / "usage.png")
     test = images.test.images[:10]
-    rows = [test, model.reconstruct(test), drawn[:10], images.train.images[nearest[:10]]]
+    rows = [test, model.reconstruct(test), sampled[:10], images.train.images[nearest[:10]]]
     labels = ["test image", "its reconstruction", "sample", "nearest training image"]
-    save_grid(
-        torch.cat(rows), out / "comparison.png", 10, "reconstruction and memorisation", labels
-    )
+    title = "reconstruction and memorisation"
+    plot_grid(torch.cat(rows), out / "comparison.png", 10, title, labels)

@@ -1,20 +1,41 @@
 """Choosing how to sample: guidance over the scales, and temperature, on training images only."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
 import torch
 
+from images.config import SamplingConfig
 from images.data.load import Images
 from images.evaluation.classifier import Evaluator
 from images.evaluation.metrics import class_accuracy, frechet
 from images.model import ImageModel
 from refine_core.errors import InputError
-from refine_core.schedule import ScaleSchedule
 from refine_core.storage.files import write_json
 
-Row = dict[str, float]
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to sample, and the scores of its samples.
+
+    Args:
+        guidance: Weight of guidance at the finest size.
+        temperature: Temperature of every scale.
+        power: How guidance rises with the size.
+        frechet: Frechet distance to training images.
+        accuracy: Share of samples recognised as their class.
+    """
+
+    guidance: float
+    temperature: float
+    power: float
+    frechet: float
+    accuracy: float
+
+    def __str__(self) -> str:
+        return "  ".join(f"{name} {value:.4g}" for name, value in asdict(self).items())
 
 
 def tune(
@@ -29,69 +50,78 @@ def tune(
     seed: int = 1,
     accuracy: float = 0.98,
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[ImageModel, list[Row]]:
-    """Try every combination; return the best model and all that was measured.
+) -> tuple[ImageModel, list[Candidate]]:
+    """Try every combination; return the model that samples best, and all that was measured.
 
-    Guidance may rise from the coarsest size to the finest, as w (k / (K - 1)) ** power, alike for
-    all parts of a size: strong guidance of coarse scales costs variety, of fine ones it removes
-    errors. Best is the smallest
-    Frechet distance to training images among the combinations whose samples are recognised as
-    their class at least as often as `accuracy`; without one, the most accurate. Test images stay
-    unseen.
+    Guidance may rise from the coarsest size to the finest, as w (k / (K - 1)) ** power, and is the
+    same for all parts of a size: strong guidance of coarse sizes costs variety, of fine ones it
+    removes errors. Best is the smallest Frechet distance to training images among the combinations
+    whose samples are recognised as their class at least as often as `accuracy`; if there is none,
+    the most accurate is taken, and `say` is told. Test images are not used. Combinations that
+    sample in the same way, such as no guidance with any power, are measured once.
 
     Args:
-        model: To be tuned.
-        images: Only the training part is looked at.
-        judge: Gives features and classes.
-        guidance: Weights w of the finest scale to try.
+        model: The model to tune.
+        images: Labelled images; only the training set is used.
+        judge: The classifier that gives features and classes.
+        guidance: Weights w of the finest size to try.
         temperature: Temperatures to try.
-        power: Powers to try; 0 guides all scales alike.
-        samples: Drawn for each, and compared with as many training images, drawn by `seed`.
-        seed: Of the samples and of the training images.
+        power: Powers to try; 0 guides all sizes alike.
+        samples: Samples of each combination; as many training images, chosen by `seed`, are
+            compared with them.
+        seed: Seed of the samples and of the choice of training images.
         accuracy: Least share of samples recognised as their class.
         say: Receives a line about each combination.
 
     Raises:
-        InputError: If the images have no labels.
+        InputError: The images have no labels, model, images and classifier do not fit, there is
+            nothing to try, or fewer than two samples.
     """
-    if images.train.labels is None:
-        raise InputError("Sampling is tuned by class, but the images have no labels.")
+    every = judge.checked_labels(images.train)
     count = min(samples, len(images.train))
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(images.train), generator=generator)[:count]
-    labels = images.train.labels[chosen]
-    real = judge.evaluate(images.train.images[chosen]).features
-    rows: list[Row] = []
-    for weight, heat, rise in product(guidance, temperature, power):
-        trial = model.with_sampling(**_setting(weight, heat, rise, model.schedule))
-        made = judge.evaluate(trial.sample(count, seed=seed, labels=labels))
-        row = {
-            "guidance": weight,
-            "temperature": heat,
-            "power": rise,
-            "frechet": frechet(real, made.features),
-            "accuracy": class_accuracy(made.logits, labels),
-        }
-        rows.append(row)
-        say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
-    good = [row for row in rows if row["accuracy"] >= accuracy]
+    if count < 2:
+        raise InputError(f"Found {count} images to compare, expected 2 or more.")
+    chosen = torch.randperm(len(every), generator=torch.Generator().manual_seed(seed))[:count]
+    real, labels = judge.evaluate(images.train.images[chosen]).features, every[chosen]
+    tried: list[tuple[Candidate, ImageModel]] = []
+    for weight, heat, rise, tuned in _distinct(model, guidance, temperature, power):
+        made = judge.evaluate(tuned.sample(count, seed=seed, labels=labels))
+        scores = frechet(real, made.features), class_accuracy(made.logits, labels)
+        tried.append((Candidate(weight, heat, rise, *scores), tuned))
+        say(str(tried[-1][0]))
+    good = [pair for pair in tried if pair[0].accuracy >= accuracy]
+    if not good:
+        say(f"no accuracy reaches {accuracy:.0%}: the most accurate is taken")
     best = (
-        min(good, key=lambda row: row["frechet"])
+        min(good, key=lambda pair: pair[0].frechet)
         if good
-        else max(rows, key=lambda row: row["accuracy"])
+        else max(tried, key=lambda pair: pair[0].accuracy)
     )
-    setting = _setting(best["guidance"], best["temperature"], best["power"], model.schedule)
-    return model.with_sampling(**setting), rows
+    return best[1], [candidate for candidate, _ in tried]
 
 
-def _setting(
-    weight: float, heat: float, rise: float, schedule: ScaleSchedule
-) -> dict[str, tuple[float, ...]]:
-    finest = max(schedule.wholes[-1], 1)
-    share = [(size / finest) ** rise for size in schedule.wholes]
-    return {"guidance": tuple(round(weight * s, 4) for s in share), "temperature": (heat,)}
+def _distinct(
+    model: ImageModel,
+    guidance: Sequence[float],
+    temperature: Sequence[float],
+    power: Sequence[float],
+) -> list[tuple[float, float, float, ImageModel]]:
+    """Combinations that sample differently, each with the model that samples so."""
+    done = model.tokenizer.schedule.wholes
+    found: dict[SamplingConfig, tuple[float, float, float, ImageModel]] = {}
+    for weight, heat, rise in product(guidance, temperature, power):
+        shares = [(size / max(done[-1], 1)) ** rise for size in done]
+        weights = tuple(round(weight * share, 4) for share in shares)
+        tuned = model.with_sampling(guidance=weights, temperature=(heat,))
+        found.setdefault(tuned.config.sampling, (weight, heat, rise, tuned))
+    if not found:
+        raise InputError(
+            "Found nothing to try, expected one or more values of guidance, temperature and power."
+        )
+    return list(found.values())
 
 
-def save_rows(rows: list[Row], path: Path) -> None:
+def save_candidates(candidates: Sequence[Candidate], path: Path) -> None:
     """Write what `tune` measured as JSON."""
+    rows = [asdict(candidate) for candidate in candidates]
     write_json(path, [{name: round(value, 5) for name, value in row.items()} for row in rows])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from images.experiments.config import AblationConfig, Setup, Sweeps
 from images.experiments.experiment import Experiment
+from refine_core.errors import InputError
 
 TABLED = ("pixel", "bands 2", "bands 3", "latent", "softmax", "book", "planes", "signs")
 """Predictors behind the tables."""
@@ -56,18 +57,32 @@ class Design:
 
     @classmethod
     def of(cls, config: AblationConfig, available: int) -> "Design":
-        """Design of an ablation on a data set with `available` training images."""
+        """Design of an ablation on a data set with `available` training images.
+
+        Raises:
+            InputError: An experiment has fewer training images than a batch.
+        """
         limit = min(available, config.setup.images or available)
         usual = replace(config.setup, images=limit)
         tabled = _by_predictor(TABLED, config.seeds, usual)
         if config.sweeps is None:
-            return cls(tabled, [], {})
+            return cls(tabled, [], {}).checked()
         sweeps = config.sweeps
         every = _budgeted(replace(usual, images=min(limit, sweeps.course_images)), sweeps)
         every = replace(every, validations=every.epochs)
         names = (*SWEPT, _most_groups(sweeps))
         points = _sweep_points(usual, sweeps)
-        return cls(tabled, points, _by_predictor(names, sweeps.seeds, every))
+        return cls(tabled, points, _by_predictor(names, sweeps.seeds, every)).checked()
+
+    def checked(self) -> "Design":
+        """The design itself, if every experiment has a batch of training images."""
+        for setup in dict.fromkeys(each.setup for each in self.experiments()):
+            if setup.images is not None and setup.images < setup.batch:
+                raise InputError(
+                    f"Found a batch of {setup.batch} for {setup.images} training images: give "
+                    "more images, larger `sweeps.images`, or a smaller `setup.batch`."
+                )
+        return self
 
     def experiments(self) -> list[Experiment]:
         """Every experiment once; sweeps share those at the usual values."""

@@ -30,7 +30,7 @@ from images.experiments.metrics import first_below, gradient_spread, high_band, 
 from refine_core.data import Tensors
 from refine_core.noise import derive
 from refine_core.training.config import Optimisation
-from refine_core.training.fit import fit
+from refine_core.training.loop import fit
 
 Row = dict[str, float]
 """Metrics of one epoch."""

@@ -8,13 +8,17 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from refine_core import __version__
 from refine_core.app.domains import Domain, domains
 from refine_core.app.memory import keep_freed
+from refine_core.app.options import arguments
 from refine_core.errors import InputError, suggest
 
-Command = Callable[[list[str]], None]
+C = TypeVar("C")
+Commands = Mapping[str, Callable[..., None]]
+"""Functions by the name of the command."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
         if argv[:1] == ["--version"]:
             print(f"refine {__version__}")
         else:
-            commands("refine", domains(), argv)
+            _run("refine", domains(), argv, lambda domain, rest, _: domain(rest))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; Python's own last flush must not complain.
@@ -43,17 +47,28 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(2) from None
 
 
-def commands(prog: str, table: Mapping[str, Command], argv: Sequence[str]) -> None:
-    """Run the command that the first word names, with the words that follow.
+def commands(prog: str, table: Commands, argv: Sequence[str]) -> None:
+    """Run the command that the first word names, with the options that follow.
 
     Args:
         prog: What stands before the command, for example `refine images`.
-        table: The commands by name; the first line of a docstring is the command's in `--help`.
+        table: A function for each command, see `refine_core.app.options.arguments`; the first
+            line of its docstring is the command's in `--help`.
         argv: The words after `prog`; none, `-h` or `--help` lists the commands.
 
     Raises:
-        InputError: There is no such command.
+        InputError: There is no such command, or an option does not fit.
     """
+    _run(prog, table, argv, arguments)
+
+
+def _run(
+    prog: str,
+    table: Mapping[str, C],
+    argv: Sequence[str],
+    call: Callable[[C, list[str], str], None],
+) -> None:
+    """Call what the first word names with the others, or list what there is."""
     name, *rest = argv or ["--help"]
     if name in ("-h", "--help"):
         width = max(map(len, table), default=0)
@@ -61,7 +76,7 @@ def commands(prog: str, table: Mapping[str, Command], argv: Sequence[str]) -> No
         print(f"usage: {prog} COMMAND ...\n\n" + "\n".join(lines))
         print(f"\n`{prog} COMMAND --help` shows what a command takes.")
     elif name in table:
-        table[name](rest)
+        call(table[name], rest, f"{prog} {name}")
     else:
         known = ", ".join(table)
         raise InputError(
@@ -69,7 +84,7 @@ def commands(prog: str, table: Mapping[str, Command], argv: Sequence[str]) -> No
         )
 
 
-def _summary(command: Command) -> str:
+def _summary(command: object) -> str:
     """Return the first line of a command's docstring."""
     if isinstance(command, Domain):
         return command.summary()

@@ -6,7 +6,6 @@ checked before any work starts.
 """
 
 import dataclasses
-import functools
 import inspect
 import io
 import re
@@ -35,8 +34,9 @@ def arguments(
     An option that takes several values may be given several times: its values are put together.
 
     Args:
-        target: Its parameters are the options; their annotations say what an option admits, and
-            their documentation is what `--help` shows. One of them may be a config.
+        target: Its parameters are the options, those before a `/` without a name; annotations say
+            what an option admits, and their documentation is what `--help` shows. One parameter
+            may be a config.
         argv: The options; hyphens and underscores in their names mean the same.
         prog: The command, as `--help` shows it.
         default_path: The config file that is read without `--config`; None stands for the
@@ -55,21 +55,21 @@ def arguments(
         bind, argv, note = _binding(target, hints, argv, default_path)
         said = io.StringIO()
         with redirect_stderr(said):
-            call = tyro.cli(
+            given = tyro.cli(
                 bind,
-                args=_joined(argv, hints),
+                args=_joined(argv, _options(hints)),
                 prog=prog,
                 description=f"{_description(target)}\n\n{note}".strip(),
                 config=(tyro.conf.AvoidSubcommands,),
             )
-        _check(hints, call.keywords)
+        _check(hints, given.arguments)
     except SystemExit as end:
         if not end.code:
             raise
         raise InputError(f"{_unboxed(said.getvalue())} {_advice(prog)}") from None
     except _Misfit as error:
         raise InputError(f"{error} {_advice(prog)}") from None
-    return call()
+    return target(*given.args, **given.kwargs)
 
 
 def parse(
@@ -104,8 +104,8 @@ class _Misfit(InputError):
 
 
 def _binding(
-    function: Callable[..., T], hints: Hints, argv: Sequence[str], path: str | Path | None
-) -> tuple[Callable[..., functools.partial[T]], list[str], str]:
+    function: Callable[..., object], hints: Hints, argv: Sequence[str], path: str | Path | None
+) -> tuple[Callable[..., inspect.BoundArguments], list[str], str]:
     """Make a function that only binds arguments, so that what a call prints is not intercepted.
 
     Returns:
@@ -116,16 +116,12 @@ def _binding(
 
     signature = inspect.signature(function)
 
-    @functools.wraps(function)
-    def bind(**options: object) -> functools.partial[T]:
-        given = signature.bind(**options)
+    def bind(*args: object, **options: object) -> inspect.BoundArguments:
+        given = signature.bind(*args, **options)
         given.apply_defaults()
-        return functools.partial(function, **given.arguments)
+        return given
 
-    keywords = {
-        name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, each in signature.parameters.items()
-    }
+    parameters = dict(signature.parameters)
     argv, shown, note = list(argv), dict(hints), ""
     for name, hint in hints.items():
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
@@ -133,14 +129,15 @@ def _binding(
 
             argv, path = _config_path(argv, path)
             if path is not None:
-                keywords[name] = keywords[name].replace(default=load(hint, path))
+                parameters[name] = parameters[name].replace(default=load(hint, path))
             source = "the defaults" if path is None else f"those of {path}"
             note = f"The values shown are {source}; `--config FILE` reads another file."
-            flat = Annotated[hint, tyro.conf.arg(name="")]  # type: ignore[valid-type]
-            shown[name] = flat
+            shown[name] = Annotated[hint, tyro.conf.arg(name="")]
+    ordered = sorted(parameters.values(), key=lambda each: each.default is not each.empty)
+    # Descriptions of several lines become one, which `--help` breaks where the terminal ends.
+    bind.__doc__ = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")
     bind.__annotations__ = shown
-    del vars(bind)["__wrapped__"]  # whose annotations are others
-    vars(bind)["__signature__"] = inspect.Signature(list(keywords.values()))
+    vars(bind)["__signature__"] = inspect.Signature(ordered)
     return bind, argv, note
 
 
@@ -162,46 +159,52 @@ def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], s
     return rest, found[0] if found else path
 
 
+def _options(hints: Hints) -> dict[str, object]:
+    """Annotations of all options: the fields of a config stand beside the other parameters."""
+    found: dict[str, object] = {}
+    for name, hint in hints.items():
+        is_config = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        found |= get_type_hints(hint, include_extras=True) if is_config else {name: hint}
+    return found
+
+
 def _joined(argv: Sequence[str], hints: Hints) -> list[str]:
     """Put the values of an option of several values together, at its first place.
 
     Raises:
         InputError: An option of one value is given twice.
     """
-    groups: list[list[str]] = [[]]
-    first: dict[str, list[str]] = {}
+    group: list[str] = []  # the option that is being read, with its values
+    groups, first = [group], dict[str, list[str]]()
     for word in argv:
-        if not word.startswith("--"):
-            groups[-1].append(word)
-            continue
         option, sign, value = word.partition("=")
+        if not word.startswith("--"):
+            group.append(word)
+            continue
         name, hint = _field(hints, option[2:].replace("-", "_"))
         if hint is None or name not in first:
-            groups.append([option, value] if sign and _several(hint) else [word])
-            first[name] = groups[-1]
+            group = first[name] = [word]
+            groups.append(group)
         elif _several(hint):
-            groups.append(first[name])  # whose place is the first; see the end
-            groups[-1] += [value] if sign else []
+            group = first[name]
+            group[:1] = group[0].split("=", 1)
+            group += [value] if sign else []
         else:
             raise _Misfit(f"Found {option} twice, expected it once.")
-    places = {id(group): group for group in groups}
-    return [word for group in places.values() for word in group]
+    return [word for each in groups for word in each]
 
 
 def _field(hints: Hints, option: str) -> tuple[str, object]:
     """Full name and annotation of what an option sets, None if there is no such field."""
     head, _, rest = option.partition(".")
-    for name in (head, head.removeprefix("no_")):
-        if name in hints and not rest and (name == head or hints[name] is bool):
-            return name, hints[name]
-    inner = _classes(hints[head]) if rest and head in hints else []
-    if not inner and head not in hints:
-        # Fields of the config stand at the top level.
-        inner, head, rest = _classes(*hints.values()), "", option
-    for cls in inner:
+    if not rest:
+        flag = head.removeprefix("no_")
+        name = flag if head not in hints and hints.get(flag) is bool else head
+        return name, hints.get(name)
+    for cls in _classes(hints.get(head)):
         name, hint = _field(get_type_hints(cls, include_extras=True), rest)
         if hint is not None:
-            return f"{head}.{name}".lstrip("."), hint
+            return f"{head}.{name}", hint
     return option, None
 
 

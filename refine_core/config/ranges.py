@@ -52,6 +52,10 @@ Share = Annotated[float, admitting(lambda x: 0 <= x <= 1, "a number from 0 to 1"
 """A share of a whole, or a probability."""
 ShareBelowOne = Annotated[float, admitting(lambda x: 0 <= x < 1, "a number from 0 to below 1")]
 """A share that leaves something, such as the decay of an average, or dropout."""
+OneOrMore = Annotated[
+    tuple[T, ...], admitting(lambda values: len(values) > 0, "one value or more")
+]
+"""A tuple that is not empty: `OneOrMore[PositiveInt]`."""
 
 
 def _is_folder_name(name: str) -> bool:

@@ -32,6 +32,12 @@ class Quantized:
     loss: Tensor
     clipped: Tensor
 
+    @classmethod
+    def known(cls, code: Tensor, value: Tensor | None = None) -> "Quantized":
+        """A code (b, n, g) and its value, by default itself; nothing to learn, nothing clipped."""
+        zero = torch.zeros((), device=code.device)
+        return cls(code if value is None else value, code, zero, zero)
+
 
 class Quantizer(nn.Module):
     """Vectors of `dim` channels <-> `digits` digits, each of `size` values.

@@ -24,7 +24,7 @@ from refine_core.storage.files import atomic_write
 FORMAT = "refine"
 VERSION = 1
 DIGEST = "sha256"
-"""Entry of the header that holds the checksum."""
+"""Entry of the header's JSON that holds the checksum."""
 LARGE = 4096
 """Entries that a tensor has at least for `small` to store it in int8."""
 UNIT = ":unit"
@@ -72,8 +72,10 @@ def save(
             plain[name], plain[name + UNIT] = _in_bytes(tensor)
         else:
             plain[name] = _plain(tensor, half)
-    header = json.dumps({**meta, **about})
-    content = serialise(plain, {FORMAT: header, DIGEST: _digest(header, plain)})
+    header = {**meta, **about}
+    # One entry only: safetensors writes several in any order, and equal files should be equal.
+    whole = json.dumps({**header, DIGEST: _digest(json.dumps(header), plain)})
+    content = serialise(plain, {FORMAT: whole})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
@@ -98,13 +100,12 @@ def load(path: str | Path, kind: str, *, remedy: str = REMEDY) -> Checkpoint:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            meta = _meta(path, header, kind, remedy)
+            meta = _meta(path, file.metadata() or {}, kind, remedy)
             # Copies, for the file itself may not be written to, and may be replaced.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except SafetensorError:
         raise InputError(f"{path} {_damage(path, remedy)}") from None
-    if header.get(DIGEST, digest := _digest(header[FORMAT], tensors)) != digest:
+    if (noted := meta.pop(DIGEST, None)) and noted != _digest(json.dumps(meta), tensors):
         raise InputError(f"{path} is damaged: {remedy}.")
     if meta.get("half"):
         tensors = {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()}
@@ -140,6 +141,18 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             "Build the model from the config it was saved with."
         )
     module.load_state_dict(tensors)
+
+
+def load_matching(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Load the entries of a state dict whose names and shapes agree, to train on from there.
+
+    Returns:
+        The names of the module's entries that are left as they are.
+    """
+    own = module.state_dict()
+    taken = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
+    module.load_state_dict({**own, **taken})
+    return sorted(own.keys() - taken.keys())
 
 
 def _plain(tensor: Tensor, half: bool) -> Tensor:

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from images.build import build, build_tokenizer
+from images.build import ImageRefiner, build, build_tokenizer
 from images.config import ImagesConfig
 from refine_core.app.memory import keep_freed
 from refine_core.config.schema import load
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
+from refine_core.sampling import Sampling
 from refine_core.tokens import visible
 from tests.bench.timing import Call, ratio
 
@@ -35,26 +35,25 @@ def bench() -> dict[str, float]:
     ours, bare = _step(model, lambda: model((images, labels), noise)["loss"]), _bare(model)
     trained = ratio(ours, bare, seconds=20)
     model.eval()
-    schedule = model.tokenizer.schedule
-    guided = schedule.with_(guidance=1.0)
+    guided = [Sampling(guidance=1.0)]
     return {
         "train step / bare transformer": trained,
         "sampling without / with cache": ratio(
             lambda: model.sample(noise, labels, cached=False), lambda: model.sample(noise, labels)
         ),
         "sampling with / without guidance": ratio(
-            lambda: model.sample(noise, labels, schedule=guided),
+            lambda: model.sample(noise, labels, sampling=guided),
             lambda: model.sample(noise, labels),
         ),
     }
 
 
-def _refiner() -> Refiner:
+def _refiner() -> ImageRefiner:
     tokens = build_tokenizer(ALL.tokenizer, 1, (28, 28))
     return build(CONFIG, tokens.eval(), 10).train()
 
 
-def _bare(model: Refiner) -> Call:
+def _bare(model: ImageRefiner) -> Call:
     """One training step of `nn.TransformerEncoder` on as many tokens."""
     scales = model.tokenizer.schedule
     level = torch.cat([torch.full((s.tokens,), k) for k, s in enumerate(scales)])

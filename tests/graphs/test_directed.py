@@ -19,8 +19,8 @@ from graphs.data.graphml import write_graphml
 from graphs.data.store import GraphStore, load, save
 from graphs.datasets.config import DataConfig
 from graphs.datasets.statistics import max_counts
-from graphs.evaluation.equivariance import check
-from graphs.evaluation.measurement import evaluate
+from graphs.evaluation.equivariance import check_equivariance
+from graphs.evaluation.report import evaluate
 from graphs.generators.common.config import Parallel
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.config import ContractionConfig
@@ -149,7 +149,7 @@ def _noise(seed: int) -> Noise:
 
 
 def test_no_order_of_nodes_leaks() -> None:
-    assert check(_model(from_networkx(_graphs(True))), draws=1000)
+    assert check_equivariance(_model(from_networkx(_graphs(True))), draws=1000)
 
 
 def test_pyg_graphs_are_directed_if_one_lacks_a_direction() -> None:

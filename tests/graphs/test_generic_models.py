@@ -12,7 +12,7 @@ from graphs.data.graphml import write_graphml
 from graphs.datasets.config import DataConfig
 from graphs.datasets.load import splits
 from graphs.datasets.random_families import generic
-from graphs.evaluation.measurement import evaluate
+from graphs.evaluation.report import evaluate
 from graphs.generators.common.coarsening import contract
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.training import train

@@ -17,19 +17,19 @@ from graphs.datasets.config import DataConfig
 from graphs.datasets.load import splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import ENTRY, start_from
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.model import GraphModel
 from graphs.training import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.training.config import Optimisation
 from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "OCC1CC1"]
 
 
-def conditioned(single_dropout: float = 0.0) -> Refiner:
+def conditioned(single_dropout: float = 0.0) -> GraphRefiner:
     """On two properties."""
     return refiner(properties=2, single_dropout=single_dropout, property_dropout=0.0)
 

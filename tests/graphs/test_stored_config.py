@@ -9,9 +9,9 @@ import pytest
 from graphs import model as trained
 from graphs.config import GraphsConfig
 from graphs.generators.common.config import SamplingConfig
+from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.expansion.config import ExpansionConfig
-from graphs.generators.kinds import ModelConfig
 from graphs.generators.masked.config import MaskedConfig
 from graphs.model import GraphSpec
 from graphs.stored_config import current

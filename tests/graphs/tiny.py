@@ -10,13 +10,14 @@ from torch import Tensor
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.config import Parallel, SamplingConfig
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
-from graphs.generators.kinds import ModelConfig, kind_of
+from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 VOCABULARY = Vocabulary(("C", "N", "O"), ("SINGLE", "DOUBLE"))
 SIZES = (0, 0, 2, 2, 5, 3, 2)
@@ -69,7 +70,7 @@ def refiner(
     connected: bool = True,
     properties: int = 0,
     **options: Any,
-) -> Refiner:
+) -> GraphRefiner:
     """A contraction without valence limits; options as of `ContractionConfig`."""
     config = ContractionConfig(**SMALL, parallel=parallel, **options)
     return untrained(config, replace(STATISTICS, connected=connected), properties, 0.05)
@@ -77,7 +78,7 @@ def refiner(
 
 def untrained(
     config: ModelConfig, statistics: GraphStatistics, properties: int = 0, spread: float = 0.1
-) -> Refiner:
+) -> GraphRefiner:
     """A refiner in evaluation mode with random weights."""
     torch.manual_seed(0)
     made = kind_of(config).build(statistics, properties)

@@ -1,44 +1,38 @@
-"""A schedule is data."""
+"""A schedule is data: sizes, parts and codes, coarse to fine."""
 
 import math
-from pathlib import Path
 
 import pytest
 
 from refine_core.errors import InputError
 from refine_core.pyramid import area
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.sampling import Sampling
+from refine_core.schedule import Scale, ScaleSchedule, per_scale
 
 SCHEDULES = [
     ScaleSchedule.of([(1, 1), (3, 4)]),
     ScaleSchedule.geometric((1, 1), (16, 32), 5),
-    ScaleSchedule.linear((2,), (8,), 4),
-    ScaleSchedule((Scale(), Scale()), "markov"),
-    ScaleSchedule.of([(1, 2), (4, 4)]).interleaved([1, 4]),
-    ScaleSchedule.of([(1,), (2,)]).with_(
-        temperature=[1.0, 0.5], top_k=4, guidance=[0.0, 2.0], top_p=0.9
-    ),
+    ScaleSchedule((Scale(), Scale())),
+    ScaleSchedule.of([(1, 2), (4, 4)], codes=[8, 16], parts=[1, 4]),
 ]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-def test_round_trip(schedule: ScaleSchedule, tmp_path: Path) -> None:
-    schedule.save(tmp_path / "schedule.json")
-    assert ScaleSchedule.load(tmp_path / "schedule.json") == schedule
+def test_representation_makes_an_equal_one(schedule: ScaleSchedule) -> None:
     assert eval(repr(schedule)) == schedule
 
 
 def test_growth() -> None:
-    assert ScaleSchedule.linear((2,), (8,), 4).sizes == ((2,), (4,), (6,), (8,))
     assert ScaleSchedule.geometric((1, 2), (8, 16), 4).sizes == ((1, 2), (2, 4), (4, 8), (8, 16))
+    with pytest.raises(InputError, match="2 scales or more, found 1"):
+        ScaleSchedule.geometric((1,), (8,), 1)
 
 
 @pytest.mark.parametrize(("size", "count"), [((7,), 3), ((5, 5), 2), ((8, 16), 4), ((3, 4), 5)])
 def test_parts_cover_all_cells_and_keep_neighbours_apart(
     size: tuple[int, ...], count: int
 ) -> None:
-    parts = ScaleSchedule.of([size]).interleaved([count])
+    parts = ScaleSchedule.of([size], parts=[count])
     where = {cell: k for k, scale in enumerate(parts) for cell in scale.cells}
     assert len(where) == sum(scale.tokens for scale in parts) == math.prod(size)
     for cell in where:
@@ -50,8 +44,8 @@ def test_parts_cover_all_cells_and_keep_neighbours_apart(
 
 
 def test_parts_that_do_not_fit() -> None:
-    with pytest.raises(InputError, match="one per scale"):
-        ScaleSchedule.of([(1,), (2,)]).interleaved([1])
+    with pytest.raises(InputError, match="2 values for 3 scales: give one for all"):
+        ScaleSchedule.of([(1,), (2,), (3,)], parts=[1, 2])
     with pytest.raises(InputError, match="part = "):
         Scale((1, 1), part=(1, 2))
 
@@ -63,24 +57,23 @@ def test_check_against_pyramid() -> None:
         ScaleSchedule.of([(1, 1), (2, 2)]).check(area(sizes).sizes)
 
 
+def test_one_value_for_all_or_one_each() -> None:
+    assert per_scale("codes", [3], 2) == [3, 3] and per_scale("codes", [3, 4], 2) == [3, 4]
+    each = Sampling.per_scale(2, temperature=[1.0, 0.5], top_k=4, guidance=[2.0], top_p=[0.9])
+    assert each == (Sampling(1.0, 4, 0.9, 2.0), Sampling(0.5, 4, 0.9, 2.0))
+    with pytest.raises(InputError, match="temperature has 3 values for 2 scales"):
+        Sampling.per_scale(2, temperature=[1.0, 1.0, 1.0])
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"temperature": [1.0]}, "1 values for 2 scales"),
-        ({"temprature": 1.0}, "Did you mean 'temperature'"),
-        ({"top_p": 0.0}, "top_p = 0"),
-        ({"top_k": 0}, "top_k = 0"),
-        ({"temperature": -1.0}, "temperature = -1"),
+        ({"top_p": 0.0}, "top_p is 0.0, expected above 0"),
+        ({"top_k": 0}, "top_k is 0, expected one or more"),
+        ({"temperature": -1.0}, "temperature is -1.0, expected zero or more"),
+        ({"guidance": -1.0}, "guidance is -1.0, expected above -1"),
     ],
 )
-def test_wrong_values(values: dict[str, object], message: str) -> None:
+def test_wrong_values(values: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ScaleSchedule.of([(1,), (2,)]).with_(**values)
-
-
-def test_wrong_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Cannot read"):
-        ScaleSchedule.load(tmp_path / "none.json")
-    (tmp_path / "other.json").write_text('{"a": 1}')
-    with pytest.raises(InputError, match="not a scale schedule"):
-        ScaleSchedule.load(tmp_path / "other.json")
+        Sampling(**values)  # type: ignore[arg-type]

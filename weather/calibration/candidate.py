@@ -1,17 +1,16 @@
-"""A way to sample, measured by rolling out from the validation part."""
+"""Candidates of a calibration, scored by rolling out from the validation part."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from refine_core.errors import InputError
 from weather.data.prepared import Prepared
-from weather.forecaster.correction import waves
-from weather.metrics.ensemble import crps, promised_square, spread_skill, variance
+from weather.fields.arrays import Array
+from weather.forecaster.correction import zonal_power
+from weather.metrics.ensemble import crps, predicted_square, spread_skill, variance
 from weather.model import WeatherModel
 
 Row = dict[str, float]
@@ -20,8 +19,50 @@ NEAR = 0.1
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A way to sample, measured.
+class RolloutConfig:
+    """The ensembles that every candidate is scored by.
+
+    Args:
+        starts: Initial times, spread evenly over the validation part.
+        members: Of each ensemble.
+        steps: To roll out.
+        seed: Of the ensembles.
+
+    Raises:
+        InputError: They are too few to score an ensemble.
+    """
+
+    starts: int = 12
+    members: int = 10
+    steps: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.starts < 1 or self.members < 2 or self.steps < 1:
+            raise InputError(
+                f"Found {self.starts} starts of {self.members} members and {self.steps} steps, "
+                "expected one start, two members and one step, or more."
+            )
+
+    def choose(self, data: Prepared) -> list[int]:
+        """Indices of the initial states.
+
+        Raises:
+            InputError: The validation part is shorter than the roll-outs.
+        """
+        part = data.starts("validation", self.steps)
+        if not len(part):
+            raise InputError(
+                f"The validation part holds no {self.steps} steps of {data.config.step_hours} h "
+                "on end: roll out fewer (--steps), or give it more days."
+            )
+        chosen = np.linspace(0, len(part) - 1, self.starts).round().astype(int)
+        return [int(start) for start in part[chosen]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Validation scores of one calibration candidate.
 
     Args:
         row: Scores.
@@ -34,74 +75,62 @@ class Trial:
     row: Row
     temperature: tuple[float, ...]
     correction: dict[str, Tensor]
-    ratios: NDArray[np.floating[Any]]
+    ratios: Array
     power: Tensor
 
     @property
     def order(self) -> tuple[float, float]:
-        """Less is better."""
+        """Sorts candidates, the best first."""
         return max(self.row["worst"], NEAR), self.row["crps"]
 
 
-def measure(
-    model: WeatherModel,
-    data: Prepared,
-    climate: Tensor,
-    starts: int,
-    members: int,
-    steps: int,
-    seed: int,
-) -> Trial:
-    """Roll the model out from the validation part.
+def score(
+    model: WeatherModel, data: Prepared, climate: Tensor, rollouts: RolloutConfig
+) -> Candidate:
+    """Score a model as it is now. The CRPS is fair, in climatological standard deviations.
 
-    The CRPS is fair, in climatological standard deviations.
+    Args:
+        model: With the correction and the temperature of the candidate.
+        data: Its validation part is used.
+        climate: (C, H, M) power of departures from climatology.
+        rollouts: The ensembles.
 
     Raises:
-        InputError: The part is shorter than `steps`, or these are too few to measure.
+        InputError: The validation part is shorter than the roll-outs.
     """
-    if starts < 1 or members < 2 or steps < 1:
-        raise InputError(
-            f"Found {starts} starts of {members} members and {steps} steps, expected one start, "
-            "two members and one step, or more."
-        )
-    part, stride = data.starts("validation", steps), data.stride
-    if not len(part):
-        raise InputError(
-            f"The validation part holds no {steps} steps of {data.config.step_hours} h on end: "
-            "roll out fewer (--steps), or give it more days."
-        )
-    chosen = part[np.linspace(0, len(part) - 1, starts).round().astype(int)]
-    area = data.grid.area()[:, None]
+    chosen, stride, area = rollouts.choose(data), data.stride, data.grid.area()[:, None]
     history = stride * np.arange(1 - data.config.history, 1)
-    shape = (len(chosen), steps, len(model.channels))
-    total, promised, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    power = torch.zeros(steps, *climate.shape)
+    shape = (len(chosen), rollouts.steps, len(model.channels))
+    total, predicted, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    power = torch.zeros(rollouts.steps, *climate.shape)
     for i, start in enumerate(chosen):
         past = np.asarray(data.states[start + history])
-        states = model.rollout(past, data.times[start], members=members, steps=steps, seed=seed)
+        states = model.rollout(
+            past,
+            data.times[start],
+            members=rollouts.members,
+            steps=rollouts.steps,
+            seed=rollouts.seed,
+        )
         for k, state in enumerate(states):
             truth = np.asarray(data.states[start + stride * (k + 1)])
             ensemble = state.values.numpy()
+            spread = predicted_square(variance(ensemble), rollouts.members)
+            square = np.square(ensemble.mean(0) - truth)
             total[i, k] = (crps(ensemble, truth) * area).mean((1, 2))
-            spread = promised_square(variance(ensemble), members)
-            promised[i, k] = (spread * area).mean((1, 2))
-            errors[i, k] = (np.square(ensemble.mean(0) - truth) * area).mean((1, 2))
-            usual = model.forecaster.correction.climatology(np.atleast_1d(state.time))
-            power[k] += power_of(model.normalise(state.values) - usual) / len(chosen)
-    ratios = spread_skill(promised.mean(0), errors.mean(0))
-    score = {
+            predicted[i, k] = (spread * area).mean((1, 2))
+            errors[i, k] = (square * area).mean((1, 2))
+            climatology = model.forecaster.correction.climatology(np.atleast_1d(state.time)).cpu()
+            power[k] += zonal_power(model.normalise(state.values) - climatology) / len(chosen)
+    ratios = spread_skill(predicted.mean(0), errors.mean(0))
+    temperature = model.config.head.temperature
+    row = {
         "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),
         "spread_skill": float(ratios.mean()),
         "worst": float(np.abs(ratios - 1).max()),
         "variance": float((power[-1].sum((1, 2)) / climate.sum((1, 2))).mean()),
     }
-    temperature = model.config.head.temperature
-    score |= {f"temperature_{k + 1}": heat for k, heat in enumerate(temperature)}
-    score |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
+    row |= {f"temperature_{k + 1}": value for k, value in enumerate(temperature)}
+    row |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
     buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
-    return Trial(score, temperature, buffers, ratios, power)
-
-
-def power_of(maps: Tensor) -> Tensor:
-    """(C, H, W // 2 + 1) mean power of the zonal waves of maps (b, C, H, W)."""
-    return waves(maps).abs().square().mean(0)
+    return Candidate(row, temperature, buffers, ratios, power)

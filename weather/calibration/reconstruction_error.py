@@ -1,25 +1,23 @@
-"""What the codes lose: no sampler of codes comes closer to the truth than encode-decode."""
+"""The reconstruction error of the codes: no sample of codes comes closer to the truth."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
+from refine_core.app.report import Column, number, table
 from refine_core.errors import InputError
-from refine_core.noise import Noise
-from refine_core.residual import ResidualTokenizer
 from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.data.windows import Windows
-from weather.fields.labels import format_number, readable_unit
+from weather.fields.labels import readable_unit
 from weather.fields.variables import VARIABLES
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel
 
 
 @dataclass(frozen=True)
-class Floor:
+class ReconstructionError:
     """Root mean square errors by channel, weighted by area, in SI units.
 
     Args:
@@ -30,52 +28,56 @@ class Floor:
     mean: Tensor
     coded: Tensor
 
-    @property
-    def share(self) -> Tensor:
-        """(C,) of the error of the mean that the codes lose."""
-        return self.coded / self.mean
-
 
 @torch.no_grad()
-def measure_floor(
-    model: WeatherModel, data: Prepared, part: Part = "test", count: int = 512
-) -> Floor:
+def reconstruction_error(
+    model: WeatherModel, data: Prepared, part: Part = "test", count: int = 1024
+) -> ReconstructionError:
     """Errors of one step on at most `count` windows, spread over a part.
 
     Raises:
-        InputError: The model draws no codes, or there is nothing to measure.
+        InputError: The model samples no codes, the data do not fit it, or `count` is below 1.
     """
     if count < 1:
         raise InputError(f"Found a count of {count} windows, expected 1 or more.")
-    head = model.forecaster.head
+    forecaster, head = model.forecaster, model.forecaster.head
     if not isinstance(head, RefineHead):
         raise InputError(
             f"The model's head is of kind {model.config.head.kind!r}, which has no codes: give a "
             "model of kind 'refine'."
         )
-    tokenizer = cast(ResidualTokenizer, head.refiner.tokenizer)
+    model.check_data(data)
     windows = Windows(data, part)
-    index = torch.arange(0, len(windows), max(1, len(windows) // count))
-    weight = model.forecaster.weight(seen=False)
-    area = model.forecaster.mean.get_buffer("area")
-    mean, coded = torch.zeros(()), torch.zeros(())
-    for batch in index.split(64):
-        residual, _ = model.forecaster.residual(windows[batch], Noise(0, batch), seen=False)
-        lost = tokenizer.decode(tokenizer.encode(residual)) - residual
-        mean = mean + ((residual / weight).square() * area).mean((2, 3)).sum(0)
-        coded = coded + ((lost / weight).square() * area).mean((2, 3)).sum(0)
-    return Floor(*((x / len(index)).sqrt() * model.std for x in (mean, coded)))
+    index, weight = windows.evenly(count), forecaster.weight(in_sample=False)
+    area = forecaster.mean.get_buffer("area")
+    squares = []
+    for batch, noise in windows.batches(index, forecaster.device):
+        residual, _ = forecaster.residual(batch, noise, in_sample=False)
+        lost = head.tokenizer.decode(head.tokenizer.encode(residual)) - residual
+        both = torch.stack([residual, lost]) / weight
+        squares.append((both.square() * area).mean((3, 4)).sum(1))
+    error = (torch.stack(squares).sum(0) / len(index)).sqrt().cpu() * model.std
+    return ReconstructionError(mean=error[0], coded=error[1])
 
 
-def described(model: WeatherModel, floor: Floor) -> tuple[str, dict[str, dict[str, float]]]:
+def report(
+    model: WeatherModel, error: ReconstructionError
+) -> tuple[str, dict[str, dict[str, float]]]:
     """A Markdown table of the errors, and the numbers by channel."""
     numbers: dict[str, dict[str, float]] = {}
-    lines = ["| variable | error of the mean | of encode-decode | share |", "|---|---|---|---|"]
-    rows = zip(model.channels, floor.mean.tolist(), floor.coded.tolist(), strict=True)
-    for channel, mean, coded in rows:
+    rows: list[tuple[str, float, float, float]] = []
+    for channel, mean, coded in zip(
+        model.channels, error.mean.tolist(), error.coded.tolist(), strict=True
+    ):
         numbers[channel.name] = {"mean": mean, "coded": coded, "share": coded / mean}
         known = VARIABLES.get(channel.variable)
         factor, unit = readable_unit(known.units if known else "")
-        errors = " | ".join(format_number(factor * error) for error in (mean, coded))
-        lines.append(f"| {channel.name} ({unit}) | {errors} | {coded / mean:.1%} |")
-    return "\n".join(lines) + "\n", numbers
+        name = f"{channel.name} ({unit})"
+        rows.append((name, factor * mean, factor * coded, coded / mean))
+    columns = [
+        Column("variable"),
+        Column("error of the mean", form=number),
+        Column("of encode-decode", form=number),
+        Column("share", form=".1%"),
+    ]
+    return table(columns, rows) + "\n", numbers

@@ -1,4 +1,4 @@
-"""Calibration: the corrections of a step, fitted on the validation part by rolling out."""
+"""Calibration: temperatures and corrections of a step, by rolling out on validation data."""
 
 from dataclasses import replace
 
@@ -7,22 +7,25 @@ import torch
 from torch import Tensor
 
 from refine_core.app.progress import Progress
-from weather.calibration.candidate import Row, Trial, measure
-from weather.calibration.single_step import fit_errors, know_climate
+from refine_core.errors import InputError
+from weather.calibration.candidate import Candidate, RolloutConfig, Row, score
+from weather.calibration.single_step import fit_single_step, set_climatology
 from weather.data.prepared import Prepared
-from weather.forecaster.correction import Correction, excess
+from weather.forecaster.correction import Correction, log_power_ratio
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel
 
 SETTLED = 4
-"""Steps after which a change of `keep` shows fully in the variance of members."""
+"""Steps after which a change of `keep` has its full effect on the variance of members."""
+Temperature = tuple[float, ...]
+"""One for all scales, or one per scale."""
 
 
 def calibrate(
     model: WeatherModel,
     data: Prepared,
     *,
-    temperature: tuple[float, ...] = (1.0,),
+    temperature: Temperature = (1.0,),
     rounds: int = 2,
     starts: int = 12,
     members: int = 10,
@@ -30,20 +33,21 @@ def calibrate(
     seed: int = 0,
     quiet: bool = False,
 ) -> tuple[WeatherModel, list[Row]]:
-    """The model with its corrections fitted, and a row for each way to sample that was measured.
+    """Calibrate a model; return it, and a row of scores for each candidate.
 
     Temperatures are chosen for the scales of one size after the other, by the CRPS; for each
-    choice, `gain`, `pace` and `memory` are taken from the mean's errors. From there on, every
-    round changes `keep` where members vary more or less than the climate, and the gain of each
-    channel, at the first step and later, by its spread-skill ratios. Best is the least deviation
+    choice, `gain`, `pace` and `memory` are fitted to the mean's errors. Then every round changes
+    `keep` where members vary more or less than the climate, and the gain of each channel, at the
+    first step and later, by its spread-skill ratios. The best candidate has the least deviation
     from 1 of the worst ratio, of all channels and leads; among those under 0.1, the lowest fair
-    CRPS. In the end the gain alone is changed once more, from the best on.
+    CRPS. In the end only the gain is changed once more, starting from the best.
 
     Args:
-        model: To calibrate; changed, too. Its networks stay as they are.
+        model: To calibrate; it is changed, too. Its networks stay as they are.
         data: Its validation part is used, and the climate of its training part.
-        temperature: To try, where the head draws codes; the first is what others start from.
-        rounds: Of fitting by rolling out.
+        temperature: Temperatures to try, where the head samples codes; the first is where the
+            search starts.
+        rounds: Changes of `keep` and gain.
         starts: Initial times, spread evenly over the part.
         members: Of each ensemble.
         steps: To roll out.
@@ -51,72 +55,134 @@ def calibrate(
         quiet: Whether to show nothing.
 
     Raises:
-        InputError: The validation part is shorter than `steps`.
+        InputError: The model is deterministic, the data do not fit it, their validation part is
+            shorter than `steps`, or a number is out of its range.
     """
-    correction, climate = model.forecaster.correction, know_climate(model, data)
-    head, sizes = model.forecaster.head, [0]
-    if isinstance(head, RefineHead):
-        sizes = head.refiner.schedule.wholes
-    else:
-        temperature = (1.0,)
-    others = [(size, heat) for size in sorted(set(sizes)) for heat in temperature[1:]]
-    rows: list[Row] = []
-    with Progress("calibration", 2 + len(others) + rounds, quiet=quiet) as progress:
-
-        def judge(heat: tuple[float, ...]) -> Trial:
-            heated = set_temperature(model, heat)
-            trial = measure(heated, data, climate, starts, members, steps, seed)
-            rows.append(trial.row)
-            progress.update(len(rows))
-            progress.row(trial.row)
-            return trial
-
-        def fitted(heat: tuple[float, ...]) -> Trial:
-            fit_errors(set_temperature(model, heat), data, climate, seed)
-            return judge(heat)
-
-        trial = fitted(temperature[:1] * len(sizes))
-        for size, heat in others:
-            now = zip(sizes, trial.temperature, strict=True)
-            changed = fitted(tuple(heat if other == size else old for other, old in now))
-            trial = min(trial, changed, key=lambda trial: trial.row["crps"])
-        correction.load_state_dict(trial.correction)
-        trials = [trial]
+    rollouts = RolloutConfig(starts, members, steps, seed)
+    _check(model, data, temperature, rounds, rollouts)
+    sizes, temperatures = [0], temperature[:1]
+    if isinstance(model.forecaster.head, RefineHead):
+        sizes, temperatures = model.forecaster.head.tokenizer.schedule.wholes, temperature
+    count = 2 + len(set(sizes)) * len(temperatures[1:]) + rounds
+    with Progress("calibration", count, quiet=quiet) as progress:
+        search = _Search(model, data, rollouts, progress)
+        candidates = [search.choose_temperature(sizes, temperatures)]
         for _ in range(rounds):
-            change = _fading(trials[-1].power, climate).to(correction.keep)
-            correction.keep.mul_(change).clamp_(0.5, 1.0)
-            _centre(correction, trials[-1])
-            trials.append(judge(trial.temperature))
-        best = min(trials, key=lambda trial: trial.order)
-        correction.load_state_dict(best.correction)
-        _centre(correction, best)
-        trials.append(judge(trial.temperature))
-    best = min(trials, key=lambda trial: trial.order)
-    correction.load_state_dict(best.correction)
-    return set_temperature(model, best.temperature), rows
+            candidates.append(search.adjust(candidates[-1], damping=True))
+        best = min(candidates, key=lambda candidate: candidate.order)
+        candidates.append(search.adjust(best, damping=False))
+    best = min(candidates, key=lambda candidate: candidate.order)
+    model.forecaster.correction.load_state_dict(best.correction)
+    return set_temperature(model, best.temperature), search.rows
 
 
-def set_temperature(model: WeatherModel, temperature: tuple[float, ...]) -> WeatherModel:
-    """The same networks, drawn from at one temperature or one per scale; `model` changes too."""
+def set_temperature(model: WeatherModel, temperature: Temperature) -> WeatherModel:
+    """The same networks, sampled at another temperature; `model` changes too."""
     head = replace(model.config.head, temperature=temperature)
     if isinstance(model.forecaster.head, RefineHead):
-        model.forecaster.head.temperature = temperature
+        model.forecaster.head.set_temperature(temperature)
     return replace(model, config=replace(model.config, head=head))
 
 
-def _centre(correction: Correction, trial: Trial) -> None:
-    """Bring each channel's spread-skill ratio to 1 at the first lead, and the others' middle."""
-    later = trial.ratios[1:] if len(trial.ratios) > 1 else trial.ratios
-    first = trial.ratios[0].clip(0.5, 2.0)
+class _Search:
+    """Scores candidates one after the other.
+
+    Args:
+        model: Its correction and temperature are changed.
+        data: To score on.
+        rollouts: The ensembles that every candidate is scored by.
+        progress: Shows each row of scores.
+    """
+
+    def __init__(
+        self, model: WeatherModel, data: Prepared, rollouts: RolloutConfig, progress: Progress
+    ) -> None:
+        self.model, self.data, self.rollouts, self.progress = model, data, rollouts, progress
+        self.correction = model.forecaster.correction
+        self.climate = set_climatology(model, data)
+        self.rows: list[Row] = []
+
+    def score(self, temperature: Temperature) -> Candidate:
+        """Score the correction as it is, at a temperature."""
+        model = set_temperature(self.model, temperature)
+        candidate = score(model, self.data, self.climate, self.rollouts)
+        self.rows.append(candidate.row)
+        self.progress.update(len(self.rows))
+        self.progress.row(candidate.row)
+        return candidate
+
+    def fit(self, temperature: Temperature) -> Candidate:
+        """Fit the correction to single steps at a temperature, and score it."""
+        model = set_temperature(self.model, temperature)
+        fit_single_step(model, self.data, self.climate, self.rollouts.seed)
+        return self.score(temperature)
+
+    def choose_temperature(self, sizes: list[int], temperatures: Temperature) -> Candidate:
+        """The candidate of least CRPS, over temperatures of the scales of each size in turn.
+
+        Args:
+            sizes: Number of the size of each scale.
+            temperatures: To try; the search starts from the first.
+        """
+        best = self.fit(temperatures[:1] * len(sizes))
+        for size in sorted(set(sizes)):
+            for other in temperatures[1:]:
+                scales = zip(sizes, best.temperature, strict=True)
+                changed = self.fit(tuple(other if s == size else old for s, old in scales))
+                best = min(best, changed, key=lambda candidate: candidate.row["crps"])
+        return best
+
+    def adjust(self, candidate: Candidate, *, damping: bool) -> Candidate:
+        """Change the gain of a candidate, and `keep` if wanted; score the result."""
+        self.correction.load_state_dict(candidate.correction)
+        if damping:
+            change = _damping(candidate.power, self.climate).to(self.correction.keep)
+            self.correction.keep.mul_(change).clamp_(0.5, 1.0)
+        _centre(self.correction, candidate)
+        return self.score(candidate.temperature)
+
+
+def _check(
+    model: WeatherModel,
+    data: Prepared,
+    temperature: Temperature,
+    rounds: int,
+    rollouts: RolloutConfig,
+) -> None:
+    """Refuse what cannot be calibrated, before anything is computed."""
+    if model.config.head.kind == "deterministic":
+        raise InputError(
+            "The model is deterministic: its members are all equal, and there is no spread to "
+            "calibrate. Give a model whose head.kind is another."
+        )
+    if rounds < 0:
+        raise InputError(f"Found {rounds} rounds, expected none or more.")
+    if not temperature or min(temperature) < 0:
+        raise InputError(
+            f"Found the temperatures {list(temperature)}, expected at least one, none below 0."
+        )
+    model.check_data(data)
+    rollouts.choose(data)
+
+
+def _centre(correction: Correction, candidate: Candidate) -> None:
+    """Bring spread-skill ratios to 1 by channel, at the first lead and in the middle of later."""
+    later = candidate.ratios[1:] if len(candidate.ratios) > 1 else candidate.ratios
+    first = candidate.ratios[0].clip(0.5, 2.0)
     middle = np.sqrt(later.min(0) * later.max(0)).clip(0.5, 2.0)
     for buffer, factor in ((correction.gain, 1 / middle), (correction.first, middle / first)):
         buffer.mul_(torch.from_numpy(factor).to(buffer)[:, None, None])
 
 
-def _fading(power: Tensor, climate: Tensor) -> Tensor:
-    """(C, H, M) factor of `keep`: a step's share of what the variance at late leads is too much.
+def _damping(power: Tensor, climate: Tensor) -> Tensor:
+    """(C, H, M) factor of `keep` that removes a step's share of the excess variance of members.
 
-    Early on, members differ too little yet for their variance to tell.
+    Only the later leads count, as members differ too little early on.
+
+    Args:
+        power: (steps, C, H, M) of the members' departures from climatology.
+        climate: (C, H, M) that of the atmosphere.
     """
     share = 2 * torch.arange(1, len(power) + 1).clamp(max=SETTLED)[:, None, None, None]
-    return (-excess(power, climate) / share)[len(power) // 2 :].mean(0).exp()
+    change = -log_power_ratio(power, climate) / share
+    return change[len(power) // 2 :].mean(0).exp()

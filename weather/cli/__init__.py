@@ -1,1 +1,1 @@
-"""The `refine weather` commands."""
+"""The `refine weather` commands; what is heavy is imported when a command runs."""

@@ -1,71 +1,205 @@
-"""`refine weather forecast`: an ensemble, written as it goes."""
+"""The commands on forecasts: `refine weather forecast`, `verify` and `plot`."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-
-from refine_core.app.options import arguments
+from refine_core.app.outputs import OutputFolder, output_file
+from refine_core.app.progress import say
+from refine_core.config.ranges import PositiveInt
 from refine_core.errors import InputError
-from weather.forecast.initial_states import InitialStates
-from weather.forecast.run import make
-from weather.model import WeatherModel, load
+from weather.fields.regions import REGIONS
+
+if TYPE_CHECKING:
+    from weather.model import WeatherModel
+
+Picture = Literal["all", "maps", "stamps", "spaghetti", "spectra", "animation", "meteogram"]
 
 
-def forecast(argv: list[str]) -> None:
-    """Roll an ensemble forward from states in a file, and write it as Zarr or netCDF."""
+def forecast(
+    model: str,
+    init: str,
+    time: tuple[str, ...] = (),
+    members: PositiveInt = 50,
+    lead_days: float = 10.0,
+    seed: int = 0,
+    batch: PositiveInt = 25,
+    out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
+    overwrite: bool = False,
+) -> None:
+    """Roll an ensemble forward from states in a file, and write it as Zarr or netCDF.
 
-    def run(
-        model: str,
-        init: str,
-        time: tuple[str, ...] = (),
-        members: int = 50,
-        lead_days: float = 10.0,
-        seed: int = 0,
-        batch: int = 25,
-        out: Path = Path("forecast.zarr"),
-        overwrite: bool = False,
-    ) -> None:
-        """Make a forecast.
+    A stopped run goes on where it was, and ends with the same file.
 
-        A stopped run goes on where it was, and ends with the same file.
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        init: Path or URL of initial states: Zarr, netCDF or GRIB.
+        time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
+            step, as 2003-11-01/2003-11-11/48h, stand for all between.
+        members: Of the ensemble.
+        lead_days: Length of the forecast.
+        seed: Of the ensemble; member m depends on it, on the initial time and on m only.
+        batch: Members at a time, in whole groups that the network sees at once.
+        out: A .zarr store, or a .nc file.
+        overwrite: Whether an existing file is replaced.
+    """
+    from weather.forecast.initial_states import InitialStates
+    from weather.forecast.run import write_forecast
+    from weather.model import load
 
-        Args:
-            model: A shipped model's name, a run's folder or a file.
-            init: Path or URL of initial states: Zarr, netCDF or GRIB.
-            time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times
-                and a step, as 2003-11-01/2003-11-11/48h, stand for all between.
-            members: Of the ensemble.
-            lead_days: Length of the forecast.
-            seed: Of the ensemble; member m depends on it, on the initial time and on m only.
-            batch: Members at a time, in whole groups that the network sees at once.
-            out: A .zarr store, or a .nc file.
-            overwrite: Whether an existing file is replaced.
-        """
-        loaded = load(model)
-        initial = InitialStates.open(init, loaded)
-        times = initial.choose(time)
-        make(
-            loaded,
-            initial,
-            times,
-            members,
-            _steps(loaded, lead_days),
-            seed,
-            batch,
-            out,
-            overwrite=overwrite,
-        )
-        print(f"forecast: {out}")
-
-    arguments(run, argv, "refine weather forecast")
+    loaded = load(model)
+    steps = _steps(loaded, lead_days)
+    initial = InitialStates.open(init, loaded)
+    times = initial.choose(time)
+    write_forecast(
+        initial,
+        times,
+        out,
+        members=members,
+        steps=steps,
+        seed=seed,
+        batch=batch,
+        overwrite=overwrite,
+    )
+    print(f"forecast: {out}")
 
 
-def _steps(model: WeatherModel, lead_days: float) -> int:
-    """Model steps in a length of days."""
+def verify(
+    forecast: str,
+    /,
+    truth: str,
+    history: str | None = None,
+    against: tuple[str, ...] = (),
+    leads: tuple[float, ...] = (),
+    variables: tuple[str, ...] = (),
+    regions: tuple[str, ...] = tuple(REGIONS),
+    seed: int = 0,
+    out: OutputFolder = Path("verification"),
+) -> None:
+    """Measure a forecast against the truth, baselines and other forecasts.
+
+    Writes metrics.json, REPORT.md and pictures, and prints the fair CRPS over the globe.
+
+    Args:
+        forecast: Path or URL of a forecast, of any number of members: ours, or in the layout of
+            WeatherBench 2.
+        truth: Path or URL of what happened.
+        history: Path or URL of earlier states for climatology and dressed persistence; by default
+            those of the truth. States later than 15 days before the first start are not used.
+        against: Other forecasts to compare with, start by start, as name=path.
+        leads: Lead times in days; by default all.
+        variables: Such as geopotential or geopotential_500; by default all.
+        regions: Parts of the globe; the first is plotted.
+        seed: Of ties in ranks, and of the intervals.
+        out: Folder for the report.
+    """
+    from weather.io.files import open_files
+    from weather.verification.report_writer import score_table, write_files
+    from weather.verification.run import verify
+
+    others = _others(against)
+    report = verify(
+        open_files(forecast),
+        open_files(truth),
+        None if history is None else open_files(history),
+        variables=variables,
+        lead_days=leads,
+        regions=regions,
+        against={name: open_files(path) for name, path in others.items()},
+        seed=seed,
+        name=Path(forecast.rstrip("/")).stem or "forecast",
+        quiet=False,
+    )
+    write_files(report, out)
+    for note in report["notes"]:
+        say(f"note: {note}")
+    print(f"Fair CRPS, {regions[0]}\n\n{score_table(report, 'crps_fair', regions[0])}")
+    print(f"\nreport: {out / 'REPORT.md'}")
+
+
+def plot(
+    forecast: str,
+    /,
+    kind: tuple[Picture, ...] = ("all",),
+    variable: tuple[str, ...] = (),
+    leads: tuple[float, ...] = (),
+    time: str = "",
+    truth: str | None = None,
+    point: tuple[float, float] | None = None,
+    view: Literal["globe", "north", "south"] | None = None,
+    latitudes: tuple[float, float] | None = None,
+    longitudes: tuple[float, float] | None = None,
+    contours: tuple[float, ...] = (),
+    out: OutputFolder = Path("pictures"),
+) -> None:
+    """Plot an ensemble forecast: maps, members, a meteogram, spectra, an animation.
+
+    Prints the path of each picture; those of that name that are there already are replaced.
+
+    Args:
+        forecast: Path or URL of an ensemble forecast, ours or in WeatherBench 2's layout.
+        kind: Which pictures; all leave out spectra where the grid is a part of the globe.
+        variable: Such as geopotential or 2m_temperature; by default geopotential_500 and
+            2m_temperature, or the first of the file, and six in the meteogram.
+        leads: Lead times in days; by default up to four, the last of them for the stamps. The
+            meteogram and the animation show all.
+        time: Initial time, e.g. 2003-11-01T00; by default the last in the file, or the last that
+            the truth covers.
+        truth: Path or URL of what happened, on the same grid, to be plotted beside it.
+        point: Latitude and longitude of the meteogram; by default where members differ most.
+        view: What maps show: by default the globe, and the north of it for the spaghetti.
+        latitudes: South and north end of maps, e.g. 30 75, and of the rows in the spectra.
+        longitudes: West and east end of maps, e.g. -30 45.
+        contours: Values of the spaghetti, in the unit of the picture: geopotential as height in
+            dam, temperature in degrees Celsius, pressure in hPa.
+        out: Folder for the pictures.
+    """
+    from weather.plots.forecast_plots import ForecastPlots, PlotRequest
+    from weather.plots.forecast_run import ForecastRun
+
+    run = ForecastRun.open(forecast, truth, variable, time)
+    request = PlotRequest(
+        kinds=() if "all" in kind else kind,
+        named=bool(variable),
+        leads=leads,
+        point=point,
+        view=view or "",
+        latitudes=latitudes,
+        longitudes=longitudes,
+        contours=contours,
+    )
+    for path in ForecastPlots(run, request, out).plot():
+        print(path, flush=True)
+
+
+def _steps(model: "WeatherModel", lead_days: float) -> int:
+    """Model steps in a length of days.
+
+    Raises:
+        InputError: They are not a whole number, or none.
+    """
     steps = lead_days * 24 / model.config.data.step_hours
-    if not 1 <= steps < np.inf or steps != int(steps):
+    if not 1 <= steps < math.inf or steps != int(steps):
         raise InputError(
             f"Found --lead-days {lead_days}, expected a multiple of the model's step of "
             f"{model.config.data.step_hours} hours."
         )
     return int(steps)
+
+
+def _others(against: Sequence[str]) -> dict[str, str]:
+    """Paths by name, of name=path each.
+
+    Raises:
+        InputError: One has another form, or a name stands twice.
+    """
+    found: dict[str, str] = {}
+    for text in against:
+        name, _, path = text.partition("=")
+        if not (name and path):
+            raise InputError(f"Found --against {text!r}, expected name=path.")
+        if name in found:
+            raise InputError(f"Found --against {' '.join(against)}: give each another name.")
+        found[name] = path
+    return found

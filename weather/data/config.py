@@ -1,9 +1,6 @@
 """Configuration of the data that a model is trained on."""
 
-from typing import Annotated
-
-from pydantic import Field
-
+from refine_core.config.ranges import NonNegativeInt, PositiveInt
 from refine_core.config.schema import config
 from weather.fields.channel import Channel
 
@@ -16,7 +13,7 @@ class DataConfig:
     """Path or URL of a Zarr store, netCDF or GRIB file."""
     atmospheric: tuple[str, ...] = ()
     """Variables on pressure levels, by WeatherBench 2 name; predicted on each of `levels`."""
-    levels: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    levels: tuple[PositiveInt, ...] = ()
     """Pressure levels, in hPa."""
     surface: tuple[str, ...] = ()
     """Predicted variables without levels."""
@@ -24,9 +21,9 @@ class DataConfig:
     """Fields without time: land-sea mask, orography."""
     forcing: tuple[str, ...] = ()
     """Fields without levels that are known in advance: inputs at the valid time, not predicted."""
-    step_hours: Annotated[int, Field(ge=1)] = 24
+    step_hours: PositiveInt = 24
     """Length of a model step."""
-    history: Annotated[int, Field(ge=1)] = 1
+    history: PositiveInt = 1
     """Past states in the input of a step, `step_hours` apart."""
     train: tuple[str, str] = ("1900-01-01", "2100-01-01")
     """First and last day, both included."""
@@ -34,7 +31,7 @@ class DataConfig:
     """First and last day, both included."""
     test: tuple[str, str] = ("1900-01-01", "2100-01-01")
     """First and last day, both included."""
-    gap_days: Annotated[int, Field(ge=0)] = 15
+    gap_days: NonNegativeInt = 15
     """Least distance between the parts."""
 
     @property

@@ -57,7 +57,10 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
     """
     folder = cache_folder(config) if folder is None else folder
     source = Source.open(config.source)
-    identity = {"config": to_dict(config), "source": source.fingerprint()}
+    identity: dict[str, object] = {
+        "config": to_dict(config),
+        "source": source.fingerprint(),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):  # of several processes that start at once, one prepares
         if _read_json(folder / "meta.json").get("identity") != identity:
@@ -102,7 +105,7 @@ class _Preparation:
     source: Source
     config: DataConfig
     folder: Path
-    identity: dict[str, Any]
+    identity: dict[str, object]
     quiet: bool
 
     def run(self) -> None:
@@ -182,7 +185,7 @@ class _Preparation:
         meta = {"identity": self.identity, **where, "statistics": statistics.to_dict()}
         write_json(self.folder / "meta.json", meta)
 
-    def _save(self, name: str, array: NDArray[Any]) -> None:
+    def _save(self, name: str, array: NDArray[np.generic]) -> None:
         with atomic_write(self.folder / name) as temporary, open(temporary, "wb") as file:
             np.save(file, array)
 

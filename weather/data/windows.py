@@ -1,10 +1,14 @@
 """Windows of time to train on: the input of a step, and the states that follow."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from refine_core.data import Batch
+from refine_core.noise import Noise
 from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.fields.times import clock
@@ -22,7 +26,7 @@ class Windows:
 
     Args:
         prepared: The data.
-        part: Which part of it.
+        part: The part of them to take windows from.
         steps: Future states.
     """
 
@@ -51,6 +55,19 @@ class Windows:
         begin = start + self._future - self.prepared.stride
         when = clock(self.prepared.times[begin.ravel()])
         return past, future, forcing, torch.from_numpy(when).view(*begin.shape, 4)
+
+    def evenly(self, count: int) -> Tensor:
+        """Indices of at most `count` windows, spread evenly over the part."""
+        count = min(count, len(self))
+        return torch.linspace(0, len(self) - 1, count, dtype=torch.float64).round().long()
+
+    def batches(
+        self, index: Tensor, device: torch.device, *, size: int = 64, seed: int = 0
+    ) -> Iterator[tuple[Batch, Noise]]:
+        """The windows at `index` on a device, `size` at a time, each with its own noise."""
+        for part in index.split(size):
+            windows = tuple(each.to(device) for each in self[part])
+            yield windows, Noise(seed, part.to(device))
 
     @property
     def _span(self) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The latitude-longitude grid: cell areas, and the pyramid of grids on the sphere."""
+"""The latitude-longitude grid: areas of its cells, and overlaps of the cells of two grids."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -26,7 +26,7 @@ class Grid:
         return len(self.latitude), len(self.longitude)
 
     def area(self) -> Array:
-        """(H,) exact weights of a row's cells, of mean 1.
+        """(H,) exact area of a cell in each row, of mean 1.
 
         The share of the sphere is proportional to the difference of the sines of a cell's edges.
         """
@@ -61,7 +61,7 @@ def edges(latitude: Array) -> Array:
 
 
 def overlap(fine: Array, coarse: Array) -> Array:
-    """(coarse, fine) shares by area of a coarse row that fine rows make up; edges in degrees."""
+    """(coarse, fine) shares of the area of each coarse row in fine rows; edges in degrees."""
     a, b = np.sin(np.deg2rad(fine)), np.sin(np.deg2rad(coarse))
     top = np.minimum(a[None, 1:], b[1:, None])
     low = np.maximum(a[None, :-1], b[:-1, None])
@@ -70,7 +70,7 @@ def overlap(fine: Array, coarse: Array) -> Array:
 
 
 def shares(fine: int, coarse: int) -> Array:
-    """(coarse, fine) shares of a coarse cell around the globe."""
+    """(coarse, fine) shares of each coarse cell in fine cells, around the globe."""
     a, b = np.arange(fine + 1) / fine, np.arange(coarse + 1) / coarse
     part = np.clip(
         np.minimum(a[None, 1:], b[1:, None]) - np.maximum(a[None, :-1], b[:-1, None]), 0, 1

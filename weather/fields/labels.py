@@ -1,4 +1,4 @@
-"""Numbers, units and lead times as a reader wants them."""
+"""How channels, units, numbers and lead times are written for a reader."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,9 @@ SHORT = {
     "10m_v_component_of_wind": "10 m v wind",
 }
 HEADLINE = ("geopotential_500", "temperature_850", "u_component_of_wind_850", *SHORT)
-"""Channels that a reader looks at first, then all of the best known variables."""
+"""The best known channels, then the best known variables."""
 SCALED = {"kg kg**-1": (1e3, "g kg⁻¹"), "s**-1": (1e5, "10⁻⁵ s⁻¹")}
-"""Units in which values are too small to read: the factor to better ones."""
+"""Units whose usual values are very small: a factor, and the unit to write instead."""
 
 
 def best_known(channels: Sequence[str], most: int) -> list[str]:
@@ -34,7 +34,7 @@ def best_known(channels: Sequence[str], most: int) -> list[str]:
 
 
 def importance(channel: str) -> int:
-    """Place of a channel in reports, from 0.
+    """Rank of a channel in reports, from 0 for the best known.
 
     >>> importance("geopotential_500"), importance("geopotential_300"), importance("vorticity_850")
     (0, 3, 12)
@@ -45,21 +45,12 @@ def importance(channel: str) -> int:
 
 
 def readable_unit(unit: str) -> tuple[float, str]:
-    """Factor to units that read well, and their name.
+    """Factor to a unit in which values are easy to read, and the name of it.
 
     >>> readable_unit("kg kg**-1"), readable_unit("m**2 s**-2")
     ((1000.0, 'g kg⁻¹'), (1.0, 'm² s⁻²'))
     """
     return SCALED.get(unit, (1.0, format_unit(unit)))
-
-
-def format_number(value: float) -> str:
-    """Three digits, or all before the point.
-
-    >>> format_number(1234.5), format_number(0.9876), format_number(0.00012345)
-    ('1234', '0.988', '0.000123')
-    """
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def format_unit(unit: str) -> str:
@@ -101,12 +92,12 @@ def leads_to_show(lead_days: Sequence[float], most: int) -> list[int]:
 
 
 def move_apart(places: Iterable[float], gap: float) -> list[float]:
-    """Move places apart until they are `gap` from each other, as little as that takes.
+    """Move places apart, as little as possible, until they are `gap` from each other.
 
     >>> move_apart([0.5, 0.5, 3.0], 1.0)
     [0.0, 1.0, 3.0]
     """
-    groups: list[list[float]] = []  # mean of where its members want to be, and how many
+    groups: list[list[float]] = []  # centre of each group of touching places, and its count
     wanted = sorted(enumerate(places), key=lambda pair: pair[1])
     for _, place in wanted:
         groups.append([place, 1])

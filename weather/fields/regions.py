@@ -1,4 +1,4 @@
-"""Parts of the globe, and means over them."""
+"""Regions of the globe, and means over them."""
 
 from collections.abc import Sequence
 

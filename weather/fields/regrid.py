@@ -16,15 +16,15 @@ class Conservative:
     to the poles. Longitudes of both grids begin at the same meridian, the centre of their cells.
 
     Args:
-        source: Of the maps that come in.
-        target: Of the maps that go out.
+        source: Grid of the maps to regrid.
+        target: Grid of the result.
     """
 
     def __init__(self, source: Grid, target: Grid) -> None:
         self._rows = overlap(rows(source), rows(target))
         fine, coarse = source.shape[1], target.shape[1]
-        # In half cells, counted from the common centre of the first cells, both grids have a
-        # common edge; the half before it, the last one, belongs to the first cell.
+        # Counted in half cells from the common centre of the first cells, both grids have a
+        # common edge. The half before that edge, which is the last, belongs to the first cell.
         halves = np.roll(shares(2 * fine, 2 * coarse), 1, (0, 1))
         self._columns = halves.reshape(coarse, 2, fine, 2).mean(1).sum(-1)
 

@@ -1,4 +1,4 @@
-"""Known variables: names in use for them, units, and which values are possible on Earth."""
+"""Known variables: their names, units, and the values that are possible on Earth."""
 
 import math
 import re
@@ -10,16 +10,16 @@ GRAVITY = 9.80665
 
 @dataclass(frozen=True)
 class Variable:
-    """What is known of a variable.
+    """A known variable.
 
     Args:
         units: SI, as WeatherBench 2 writes them.
         lowest: No value lies below.
         highest: No value lies above.
-        mean: Between which the mean over the globe lies; None where that says nothing.
+        mean: Range of the mean over the globe; None where it is not known.
         aliases: Other names in use, lower case.
-        upper: Whether it lives on pressure levels.
-        nonnegative: Whether a value below zero makes no sense, though rounding may leave some.
+        upper: Whether it is given on pressure levels.
+        nonnegative: Whether values below zero are errors, which rounding may leave.
     """
 
     units: str
@@ -125,7 +125,8 @@ def long_name(name: str, levels: bool) -> str:
 
     Args:
         name: As found.
-        levels: Whether it has pressure levels: z is the geopotential with, the orography without.
+        levels: Whether it has pressure levels: z with levels is the geopotential, without them
+            the orography.
 
     >>> long_name("T2M", levels=False), long_name("z", levels=False), long_name("z", levels=True)
     ('2m_temperature', 'geopotential_at_surface', 'geopotential')
@@ -150,7 +151,7 @@ def conversion(variable: str, units: str) -> tuple[float, float] | None:
 
 
 def _plain(units: str) -> str:
-    """Units without the ways to spell them.
+    """Units in one spelling.
 
     >>> _plain("m^2/s^2") == _plain("m**2 s**-2") == _plain("m2 s-2")
     True
@@ -173,10 +174,11 @@ def value_range(variable: str) -> tuple[float, float]:
 
 
 def mean_range(variable: str, level: int | None) -> tuple[float, float]:
-    """Between which the mean of a variable over the globe lies, in SI units.
+    """Range of the mean of a variable over the globe, in SI units.
 
-    For the geopotential, the height of the level in the standard atmosphere, a polytrope below
-    226 hPa and isothermal above, up to a fifth and 200 m.
+    For the geopotential it is the height of the level in the standard atmosphere, which is a
+    polytrope at pressures above 226 hPa and isothermal at lower ones, give or take a fifth and
+    200 m.
     """
     known = VARIABLES.get(variable)
     if known is None or variable != "geopotential" or level is None:
@@ -189,7 +191,7 @@ def mean_range(variable: str, level: int | None) -> tuple[float, float]:
 
 
 def nonnegative(variable: str) -> bool:
-    """Whether a value of a variable below zero makes no sense, though rounding may leave some."""
+    """Whether values of a variable below zero are errors, which rounding may leave."""
     known = VARIABLES.get(variable)
     return known is not None and known.nonnegative
 

@@ -1,7 +1,7 @@
 """Builds the parts of a forecast model from their configs."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
@@ -10,6 +10,7 @@ from weather.fields.variables import nonnegative
 from weather.forecaster.config import HeadConfig, NetworkConfig
 from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
 from weather.forecaster.forecaster import Forecaster
+from weather.forecaster.head import ResidualHead
 from weather.forecaster.mean import MeanModel
 from weather.forecaster.refinement import RefineHead
 from weather.forecaster.tokenizer import build_tokenizer
@@ -29,7 +30,7 @@ def build_mean(config: NetworkConfig, data: Prepared) -> MeanModel:
     )
 
 
-def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> nn.Module:
+def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> ResidualHead:
     """An untrained head of a kind, for residuals of `channels` maps.
 
     Raises:
@@ -46,10 +47,10 @@ def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -
     return GaussianHead(grid, channels) if config.kind == "gaussian" else NoHead(channels, grid)
 
 
-def build_to_load(
+def build_untrained(
     data: DataConfig, network: NetworkConfig, head: HeadConfig, grid: Grid, statics: int
 ) -> Forecaster:
-    """A forecaster whose weights and buffers are to be loaded.
+    """A forecaster with initial weights, whose scales are one; trained ones are loaded into it.
 
     Args:
         data: The data that it was trained on.
@@ -66,7 +67,7 @@ def build_to_load(
         build_head(head, grid, count, mean),
         scale=torch.ones(count, grid.shape[0], 1),
         inflation=torch.ones(count),
-        lower=torch.zeros(count),
+        lower=torch.full((count,), -torch.inf),
         grid=grid,
         winds=[channel.is_wind for channel in data.channels],
     )

@@ -1,37 +1,46 @@
-"""Other ways to draw the residual, on the same backbone: what refinement is compared with."""
+"""Heads that refinement is compared with: no residual, Gaussian noise, diffusion, CRPS."""
 
 import warnings
+from importlib.util import find_spec
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from weather.fields.grid import Grid
 from weather.forecaster.config import HeadConfig
-from weather.forecaster.mean import CLOCK, Situation
+from weather.forecaster.head import ResidualHead
+from weather.forecaster.inputs import CLOCK, HeadContext
 from weather.forecaster.network import StateNetwork, fourier
 
 
-class NoHead(nn.Module):
+class NoHead(ResidualHead):
     """No residual: the deterministic mean alone."""
-
-    calls = 0
 
     def __init__(self, channels: int, grid: Grid) -> None:
         super().__init__()
         self.shape = (channels, *grid.shape)
 
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+    @property
+    def calls(self) -> int:
+        """None."""
+        return 0
+
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Zeros (b, C, H, W)."""
-        return situation.maps.new_zeros(len(noise.index), *self.shape)
+        return context.maps.new_zeros(len(noise.index), *self.shape)
+
+    def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:
+        """No losses: there is nothing to train."""
+        return {}
 
 
 class GaussianHead(NoHead):
     """Gaussian noise with the covariance of the mean's errors, whatever the state.
 
-    The leading empirical orthogonal functions carry correlations between places and channels; what
-    they leave out is white, of the channel's and latitude's variance.
+    The leading empirical orthogonal functions carry correlations between places and channels; the
+    rest of the variance is that of white noise, by channel and latitude.
 
     Args:
         grid: Of the data.
@@ -55,26 +64,34 @@ class GaussianHead(NoHead):
         left = residuals.square().mean(0) - modes.square().sum(0)
         self.get_buffer("rest").copy_(left.mean(-1, keepdim=True).clamp(min=0).sqrt())
 
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
         modes = self.get_buffer("modes")
-        drawn: Tensor = noise.normal(0, len(modes)) @ modes.flatten(1)
+        large = noise.normal(0, len(modes)) @ modes.flatten(1)
         white = noise.normal(1, *self.shape) * self.get_buffer("rest")
-        drawn = drawn.unflatten(1, self.shape) + white
-        return drawn
+        residual: Tensor = large.unflatten(1, self.shape) + white
+        return residual
 
 
-class DiffusionHead(nn.Module):
+class DiffusionHead(ResidualHead):
     """EDM diffusion of the residual (Karras et al., 2022, arXiv 2206.00364), Heun's sampler.
 
-    Noise levels are spaced and drawn as GenCast's are (arXiv 2312.15796): from 80 to 0.02 with
+    Noise levels are spaced and sampled as in GenCast (arXiv 2312.15796): from 80 to 0.02 with
     rho = 7.
+
+    Raises:
+        InputError: The library that it samples with is not installed.
     """
 
     HIGHEST, LOWEST, RHO, WIDTH = 80.0, 0.02, 7.0, 32
 
     def __init__(self, grid: Grid, inputs: int, channels: int, config: HeadConfig) -> None:
         super().__init__()
+        if find_spec("diffusers") is None:
+            raise InputError(
+                "The diffusion control samples with the library diffusers, which is not "
+                "installed: pip install 'refine[weather]'."
+            )
         self.shape = (channels, *grid.shape)
         self.levels = config.levels
         self.network = StateNetwork(
@@ -83,22 +100,22 @@ class DiffusionHead(nn.Module):
 
     @property
     def calls(self) -> int:
-        """Network calls that a draw takes."""
+        """Network calls that a sample takes."""
         return 2 * self.levels - 1
 
-    def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:
         """Training loss, weighted over levels as in EDM."""
         sigma = self.level(noise.uniform(0))
         noisy = residual + sigma[:, None, None, None] * noise.normal(1, *self.shape)
-        error = (self.denoise(noisy, sigma, situation) - residual).square().mean((1, 2, 3))
+        error = (self.denoise(noisy, sigma, context) - residual).square().mean((1, 2, 3))
         return {"loss": (error * (sigma**2 + 1) / sigma**2).mean()}
 
-    def denoise(self, noisy: Tensor, sigma: Tensor, situation: Situation) -> Tensor:
+    def denoise(self, noisy: Tensor, sigma: Tensor, context: HeadContext) -> Tensor:
         """Expected residual (b, C, H, W) given a noisy one of levels sigma (b,)."""
         level = sigma[:, None, None, None]
         root = (level**2 + 1).sqrt()
-        condition = torch.cat([situation.clock, fourier(1 + sigma.log() / 4, self.WIDTH)], 1)
-        out, _ = self.network(torch.cat([situation.maps, noisy / root], 1), condition)
+        condition = torch.cat([context.clock, fourier(1 + sigma.log() / 4, self.WIDTH)], 1)
+        out, _ = self.network(torch.cat([context.maps, noisy / root], 1), condition)
         clean: Tensor = noisy / root**2 + out * level / root
         return clean
 
@@ -108,15 +125,10 @@ class DiffusionHead(nn.Module):
         out: Tensor = (high + place * (low - high)) ** self.RHO
         return out
 
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
-        try:
-            from diffusers import HeunDiscreteScheduler
-        except ImportError:
-            raise InputError(
-                "The diffusion control samples with the library diffusers, which is not "
-                "installed: pip install 'refine[weather]'."
-            ) from None
+        from diffusers import HeunDiscreteScheduler
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of its copies
             scheduler = HeunDiscreteScheduler(prediction_type="sample")
@@ -128,17 +140,17 @@ class DiffusionHead(nn.Module):
         for call, time in enumerate(scheduler.timesteps):
             # Heun's second call of a step is made at the level that the step ends on.
             now = scheduler.sigmas[call].to(x.device).expand(len(x))
-            x = scheduler.step(self.denoise(x, now, situation), time, x).prev_sample
+            x = scheduler.step(self.denoise(x, now, context), time, x).prev_sample
         return x
 
 
-class CRPSHead(nn.Module):
+class CRPSHead(ResidualHead):
     """A residual from noise in one call, trained on the almost-fair CRPS.
 
-    Of AIFS-CRPS (Lang et al., 2024, arXiv 2412.15832), with alpha = 0.95; noise enters as maps.
+    As AIFS-CRPS (Lang et al., 2024, arXiv 2412.15832), with alpha = 0.95; noise enters as maps.
     """
 
-    calls, NOISE, ALPHA = 1, 4, 0.95
+    NOISE, ALPHA = 4, 0.95
 
     def __init__(self, grid: Grid, inputs: int, channels: int, config: HeadConfig) -> None:
         super().__init__()
@@ -146,18 +158,23 @@ class CRPSHead(nn.Module):
         self.noise = (self.NOISE, *grid.shape)
         self.network = StateNetwork(grid, inputs + self.NOISE, channels, CLOCK, config.network)
 
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
-        """Residuals (b, C, H, W)."""
-        maps = torch.cat([situation.maps, noise.normal(0, *self.noise)], 1)
-        drawn: Tensor = self.network(maps, situation.clock)[0]
-        return drawn
+    @property
+    def calls(self) -> int:
+        """One."""
+        return 1
 
-    def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
-        """Training loss: the almost-fair CRPS of `members` draws, averaged over the map."""
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
+        """Residuals (b, C, H, W)."""
+        maps = torch.cat([context.maps, noise.normal(0, *self.noise)], 1)
+        residual: Tensor = self.network(maps, context.clock)[0]
+        return residual
+
+    def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:
+        """Training loss: the almost-fair CRPS of `members` samples, averaged over the map."""
         count = self.members
-        drawn = torch.stack([self.draw(situation, noise.fork(m)) for m in range(count)])
-        pairs = (drawn[:, None] - drawn[None]).abs().sum((0, 1))
+        sampled = torch.stack([self.sample(context, noise.fork(m)) for m in range(count)])
+        pairs = (sampled[:, None] - sampled[None]).abs().sum((0, 1))
         fair = count * (count - 1)
         share = self.ALPHA / fair + (1 - self.ALPHA) / count**2
-        crps = (drawn - residual).abs().mean(0) - 0.5 * share * pairs
+        crps = (sampled - residual).abs().mean(0) - 0.5 * share * pairs
         return {"loss": crps.mean()}

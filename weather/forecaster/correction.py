@@ -1,20 +1,21 @@
-"""What calibration corrects at every step, by channel, latitude and zonal wavenumber.
+"""Corrections of each step, by channel, latitude and zonal wavenumber; calibration fits them.
 
-A network that has seen three years of weather is too sure of them, and its errors are not as its
-residuals were: they are larger in the large waves and smaller elsewhere, they last for more than a
-step, and rolled out, its states leave the climate. So drawn residuals get the power (`gain`) and
-the memory (`memory`) of the errors on states not seen, and departures from climatology fade
-(`keep`) such that members vary as much as the atmosphere does. They fade as they become unknown:
-hardly at the first step, from an analysis, but ever more (`pace`) until nothing is left of it.
+The mean is overconfident on unseen states, so residuals are rescaled: its errors there are larger
+in long waves and smaller elsewhere than the residuals that the head was trained on, they last for
+more than a step, and states that are rolled out drift away from the climate. So sampled residuals
+get the power (`gain`) and the persistence (`memory`) of errors on unseen states, and departures
+from climatology are damped (`keep`) until members vary as much as the atmosphere does. The damping
+grows as the initial state is forgotten: it is weak at the first step, which starts from an
+analysis, and complete when nothing is left of it (`pace`).
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from weather.fields.arrays import Times
 from weather.fields.climatology import TERMS, design
 from weather.fields.grid import Grid
 
@@ -23,11 +24,11 @@ POLE = 89.99
 
 
 class Correction(nn.Module):
-    """Filters of a step; the identity until they are fitted, see `weather.calibration.search`.
+    """Corrects the residual and the state of a step; the identity until it is fitted.
 
-    Buffers are `gain`, `memory`, `keep` and `pace`, (C, H, W // 2 + 1); `first` (C, 1, 1), what
-    `gain` is multiplied by in the first step, which starts from an analysis and not from a state
-    drawn; and `climate`, (7, C, H, W), the normalised coefficients of a climatology.
+    Buffers are `gain`, `memory`, `keep` and `pace`, (C, H, W // 2 + 1); `first` (C, 1, 1), which
+    multiplies `gain` in the first step, whose initial state is an analysis and not a sample; and
+    `climate`, (7, C, H, W), the normalised coefficients of a climatology.
 
     A pole is one place: on its row scalars keep the zonal mean alone, and components of the wind,
     whose axes turn with longitude, the first wave.
@@ -43,7 +44,7 @@ class Correction(nn.Module):
     keep: Tensor
     pace: Tensor
     climate: Tensor
-    whole: Tensor
+    pole_mask: Tensor
 
     def __init__(self, grid: Grid, winds: Sequence[bool]) -> None:
         super().__init__()
@@ -55,43 +56,43 @@ class Correction(nn.Module):
         self.register_buffer("keep", torch.ones(shape))
         self.register_buffer("pace", torch.ones(shape))
         self.register_buffer("climate", torch.zeros(TERMS[-1], channels, high, wide))
-        alone = torch.arange(wide // 2 + 1) == torch.tensor(winds, dtype=torch.int64)[:, None]
+        polar = torch.arange(wide // 2 + 1) == torch.tensor(winds, dtype=torch.int64)[:, None]
         poles = torch.from_numpy(np.abs(grid.latitude) > POLE)[:, None]
-        self.register_buffer("whole", ~poles | alone[:, None], persistent=False)
+        self.register_buffer("pole_mask", ~poles | polar[:, None], persistent=False)
 
-    def residual(self, drawn: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Residuals (b, C, H, W) to add, and their waves: `before` of the next step.
+    def residual(self, sampled: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Residuals (b, C, H, W) to add to the mean, and their waves, `before` of the next step.
 
         Args:
-            drawn: (b, C, H, W) residuals of the head.
+            sampled: (b, C, H, W) residuals from the head.
             before: (b, C, H, W // 2 + 1) waves of the last step; None at the first.
         """
-        now = self.gain * waves(drawn)
+        now = self.gain * zonal_waves(sampled)
         if before is None:
             now = self.first * now
         else:
             now = self.memory * before + (1 - self.memory**2).sqrt() * now
-        return maps(now, drawn.shape[-1]), now
+        return from_waves(now, sampled.shape[-1]), now
 
-    def climatology(self, times: NDArray[np.datetime64]) -> Tensor:
+    def climatology(self, times: Times) -> Tensor:
         """(T, C, H, W) normalised climatology at `times`."""
         basis = torch.from_numpy(design(times, len(self.climate))).to(self.climate)
         return torch.einsum("tk,kchw->tchw", basis, self.climate)
 
-    def settle(self, state: Tensor, climatology: Tensor, number: int) -> Tensor:
-        """States (b, C, H, W) with their departures from `climatology` (C, H, W) reduced.
+    def damp(self, state: Tensor, climatology: Tensor, number: int) -> Tensor:
+        """States (b, C, H, W) with their departures from `climatology` (C, H, W) damped.
 
-        They are by `keep` where nothing is known of them any more, and by a power of it before:
-        of the state that the step began with, `number` steps after an analysis, `pace` times
-        `number` is unknown; of what the mean makes of it, the square of `pace` more, which is the
-        share of variance that it errs by.
+        The factor is `keep` to a power: the share of the state that is unknown, at most 1. Of the
+        state that the step began with, `number` steps after an analysis, this share is `pace`
+        times `number`; the mean adds the square of `pace`, the share of variance that it errs by.
         """
         unknown = (self.pace * number + self.pace.square()).clamp(max=1)
-        kept = self.whole * self.keep**unknown
-        return climatology + maps(kept * waves(state - climatology), state.shape[-1])
+        factor = self.pole_mask * self.keep**unknown
+        departure = factor * zonal_waves(state - climatology)
+        return climatology + from_waves(departure, state.shape[-1])
 
     def extra_repr(self) -> str:
-        """Mean factors."""
+        """Means of the buffers."""
         values = (
             (name, float(getattr(self, name).mean()))
             for name in ("gain", "first", "memory", "keep", "pace")
@@ -99,34 +100,39 @@ class Correction(nn.Module):
         return ", ".join(f"{name} {value:.3g}" for name, value in values)
 
 
-def waves(maps: Tensor) -> Tensor:
+def zonal_waves(maps: Tensor) -> Tensor:
     """(..., W // 2 + 1) complex amplitudes of zonal waves of maps (..., W)."""
-    found: Tensor = torch.fft.rfft(maps, dim=-1)
-    return found
+    waves: Tensor = torch.fft.rfft(maps, dim=-1)
+    return waves
 
 
-def maps(waves: Tensor, wide: int) -> Tensor:
-    """The inverse of `waves`."""
-    found: Tensor = torch.fft.irfft(waves, n=wide, dim=-1)
-    return found
+def from_waves(waves: Tensor, wide: int) -> Tensor:
+    """Maps (..., wide) of the amplitudes of their zonal waves."""
+    maps: Tensor = torch.fft.irfft(waves, n=wide, dim=-1)
+    return maps
+
+
+def zonal_power(maps: Tensor) -> Tensor:
+    """(C, H, W // 2 + 1) mean power of the zonal waves of maps (b, C, H, W)."""
+    return zonal_waves(maps).abs().square().mean(0)
 
 
 def smooth(field: Tensor) -> Tensor:
-    """A field by latitude and wavenumber (..., H, M), averaged over near latitudes and waves.
+    """Average a field by latitude and wavenumber (..., H, M) over nearby latitudes and waves.
 
-    Waves up to half an octave away count, by their distance.
+    Waves up to half an octave away count, weighted by their distance.
 
     >>> [round(value, 2) for value in smooth(torch.arange(8.0)[None])[0].tolist()]
     [0.0, 1.0, 2.0, 3.15, 4.12, 5.09, 6.04, 6.61]
     """
-    octave = torch.arange(field.shape[-1]).clamp_min(1).log2()
-    octave[0] = -1.0  # the zonal mean is alone
+    octave = torch.arange(field.shape[-1], device=field.device).clamp_min(1).log2()
+    octave[0] = -1.0  # the zonal mean is not averaged with waves
     weight = (1 - 2 * (octave[:, None] - octave).abs()).clamp_min(0).to(field)
     waves = field @ (weight / weight.sum(1, keepdim=True)).T
     around = torch.cat([waves[..., :1, :], waves, waves[..., -1:, :]], -2)
     return (around[..., :-2, :] + 2 * waves + around[..., 2:, :]) / 4
 
 
-def excess(power: Tensor, usual: Tensor) -> Tensor:
-    """Smoothed logarithm (..., H, M) of a power over the usual one: both fall steeply by wave."""
-    return smooth(power.clamp_min(1e-12).log() - usual.clamp_min(1e-12).log())
+def log_power_ratio(power: Tensor, reference: Tensor) -> Tensor:
+    """Smoothed logarithm (..., H, M) of the ratio of two powers, as both fall steeply by wave."""
+    return smooth(power.clamp_min(1e-12).log() - reference.clamp_min(1e-12).log())

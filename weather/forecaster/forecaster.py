@@ -1,7 +1,6 @@
-"""A forecast model: the mean of the next state, and a head that draws the residual about it."""
+"""A forecast model: the mean of the next state, and a head that samples the residual about it."""
 
 from collections.abc import Sequence
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,21 +9,9 @@ from refine_core.data import Batch
 from refine_core.noise import Noise
 from weather.fields.grid import Grid
 from weather.forecaster.correction import Correction
-from weather.forecaster.mean import Given, MeanModel, Situation
-
-
-class ResidualHead(Protocol):
-    """Draws residuals; also an `nn.Module`."""
-
-    calls: int
-
-    def __call__(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
-        """Training losses."""
-        ...
-
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
-        """Residuals (b, C, H, W)."""
-        ...
+from weather.forecaster.head import ResidualHead
+from weather.forecaster.inputs import HeadContext, StepInput
+from weather.forecaster.mean import MeanModel
 
 
 class Forecaster(nn.Module):
@@ -38,8 +25,9 @@ class Forecaster(nn.Module):
         head: Of residuals.
         scale: (C, H, 1) standard deviation of the mean's error on the states it was trained on,
             normalised units.
-        inflation: (C,) that of its error on other states over it. Heads learn from the former,
-            which a mean that has seen them fits too well, and draw the latter.
+        inflation: (C,) standard deviation of its error on other states, divided by that on these.
+            Heads learn from residuals in-sample, which are too small as the mean has been fitted
+            to them, and sample residuals as large as out of sample.
         lower: (C,) least normalised value that is physical, minus infinity where there is none.
         grid: Of the maps.
         winds: (C,) whether a channel is a component of the wind.
@@ -48,7 +36,7 @@ class Forecaster(nn.Module):
     def __init__(
         self,
         mean: MeanModel,
-        head: nn.Module,
+        head: ResidualHead,
         scale: Tensor,
         inflation: Tensor,
         lower: Tensor,
@@ -66,12 +54,12 @@ class Forecaster(nn.Module):
     @property
     def calls(self) -> int:
         """Network calls that a step takes."""
-        return 1 + self.draws.calls
+        return 1 + self.head.calls
 
     @property
-    def draws(self) -> ResidualHead:
-        """The head, by what it does."""
-        return cast(ResidualHead, self.head)
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return self.mean.get_buffer("area").device
 
     def train(self, mode: bool = True) -> "Forecaster":
         """Training mode for all but the frozen mean."""
@@ -79,74 +67,73 @@ class Forecaster(nn.Module):
         self.mean.eval()
         return self
 
-    def weight(self, *, seen: bool) -> Tensor:
-        """(C, H, 1) what a residual is multiplied by; `seen`: of states the mean learnt from."""
-        area: Tensor = self.mean.get_buffer("area")
-        weight = area.sqrt() / self.get_buffer("scale")
-        return weight if seen else weight / self.get_buffer("inflation")
+    def weight(self, *, in_sample: bool) -> Tensor:
+        """(C, H, 1) factor that makes residuals of variance one.
+
+        Args:
+            in_sample: Whether the mean was trained on the states of the residuals.
+        """
+        weight = self.mean.get_buffer("area").sqrt() / self.get_buffer("scale")
+        return weight if in_sample else weight / self.get_buffer("inflation")
 
     def residual(
-        self, batch: Batch, noise: Noise, *, seen: bool | None = None
-    ) -> tuple[Tensor, Situation]:
-        """Scaled residuals of windows `batch`, and their situation.
+        self, batch: Batch, noise: Noise, *, in_sample: bool | None = None
+    ) -> tuple[Tensor, HeadContext]:
+        """Scaled residuals of windows `batch`, and their contexts.
 
-        `seen` says whether the mean was trained on them; by default if this is training.
+        Args:
+            batch: See `weather.data.windows`.
+            noise: Of b samples.
+            in_sample: Whether the mean was trained on these windows; by default in training only.
         """
         with torch.no_grad():
-            self.mean.training = self.training  # only whether samples are turned
-            given, future, shift = self.mean.prepare(batch, noise)
-            situation = self.mean.situation(given, shift)
-            error = future - self.mean.mean(given, situation)
-            return error * self.weight(seen=self.training if seen is None else seen), situation
+            self.mean.training = self.training  # only decides whether samples are rotated
+            given, future, shift = self.mean.unpack(batch, noise)
+            context = self.mean.context(given, shift)
+            error = future - self.mean.predict(given, context)
+            in_sample = self.training if in_sample is None else in_sample
+            return error * self.weight(in_sample=in_sample), context
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Training losses of the head on windows `batch`."""
-        residual, situation = self.residual(batch, noise)
-        return self.draws(residual, situation, noise)
+        losses: dict[str, Tensor] = self.head(*self.residual(batch, noise), noise)
+        return losses
 
     def after_step(self) -> None:
         """Pass it on to the head."""
-        after = getattr(self.head, "after_step", None)
-        if after is not None:
-            after()
+        self.head.after_step()
 
     @torch.no_grad()
     def step(
         self,
-        given: Given,
+        given: StepInput,
         noise: Noise,
         climatology: Tensor,
         before: Tensor | None = None,
         number: int = 0,
     ) -> tuple[Tensor, Tensor]:
-        """The next states, and what the step after it needs of this one.
+        """The next states, and the waves of their residuals for the step after it.
 
         Args:
-            given: May be of one sample for all members.
+            given: Of b members, or of one sample for all of them.
             noise: Of b members.
             climatology: (C, H, W) at the time of the next states, normalised.
-            before: What the step before this one returned second; None at the first.
+            before: Waves that the step before this one returned; None at the first.
             number: Count of steps before.
 
         Returns:
             (b, C, H, W), normalised, and (b, C, H, W // 2 + 1) waves of the residual.
         """
-        mean, drawn = self.draw(given, noise)
-        residual, waves = self.correction.residual(drawn, before)
-        settled = self.correction.settle(mean + residual, climatology, number)
-        return torch.maximum(settled, self.get_buffer("lower")), waves
+        mean, sampled = self.sample(given, noise)
+        residual, waves = self.correction.residual(sampled, before)
+        state = self.correction.damp(mean + residual, climatology, number)
+        return torch.maximum(state, self.get_buffer("lower")), waves
 
     @torch.no_grad()
-    def draw(self, given: Given, noise: Noise) -> tuple[Tensor, Tensor]:
+    def sample(self, given: StepInput, noise: Noise) -> tuple[Tensor, Tensor]:
         """The mean of the next states and residuals about it, uncorrected, (b, C, H, W)."""
-        situation = self.mean.situation(given)
-        mean = self.mean.mean(given, situation)
-        count = len(noise.index)
+        context = self.mean.context(given)
+        mean, count = self.mean.predict(given, context), len(noise.index)
         if len(mean) == 1 < count:
-            situation = Situation(
-                *(
-                    x.expand(count, *x.shape[1:])
-                    for x in (situation.maps, situation.hidden, situation.clock)
-                )
-            )
-        return mean, self.draws.draw(situation, noise) / self.weight(seen=False)
+            context = context.expanded(count)
+        return mean, self.head.sample(context, noise) / self.weight(in_sample=False)

@@ -1,86 +1,92 @@
-"""The residual about the mean, drawn scale by scale: what refinement does in this domain."""
+"""The head that samples the residual about the mean by refinement, scale by scale."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from refine_core.embed import Embed, Head
-from refine_core.head import BitwiseHead, CategoricalHead
+from refine_core.embed import Embed
+from refine_core.grid import build_refiner, gather, neighbours
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
+from refine_core.sampling import Sampling
 from refine_core.tokens import Tokens
-from refine_core.transformer import Transformer
 from weather.forecaster.config import HeadConfig
-from weather.forecaster.mean import CLOCK, Situation
+from weather.forecaster.head import ResidualHead
+from weather.forecaster.inputs import CLOCK, HeadContext
 from weather.forecaster.sphere import pad
 from weather.forecaster.tokenizer import Encoder
 
 
-class RefineHead(nn.Module):
-    """Codes of the residual, from the whole globe to patches, in one call a scale.
+class RefineHead(ResidualHead):
+    """Codes of the residual, from the whole globe to patches, in one network call a scale.
 
     Args:
         tokenizer: Of the residual.
-        inputs: Channels of the situation's maps.
-        hidden: Width of the situation's hidden states, on the tokeniser's finest grid.
+        inputs: Channels of the context's maps.
+        hidden: Width of the context's hidden states, on the tokeniser's finest grid.
         config: Of the head.
+
+    Raises:
+        InputError: Sizes or counts of scales do not fit together.
     """
 
     def __init__(
         self, tokenizer: ResidualTokenizer, inputs: int, hidden: int, config: HeadConfig
     ) -> None:
         super().__init__()
-        dim, count = config.network.dim, len(tokenizer.schedule)
-        embed = SituationEmbed(tokenizer, inputs, hidden, dim)
-        transformer = Transformer(
-            dim,
-            config.network.depth,
-            config.network.heads,
-            levels=count + 1,
-            condition=dim,
+        network = config.network
+        self.refiner = build_refiner(
+            tokenizer,
+            ContextEmbed(tokenizer, inputs, hidden, network.dim),
+            dim=network.dim,
+            depth=network.depth,
+            heads=network.heads,
             history=config.history,
-            dropout=config.network.dropout,
+            dropout=network.dropout,
+            maps=tokenizer.schedule.wholes,
+            corruption=config.corruption,
         )
-        head: Head
-        if config.tokenizer.quantizer == "bitwise":
-            head = BitwiseHead(dim, tokenizer.digits(0), count)
-        else:
-            sizes = [tokenizer.digit_values(k) for k in range(count)]
-            head = CategoricalHead(dim, tokenizer.digits(0), sizes, tokenizer.schedule.wholes)
-        self.refiner = Refiner(
-            tokenizer, embed, transformer, head, corruption=config.corruption, dropout=0.0
-        )
-        self.temperature = config.temperature
+        self.set_temperature(config.temperature)
 
     @property
-    def embed(self) -> "SituationEmbed":
-        """States and situations to tokens."""
-        return cast(SituationEmbed, self.refiner.embed)
+    def embed(self) -> "ContextEmbed":
+        """Embeds states and contexts."""
+        return cast(ContextEmbed, self.refiner.embed)
+
+    @property
+    def tokenizer(self) -> ResidualTokenizer:
+        """The tokeniser of the residual."""
+        return cast(ResidualTokenizer, self.refiner.tokenizer)
 
     @property
     def calls(self) -> int:
-        """Network calls that a draw takes."""
-        return len(self.refiner.schedule)
+        """Network calls that a sample takes: one for each scale."""
+        return len(self.refiner.tokenizer.schedule)
 
-    def forward(self, residual: Tensor, situation: Situation, noise: Noise) -> dict[str, Tensor]:
+    def set_temperature(self, temperature: Sequence[float]) -> None:
+        """Sample at one temperature for all scales, or at one each.
+
+        Raises:
+            InputError: The scales are more or fewer, or a temperature is negative.
+        """
+        self.sampling = Sampling.per_scale(self.calls, temperature=temperature)
+
+    def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:
         """Training losses: the negative log-probability of the residual's codes."""
-        losses: dict[str, Tensor] = self.refiner((residual, self.embed.known(situation)), noise)
+        losses: dict[str, Tensor] = self.refiner((residual, self.embed.encode(context)), noise)
         return losses
 
-    def draw(self, situation: Situation, noise: Noise) -> Tensor:
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
-        temperature = list(self.temperature) * (self.calls if len(self.temperature) == 1 else 1)
-        schedule = self.refiner.schedule.with_(temperature=temperature)
-        drawn: Tensor = self.refiner.sample(noise, self.embed.known(situation), schedule=schedule)
-        return drawn
+        return self.refiner.sample(noise, self.embed.encode(context), sampling=self.sampling)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A situation as tokens see it.
+class EncodedContext:
+    """A context, encoded for the tokens of every scale.
 
     Args:
         grid: (b, dim, h, w) on the tokeniser's finest grid.
@@ -91,17 +97,17 @@ class Known:
     clock: Tensor
 
 
-class SituationEmbed(Embed):
-    """The state at the scale's size, 3 x 3 cells of it, what is known there, and positions.
+class ContextEmbed(Embed[Tensor, EncodedContext]):
+    """Embeds the 3 x 3 cells of the state around each cell of a scale, its context and position.
 
-    The situation is encoded once, on the finest grid, and reduced to every scale.
+    The context is encoded once, on the finest grid, and reduced to every scale.
     """
 
     def __init__(self, tokenizer: ResidualTokenizer, inputs: int, hidden: int, dim: int) -> None:
         super().__init__()
         self.view, self.take, self.pyramid = tokenizer.view, tokenizer.take, tokenizer.pyramid
-        self.encode = cast(Encoder, tokenizer.encoder).patches
-        self.maps = nn.Linear(inputs * self.encode.patch**2, dim)
+        self.patches = cast(Encoder, tokenizer.encoder).patches
+        self.maps = nn.Linear(inputs * self.patches.patch**2, dim)
         self.hidden = nn.Linear(hidden, dim)
         self.enter = nn.Linear(9 * tokenizer.dim, dim)
         self.position = nn.ParameterList(
@@ -109,39 +115,22 @@ class SituationEmbed(Embed):
         )
         self.clock = nn.Sequential(nn.Linear(CLOCK, dim), nn.SiLU(), nn.Linear(dim, dim))
         for k, scale in enumerate(tokenizer.schedule):
-            wide = scale.size[1]
-            corner = [cell // wide * (wide + 2) + cell % wide for cell in scale.cells]
-            square = [row * (wide + 2) + column for row in range(3) for column in range(3)]
-            near = torch.tensor(corner)[:, None] + torch.tensor(square)
-            self.register_buffer(f"near_{k}", near.flatten(), persistent=False)
+            self.register_buffer(f"near_{k}", neighbours(scale), persistent=False)
 
-    def known(self, situation: Situation) -> Known:
-        """Encode a situation, once for all scales."""
-        seen = self.maps(self.encode(situation.maps)) + self.hidden(situation.hidden)
-        return Known(seen.transpose(1, 2).unflatten(2, self.encode.size), situation.clock)
+    def encode(self, context: HeadContext) -> EncodedContext:
+        """Encode a context, once for all scales."""
+        cells = self.maps(self.patches(context.maps)) + self.hidden(context.hidden)
+        return EncodedContext(cells.transpose(1, 2).unflatten(2, self.patches.size), context.clock)
 
-    def forward(self, state: Tensor, k: int, context: Known | None = None) -> Tokens:
+    def forward(self, state: Tensor, k: int, context: EncodedContext | None = None) -> Tokens:
         """Tokens (b, n_k, dim) of scale k."""
-        assert context is not None, "a residual is of a situation"
-        beneath = self.pyramid.resample(context.grid, len(self.position) - 1, k)
-        around = self.around(self.view(state, k), k)
-        value = self.enter(around) + self.take(beneath, k) + self.position[k]
-        return Tokens(value, torch.full((value.shape[1],), k + 1, device=value.device))
+        assert context is not None, "residuals are sampled with a context only"
+        reduced = self.pyramid.resample(context.grid, len(self.position) - 1, k)
+        around = gather(pad(self.view(state, k)), self.get_buffer(f"near_{k}")).flatten(2)
+        return Tokens(self.enter(around) + self.take(reduced, k) + self.position[k])
 
-    def around(self, grid: Tensor, k: int) -> Tensor:
-        """(b, n_k, d * 9) 3 x 3 cells around each of the scale's, of its grid (b, d, *size)."""
-        cells = pad(grid).flatten(2).transpose(1, 2).contiguous()
-        near = cells.index_select(1, self.get_buffer(f"near_{k}")).unflatten(1, (-1, 9))
-        return cast(Tensor, near).transpose(2, 3).flatten(2)
-
-    def context(self, context: Known | None, count: int) -> Tokens:
-        """No tokens; time of day and year as the condition."""
-        assert context is not None, "a residual is of a situation"
-        vector = self.clock(context.clock)
-        nothing = vector.new_zeros(count, 0, vector.shape[1])
-        level = torch.zeros(0, dtype=torch.int64, device=vector.device)
-        return Tokens(nothing, level, condition=vector)
-
-    def drop(self, context: Known, where: Tensor) -> Known:
-        """The same: a residual without a situation means nothing."""
-        return context
+    def condition(self, context: EncodedContext | None, count: int) -> Tensor:
+        """Time of day and year, (count, dim)."""
+        assert context is not None, "residuals are sampled with a context only"
+        vector: Tensor = self.clock(context.clock)
+        return vector

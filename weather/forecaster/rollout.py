@@ -1,7 +1,8 @@
-"""Rolling a model forward: a generator of states; a member is a name, not a place in a queue."""
+"""Rolls a model forward: states of an ensemble, step by step."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,9 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
 from weather.data.config import DataConfig
 from weather.fields.grid import Grid
-from weather.fields.times import clock
+from weather.fields.times import clock, parse_time
 from weather.forecaster.forecaster import Forecaster
-from weather.forecaster.mean import Given
+from weather.forecaster.inputs import StepInput
 
 EXTREME = 25.0
 """Standard deviations of a channel beyond which a state is no weather."""
@@ -52,7 +53,7 @@ class Rollable(Protocol):
 
     @property
     def group(self) -> int:
-        """Members that the network sees at once."""
+        """Members that the network computes at once."""
         ...
 
     def normalise(self, states: Tensor) -> Tensor:
@@ -68,11 +69,10 @@ class Rollable(Protocol):
         ...
 
 
-@torch.no_grad()
 def rollout(
     model: Rollable,
     initial: NDArray[np.float32] | Tensor,
-    time: np.datetime64,
+    time: str | datetime | np.datetime64,
     *,
     members: int | Sequence[int] = 50,
     steps: int = 10,
@@ -81,61 +81,104 @@ def rollout(
 ) -> Iterator[State]:
     """Forecast states, step by step.
 
-    What member m becomes is a function of the seed, the initial time and m only, to the last bit
-    on one machine with one count of threads. Members are computed in groups, see
-    `Rollable.group`; one alone costs as much as its group.
+    A member is a function of the seed, the initial time and its own name, to the last bit on one
+    machine with one count of threads. Members are computed in groups, see `Rollable.group`; one
+    alone costs as much as its group.
 
     Args:
         model: To roll forward.
         initial: (C, H, W), or (history, C, H, W) with the latest state last, in SI units on the
             model's grid.
-        time: Of the latest initial state.
-        members: How many, or their names.
-        steps: Of the model's `step_hours`.
+        time: Of the latest initial state: a full hour of UTC.
+        members: How many, or their names from 0.
+        steps: How many, each of the model's `step_hours`.
         seed: Of the ensemble.
         forcing: (steps, F, H, W) fields known in advance at the valid times, in SI units.
 
     Raises:
-        InputError: The initial state has another shape or is not finite, the forcing is missing,
-            or a member leaves what is physically possible.
+        InputError: The time is no full hour, there are no members or steps, the initial state has
+            another shape or is not finite, the forcing is missing, or, later, a member leaves
+            what is physically possible.
     """
-    past = _initial(model, initial)
-    outside = _forcing(model, forcing, steps)
-    wanted = tuple(range(members)) if isinstance(members, int) else tuple(members)
-    group = model.group
-    firsts = sorted({name // group * group for name in wanted})
-    names = [first + place for first in firsts for place in range(group)]
-    rows = torch.tensor([names.index(name) for name in wanted], dtype=torch.int64)
-    step = np.timedelta64(model.data.step_hours, "h")
-    start = time.astype("datetime64[h]")
+    start, names = _full_hour(time), _member_names(members)
+    if steps < 1:
+        raise InputError(f"Found {steps} steps, expected one or more.")
+    past, fields = _initial(model, initial), _forcing(model, forcing, steps)
+    return _states(model, past, fields, start, names, seed)
+
+
+@torch.no_grad()
+def _states(
+    model: Rollable,
+    past: Tensor,
+    forcing: Tensor,
+    start: np.datetime64,
+    wanted: tuple[int, ...],
+    seed: int,
+) -> Iterator[State]:
+    """Roll out from past states (1, history, C, H, W) with forcing (steps, F, H, W)."""
+    names, rows = _in_groups(wanted, model.group)
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
+    step, steps = np.timedelta64(model.data.step_hours, "h"), len(forcing)
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
     correction, residual = model.forecaster.correction, None
     for number in range(steps):
-        usual = correction.climatology(start + step * np.arange(number + 1, number + 2))[0]
-        parts = []
-        for index in torch.arange(len(names)).split(group):
+        time = start + step * (number + 1)
+        climatology = correction.climatology(np.array([time]))[0]
+        groups = []
+        for index in torch.arange(len(names)).split(model.group):
             before = past if len(past) == 1 else past[index]
-            given = Given(
+            given = StepInput(
                 before,
-                outside[None, number].expand(len(before), -1, -1, -1),
+                forcing[None, number].expand(len(before), -1, -1, -1),
                 hours[None, number].expand(len(before), -1),
             )
-            drawn = Noise(noise.seed, noise.index[index].to(past.device)).fork(number)
+            own = Noise(noise.seed, noise.index[index].to(past.device)).fork(number)
             last = None if residual is None else residual[index]
-            parts.append(model.forecaster.step(given, drawn, usual, last, number))
-        latest, residual = (torch.cat(part) for part in zip(*parts, strict=True))
-        lead = (number + 1) * model.data.step_hours
+            groups.append(model.forecaster.step(given, own, climatology, last, number))
+        latest, residual = (torch.cat(part) for part in zip(*groups, strict=True))
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
         past = torch.cat([older, latest[:, None]], 1)
-        chosen = latest.cpu()[rows]
-        _check(model, chosen, wanted, lead)
-        yield State(start + step * (number + 1), lead, wanted, model.denormalise(chosen))
+        states, lead = latest.cpu()[rows], (number + 1) * model.data.step_hours
+        _check_physical(model, states, wanted, lead)
+        yield State(time, lead, wanted, model.denormalise(states))
+
+
+def _in_groups(wanted: tuple[int, ...], size: int) -> tuple[list[int], Tensor]:
+    """All members of the groups of those wanted, and the places of the wanted among them."""
+    firsts = sorted({name // size * size for name in wanted})
+    names = [first + place for first in firsts for place in range(size)]
+    return names, torch.tensor([names.index(name) for name in wanted], dtype=torch.int64)
+
+
+def _full_hour(time: str | datetime | np.datetime64) -> np.datetime64:
+    """The time in hours."""
+    exact = parse_time(time)
+    hour: np.datetime64 = exact.astype("datetime64[h]")
+    if hour != exact:
+        raise InputError(
+            f"Found the initial time {exact.astype('datetime64[s]')}, expected a full hour, as "
+            "the time of day is known to the model by the hour."
+        )
+    return hour
+
+
+def _member_names(members: int | Sequence[int]) -> tuple[int, ...]:
+    if isinstance(members, int | np.integer):
+        names = tuple(range(int(members)))
+    else:
+        names = tuple(int(name) for name in members)
+    if not names or min(names) < 0:
+        raise InputError(
+            f"Found the members {members}, expected a count of one or more, or names from 0."
+        )
+    return names
 
 
 def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
     """(1, history, C, H, W) normalised."""
-    states = torch.from_numpy(np.array(initial, dtype=np.float32))
+    states = initial if isinstance(initial, Tensor) else torch.from_numpy(np.array(initial))
+    states = states.detach().float().cpu()
     wanted = (model.data.history, len(model.data.channels), *model.grid.shape)
     if states.ndim == 3:
         states = states[None]
@@ -154,14 +197,12 @@ def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
             f"The initial state has values that are not finite in {', '.join(bad)}: fill them, or "
             "start from another time."
         )
-    device = next(model.forecaster.parameters()).device
-    return model.normalise(states)[None].to(device)
+    return model.normalise(states)[None].to(model.forecaster.device)
 
 
 def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -> Tensor:
     """(steps, F, H, W) normalised; F may be 0."""
-    names = model.data.forcing
-    device = next(model.forecaster.parameters()).device
+    names, device = model.data.forcing, model.forecaster.device
     if not names:
         return torch.zeros(steps, 0, *model.grid.shape, device=device)
     wanted = (steps, len(names), *model.grid.shape)
@@ -175,9 +216,9 @@ def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -
     return model.normalise_forcing(fields).to(device)
 
 
-def _check(model: Rollable, latest: Tensor, names: tuple[int, ...], lead: int) -> None:
-    """Refuse states that no atmosphere has."""
-    worst = latest.abs().nan_to_num(torch.inf, torch.inf).amax((2, 3))
+def _check_physical(model: Rollable, states: Tensor, names: tuple[int, ...], lead: int) -> None:
+    """Refuse normalised states (m, C, H, W) that no atmosphere has."""
+    worst = states.abs().nan_to_num(torch.inf, torch.inf).amax((2, 3))
     if bool((worst <= EXTREME).all()):
         return
     member, channel = divmod(int(worst.argmax()), worst.shape[1])

@@ -10,10 +10,10 @@ from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.quantizers.product import ProductQuantizer
 from refine_core.residual import ResidualTokenizer
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import ScaleSchedule, per_scale
 from weather.fields.grid import Grid
 from weather.forecaster.config import TokenizerConfig
-from weather.forecaster.sphere import Cells, SpherePyramid
+from weather.forecaster.sphere import Cells, SpherePyramid, check_even
 
 
 class Patches(nn.Module):
@@ -34,8 +34,8 @@ class Patches(nn.Module):
 class Encoder(nn.Module):
     """Residual maps (b, C, H, W) to features (b, d, h, w): principal components of patches.
 
-    It stays as it starts. Trained with a pull towards codes, it shrinks the trailing components;
-    trained without one, it gained nothing.
+    It is not trained. Trained with a commitment loss, it shrinks the trailing components; trained
+    without one, it gained nothing.
     """
 
     def __init__(self, grid: Grid, channels: int, config: TokenizerConfig) -> None:
@@ -54,7 +54,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Features (b, d, h, w) to residual maps (b, C, H, W), linearly.
 
-    Convolutions beside and after it gained nothing in 121 steps.
+    Convolutions beside or after the linear layer gained nothing in 121 steps.
     """
 
     def __init__(self, patches: Patches, channels: int, config: TokenizerConfig) -> None:
@@ -71,10 +71,11 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
     """Tokeniser of residuals of `channels` maps on `grid`.
 
     Raises:
-        InputError: If sizes shrink, or are finer than the grid.
+        InputError: Sizes shrink or are finer than the grid, or counts do not fit together.
     """
-    parts = config.parts * (len(config.sizes) if len(config.parts) == 1 else 1)
-    schedule = ScaleSchedule.of(config.sizes).interleaved(parts)
+    for size in config.sizes:
+        check_even("head.tokenizer.sizes", size)
+    parts = per_scale("`parts`", config.parts, len(config.sizes))
 
     def quantizer() -> Quantizer:
         if config.quantizer == "bitwise":
@@ -82,9 +83,10 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
         return ProductQuantizer(config.groups, config.codes, config.dim)
 
     quantizers = [each for count in parts for each in [quantizer()] * count]
+    schedule = ScaleSchedule.of(config.sizes, codes=[quantizers[0].size], parts=parts)
     encoder = Encoder(grid, channels, config)
     return ResidualTokenizer(
-        schedule.with_(codes=[each.size for each in quantizers]),
+        schedule,
         SpherePyramid(schedule.sizes),
         quantizers,
         encoder,
@@ -97,9 +99,9 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
 def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Tensor) -> None:
     """Make the encoder the best linear one for residuals (n, C, H, W), the decoder its inverse.
 
-    Channels are the principal components of patches, scaled to a mean variance of one: groups of
-    channels are drawn independently, so they had better be uncorrelated; and codebooks are of one
-    size, so groups had better be of one volume (`allocate`).
+    Channels are the principal components of patches, scaled to a mean variance of one. They are
+    uncorrelated, as groups of channels are sampled independently; and they are allocated to groups
+    of equal volume, as all codebooks have one size (`allocate`).
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
     patches = encoder.patches(residuals).flatten(0, 1)
@@ -128,12 +130,12 @@ def allocate(variance: Tensor, groups: int, dim: int) -> Tensor:
     [0, 2, 3, 1]
     """
     size = dim // groups
-    product, taken, place = [0.0] * groups, [0] * groups, []
+    product, count, place = [0.0] * groups, [0] * groups, []
     logarithm = variance.clamp(min=1e-9 * float(variance[0])).log()
     for value in (logarithm - logarithm[-1]).tolist():
-        room = [g for g in range(groups) if taken[g] < size]
+        room = [g for g in range(groups) if count[g] < size]
         best = min(room, key=lambda g: product[g])
-        place.append(best * size + taken[best])
+        place.append(best * size + count[best])
         product[best] += value
-        taken[best] += 1
+        count[best] += 1
     return torch.tensor(place)

@@ -5,8 +5,6 @@ there are any, WeatherBench 2 names, float32 in SI units, latitude ascending, lo
 in [0, 360), level in hPa ascending, times as datetime64[ns].
 """
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -38,7 +36,7 @@ _ALIASES = {
 
 
 def canonical(dataset: xr.Dataset) -> xr.Dataset:
-    """Bring names, order, units and types of a data set on a latitude-longitude grid into form.
+    """Bring a data set on a latitude-longitude grid into canonical form.
 
     Units are converted where the attribute says what they are. Variables without latitude and
     longitude are left out; dimensions that have no alias are kept; the order of times is kept.
@@ -57,7 +55,7 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
     dataset = dataset[
         [n for n, a in dataset.data_vars.items() if {"latitude", "longitude"} <= set(a.dims)]
     ]
-    dataset = _timed(_placed(dataset))
+    dataset = _with_times(_with_places(dataset))
     order = [*(d for d in DIMS[:3]), *(d for d in dataset.dims if d not in DIMS), *DIMS[3:]]
     converted = {str(n): _converted(a) for n, a in dataset.data_vars.items()}
     return dataset.assign(converted).transpose(*order, missing_dims="ignore")
@@ -77,7 +75,7 @@ def _renamed(dataset: xr.Dataset) -> xr.Dataset:
         known = {str(n).lower(): n for n in (*dataset.dims, *dataset.coords)}
         found = [known[alias] for alias in aliases if alias in known]
         if name == "time" and "time" in known:
-            # With a lead time, or beside a time that has its own dimension, it is auxiliary.
+            # Together with a lead time, or with a dimension of times, it is auxiliary.
             found = [] if "time" in dataset.dims else [n for n in found if n in dataset.dims]
             if found:
                 dataset = dataset.drop_vars("time")
@@ -87,7 +85,7 @@ def _renamed(dataset: xr.Dataset) -> xr.Dataset:
         for chosen in (dims or found)[:1]:
             dataset = dataset.rename({chosen: name})
     if "level" in dataset.coords and "level" not in dataset.dims:
-        dataset = _lifted(dataset)
+        dataset = _with_level_dimension(dataset)
     names = {n: long_name(str(n), "level" in a.dims) for n, a in dataset.data_vars.items()}
     taken = set(names)
     for old, new in names.items():
@@ -99,8 +97,8 @@ def _renamed(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _lifted(dataset: xr.Dataset) -> xr.Dataset:
-    """Make a single level a dimension of the variables that live on levels."""
+def _with_level_dimension(dataset: xr.Dataset) -> xr.Dataset:
+    """Make a single level a dimension of the variables that are given on levels."""
     level = dataset["level"]
     dataset = dataset.drop_vars("level")
     upper = {
@@ -111,8 +109,8 @@ def _lifted(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign(upper) if upper else dataset
 
 
-def _placed(dataset: xr.Dataset) -> xr.Dataset:
-    """Latitude, longitude and level in form."""
+def _with_places(dataset: xr.Dataset) -> xr.Dataset:
+    """Latitude, longitude and level in canonical form."""
     longitude = np.asarray(dataset["longitude"].values, np.float64) % 360
     longitude[longitude > 360 - 1e-6] = 0
     _, east = np.unique(longitude.round(6), return_index=True)  # also drops a repeated meridian
@@ -123,7 +121,7 @@ def _placed(dataset: xr.Dataset) -> xr.Dataset:
         north = np.argsort(latitude)
         descending = np.array_equal(north, np.arange(len(north))[::-1])
         dataset = dataset.isel(latitude=slice(None, None, -1) if descending else north)
-    places: dict[str, NDArray[Any]] = {
+    places: dict[str, NDArray[np.generic]] = {
         "latitude": np.sort(latitude),
         "longitude": longitude[east],
     }
@@ -147,7 +145,7 @@ def _placed(dataset: xr.Dataset) -> xr.Dataset:
 _STANDARD = {"latitude": "latitude", "longitude": "longitude", "level": "air_pressure"}
 
 
-def _timed(dataset: xr.Dataset) -> xr.Dataset:
+def _with_times(dataset: xr.Dataset) -> xr.Dataset:
     """Times and lead times in nanoseconds."""
     if LEAD in dataset.coords and not np.issubdtype(dataset[LEAD].dtype, np.timedelta64):
         unit = str(dataset[LEAD].attrs.get("units", "")).lower()[:1]
@@ -168,7 +166,7 @@ def _timed(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _converted(array: xr.DataArray) -> xr.DataArray:
-    """In float32 and SI units, where its units are known."""
+    """In float32, and in SI units where its units are known."""
     attrs = {k: v for k, v in array.attrs.items() if k in ("units", "standard_name", "long_name")}
     name = str(array.name)
     found = attrs.get("units")

@@ -1,23 +1,22 @@
-"""What does not fit together, said in a sentence."""
+"""Checks that data sets fit together: grids, times, units, sizes of values."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from refine_core.errors import InputError
-from weather.fields.arrays import Array
+from weather.fields.arrays import Array, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.canonical import grid_of
 
 FAR = 5.0
-"""Standard deviations of the truth's map between the means of forecast and truth."""
+"""Largest difference of the means of forecast and truth, in standard deviations of the truth."""
 
 
 def check_grid(name: str, dataset: xr.Dataset, wanted: Grid, other: str = "the truth") -> None:
-    """Check that a dataset is on the grid wanted, which is that of `other`.
+    """Check that a dataset is on a grid, which is that of `other`.
 
     Raises:
         InputError: It is not.
@@ -80,7 +79,9 @@ def check_units(name: str, forecast: xr.DataArray, truth: xr.DataArray) -> None:
         )
 
 
-def check_finite(name: str, values: Array, channels: Sequence[Channel], when: Any) -> None:
+def check_finite(
+    name: str, values: Array, channels: Sequence[Channel], when: Times | np.datetime64
+) -> None:
     """Check that no value of maps (n, L, H, W), of one time or of (n,) times, is missing.
 
     Raises:

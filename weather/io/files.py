@@ -1,4 +1,4 @@
-"""Opening what xarray reads: Zarr, netCDF and GRIB, here or behind a URL."""
+"""Opens files and URLs that xarray reads: Zarr, netCDF and GRIB."""
 
 import glob
 import warnings
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 import xarray as xr
@@ -17,14 +16,14 @@ NETCDF, GRIB = (".nc", ".nc4", ".cdf", ".netcdf", ".h5"), (".grib", ".grib2", ".
 CHUNK = 2**25
 """Bytes read at a time from files that are not divided into chunks."""
 _BACKENDS = {"gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}
-_TAKEN = "a Zarr store, a netCDF or GRIB file, a folder or pattern of such files, or a URL"
+_EXPECTED = "a Zarr store, a netCDF or GRIB file, a folder or pattern of such files, or a URL"
 
 
 def open_files(path: str) -> xr.Dataset:
-    """Open a source as it is, in chunks of dask.
+    """Open a source with its own names and units, in chunks of dask.
 
     Args:
-        path: See `weather.io.dataset.open_dataset`.
+        path: See `weather.io.source.Source.open`.
 
     Raises:
         InputError: There is nothing to read, it is damaged, or a library is missing.
@@ -34,7 +33,7 @@ def open_files(path: str) -> xr.Dataset:
         if remote:
             _check_backend(path)
             if Path(path).suffix.lower() in NETCDF:
-                # Such a file is read all over the place, so it is fetched whole.
+                # Reads of such a file jump back and forth, so it is fetched whole.
                 fetched = fsspec.open_local(f"simplecache::{path}", mode="rb")
                 return _chunked(xr.open_dataset(fetched, decode_timedelta=False))
             return _zarr(path)
@@ -54,15 +53,22 @@ def _local(path: str) -> xr.Dataset:
     files = [place] if place.exists() else sorted(Path(file) for file in glob.glob(str(place)))
     if place.is_dir() and not _is_zarr(place):
         if place.suffix.lower() == ".zarr":
-            raise InputError(f"{path} has neither zarr.json nor .zgroup: the store is not whole.")
+            raise InputError(
+                f"{path} has neither zarr.json nor .zgroup: the store is not whole, copy it again."
+            )
         files = sorted(f for f in place.rglob("*") if f.suffix.lower() in NETCDF + GRIB)
     if not files:
         what = "holds no netCDF or GRIB file" if place.is_dir() else "is not there"
-        raise InputError(f"{path} {what}: give {_TAKEN}.")
+        raise InputError(f"{path} {what}: give {_EXPECTED}.")
     parts = [_one(file) for file in files]
     # Files that differ in time or in their variables make one data set.
-    options: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
-    joined = xr.combine_by_coords(parts, combine_attrs="override", **options)
+    joined = xr.combine_by_coords(
+        parts,
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        combine_attrs="override",
+    )
     assert isinstance(joined, xr.Dataset)
     return joined
 
@@ -82,7 +88,7 @@ def _one(file: Path) -> xr.Dataset:
 
 def _zarr(path: str) -> xr.Dataset:
     with warnings.catch_warnings():
-        # Stores without consolidated metadata are as good, only slower to open.
+        # Stores without consolidated metadata can be read too, but are slower to open.
         warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated")
         opened: xr.Dataset = xr.open_zarr(path, chunks={}, decode_timedelta=False)
         return opened
@@ -95,33 +101,34 @@ def _grib(path: Path) -> xr.Dataset:
     from cfgrib import open_datasets  # type: ignore[import-not-found]
 
     with warnings.catch_warnings():
-        # About what cfgrib asks of xarray.
+        # The warning is about how cfgrib calls xarray.
         warnings.filterwarnings("ignore", "In a future version of xarray", FutureWarning)
         kinds = open_datasets(str(path), backend_kwargs={"indexpath": ""}, decode_timedelta=False)
-    return xr.merge([_levelled(kind) for kind in kinds], compat="override")
+    return xr.merge([_without_scalars(kind) for kind in kinds], compat="override")
 
 
-def _levelled(kind: xr.Dataset) -> xr.Dataset:
-    """Without coordinates of one value, the pressure level excepted."""
+def _without_scalars(kind: xr.Dataset) -> xr.Dataset:
+    """Drop coordinates of one value, except for the pressure level."""
     if "isobaricInhPa" in kind.coords and "isobaricInhPa" not in kind.dims:
         kind = kind.expand_dims("isobaricInhPa")
-    kept = {"time", "step", "number"}
-    return kind.drop_vars([c for c in kind.coords if c not in kind.dims and c not in kept])
+    needed = {"time", "step", "number"}
+    return kind.drop_vars([c for c in kind.coords if c not in kind.dims and c not in needed])
 
 
 def _chunked(dataset: xr.Dataset) -> xr.Dataset:
-    """Divided by time into pieces of `CHUNK` bytes, along what the file itself is divided by."""
-    pieces = {}
+    """Divide by time into chunks of about `CHUNK` bytes, each of whole chunks of the file."""
+    chunks = {}
     for name in ("time", "valid_time"):
         if name in dataset.dims:
             largest = max((a.nbytes for a in dataset.values() if name in a.dims), default=1)
             stored = max(_stored(a, name) for a in dataset.values())
             wanted = CHUNK * dataset.sizes[name] // largest
-            pieces[name] = max(stored, wanted // stored * stored)
-    return dataset.chunk(pieces)
+            chunks[name] = max(stored, wanted // stored * stored)
+    return dataset.chunk(chunks)
 
 
 def _stored(array: xr.DataArray, dim: str) -> int:
+    """Length of the chunks of a file along a dimension, 1 if it has none."""
     sizes = array.encoding.get("chunksizes") or array.encoding.get("preferred_chunks")
     if isinstance(sizes, dict):
         return int(sizes.get(dim, 1))
@@ -141,18 +148,18 @@ def _check_backend(path: str) -> None:
 
 @contextmanager
 def read_errors(path: str) -> Iterator[None]:
-    """Turn what a library raises while it reads a source into a sentence.
+    """Turn any error of a library that reads a source into a sentence.
 
     Raises:
-        InputError: Anything went wrong.
+        InputError: In place of the library's error.
     """
     try:
         yield
     except (InputError, MemoryError):
         raise
-    except Exception as error:  # every reader, codec and file system has its own
+    except Exception as error:  # readers, codecs and file systems raise errors of their own
         said = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"{path} cannot be read ({said}): it is damaged, incomplete, or nothing that xarray "
-            f"reads; give {_TAKEN}."
+            f"{path} cannot be read ({said}): it is damaged, incomplete, or of no kind that "
+            f"xarray reads; give {_EXPECTED}."
         ) from error

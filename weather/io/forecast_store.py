@@ -1,16 +1,15 @@
 """Forecasts on disk: one Zarr store, written member by member.
 
-Until the last member is there, the store lies beside its place in `<name>.partial`, with a mark
-for each member that is whole; then it takes its place. So a stop loses the members in flight and
-no more, what is not complete never looks complete, and a run that was continued leaves the same
-bytes as one that was not. Layout of WeatherBench 2: `time` is the initial time, `number` the
-member, `prediction_timedelta` the lead.
+Until the last member is written, the store is kept in `<name>.partial`, with a mark for each
+member that is complete; then it is moved to its place. So a stop loses only the members under way,
+an incomplete store never looks complete, and a run that was continued leaves the same bytes as one
+that was not. Layout of WeatherBench 2: `time` is the initial time, `number` the member,
+`prediction_timedelta` the lead.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import dask.array
 import numpy as np
@@ -30,12 +29,12 @@ MARKS = "members"
 
 
 class ForecastStore:
-    """An ensemble forecast in the making; see `open`."""
+    """An ensemble forecast that is being written; see `open`."""
 
     def __init__(self, path: Path, channels: Sequence[Channel], shape: tuple[int, int]) -> None:
         self.path = path
-        self._making = PartialStore(path, "forecast", "states, times, members, model or seed")
-        self.partial = self._making.store
+        self._partial = PartialStore(path, "forecast", "states, times, members, model or seed")
+        self.partial = self._partial.store
         self.channels = channels
         self.shape = shape
 
@@ -49,7 +48,7 @@ class ForecastStore:
         times: NDArray[np.datetime64],
         members: int,
         leads: Sequence[int],
-        identity: dict[str, Any],
+        identity: Mapping[str, object],
         overwrite: bool = False,
     ) -> "ForecastStore":
         """Begin a store, or continue one.
@@ -61,24 +60,24 @@ class ForecastStore:
             times: Initial times.
             members: Of the ensemble.
             leads: Lead times, in hours.
-            identity: What else decides the values (the model, the seed); kept as attributes.
+            identity: What else the values depend on (the model, the seed); kept as attributes.
             overwrite: Whether another store there is replaced, once the new one is complete.
 
         Raises:
-            InputError: There is a store already, or the remains of another forecast.
+            InputError: There is a store already, or part of another forecast.
         """
         store = cls(path, channels, (len(times), members))
         if path.suffix not in (".zarr", ".nc"):
             raise InputError(f"Found {path}, expected a forecast's name to end in .zarr or .nc.")
         names = [channel.name for channel in channels]
         wanted = [identity, [str(t) for t in times], members, list(leads), names]
-        if not store._making.continues(wanted, overwrite=overwrite):
+        if not store._partial.continues(wanted, overwrite=overwrite):
             dataset = _template(grid, channels, times, members, leads, identity)
-            store._making.begin(dataset, wanted)
+            store._partial.begin(dataset, wanted)
         return store
 
     def pending(self) -> list[tuple[int, int]]:
-        """Initial time and member of all that are not written yet."""
+        """Initial time and member of each member that is not written yet."""
         times, members = self.shape
         return [
             (time, member)
@@ -91,8 +90,8 @@ class ForecastStore:
         """Write members of an initial time.
 
         Args:
-            time: Which of the initial times.
-            members: m names.
+            time: Place of the initial time.
+            members: Names of m members.
             states: (m, leads, C, H, W) in SI units.
         """
         group = zarr.open_group(str(self.partial), mode="r+", use_consolidated=False)
@@ -107,16 +106,16 @@ class ForecastStore:
                 mark.touch()
 
     def finish(self) -> None:
-        """Put the complete store in its place."""
+        """Move the complete store to its place."""
         if self.path.suffix == ".nc":
             with atomic_write(self.path) as temporary, xr.open_zarr(self.partial) as dataset:
                 dataset.to_netcdf(temporary, engine="netcdf4")  # one chunk at a time
-            shutil.rmtree(self._making.folder)
+            shutil.rmtree(self._partial.folder)
         else:
-            self._making.finish()
+            self._partial.finish()
 
     def _mark(self, time: int, member: int) -> Path:
-        return self._making.folder / MARKS / f"{time}.{member}"
+        return self._partial.folder / MARKS / f"{time}.{member}"
 
 
 def _variables(channels: Sequence[Channel]) -> dict[str, list[int]]:
@@ -133,13 +132,13 @@ def _template(
     times: NDArray[np.datetime64],
     members: int,
     leads: Sequence[int],
-    identity: dict[str, Any],
+    identity: Mapping[str, object],
 ) -> xr.Dataset:
-    """The coordinates, and the attributes of all."""
+    """The data set without values of variables."""
     lead = np.array(leads, "timedelta64[h]").astype("timedelta64[ns]")
     start = np.asarray(times).astype("datetime64[ns]")
     levels = list(dict.fromkeys(c.level for c in channels if c.level is not None))
-    coords: dict[str, Any] = {
+    coords: dict[str, tuple[str | tuple[str, str], NDArray[np.generic], dict[str, str]]] = {
         "time": ("time", start, {"standard_name": "forecast_reference_time"}),
         "number": ("number", np.arange(members), {"standard_name": "realization", "units": "1"}),
         LEAD: (LEAD, lead, {"standard_name": "forecast_period"}),

@@ -1,13 +1,13 @@
 """Forecasts in canonical form: their channels and lead times, and a choice among them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError, suggest
+from weather.fields.arrays import Leads
 from weather.fields.channel import Channel
 from weather.fields.labels import importance
 from weather.io.canonical import LEAD, canonical
@@ -35,13 +35,13 @@ def as_forecast(dataset: xr.Dataset, name: str) -> xr.Dataset:
             f"{name} has lead times {LEAD} of type {dataset[LEAD].dtype}: expected a time "
             "difference; give the coordinate the attribute units, such as 'hours'."
         )
-    kept = [v for v in dataset.data_vars if {"time", LEAD} <= set(dataset[v].dims)]
-    dataset = in_order(name, dataset[kept]).sortby(LEAD)
+    timed = [v for v in dataset.data_vars if {"time", LEAD} <= set(dataset[v].dims)]
+    dataset = in_order(name, dataset[timed]).sortby(LEAD)
     return dataset if "number" in dataset.dims else dataset.expand_dims("number")
 
 
 def known_channels(dataset: xr.Dataset) -> list[Channel]:
-    """Every map that changes in time."""
+    """The channels of all variables that change in time."""
     return [
         Channel(str(name), level)
         for name, array in dataset.data_vars.items()
@@ -53,7 +53,11 @@ def known_channels(dataset: xr.Dataset) -> list[Channel]:
 def chosen_channels(
     forecast: xr.Dataset, truth: xr.Dataset, name: str, other: str, wanted: Sequence[str]
 ) -> list[Channel]:
-    """Channels wanted, all of which both have."""
+    """The channels wanted, in the order of reports; by default those that both data sets have.
+
+    Raises:
+        InputError: One of the data sets lacks a channel that is wanted, or they share none.
+    """
     offered, known = known_channels(forecast), set(known_channels(truth))
     chosen = [c for c in offered if not wanted or {c.name, c.variable} & set(wanted)]
     names = {n for c in offered for n in (c.name, c.variable)}
@@ -73,29 +77,31 @@ def chosen_channels(
             f"{name} and {other} have no variable in common: {name} has {_listed(offered)}, "
             f"{other} has {_listed(known)}."
         )
-    return sorted((c for c in chosen if c in known), key=_place)
+    return sorted((c for c in chosen if c in known), key=_report_order)
 
 
-def _place(channel: Channel) -> tuple[int, str, int]:
-    """Key of the order in reports: the best known variables first."""
+def _report_order(channel: Channel) -> tuple[int, str, int]:
+    """Sorts channels as in reports, the best known variables first."""
     return importance(channel.variable), channel.variable, channel.level or 0
 
 
-def _listed(channels: Any) -> str:
+def _listed(channels: Iterable[Channel]) -> str:
     return ", ".join(sorted(c.name for c in channels)) or "none"
 
 
-def chosen_leads(
-    offered: NDArray[np.timedelta64], days: Any, name: str
-) -> NDArray[np.timedelta64]:
-    """Lead times wanted, ascending."""
+def chosen_leads(offered: Leads, days: Sequence[float] | NDArray[np.float64], name: str) -> Leads:
+    """The lead times of `days`, ascending; without days, all that are above zero.
+
+    Raises:
+        InputError: One is not offered.
+    """
     if len(days) == 0:
-        later: NDArray[np.timedelta64] = offered[offered > np.timedelta64(0)]
+        later: Leads = offered[offered > np.timedelta64(0)]
         return later
     hours = np.unique(np.round(np.asarray(days, np.float64) * 24))
     missing = hours[~np.isin(hours, offered / np.timedelta64(1, "h"))]  # such as NaN
     if len(missing):
         known = ", ".join(f"{lead / np.timedelta64(1, 'D'):g}" for lead in offered)
         raise InputError(f"{name} has no lead time of {missing[0] / 24:g} days, it has {known}.")
-    wanted: NDArray[np.timedelta64] = hours.astype(np.int64) * np.timedelta64(3600 * 10**9, "ns")
+    wanted: Leads = hours.astype(np.int64) * np.timedelta64(3600 * 10**9, "ns")
     return wanted

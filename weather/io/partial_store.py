@@ -1,16 +1,15 @@
-"""A Zarr store in the making, which takes its name when it is complete.
+"""A Zarr store that is being written, and takes its name when it is complete.
 
-Until then it lies in a folder `<name>.partial` beside its place, with a note of all that decides
-its values: a run with the same settings goes on there, and another one does not touch it.
+Until then it is kept in a folder `<name>.partial` beside its final place, with a note of all that
+its values depend on: a run with the same settings continues it, another one does not touch it.
 """
 
 import json
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
@@ -23,18 +22,18 @@ class PartialStore:
     """A store that is not complete yet.
 
     Args:
-        path: Where it will be, ends in .zarr.
-        kind: What it holds, e.g. "forecast"; the note is called after it.
-        decided: What its values depend on, as a user calls it.
+        path: Its final place, ends in .zarr.
+        kind: What it holds, e.g. "forecast"; names the note.
+        depends_on: What its values depend on, in a user's words.
     """
 
     path: Path
     kind: str
-    decided: str
+    depends_on: str
 
     @property
     def folder(self) -> Path:
-        """Holds the store until it is complete, and beside it what a run needs to go on."""
+        """Holds the store until it is complete, and what a run needs to continue it."""
         return self.path.with_name(self.path.name + ".partial")
 
     @property
@@ -50,7 +49,7 @@ class PartialStore:
         """Whether the folder holds part of what is wanted.
 
         Args:
-            wanted: All that decides the values, of what JSON has.
+            wanted: All that the values depend on, as JSON values.
             overwrite: Whether another store there may be replaced.
 
         Raises:
@@ -66,24 +65,27 @@ class PartialStore:
             return True
         if not overwrite:
             raise InputError(
-                f"{self.folder} holds part of another {self.kind} (other {self.decided}): finish "
-                "it with its own settings, or give --overwrite to replace it."
+                f"{self.folder} holds part of another {self.kind} (other {self.depends_on}): "
+                "finish it with its own settings, or give --overwrite to replace it."
             )
         return False
 
     def begin(
-        self, dataset: xr.Dataset, wanted: object, encoding: Mapping[Any, Any] | None = None
+        self,
+        dataset: xr.Dataset,
+        wanted: object,
+        encoding: Mapping[Hashable, object] | None = None,
     ) -> None:
-        """Write coordinates, attributes and what is in memory, and leave out what is lazy.
+        """Write coordinates, attributes and arrays in memory, but no values of lazy arrays.
 
         Args:
-            dataset: Its arrays of dask are to be filled later.
+            dataset: Its dask arrays are written later.
             wanted: See `continues`.
             encoding: As xarray takes it.
         """
         shutil.rmtree(self.folder, ignore_errors=True)
         with warnings.catch_warnings():
-            # Zarr 3 has no rule for consolidated metadata yet, but everybody reads it.
+            # Zarr 3 does not specify consolidated metadata yet, but all readers know it.
             warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
             dataset.to_zarr(
                 self.store,
@@ -96,8 +98,10 @@ class PartialStore:
         write_json(self._note, json.dumps(wanted))
 
     def finish(self) -> None:
-        """Put the complete store in its place."""
-        for stray in self.store.rglob("*.partial"):  # a chunk that a kill left half-written
+        """Move the complete store to its final place."""
+        for stray in self.store.rglob(
+            "*.partial"
+        ):  # a chunk that was half-written when the process was killed
             stray.unlink()
         old = self.path.with_name(self.path.name + ".old")
         if self.path.exists():

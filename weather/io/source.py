@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -179,7 +178,6 @@ def _stacked(path: str, dataset: xr.Dataset, channels: Sequence[Channel]) -> xr.
             raise InputError(f"{path} has no {channel.name}: `refine weather prepare` says more.")
         arrays.append(array)
     names = xr.Variable("channel", [channel.name for channel in channels])
-    options: Any = {"coords": "minimal", "compat": "override", "combine_attrs": "drop"}
-    joined = xr.concat(arrays, names, **options)
+    joined = xr.concat(arrays, names, coords="minimal", compat="override", combine_attrs="drop")
     order = ("time", "channel", "latitude", "longitude")
     return joined.transpose(*order, missing_dims="ignore")

@@ -1,18 +1,17 @@
-"""Reading maps from datasets, as much at a time as memory allows."""
+"""Reads values of maps from data sets, as many at a time as fit in memory."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from weather.fields.arrays import Array
+from weather.fields.arrays import Array, Leads
 from weather.fields.channel import Channel
 from weather.io.canonical import LEAD
 
 BUDGET = 2**29
-"""Bytes that may be held in memory to read them once; what is larger is read piece by piece."""
+"""Bytes of an array that is read at once; a larger one is read piece by piece."""
 
 
 def map_values(array: xr.DataArray) -> Array:
@@ -22,7 +21,7 @@ def map_values(array: xr.DataArray) -> Array:
 
 
 def load_if_small(array: xr.DataArray) -> xr.DataArray:
-    """The same array, in memory if it is not too large."""
+    """The same array, loaded into memory if it is not too large."""
     return array.load() if array.nbytes <= BUDGET else array
 
 
@@ -34,12 +33,13 @@ def select_levels(dataset: xr.Dataset, channels: Sequence[Channel]) -> xr.DataAr
     return _chosen(array, "level", np.array([c.level for c in channels]))
 
 
-def read_members(forecast: xr.DataArray, leads: NDArray[np.timedelta64]) -> Iterator[Array]:
+def read_members(forecast: xr.DataArray, leads: Leads) -> Iterator[Array]:
     """Members (M, L, H, W) at one lead time after the other.
 
     Args:
-        forecast: Of one start: prediction_timedelta, number, [level], latitude, longitude.
-        leads: To read.
+        forecast: From one initial time, (prediction_timedelta, number, [level], latitude,
+            longitude).
+        leads: Lead times to read.
     """
     forecast = _chosen(forecast, LEAD, leads).transpose(LEAD, "number", ...)
     step = max(1, BUDGET * len(leads) // forecast.nbytes)
@@ -47,6 +47,6 @@ def read_members(forecast: xr.DataArray, leads: NDArray[np.timedelta64]) -> Iter
         yield from map_values(forecast.isel({LEAD: slice(first, first + step)}))
 
 
-def _chosen(array: xr.DataArray, dim: str, labels: NDArray[Any]) -> xr.DataArray:
-    """The array at some labels; at all of them without the cost of choosing."""
+def _chosen(array: xr.DataArray, dim: str, labels: NDArray[np.generic]) -> xr.DataArray:
+    """The array at some labels; the array itself if these are all."""
     return array if np.array_equal(array[dim].values, labels) else array.sel({dim: labels})

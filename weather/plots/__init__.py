@@ -1,1 +1,19 @@
-"""Pictures of forecasts."""
+"""Pictures of an ensemble forecast: maps, members, meteograms, spectra, animations."""
+
+from typing import TYPE_CHECKING
+
+from refine_core.exports import lazy
+
+if TYPE_CHECKING:
+    from weather.plots.forecast_field import ForecastField as ForecastField
+    from weather.plots.forecast_plots import ForecastPlots as ForecastPlots
+    from weather.plots.forecast_plots import PlotRequest as PlotRequest
+    from weather.plots.forecast_run import ForecastRun as ForecastRun
+    from weather.plots.maps import plot_animation as plot_animation
+    from weather.plots.maps import plot_maps as plot_maps
+    from weather.plots.members import plot_spaghetti as plot_spaghetti
+    from weather.plots.members import plot_stamps as plot_stamps
+    from weather.plots.meteogram import plot_meteogram as plot_meteogram
+    from weather.plots.spectra import plot_spectra as plot_spectra
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

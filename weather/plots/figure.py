@@ -1,77 +1,98 @@
-"""A figure with a panel for each variable, and what its panels share."""
+"""Figures with a panel for each variable or lead time, and what their panels share."""
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from PIL import Image
+from numpy.typing import ArrayLike
 
-from refine_core.storage.files import atomic_write
+from refine_core.app.figures import PALETTE, save
 from weather.fields.labels import best_known, move_apart
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
-
-MOST, COLUMNS = 12, 4
+MOST_PANELS, COLUMNS = 12, 4
 """Panels in a figure, and in a row."""
 NARROWEST = 7.0
 """Inches that a heading or a legend takes."""
-MAIN, OTHERS = "#1261a0", ("#d1495b", "#2e8b57", "#8e5ea2", "#22b5c4")
-BASELINES: dict[str, tuple[str, Any]] = {
-    "climatology": ("#8a8a8a", (0, (1, 1.2))),
+MAIN, *OTHERS = PALETTE
+DOTTED = (0, (1, 1.2))
+Colour = tuple[float, float, float, float]
+Dashes = str | tuple[int, tuple[float, float]]
+BASELINES: dict[str, tuple[str, Dashes]] = {
+    "climatology": ("#8a8a8a", DOTTED),
     "climatological ensemble": ("#5a5a5a", "-"),
-    "persistence": ("#b5803a", (0, (1, 1.2))),
+    "persistence": ("#b5803a", DOTTED),
     "dressed persistence": ("#b5803a", "-"),
 }
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e8e8e8",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#666666",
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.frameon": False,
-}
 
 
-@contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in the style of the reports."""
-    with plt.rc_context(STYLE):
-        yield
+@dataclass(frozen=True)
+class Line:
+    """How a line looks, in a panel and in a legend.
+
+    Args:
+        colour: Of the line and its markers.
+        width: In points.
+        dashes: As matplotlib names or measures them.
+        marker: Its name; empty for none.
+        face: Colour inside the markers; by default that of the line.
+        alpha: Opacity.
+        order: Those of higher order lie above others.
+    """
+
+    colour: str | Colour
+    width: float = 1.5
+    dashes: Dashes = "-"
+    marker: str = ""
+    face: str | None = None
+    alpha: float | None = None
+    order: float = 2.0
+
+    def artist(self, x: ArrayLike = (), y: ArrayLike = ()) -> Line2D:
+        """The line through points (x, y); without any, for a legend."""
+        return Line2D(
+            np.asarray(x),
+            np.asarray(y),
+            color=self.colour,
+            lw=self.width,
+            ls=self.dashes,
+            marker=self.marker,
+            ms=3.5,
+            mfc=self.face or self.colour,
+            alpha=self.alpha,
+            zorder=self.order,
+        )
+
+    def plot(self, axis: Axes, x: ArrayLike, y: ArrayLike) -> None:
+        """Plot the line through points (x, y)."""
+        axis.add_line(self.artist(x, y))
+        axis.autoscale_view()
 
 
 def panels(
-    channels: Sequence[str], margin: float = 0.2, bottom: float = 0.9
-) -> tuple[Any, list[tuple[Any, str]]]:
-    """A figure, and an axis for each of at most `MOST` channels.
+    names: Sequence[str], margin: float = 0.2, bottom: float = 0.9
+) -> tuple[Figure, list[tuple[Axes, str]]]:
+    """A figure with a panel for each name.
 
     Args:
-        channels: Names.
+        names: Of channels or lead times; of more than `MOST_PANELS` channels, the best known.
         margin: Inches to the right, for labels.
         bottom: Inches below, for a legend.
     """
-    channels = best_known(channels, MOST)
-    columns = min(COLUMNS, len(channels))
-    rows = -(-len(channels) // columns)
+    names = best_known(names, MOST_PANELS)
+    columns = min(COLUMNS, len(names))
+    rows = -(-len(names) // columns)
     left, top = 0.65, 0.8  # inches; an automatic layout takes seconds
     width = max(NARROWEST, left + 2.7 * columns + margin)
     height = top + 2.6 * rows - 0.5 + bottom
-    figure, axes = plt.subplots(
+    figure = Figure(figsize=(width, height))
+    grid = figure.subplots(
         rows,
         columns,
-        figsize=(width, height),
         squeeze=False,
         gridspec_kw={
             "left": left / width,
@@ -82,50 +103,67 @@ def panels(
             "hspace": 0.45,
         },
     )
-    for axis in axes.flat[len(channels) :]:
+    axes: list[Axes] = list(grid.flat)
+    for axis in axes[len(names) :]:
         axis.axis("off")
-    return figure, list(zip(axes.flat, channels, strict=False))
+    return figure, list(zip(axes, names, strict=False))
 
 
-def look(names: Sequence[str]) -> dict[str, tuple[str, Any, float]]:
-    """Colour, dashes and width of each forecast's line, the first being the one verified."""
+def is_leftmost(axis: Axes) -> bool:
+    """Whether a panel is the first of its row."""
+    place = axis.get_subplotspec()
+    return place is not None and place.is_first_col()
+
+
+def is_rightmost(axis: Axes) -> bool:
+    """Whether a panel is in the last column."""
+    place = axis.get_subplotspec()
+    return place is not None and place.is_last_col()
+
+
+def forecast_lines(names: Sequence[str]) -> dict[str, Line]:
+    """The line of each forecast by name, the first being the one verified."""
     first, *others = names
-    result: dict[str, tuple[str, Any, float]] = {first: (MAIN, "-", 2.4)}
+    result = {first: Line(MAIN, 2.4, order=2.4)}
     free = iter(OTHERS * len(others))
     for name in others:
         colour, dashes = BASELINES[name] if name in BASELINES else (next(free), "-")
-        result[name] = (colour, dashes, 1.4)
+        result[name] = Line(colour, 1.4, dashes, order=1.4)
     return result
 
 
-def lead_colours(lead_days: Sequence[float], most: int = 4) -> dict[int, Any]:
+def lead_colours(lead_days: Sequence[float], most: int = 4) -> dict[int, Colour]:
     """Colours of some lead times, by index: the longer, the darker."""
     count = min(most, len(lead_days))
     leads = [round(i * (len(lead_days) - 1) / max(1, count - 1)) for i in range(count)]
-    shades = plt.get_cmap("YlGnBu")(np.linspace(0.35, 0.95, len(leads)))
-    return dict(zip(leads, shades, strict=True))
+    shades = matplotlib.colormaps["YlGnBu"](np.linspace(0.35, 0.95, len(leads)))
+    return {lead: (r, g, b, a) for lead, (r, g, b, a) in zip(leads, shades, strict=True)}
 
 
 def lead_legend(
-    figure: Any, lead_days: Sequence[float], marks: Mapping[str, Mapping[str, Any]], rows: int = 1
+    figure: Figure, lead_days: Sequence[float], others: Mapping[str, Line], rows: int = 1
 ) -> None:
-    """Legend of lead times, and of other lines by name and looks."""
+    """Add a legend of lead times, and of other lines by name."""
     lines = {
-        f"{lead_days[lead]:g} d": {"color": colour, "lw": 2.4}
+        f"{lead_days[lead]:g} d": Line(colour, 2.4)
         for lead, colour in lead_colours(lead_days).items()
-    }
-    handles = [Line2D([], [], **dict(each)) for each in (lines | dict(marks)).values()]
-    names = [*lines, *marks]
-    figure.legend(handles, names, loc="lower center", ncols=-(-len(names) // rows), fontsize=9)
+    } | dict(others)
+    add_legend(figure, lines, -(-len(lines) // rows), 9)
 
 
-def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> None:
-    """Write names where lines end, to the right of an axis, moved apart.
+def add_legend(figure: Figure, lines: Mapping[str, Line], columns: int, size: float = 8.5) -> None:
+    """Add a legend at the bottom of a figure."""
+    handles = [line.artist() for line in lines.values()]
+    figure.legend(handles, list(lines), loc="lower center", ncols=columns, fontsize=size)
+
+
+def label_line_ends(axis: Axes, ends: Mapping[str, tuple[float, str | Colour]], bold: str) -> None:
+    """Write names where lines end, to the right of an axis, so that they do not overlap.
 
     Args:
         axis: With its limits set.
         ends: Height and colour by name.
-        bold: The name to stress.
+        bold: The name in bold type.
     """
     low, high = axis.get_ylim()
     places = move_apart([(y - low) / (high - low) for y, _ in ends.values()], 0.085)
@@ -142,7 +180,7 @@ def label_ends(axis: Any, ends: Mapping[str, tuple[float, str]], bold: str) -> N
         )
 
 
-def wave_axis(axis: Any, most: int) -> None:
+def wavenumber_axis(axis: Axes, most: int) -> None:
     """Make both axes logarithmic, the lower one that of wavenumbers from 1."""
     axis.set(xscale="log", yscale="log", xlim=(1, most), xlabel="zonal wavenumber")
     ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= most]
@@ -150,18 +188,13 @@ def wave_axis(axis: Any, most: int) -> None:
     axis.minorticks_off()
 
 
-def save(figure: Any, path: Path, heading: str, about: str = "") -> None:
-    """Write a figure, in 256 colours, with a heading at the upper left, see `head`."""
-    head(figure, heading, about)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=130, format="png")
-    plt.close(figure)
-    few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    with atomic_write(path) as temporary:
-        few.save(temporary, format="png", optimize=True)
+def save_with_heading(figure: Figure, path: Path, heading: str, about: str = "") -> None:
+    """Write a figure, in 256 colours, with a heading at the upper left, see `add_heading`."""
+    add_heading(figure, heading, about)
+    save(figure, path, dpi=130, colours=256)
 
 
-def head(figure: Any, heading: str, about: str = "") -> None:
+def add_heading(figure: Figure, heading: str, about: str = "") -> None:
     """Write a heading at the upper left of a figure, and a line about it below."""
     width, height = figure.get_size_inches()
     left, top = 0.15 / width, 1 - 0.15 / height

@@ -1,13 +1,12 @@
-"""A forecast file, opened to draw one of its starts."""
+"""A forecast file at one of its initial times, with the truth: where pictures get data from."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.fields.arrays import Leads
+from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
@@ -15,19 +14,21 @@ from weather.io.compatibility import check_dims, check_grid, check_units, in_ord
 from weather.io.files import open_files, read_errors
 from weather.io.forecasts import as_forecast, chosen_channels
 from weather.io.values import load_if_small, select_levels
-from weather.plots.display import display
-from weather.plots.field import Field
+from weather.plots.display import Display
+from weather.plots.forecast_field import ForecastField
 
 
-class Run:
-    """A forecast file, at one of its initial times.
+class ForecastRun:
+    """An ensemble forecast from one initial time.
 
     Args:
         name: Of the file, as its user calls it.
         forecast: As it was opened.
         truth: As it was opened; None if there is none.
-        variables: Such as geopotential or geopotential_500; none stands for all that both have.
-        time: The initial time; by default the last, or the last that the truth covers best.
+        variables: Such as geopotential or geopotential_500; none stands for all that forecast and
+            truth share.
+        time: The initial time. By default the last one, or with a truth the last of those whose
+            lead times it covers best.
 
     Raises:
         InputError: It is no ensemble forecast, lacks a variable or the time, or the truth is of
@@ -57,57 +58,59 @@ class Run:
         if self.truth is not None:
             check_grid(name, data, grid_of(self.truth))
         self.channels = chosen_channels(data, other, name, label, variables)
-        self.start = self._start(data, time)
-        self.data = data.sel(time=self.start, drop=True)
+        self.start = self._choose_start(data, time)
+        self.forecast = data.sel(time=self.start, drop=True)
 
     @classmethod
-    def open(cls, path: str, truth: str | None, variables: Sequence[str], time: str) -> "Run":
-        """The run of a file; see the class."""
-        opened = open_files(path)
-        return cls(path, opened, None if truth is None else open_files(truth), variables, time)
+    def open(
+        cls, path: str, truth: str | None, variables: Sequence[str], time: str
+    ) -> "ForecastRun":
+        """The run in a file; see the class."""
+        forecast = open_files(path)
+        return cls(path, forecast, None if truth is None else open_files(truth), variables, time)
 
     @property
     def grid(self) -> Grid:
         """Of the maps."""
-        return grid_of(self.data)
+        return grid_of(self.forecast)
 
     @property
     def leads(self) -> Leads:
         """All lead times."""
-        return np.asarray(self.data[LEAD].values)
+        return np.asarray(self.forecast[LEAD].values)
 
-    def field(self, channel: Channel, *, keep: bool = True) -> Field:
-        """A channel.
+    def field(self, channel: Channel, *, load: bool = True) -> ForecastField:
+        """One channel.
 
         Args:
             channel: Which.
-            keep: Whether its values are to be in memory, if they are not too large.
+            load: Whether its values are read into memory now, unless they are too large.
         """
-        array = select_levels(self.data, [channel])
+        array = select_levels(self.forecast, [channel])
         check_dims(self.name, array, DIMS)
         truth = None
         if self.truth is not None:
             truth = select_levels(self.truth, [channel])
             check_dims("The truth", truth, TRUTH_DIMS)
             check_units(self.name, array, truth)
-        if keep:
+        if load:
             with read_errors(self.name):
                 array = load_if_small(array)
-        shown = display(channel, str(array.attrs.get("units", "")))
-        return Field(channel, shown, self.name, self.start, array, truth)
+        display = Display.of(channel, str(array.attrs.get("units", "")))
+        return ForecastField(channel, display, self.name, self.start, array, truth)
 
-    def _start(self, data: xr.Dataset, time: str) -> np.datetime64:
-        """The initial time that is asked for, or the best."""
-        times: NDArray[np.datetime64] = data["time"].values
+    def _choose_start(self, data: xr.Dataset, time: str) -> np.datetime64:
+        """The initial time that is asked for, or the default."""
+        times: Times = data["time"].values
         if time:
-            return _named(time, times, self.name)
+            return _find_time(time, times, self.name)
         if self.truth is None:
             return np.datetime64(times[-1])
         covered = np.isin(times[:, None] + data[LEAD].values, self.truth["time"].values).sum(1)
         return np.datetime64(times[np.flatnonzero(covered == covered.max())[-1]])
 
 
-def _named(text: str, times: NDArray[np.datetime64], name: str) -> np.datetime64:
+def _find_time(text: str, times: Times, name: str) -> np.datetime64:
     try:
         wanted = np.datetime64(text, "ns")
     except ValueError:

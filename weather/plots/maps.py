@@ -1,114 +1,117 @@
-"""Maps of the ensemble mean and the spread, one below the other or moving."""
+"""Maps of the ensemble mean and the spread, side by side or as an animation."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
 from PIL import Image
 
 from refine_core.storage.files import atomic_write
 from weather.fields.arrays import Array, Leads
-from weather.plots.display import Display, Scale, error_scale, spread_scale, value_scale
-from weather.plots.field import Field
-from weather.plots.figure import head, save
-from weather.plots.map.projections import View, seen
-from weather.plots.map.sheet import MapAxis, Sheet
-from weather.plots.map.wrapped_grid import Surface
+from weather.plots.display import Display
+from weather.plots.figure import add_heading, save_with_heading
+from weather.plots.forecast_field import ForecastField
+from weather.plots.map.colour_scale import ColourScale, error_scale, spread_scale
+from weather.plots.map.map_figure import MapAxis, MapFigure
+from weather.plots.map.projections import View, visible
+from weather.plots.map.wrapped_grid import WrappedGrid
 
-LINES: dict[str, Any] = {"colors": "black", "linewidths": 0.75, "zorder": 3}
-FRAME, LAST = 450, 1500
-"""Milliseconds that a picture of an animation stays, and the last one."""
+FRAME, LAST_FRAME = 450, 1500
+"""Milliseconds for which a frame of an animation is shown, and the last one."""
 
 
-def draw_maps(field: Field, leads: Leads, view: View, path: Path) -> None:
+def plot_maps(field: ForecastField, leads: Leads, view: View, path: Path) -> None:
     """Mean, spread, and the error of the mean where the truth is known; a row a lead time."""
-    means, spreads = field.moments(leads)
-    truths = [field.verifying(lead) for lead in leads]
+    means, spreads = field.mean_and_spread(leads)
+    truths = [field.truth_at(lead) for lead in leads]
     known = any(truth is not None for truth in truths)
     columns = 3 if known else 2
-    sheet = Sheet(len(leads) * columns, columns, view, 3.6 if known else 4.4)
-    surface, shown = Surface(field.grid, view.centre), (..., *seen(view, field.grid))
-    colours = value_scale(field.display, means[shown])
-    shades = spread_scale(spreads[shown], colours)
-    contours = contour_levels(field.display, colours, view)
+    maps = MapFigure(len(leads) * columns, columns, view, 3.6 if known else 4.4)
+    wrapped, inside = WrappedGrid(field.grid, view.centre), (..., *visible(view, field.grid))
+    colours = field.display.scale(means[inside])
+    spread_colours = spread_scale(spreads[inside], colours)
+    levels = contour_levels(field.display, colours, view)
     for row, lead in enumerate(leads):
-        axes = sheet.axes[row * columns :]
-        left, right = (MapAxis(axes[i], view, surface, labels=not i) for i in (0, 1))
-        left.title(field.valid(lead))
-        value = left.shade(means[row], colours)
-        left.lines(means[row], contours, named=True, **LINES)
-        spread = right.shade(spreads[row], shades)
-        right.lines(means[row], contours, **LINES)
-    unit, change = field.display.unit, field.display.unit_difference
-    sheet.bar([0], value, f"ensemble mean ({unit})")
-    sheet.bar([1], spread, f"spread: standard deviation of members ({change}); lines: mean")
+        axes = maps.axes[row * columns :]
+        left, right = (MapAxis(axes[i], view, wrapped, labels=not i) for i in (0, 1))
+        left.title(field.lead_title(lead))
+        mean = left.shade(means[row], colours)
+        left.contour(means[row], levels, labels=True)
+        spread = right.shade(spreads[row], spread_colours)
+        right.contour(means[row], levels)
+    unit, difference = field.display.unit, field.display.unit_difference
+    maps.colour_bar([0], mean, f"ensemble mean ({unit})")
+    label = f"spread: standard deviation of members ({difference}); lines: mean"
+    maps.colour_bar([1], spread, label)
     if known:
-        over = (contours, colours)
-        error = _errors(sheet.axes[2::3], means, truths, view, surface, *over)
-        sheet.bar([2], error, f"error: mean − truth ({change}); lines: truth")
+        error = _plot_errors(maps.axes[2::3], means, truths, view, wrapped, levels, colours)
+        maps.colour_bar([2], error, f"error: mean − truth ({difference}); lines: truth")
     ending = ", spread and error" if known else " and spread"
-    save(sheet.figure, path, f"{field.display.heading}: ensemble mean{ending}", field.about)
+    heading = f"{field.display.heading}: ensemble mean{ending}"
+    save_with_heading(maps.figure, path, heading, field.description)
 
 
-def _errors(
-    axes: list[Any],
+def _plot_errors(
+    axes: Sequence[Axes],
     means: Array,
-    truths: list[Array | None],
+    truths: Sequence[Array | None],
     view: View,
-    surface: Surface,
-    contours: Array,
-    colours: Scale,
-) -> Any:
-    """Draw the errors of the mean; returns what a colour bar explains."""
-    pairs = list(zip(axes, means, truths, strict=True))
-    shown = seen(view, surface.grid)
-    scale = error_scale(np.stack([(m - t)[shown] for _, m, t in pairs if t is not None]), colours)
-    for axis, mean, truth in pairs:
-        at = MapAxis(axis, view, surface, labels=False)
+    wrapped: WrappedGrid,
+    levels: Array,
+    colours: ColourScale,
+) -> QuadContourSet:
+    """Plot the errors of the mean; returns what the colour bar is made of."""
+    triples = list(zip(axes, means, truths, strict=True))
+    inside = visible(view, wrapped.grid)
+    errors = np.stack([(m - t)[inside] for _, m, t in triples if t is not None])
+    scale = error_scale(errors, colours)
+    for axis, mean, truth in triples:
+        map_axis = MapAxis(axis, view, wrapped, labels=False)
         if truth is None:
-            at.title("no truth at this time")
+            map_axis.title("no truth at this time")
             continue
-        drawn = at.shade(mean - truth, scale)
-        at.lines(truth, contours, **LINES)
-    return drawn
+        contours = map_axis.shade(mean - truth, scale)
+        map_axis.contour(truth, levels)
+    return contours
 
 
-def draw_animation(field: Field, leads: Leads, view: View, path: Path) -> None:
-    """Spread as colour and mean as lines, a picture a lead time, as GIF."""
+def plot_animation(field: ForecastField, leads: Leads, view: View, path: Path) -> None:
+    """Spread as colour and mean as lines, a frame a lead time, as GIF."""
     first, *others = frames(field, leads, view)
-    times = [FRAME] * len(others) + [LAST]
+    times = [FRAME] * len(others) + [LAST_FRAME]
     with atomic_write(path) as temporary:
         first.save(temporary, "GIF", save_all=True, append_images=others, duration=times, loop=0)
 
 
-def frames(field: Field, leads: Leads, view: View) -> Iterator[Image.Image]:
-    """Pictures of an animation, with the same colours for the same values."""
-    means, spreads = field.moments(leads)
-    surface, shown = Surface(field.grid, view.centre), (..., *seen(view, field.grid))
-    colours = value_scale(field.display, means[shown])
-    contours = contour_levels(field.display, colours, view)
-    shades = spread_scale(spreads[shown], colours)
-    unit, change = field.display.unit, field.display.unit_difference
+def frames(field: ForecastField, leads: Leads, view: View) -> Iterator[Image.Image]:
+    """Frames of an animation, with the same colours for the same values."""
+    means, spreads = field.mean_and_spread(leads)
+    wrapped, inside = WrappedGrid(field.grid, view.centre), (..., *visible(view, field.grid))
+    colours = field.display.scale(means[inside])
+    levels = contour_levels(field.display, colours, view)
+    spread_colours = spread_scale(spreads[inside], colours)
+    unit, difference = field.display.unit, field.display.unit_difference
     for lead, mean, spread in zip(leads, means, spreads, strict=True):
-        sheet = Sheet(1, 1, view, 7.2 if view.ratio < 0.8 else 5.5)
-        at = MapAxis(sheet.axes[0], view, surface)
-        drawn = at.shade(spread, shades)
-        at.lines(mean, contours, named=True, **LINES)
-        at.title(field.valid(lead), fontsize=10)
-        sheet.bar([0], drawn, f"spread ({change}); lines: ensemble mean ({unit})")
-        head(sheet.figure, f"{field.display.heading}: ensemble mean and spread", field.about)
-        sheet.figure.set_dpi(100)
-        canvas: Any = FigureCanvasAgg(sheet.figure)
-        canvas.draw()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        yield picture.quantize(128, dither=Image.Dither.NONE)
+        maps = MapFigure(1, 1, view, 7.2 if view.ratio < 0.8 else 5.5)
+        map_axis = MapAxis(maps.axes[0], view, wrapped)
+        contours = map_axis.shade(spread, spread_colours)
+        map_axis.contour(mean, levels, labels=True)
+        map_axis.title(field.lead_title(lead), size=10)
+        label = f"spread ({difference}); lines: ensemble mean ({unit})"
+        maps.colour_bar([0], contours, label)
+        heading = f"{field.display.heading}: ensemble mean and spread"
+        add_heading(maps.figure, heading, field.description)
+        picture = io.BytesIO()
+        maps.figure.savefig(picture, dpi=100, format="png")
+        yield Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE)
 
 
-def contour_levels(display: Display, scale: Scale, view: View) -> Array:
-    """Values of contours: fewer than colours where the map would be crowded."""
+def contour_levels(display: Display, scale: ColourScale, view: View) -> Array:
+    """Levels of contours: fewer than colours where the map would be crowded."""
     south, north = view.latitudes
-    step = 4 if display.rough else 2 if north - south > 100 else 1
+    step = 4 if display.noisy else 2 if north - south > 100 else 1
     places = np.round(scale.levels / np.diff(scale.levels)[0])
-    return np.asarray(scale.levels[(places % step == 0) & ~(display.rough & (places == 0))])
+    return np.asarray(scale.levels[(places % step == 0) & ~(display.noisy & (places == 0))])

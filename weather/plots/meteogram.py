@@ -1,17 +1,18 @@
-"""The meteogram: the forecast of one place."""
+"""The meteogram: the forecast at one grid point."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from refine_core.errors import InputError
 from weather.fields.grid import Grid
-from weather.plots.field import Field, time_name
-from weather.plots.figure import MAIN, save
+from weather.plots.figure import MAIN, save_with_heading
+from weather.plots.forecast_field import ForecastField, time_name
 from weather.plots.map.projections import meridian, parallel
 
 BANDS = {
@@ -19,7 +20,7 @@ BANDS = {
     "10 to 90 %": (10, 90, "#a7c4de"),
     "25 to 75 %": (25, 75, "#6a9bc6"),
 }
-"""Percentiles between which the fan of a meteogram is coloured, and how."""
+"""Bands of the fan of a meteogram: the percentiles at their ends, and their colours."""
 HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 
 
@@ -37,27 +38,27 @@ def grid_point(grid: Grid, point: tuple[float, float]) -> tuple[int, int]:
         )
     up = np.abs(grid.latitude - latitude)
     across = np.abs((grid.longitude - longitude + 180) % 360 - 180)
-    row, place = int(up.argmin()), int(across.argmin())
-    for found, values in ((up[row], grid.latitude), (across[place], grid.longitude)):
-        if found > 1.01 * np.median(np.diff(values)):
+    row, column = int(up.argmin()), int(across.argmin())
+    for distance, values in ((up[row], grid.latitude), (across[column], grid.longitude)):
+        if distance > 1.01 * np.median(np.diff(values)):
             south, north, west, east = *grid.latitude[[0, -1]], *grid.longitude[[0, -1]]
             raise InputError(
                 f"Found --point {latitude:g} {longitude:g}, but the forecast covers latitudes "
                 f"{south:g} to {north:g} and longitudes {west:g} to {east:g} only: choose a point "
                 "there."
             )
-    return row, place
+    return row, column
 
 
-def draw_meteogram(
-    fields: Sequence[Field], where: tuple[int, int], reason: str, path: Path
+def plot_meteogram(
+    fields: Sequence[ForecastField], where: tuple[int, int], reason: str, path: Path
 ) -> None:
     """Members at one grid point as fans over lead time, a panel a variable.
 
     Args:
         fields: Of one start.
         where: Row and column of the grid point.
-        reason: Why this one.
+        reason: Why this point is shown.
         path: Of the picture.
     """
     first, count = fields[0], len(fields)
@@ -68,8 +69,8 @@ def draw_meteogram(
         axis = figure.add_axes((0.75 / wide, lower / tall, (wide - 1.15) / wide, 1.2 / tall))
         _fan(axis, field, where)
         axis.set_title(f"{field.display.heading} ({field.display.unit})", fontsize=9)
-        _days(axis, field, named=place == count - 1)
-    handles: dict[str, Any] = {
+        _day_ticks(axis, field, labels=place == count - 1)
+    handles: dict[str, Artist] = {
         name: figure.axes[0].fill_between([], [], color=tint, lw=0)
         for name, (_, _, tint) in BANDS.items()
     }
@@ -86,11 +87,12 @@ def draw_meteogram(
     )
     latitude, longitude = first.grid.latitude[where[0]], first.grid.longitude[where[1]]
     point = f"{parallel(latitude)} {meridian(longitude)}"
-    save(figure, path, f"Meteogram of the grid point {point}", f"{reason}; {first.about}")
+    about = f"{reason}; {first.description}"
+    save_with_heading(figure, path, f"Meteogram of the grid point {point}", about)
 
 
-def _fan(axis: Any, field: Field, where: tuple[int, int]) -> None:
-    members, truth = field.column(*where)
+def _fan(axis: Axes, field: ForecastField, where: tuple[int, int]) -> None:
+    members, truth = field.at_point(*where)
     days = field.leads / DAY
     if not np.isfinite(members).all():
         axis.text(0.5, 0.5, "no number at this point", transform=axis.transAxes, ha="center")
@@ -102,8 +104,8 @@ def _fan(axis: Any, field: Field, where: tuple[int, int]) -> None:
     axis.plot(days, truth, color="black", marker="o", ms=2.5, lw=1.0, ls="--")
 
 
-def _days(axis: Any, field: Field, *, named: bool) -> None:
-    """Ticks at midnights, or at lead times where there are few; named by date and lead."""
+def _day_ticks(axis: Axes, field: ForecastField, *, labels: bool) -> None:
+    """Put ticks at midnights, or at lead times if there are few, with date and lead time."""
     days = field.leads / DAY
     first, last = float(days[0]), float(days[-1])
     whole = np.arange(np.ceil(first), np.floor(last) + 1)
@@ -115,16 +117,16 @@ def _days(axis: Any, field: Field, *, named: bool) -> None:
     hours = np.round(ticks * 24).astype(np.int64) * HOUR
     midnight = field.start == field.start.astype("datetime64[D]")
     form = "%a %d %b" if daily and midnight else "%a %d %b\n%H UTC"
-    labels = [
+    names = [
         f"{time_name(field.start + hour, form)}\nday {tick:.3g}"
         for hour, tick in zip(hours, ticks, strict=True)
     ]
-    axis.set_xticks(ticks, labels if named else [""] * len(ticks), fontsize=7)
+    axis.set_xticks(ticks, names if labels else [""] * len(ticks), fontsize=7)
     axis.locator_params(axis="y", nbins=5)
 
 
-def uncertain_point(field: Field, lead: np.timedelta64) -> tuple[int, int]:
+def most_uncertain_point(field: ForecastField, lead: np.timedelta64) -> tuple[int, int]:
     """Row and column of the grid point where members differ most."""
-    spread = field.moments(np.array([lead]))[1][0]
-    row, place = np.unravel_index(np.nanargmax(spread), spread.shape)
-    return int(row), int(place)
+    spread = field.mean_and_spread(np.array([lead]))[1][0]
+    row, column = np.unravel_index(np.nanargmax(spread), spread.shape)
+    return int(row), int(column)

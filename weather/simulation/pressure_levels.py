@@ -1,13 +1,12 @@
-"""A model's columns of air, and the maps that are made of them.
+"""Columns of air on a model's layers, interpolated to maps on pressure levels.
 
-Between the layers, everything is linear in the logarithm of pressure. Beneath the lowest layer,
-and below the ground, wind and humidity stay, and temperature rises at the rate of the standard
-atmosphere: where the pressure is p instead of p0, T = T0 (p / p0)^(R G / g) and, as air is nearly
-at rest in the vertical, z = z0 - (g / G) (T - T0). Pressure at sea level is that where z = 0.
+Between the layers, everything is linear in the logarithm of pressure. Below the lowest layer, and
+below the ground, wind and humidity are constant, and temperature rises at the rate of the standard
+atmosphere: at pressure p instead of p0, T = T0 (p / p0)^(R G / g) and, in hydrostatic balance,
+z = z0 - (g / G) (T - T0). Pressure at sea level is the pressure where z = 0.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +22,14 @@ UPPER = (
     "specific_humidity",
 )
 LAPSE = 0.0065
-"""K m-1, the rate G."""
+"""K m-1, the lapse rate G."""
 DRY_AIR = 287.04
 """J kg-1 K-1, the gas constant R."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a model puts out at n times, on its own grid and L layers, downwards.
+    """Output of a model at n times, on its own grid and L layers, from the top down.
 
     Args:
         geopotential: (n, L, h, w) m2 s-2.
@@ -54,7 +53,7 @@ class Columns:
         """Fields by their WeatherBench 2 names, on the model's own grid.
 
         Args:
-            sigma: (L,) pressure of the layers as shares of the surface pressure, ascending.
+            sigma: (L,) pressure of the layers as fractions of the surface pressure, ascending.
             levels: (P,) pressure levels, in hPa.
 
         Returns:
@@ -78,11 +77,11 @@ class Columns:
 def to_levels(values: Array, sigma: Array, pressure: Array, levels: NDArray[np.integer]) -> Array:
     """Interpolate columns to pressure levels, linearly in the logarithm of pressure.
 
-    Beyond the layers, the nearest one is taken.
+    Above and below all layers, the value of the nearest one is taken.
 
     Args:
         values: (n, L, h, w).
-        sigma: (L,) shares of the surface pressure, ascending.
+        sigma: (L,) fractions of the surface pressure, ascending.
         pressure: (n, h, w) at the surface, in Pa.
         levels: (P,) in hPa.
 
@@ -92,6 +91,6 @@ def to_levels(values: Array, sigma: Array, pressure: Array, levels: NDArray[np.i
     points = np.log(sigma)
     wanted = np.log(100.0 * levels)[:, None, None] - np.log(pressure)[:, None]
     upper = np.clip(np.searchsorted(points, wanted), 1, len(points) - 1)
-    share = np.clip((wanted - points[upper - 1]) / (points[upper] - points[upper - 1]), 0, 1)
+    weight = np.clip((wanted - points[upper - 1]) / (points[upper] - points[upper - 1]), 0, 1)
     low = np.take_along_axis(values, upper - 1, 1)
-    return cast(Array, low + share * (np.take_along_axis(values, upper, 1) - low))
+    return np.asarray(low + weight * (np.take_along_axis(values, upper, 1) - low))

@@ -1,36 +1,42 @@
-"""Training data made by a general circulation model, day by day."""
+"""Simulating training data with a general circulation model, day by day."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from weather.fields.arrays import Array
+from weather.fields.arrays import Array, Times
 from weather.fields.grid import Grid
 from weather.fields.regrid import Conservative
 from weather.simulation.pressure_levels import Columns
-from weather.simulation.simulation_store import CHUNK, LEVELS, Maps, SimulationStore, rounded
+from weather.simulation.simulation_store import (
+    CHUNK,
+    LEVELS,
+    Maps,
+    ModelState,
+    SimulationStore,
+    rounded,
+)
 
 SIZE = (32, 64)
 """Latitudes and longitudes of the store."""
-KEEP_DAYS = 5
-"""Days after which what is needed to go on is written."""
+RESTART_DAYS = 5
+"""Simulated days after which the restart file is written."""
 YEARS = (1700, 2200)
-"""Between which the time of a store can be written in nanoseconds."""
+"""First and last year whose times can be stored in nanoseconds."""
 
 
 class Atmosphere(Protocol):
     """A model of the atmosphere that can be stopped and continued.
 
     Attributes:
-        grid: Of its maps, (h, w); global.
-        sigma: (L,) pressure of its layers as shares of the surface pressure, ascending.
-        land: (h, w) shares of land.
+        grid: Of its maps, (h, w), global.
+        sigma: (L,) pressure of its layers as fractions of the surface pressure, ascending.
+        land: (h, w) fractions of land.
         surface_geopotential: (h, w) m2 s-2.
     """
 
@@ -40,28 +46,28 @@ class Atmosphere(Protocol):
     surface_geopotential: Array
 
     def advance(self) -> Columns:
-        """Simulate a day; its outputs, the last one at its end."""
+        """Simulate a day and return its outputs, the last one for the end of the day."""
 
-    def state(self) -> list[NDArray[Any]]:
-        """All that `restore` needs to go on from here."""
+    def state(self) -> ModelState:
+        """Everything that `restore` needs to go on from here."""
 
-    def restore(self, state: list[NDArray[Any]]) -> None:
+    def restore(self, state: ModelState) -> None:
         """Go on from a state of a model with the same arguments."""
 
 
 @dataclass(frozen=True)
-class Span:
+class SimulationSettings:
     """What to simulate.
 
     Args:
-        start: First day that is kept, e.g. "2000-01-01".
-        days: Kept.
-        spin_up_days: Simulated before, from an atmosphere at rest, and dropped.
-        interval_hours: Between maps; the first one is of the start, at 00 UTC.
+        start: First day of the store, e.g. "2000-01-01".
+        days: In the store.
+        spin_up_days: Days simulated before the first, from an atmosphere at rest, and not stored.
+        interval_hours: Between maps; the first one is at 00 UTC of the first day.
         seed: Of the state at the beginning of the spin-up.
 
     Raises:
-        InputError: One is out of its range.
+        InputError: A number is out of its range, or the start is no day.
     """
 
     start: str
@@ -91,20 +97,20 @@ class Span:
                 "1, 2, 3, 4, 6, 8, 12 or 24."
             )
 
-    def times(self) -> NDArray[np.datetime64]:
+    def times(self) -> Times:
         """(T,) of the maps."""
         count = self.days * 24 // self.interval_hours
         step = np.timedelta64(self.interval_hours, "h")
         return np.datetime64(self.start, "ns") + np.arange(count) * step
 
-    def begin(self) -> np.datetime64:
-        """When the model starts: its first output is a step later."""
+    def model_start(self) -> np.datetime64:
+        """Time at which the model starts; its first output is a step later."""
         hours = 24 * self.spin_up_days + self.interval_hours
         return np.datetime64(self.start, "s") - np.timedelta64(hours, "h")
 
 
 def simulate(
-    span: Span,
+    settings: SimulationSettings,
     model: str,
     build: Callable[[np.datetime64, int, int], Atmosphere],
     out: Path,
@@ -112,12 +118,12 @@ def simulate(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Simulate into the store `out`; go on where an earlier call with the same span was stopped.
+    """Simulate into the store `out`; an earlier call that was stopped is continued.
 
     Args:
-        span: What to simulate.
+        settings: What to simulate; a stopped run continues only with the same.
         model: Name and version of the model.
-        build: Makes the model of its start, the hours between outputs and the seed.
+        build: Makes the model from its start, the hours between outputs and the seed.
         out: The store, ends in .zarr.
         overwrite: Whether another store there is replaced, once the new one is complete.
         quiet: Whether to show no progress.
@@ -125,57 +131,66 @@ def simulate(
     Raises:
         InputError: There is a store already, or the model became unstable.
     """
-    identity = {"source": model, **asdict(span)}
-    store = SimulationStore(out, span.times(), identity, overwrite=overwrite)
-    atmosphere = build(span.begin(), span.interval_hours, span.seed)
+    identity = {"source": model, **asdict(settings)}
+    store = SimulationStore(out, settings.times(), identity, overwrite=overwrite)
+    atmosphere = build(settings.model_start(), settings.interval_hours, settings.seed)
     grid = equiangular(*SIZE)
     regrid = Conservative(atmosphere.grid, grid)
     if not store.begun:
-        land, ground = regrid(atmosphere.land), regrid(atmosphere.surface_geopotential)
-        store.begin(grid, {"land_sea_mask": land, "geopotential_at_surface": ground})
-    _run(span, atmosphere, regrid, store, quiet)
+        store.begin(
+            grid,
+            {
+                "land_sea_mask": regrid(atmosphere.land),
+                "geopotential_at_surface": regrid(atmosphere.surface_geopotential),
+            },
+        )
+    _run(settings, atmosphere, regrid, store, quiet)
     store.finish()
 
 
 def _run(
-    span: Span, atmosphere: Atmosphere, regrid: Conservative, store: SimulationStore, quiet: bool
+    settings: SimulationSettings,
+    atmosphere: Atmosphere,
+    regrid: Conservative,
+    store: SimulationStore,
+    quiet: bool,
 ) -> None:
-    """Fill a store, from its restart on."""
+    """Fill a store, from its restart file on."""
     done, state, maps = store.read_restart()
     if done:
         atmosphere.restore(state)
-    total, a_day = span.spin_up_days + span.days, 24 // span.interval_hours
+    total, per_day = settings.spin_up_days + settings.days, 24 // settings.interval_hours
     with Progress("simulate", total, quiet=quiet) as bar:
         bar.update(done)
         for day in range(done + 1, total + 1):
             columns = atmosphere.advance()
-            _require_finite(columns, span, day)
-            row = (day - span.spin_up_days) * a_day
+            _require_finite(columns, settings, day)
+            row = (day - settings.spin_up_days) * per_day
             if row > 0:
                 fresh = columns.maps(atmosphere.sigma, LEVELS)
-                maps = _joined(maps, {n: rounded(n, regrid(m)) for n, m in fresh.items()})
+                maps = _append(maps, {n: rounded(n, regrid(m)) for n, m in fresh.items()})
             full = row > 0 and (row % CHUNK == 0 or day == total)
             if full:
                 store.write(row - len(maps["temperature"]), maps)
                 maps = {}
-            # The chunk comes first: a stop between the two writes it once more, and the same.
-            if full or day % KEEP_DAYS == 0:
+            # After a stop between the two, the same chunk is written once more.
+            if full or day % RESTART_DAYS == 0:
                 store.write_restart(day, atmosphere.state(), maps)
             bar.update(day)
 
 
 def equiangular(rows: int, columns: int) -> Grid:
-    """Equal steps of latitude and longitude; no row at a pole, a column at the meridian."""
+    """Grid of equal steps, with no row at a pole and a column at longitude 0."""
     latitude = (np.arange(rows) + 0.5) * 180 / rows - 90
     return Grid(latitude, np.arange(columns) * 360 / columns)
 
 
-def _joined(old: Maps, new: Maps) -> Maps:
+def _append(old: Maps, new: Maps) -> Maps:
     return {n: np.concatenate([old[n], new[n]]) for n in new} if old else new
 
 
-def _require_finite(columns: Columns, span: Span, day: int) -> None:
+def _require_finite(columns: Columns, settings: SimulationSettings, day: int) -> None:
     """Raise InputError if a value is missing."""
     if not all(np.isfinite(values).all() for values in vars(columns).values()):
-        when = np.datetime64(span.start, "D") + (day - 1 - span.spin_up_days)
+        when = np.datetime64(settings.start, "D") + (day - 1 - settings.spin_up_days)
         raise InputError(f"The simulation became unstable on {when}: try another --seed.")

@@ -1,15 +1,15 @@
-"""A simulation on disk: a Zarr store of training data, written in pieces as it grows.
+"""A simulation on disk: a Zarr store of training data that is written chunk by chunk.
 
-WeatherBench 2 names and SI units. Values are rounded to a quantum, a power of two that is small
-against what a field does in a day, so that a store takes an eighth of the space. Beside the
-incomplete store lies `restart.npz`: the state of the model, and the maps that do not fill a chunk
-of the store yet. So a stop loses what was simulated since it was written last, and no more.
+It has WeatherBench 2 names and SI units. Values are rounded to multiples of a quantum, a power of
+two that is small compared with the change of a field in a day, so that a store takes an eighth of
+the space. Beside the incomplete store lies `restart.npz`, which holds the state of the model and
+the maps that do not fill a chunk of the store yet. A stop loses only what was simulated since
+`restart.npz` was written.
 """
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import dask.array
 import numpy as np
@@ -20,7 +20,7 @@ from zarr.codecs import BloscCodec, TransposeCodec
 
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
-from weather.fields.arrays import Array
+from weather.fields.arrays import Array, Times
 from weather.fields.grid import Grid
 from weather.fields.variables import STANDARD_NAMES, VARIABLES
 from weather.io.partial_store import PartialStore
@@ -38,17 +38,20 @@ QUANTA = {
     "mean_sea_level_pressure": 32.0,
 }
 CHUNK = 120
-"""Times in a chunk, thirty days of six-hourly ones."""
+"""Times in a chunk: thirty days of six-hourly maps."""
 Maps = dict[str, NDArray[np.float32]]
+"""(n, [level], latitude, longitude) by variable."""
+ModelState = list[NDArray[np.generic]]
+Identity = Mapping[str, str | int]
 
 
 class SimulationStore:
-    """A simulation in the making.
+    """The store of a simulation that is not complete yet.
 
     Args:
         path: Of the store, ends in .zarr.
         times: (T,) of the maps.
-        identity: All that decides the values, of what JSON has; kept as attributes.
+        identity: Everything that the values depend on; also the attributes of the store.
         overwrite: Whether another store there is replaced, once the new one is complete.
 
     Raises:
@@ -58,31 +61,31 @@ class SimulationStore:
     def __init__(
         self,
         path: Path,
-        times: NDArray[np.datetime64],
-        identity: dict[str, Any],
+        times: Times,
+        identity: Identity,
         *,
         overwrite: bool = False,
     ) -> None:
         if path.suffix != ".zarr":
             raise InputError(f"Found --out {path}, expected a name that ends in .zarr.")
-        self._making = PartialStore(path, "simulation", "settings, or another version of JCM")
-        self._restart = self._making.folder / "restart.npz"
+        self._partial = PartialStore(path, "simulation", "settings, or another version of JCM")
+        self._restart = self._partial.folder / "restart.npz"
         self._times, self._identity = times, identity
-        self.begun = self._making.continues(identity, overwrite=overwrite)
+        self.begun = self._partial.continues(identity, overwrite=overwrite)
 
     def begin(self, grid: Grid, static: dict[str, Array]) -> None:
         """Write the coordinates, and fields (H, W) without time."""
         dataset = _template(grid, self._times, static, self._identity)
-        self._making.begin(dataset, self._identity, {n: _encoding(a) for n, a in dataset.items()})
+        self._partial.begin(dataset, self._identity, {n: _encoding(a) for n, a in dataset.items()})
 
-    def read_restart(self) -> tuple[int, list[NDArray[Any]], Maps]:
-        """What `write_restart` wrote last; day 0 and nothing before that.
+    def read_restart(self) -> tuple[int, ModelState, Maps]:
+        """The arguments of the last `write_restart`; day 0 and nothing before the first.
 
         Raises:
             InputError: It is damaged.
         """
         try:
-            with open(self._restart, "rb") as opened, np.load(opened) as file:
+            with open(self._restart, "rb") as stream, np.load(stream) as file:
                 state = [file[name] for name in sorted(file) if name.startswith("state")]
                 maps = {name: file[name] for name in QUANTA if name in file}
                 return int(file["day"]), state, maps
@@ -90,11 +93,11 @@ class SimulationStore:
             return 0, [], {}
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             raise InputError(
-                f"{self._restart} is damaged: delete {self._making.folder} to begin anew."
+                f"{self._restart} is damaged: delete {self._partial.folder} to begin anew."
             ) from None
 
-    def write_restart(self, day: int, state: Sequence[NDArray[Any]], maps: Maps) -> None:
-        """Keep what is needed to go on.
+    def write_restart(self, day: int, state: ModelState, maps: Maps) -> None:
+        """Write everything that is needed to go on.
 
         Args:
             day: Days simulated.
@@ -106,8 +109,8 @@ class SimulationStore:
             np.savez(file, day=np.array(day), allow_pickle=False, **named, **maps)
 
     def write(self, row: int, maps: Maps) -> None:
-        """Write maps (n, ...) of times `row` and following; they fill their chunks."""
-        group = zarr.open_group(str(self._making.store), mode="r+", use_consolidated=False)
+        """Write maps (n, ...) of the times from `row` on, which must fill their chunks."""
+        group = zarr.open_group(str(self._partial.store), mode="r+", use_consolidated=False)
         for name, values in maps.items():
             array = group[name]
             assert isinstance(array, zarr.Array)
@@ -115,7 +118,7 @@ class SimulationStore:
 
     def finish(self) -> None:
         """Put the complete store in its place."""
-        self._making.finish()
+        self._partial.finish()
 
 
 def rounded(name: str, maps: Array) -> NDArray[np.float32]:
@@ -125,9 +128,9 @@ def rounded(name: str, maps: Array) -> NDArray[np.float32]:
 
 
 def _template(
-    grid: Grid, times: NDArray[np.datetime64], static: dict[str, Array], identity: dict[str, Any]
+    grid: Grid, times: Times, static: dict[str, Array], identity: Identity
 ) -> xr.Dataset:
-    """All but the values of what has a time."""
+    """The whole store, without the values of variables that have a time."""
     coords = {
         "time": ("time", times, {"standard_name": "time", "axis": "T"}),
         "level": ("level", LEVELS, _axis("air_pressure", "hPa", "Z") | {"positive": "down"}),
@@ -135,7 +138,7 @@ def _template(
         "longitude": ("longitude", grid.longitude, _axis("longitude", "degrees_east", "X")),
     }
     where = ("latitude", "longitude")
-    variables: dict[str, Any] = {
+    variables: dict[str, object] = {
         name: (where, np.asarray(values, np.float32), _attributes(name))
         for name, values in static.items()
     }
@@ -153,7 +156,7 @@ def _template(
         "comment": "values rounded to the power-of-two quantum in each variable; insolation is "
         "daily-mean, so no diurnal cycle; below-ground pressure levels extrapolated",
     }
-    dataset = xr.Dataset(variables, coords, about | identity)
+    dataset = xr.Dataset(variables, coords, about | dict(identity))
     dataset["time"].encoding = {"units": f"hours since {times[0].astype('datetime64[s]')}"}
     return dataset
 
@@ -162,7 +165,7 @@ def _axis(name: str, units: str, axis: str) -> dict[str, str]:
     return {"standard_name": name, "units": units, "axis": axis}
 
 
-def _attributes(name: str) -> dict[str, Any]:
+def _attributes(name: str) -> dict[str, str]:
     return {
         "units": VARIABLES[name].units,
         "standard_name": STANDARD_NAMES[name],
@@ -170,9 +173,11 @@ def _attributes(name: str) -> dict[str, Any]:
     }
 
 
-def _encoding(array: xr.DataArray) -> dict[str, Any]:
-    """How an array is stored: neighbours in time side by side, for they differ least."""
-    found: dict[str, Any] = {"compressors": BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")}
+def _encoding(array: xr.DataArray) -> dict[str, object]:
+    """How an array is stored: values of successive times side by side, as they differ least."""
+    found: dict[str, object] = {
+        "compressors": BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")
+    }
     if array.dims[0] == "time":
         found["chunks"] = (CHUNK, *array.shape[1:])
         found["filters"] = TransposeCodec(order=(*range(1, array.ndim), 0))

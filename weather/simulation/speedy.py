@@ -1,8 +1,8 @@
-"""The general circulation model JCM with SPEEDY physics; the only file that knows JAX.
+"""The general circulation model JCM with SPEEDY physics; the only file that imports JAX.
 
 Spectral truncation T31, 8 layers, steps of 30 minutes. Terrain and climatologies of sea surface,
-sea ice, land and snow are those that come with the package, of T63; they repeat every year.
-Insolation is the mean of a day, so there is no diurnal cycle.
+sea ice, land and snow come with the package, at T63, and repeat every year. Insolation is the mean
+of a day, so there is no diurnal cycle.
 """
 
 import logging
@@ -11,27 +11,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from refine_core.errors import InputError
 from weather.fields.arrays import Array
 from weather.fields.grid import Grid
 from weather.simulation.pressure_levels import Columns
+from weather.simulation.simulation_store import ModelState
 
 REFERENCE = 1e5
-"""Pa, by which the model divides surface pressure."""
+"""Pa; the model divides surface pressure by it."""
 MEAN_PRESSURE = 98550.0
-"""Pa, the Earth's at the surface (Trenberth and Smith 2005)."""
+"""Pa, mean surface pressure of the Earth (Trenberth and Smith 2005)."""
 SCALE_HEIGHT = 8430.0
-"""m, of the air at 288 K with which the model starts."""
+"""m, of air at 288 K, with which the model starts."""
 STEP_MINUTES = 30
 
 
 def version() -> str:
-    """Of the installed JCM.
+    """Version of the installed JCM.
 
     Raises:
         InputError: It is not installed, or too old.
@@ -51,13 +52,13 @@ def version() -> str:
 class Speedy:
     """The model, a `weather.simulation.run.Atmosphere`.
 
-    It starts from an atmosphere at rest, of one temperature, whose pressure falls with the height
-    of the ground and is disturbed at random.
+    It starts from an atmosphere at rest, of one temperature, whose surface pressure decreases with
+    the height of the ground and is perturbed at random.
 
     Args:
-        start: When it starts.
+        start: Time at which it starts.
         hours: Between outputs; divides a day.
-        seed: Of the disturbance.
+        seed: Of the perturbation.
     """
 
     def __init__(self, start: np.datetime64, hours: int, seed: int) -> None:
@@ -90,12 +91,12 @@ class Speedy:
         self.surface_geopotential = gravity * _array(_height(self._model)).T
 
     def advance(self) -> Columns:
-        """Simulate a day; its outputs, the last one at its end."""
+        """Simulate a day and return its outputs, the last one for the end of the day."""
         with _quiet():
-            made = self._model.resume(
+            outputs = self._model.resume(
                 forcing=self._forcing, save_interval=self._every, total_time="1 day"
             )
-        air = made.dynamics
+        air = outputs.dynamics
         return Columns(
             temperature=_maps(air.temperature),
             u_component_of_wind=_maps(air.u_wind),
@@ -103,16 +104,16 @@ class Speedy:
             specific_humidity=_maps(air.specific_humidity),
             geopotential=_maps(air.geopotential),
             surface_pressure=_maps(air.normalized_surface_pressure) * REFERENCE,
-            near_surface_temperature=_maps(made.physics["_surface_flux"].t0),
+            near_surface_temperature=_maps(outputs.physics["_surface_flux"].t0),
         )
 
-    def state(self) -> list[NDArray[Any]]:
-        """All that `restore` needs to go on from here."""
+    def state(self) -> ModelState:
+        """Everything that `restore` needs to go on from here."""
         import jax
 
         return [np.asarray(leaf) for leaf in jax.tree.leaves(self._model.run_state)]
 
-    def restore(self, state: list[NDArray[Any]]) -> None:
+    def restore(self, state: ModelState) -> None:
         """Go on from a state of a model with the same arguments."""
         import jax
 
@@ -122,12 +123,12 @@ class Speedy:
 
 
 def _at_rest(model: Any, seed: int) -> Any:
-    """A state of the model, all of whose mass is that of the Earth's atmosphere."""
+    """A state of the model at rest, with the mass of the Earth's atmosphere."""
     import jax.numpy as jnp
 
     grid, state = model.coords.horizontal, model.initial_state(random_seed=seed)
-    disturbed = grid.to_nodal(state.log_surface_pressure)
-    pressure = jnp.exp(disturbed - _height(model) / SCALE_HEIGHT)
+    perturbed = grid.to_nodal(state.log_surface_pressure)
+    pressure = jnp.exp(perturbed - _height(model) / SCALE_HEIGHT)
     mean = grid.integrate(pressure) / grid.integrate(jnp.ones_like(pressure))
     pressure = pressure * (MEAN_PRESSURE / REFERENCE) / mean[..., None, None]
     return state.replace(log_surface_pressure=grid.to_modal(jnp.log(pressure)))
@@ -140,7 +141,7 @@ def _height(model: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what libraries say to those who develop them."""
+    """Hide messages and warnings that libraries address to their own developers."""
     log = logging.getLogger("jcm")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -152,14 +153,14 @@ def _quiet() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _array(values: Any) -> Array:
+def _array(values: ArrayLike) -> Array:
     return np.asarray(values, np.float64)
 
 
-def _degrees(angles: Any) -> Array:
-    return cast(Array, np.rad2deg(_array(angles)))
+def _degrees(angles: ArrayLike) -> Array:
+    return np.asarray(np.rad2deg(_array(angles)))
 
 
-def _maps(values: Any) -> Array:
-    """(..., latitude, longitude) of the model's (..., longitude, latitude)."""
+def _maps(values: ArrayLike) -> Array:
+    """Maps (..., latitude, longitude) from the model's (..., longitude, latitude)."""
     return _array(values).swapaxes(-1, -2)

@@ -1,14 +1,12 @@
-"""The stages of training, and what they measure between them."""
+"""The stages of training: the mean, the tokeniser of its errors, and the head."""
 
-from typing import cast
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from refine_core.data import Batch
 from refine_core.noise import Noise
-from refine_core.residual import ResidualTokenizer
 from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
 from weather.data.prepared import Prepared
@@ -18,6 +16,67 @@ from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.mean import MeanModel
 from weather.forecaster.refinement import RefineHead
 from weather.forecaster.tokenizer import start_from_principal_components
+from weather.training.errors import scaled_residuals
+
+VALIDATED = 256
+"""Validation windows after each epoch."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Windows of the validation part, on which every stage is validated after each epoch.
+
+    Args:
+        windows: One batch of them.
+    """
+
+    windows: Batch
+
+    @classmethod
+    def of(cls, data: Prepared) -> "Validation":
+        """Windows spread over the validation part."""
+        part = Windows(data, "validation")
+        return cls(part[part.evenly(VALIDATED)])
+
+    def batch(self, module: nn.Module) -> tuple[Batch, Noise]:
+        """The windows and their noise, on the module's device."""
+        device = next(module.parameters()).device
+        windows = tuple(each.to(device) for each in self.windows)
+        return windows, Noise.range(0, len(windows[0]), device)
+
+    def losses(self, module: nn.Module) -> dict[str, float]:
+        """Validation losses of a module."""
+        losses = module(*self.batch(module))
+        losses.pop("count", None)
+        return {f"validation_{name}": float(value) for name, value in losses.items()}
+
+
+def train_mean(
+    config: WeatherConfig, data: Prepared, validation: Validation, stages: Stages
+) -> MeanModel:
+    """Train the mean of the next state."""
+    with stages.seeded(0):
+        mean = build_mean(config.mean, data)
+
+    def validate(module: MeanModel) -> dict[str, float]:
+        """The validation loss, and the root mean square error of each channel in SI units."""
+        error = module.errors(*validation.batch(module))
+        square = (error.square() * module.get_buffer("area")).mean((0, 2, 3))
+        rmse = square.sqrt().cpu() * torch.from_numpy(data.statistics.std)
+        names = [channel.name for channel in data.channels]
+        by_channel = dict(zip(names, rmse.tolist(), strict=True))
+        return {"validation": float(module.relative(error)), **by_channel}
+
+    return stages.train(
+        mean,
+        Windows(data, "train"),
+        config.mean.training,
+        stream=1,
+        config={"data": config.data, "mean": config.mean},
+        name="mean",
+        validate=validate,
+        title="weather: mean",
+    )
 
 
 class TokenizerTraining(nn.Module):
@@ -30,8 +89,8 @@ class TokenizerTraining(nn.Module):
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """The tokeniser's losses."""
-        forecaster = self.forecaster[0].train(self.training)
-        self.tokenizer.train(self.training)  # which is part of the head, and frozen there
+        forecaster = self.forecaster[0].to(batch[0].device).train(self.training)
+        self.tokenizer.train(self.training)  # as part of the head it is in evaluation mode
         residual, _ = forecaster.residual(batch, noise)
         losses: dict[str, Tensor] = self.tokenizer((residual,), noise)
         return losses
@@ -41,101 +100,48 @@ class TokenizerTraining(nn.Module):
         self.tokenizer.after_step()  # type: ignore[operator]
 
 
-JUDGED = 256  # validation windows that each epoch is judged by
-
-
-ESTIMATED = 1024  # training windows that covariances are estimated from
-
-
-def _mean(config: WeatherConfig, data: Prepared, stages: Stages) -> MeanModel:
-    """Train the mean."""
-    with stages.seeded(0):
-        mean = build_mean(config.mean, data)
-    held = judged(Windows(data, "validation"))
-
-    def validate(module: MeanModel) -> dict[str, float]:
-        given, future, _ = module.prepare(held, Noise(0, torch.arange(len(held[0]))))
-        error = future - module.mean(given, module.situation(given))
-        area = module.get_buffer("area")
-        rmse = (error.square() * area).mean((0, 2, 3)).sqrt() * torch.from_numpy(
-            data.statistics.std
-        )
-        share = ((error / module.get_buffer("change")).square() * area).mean()
-        names = [channel.name for channel in data.channels]
-        return {"validation": float(share), **dict(zip(names, rmse.tolist(), strict=True))}
-
-    return stages.train(
-        mean,
-        Windows(data, "train"),
-        config.mean.training,
-        stream=1,
-        config=config,
-        name="mean",
-        validate=validate,
-        title="weather: mean",
-    )
-
-
-def _tokenizer(
+def train_tokenizer(
     config: WeatherConfig,
     forecaster: Forecaster,
     head: RefineHead,
     windows: Windows,
-    held: tuple[Tensor, ...],
+    validation: Validation,
     stages: Stages,
 ) -> None:
-    """Train the head's tokeniser, and put the averaged weights into it."""
-    tokenizer = cast(ResidualTokenizer, head.refiner.tokenizer)
+    """Train the head's tokeniser in place; its weights are averaged and frozen afterwards."""
+    tokenizer = head.tokenizer
     tokenizer.decoder.requires_grad_(True)
-    residuals = torch.cat([r for r, _ in _residuals(forecaster, windows, ESTIMATED)])
-    start_from_principal_components(tokenizer, residuals)
-    fitted = stages.train(
+    start_from_principal_components(tokenizer, scaled_residuals(forecaster, windows))
+    depends = {"data": config.data, "mean": config.mean, "mean_from": config.mean_from}
+    trained = stages.train(
         TokenizerTraining(forecaster, tokenizer),
         windows,
         config.head.tokenizer.training,
         stream=4,
-        config=config,
+        config=depends | {"tokenizer": config.head.tokenizer},
         name="tokenizer",
-        validate=lambda module: _losses(module, held),
+        validate=validation.losses,
         title="weather: tokeniser",
     )
-    tokenizer.load_state_dict(fitted.tokenizer.state_dict())
+    tokenizer.load_state_dict(trained.tokenizer.state_dict())
     tokenizer.requires_grad_(False)
 
 
-def judged(windows: Windows, count: int = JUDGED) -> tuple[Tensor, ...]:
-    """At most `count` windows, spread over the part."""
-    index = np.linspace(0, len(windows) - 1, min(count, len(windows)))
-    return windows[torch.from_numpy(index.round().astype(np.int64))]
-
-
-def _losses(module: nn.Module, held: tuple[Tensor, ...]) -> dict[str, float]:
-    """Validation losses."""
-    losses = module(held, Noise(0, torch.arange(len(held[0]))))
-    return {f"validation_{name}": float(value) for name, value in losses.items()}
-
-
-@torch.no_grad()
-def error_scale(mean: MeanModel, windows: Windows) -> Tensor:
-    """(C, H, 1) zonal standard deviation of the mean's errors on a part of the data."""
-    total, count = torch.zeros(()), 0
-    for index in torch.arange(min(ESTIMATED, len(windows))).split(64):
-        batch = windows[index * (len(windows) // min(ESTIMATED, len(windows)))]
-        given, future, _ = mean.eval().prepare(batch, Noise(0, index))
-        error = future - mean.mean(given, mean.situation(given))
-        total = total + error.square().sum(0).mean(-1, keepdim=True)
-        count += len(index)
-    return (total / count).sqrt()
-
-
-@torch.no_grad()
-def _residuals(
-    forecaster: Forecaster, windows: Windows, count: int
-) -> list[tuple[Tensor, object]]:
-    """Scaled residuals of training windows spread over the part, in batches."""
-    count = min(count, len(windows))
-    step = len(windows) // count
-    return [
-        forecaster.eval().residual(windows[index * step], Noise(0, index), seen=True)
-        for index in torch.arange(count).split(64)
-    ]
+def train_head(
+    config: WeatherConfig,
+    forecaster: Forecaster,
+    windows: Windows,
+    validation: Validation,
+    stages: Stages,
+) -> Forecaster:
+    """Train the head of a forecaster; return it with averaged weights."""
+    return stages.train(
+        forecaster,
+        windows,
+        config.head.network.training,
+        stream=3,
+        config=config,
+        name="head",
+        validate=validation.losses,
+        title=f"weather: {config.head.kind}",
+    )

@@ -1,18 +1,17 @@
-"""Forecasts that cost nothing: climatology, persistence, and ensembles of both.
+"""Forecasts without a model: climatology, persistence, and ensembles of both.
 
-All come from states before the first forecast, `history`. A season is the days of the year within
-`WINDOW` of a day, in all years of the history, at the same hour of the day.
+They are made of states before the first forecast, the history. The season of a time is all states
+of the history at the same hour of the day, within `WINDOW` days of the same day of the year.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from weather.fields.arrays import Array, Times
-from weather.io import values as fields
+from weather.fields.arrays import Array, Leads, Times
+from weather.io import values as reading
 from weather.io.compatibility import check_finite
 from weather.io.files import read_errors
 from weather.io.forecasts import known_channels
@@ -22,19 +21,19 @@ from weather.metrics.sorting import quantile
 NAMES = ("climatology", "climatological ensemble", "persistence", "dressed persistence")
 
 WINDOW = 15.0
-"""Days of the year on either side that count as the same season."""
-SAMPLES = 120
+"""Days on either side of a day that belong to its season."""
+MOST_STATES = 120
 """States of a season that climatology is made of, at most."""
-LEAST = 10
+LEAST_STATES = 10
 """States that a season must have to be used."""
 QUANTILES = (0.1, 0.9)
-"""Of climatology; what lies beyond is an event."""
+"""Quantiles of climatology; a value above one of them is an event."""
 YEAR = 365.2425
 
 
 @dataclass(frozen=True)
 class Climate:
-    """A season, for one variable.
+    """Climatology of one variable at one time.
 
     Args:
         mean: (L, H, W).
@@ -50,21 +49,22 @@ class History:
 
     Args:
         states: (time, [level], latitude, longitude), times unique and ascending.
-        asked: Times for which seasons are wanted; other hours of the day are not read.
+        wanted: Times for which seasons are needed; states at other hours of the day are not read.
     """
 
-    def __init__(self, states: xr.DataArray, asked: Times) -> None:
-        states = states.isel(time=np.isin(_hour(states["time"].values), _hour(asked)))
+    def __init__(self, states: xr.DataArray, wanted: Times) -> None:
+        states = states.isel(time=np.isin(_hour(states["time"].values), _hour(wanted)))
         self._states, self._channels = states, known_channels(states.to_dataset())
         with read_errors(f"The history: {states.name}"):
-            self._held = map_values(states) if states.nbytes <= fields.BUDGET else None
+            self._loaded = map_values(states) if states.nbytes <= reading.BUDGET else None
         self.times: Times = states["time"].values
         self._hours, self._days = _hour(self.times), _day(self.times)
 
     def season(self, when: np.datetime64) -> NDArray[np.int64]:
         """Indices of the states of the same season and hour."""
-        away = np.abs((self._days - _day(when) + YEAR / 2) % YEAR - YEAR / 2)
-        return np.flatnonzero((away <= WINDOW) & (self._hours == _hour(when)))
+        hour, day = _hour(np.array([when])), _day(np.array([when]))
+        away = np.abs((self._days - day + YEAR / 2) % YEAR - YEAR / 2)
+        return np.flatnonzero((away <= WINDOW) & (self._hours == hour))
 
     def take(self, index: NDArray[np.int64]) -> Array:
         """States (n, L, H, W) at indices (n,).
@@ -73,25 +73,25 @@ class History:
             InputError: They cannot be read, or a value is missing.
         """
         with read_errors(f"The history: {self._states.name}"):
-            held = self._held
-            states = map_values(self._states.isel(time=index)) if held is None else held[index]
+            loaded = self._loaded
+            states = map_values(self._states.isel(time=index)) if loaded is None else loaded[index]
         check_finite("The history", states, self._channels, self.times[index])
         return states
 
     def climate(self, when: np.datetime64) -> Climate:
-        """Mean and quantiles of a season."""
-        states = self.take(thinned(self.season(when), SAMPLES))
+        """Mean and quantiles of the season of a time."""
+        states = self.take(evenly_spaced(self.season(when), MOST_STATES))
         mean = states.mean(0, dtype=np.float64).astype(states.dtype)
         return Climate(mean, quantile(states, QUANTILES))
 
     def ensemble(self, when: np.datetime64, members: int) -> Array:
         """Climatological ensemble: states (m, L, H, W) of a season, m <= members."""
-        return self.take(thinned(self.season(when), members))
+        return self.take(evenly_spaced(self.season(when), members))
 
     def dressed(
         self, start: Array, init: np.datetime64, lead: np.timedelta64, members: int
     ) -> Array:
-        """Persistence dressed with its errors in the past, of the same season and lead time.
+        """Persistence plus its errors in past forecasts of the same season and lead time.
 
         Args:
             start: (L, H, W) state at `init`.
@@ -102,22 +102,22 @@ class History:
         Returns:
             (m, L, H, W).
         """
-        first, then = self.pairs(init, lead)
-        chosen = thinned(np.arange(len(first)), members)
-        return start + self.take(then[chosen]) - self.take(first[chosen])
+        first, last = self.pairs(init, lead)
+        chosen = evenly_spaced(np.arange(len(first)), members)
+        return start + self.take(last[chosen]) - self.take(first[chosen])
 
     def pairs(
         self, init: np.datetime64, lead: np.timedelta64
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of states in the season of `init`, and of those `lead` later."""
+        """Indices of states in the season of `init`, and of the states `lead` later."""
         first = self.season(init)
-        later = self.times[first] + lead
-        then = np.minimum(np.searchsorted(self.times, later), len(self.times) - 1)
-        known = self.times[then] == later
-        return first[known], then[known]
+        valid = self.times[first] + lead
+        last = np.minimum(np.searchsorted(self.times, valid), len(self.times) - 1)
+        known = self.times[last] == valid
+        return first[known], last[known]
 
 
-def forecasts(
+def baseline_forecasts(
     history: History | None,
     climate: Climate | None,
     start: Array | None,
@@ -127,12 +127,12 @@ def forecasts(
     *,
     paired: bool,
 ) -> dict[str, Array]:
-    """Baselines (m, L, H, W) by name, as far as there are history and start.
+    """Baselines (m, L, H, W) by name, those that history and start allow.
 
     Args:
-        history: Of the variable.
+        history: Of the variable; None if it is too short.
         climate: Of the valid time, from the history.
-        start: (L, H, W) state at `init`.
+        start: (L, H, W) state at `init`; None if it is not known.
         init: Start of the forecast.
         lead: Lead time.
         members: m of the ensembles, at most.
@@ -149,40 +149,40 @@ def forecasts(
     return result
 
 
-def before(states: xr.Dataset, init: np.datetime64, gap_days: int = 15) -> xr.Dataset:
-    """States at least `gap_days` before the first start: nothing of the verified time is known."""
+def states_before(states: xr.Dataset, init: np.datetime64, gap_days: int = 15) -> xr.Dataset:
+    """States at least `gap_days` before the first start, which know nothing of later weather."""
     return states.isel(time=states["time"].values <= init - np.timedelta64(gap_days, "D"))
 
 
-def covers(
-    times: Times, inits: Times, leads: NDArray[np.timedelta64], there: NDArray[np.bool_]
+def coverage(
+    times: Times, inits: Times, leads: Leads, verified: NDArray[np.bool_]
 ) -> tuple[bool, NDArray[np.bool_]]:
-    """Whether a history of some times holds what the baselines of forecasts need.
+    """Whether a history of some times has enough states for the baselines of forecasts.
 
     Args:
         times: (n,) of the history.
         inits: (I,) starts.
         leads: (T,) lead times.
-        there: (I, T) whether a pair of both is a forecast.
+        verified: (I, T) whether a pair of start and lead time is verified.
 
     Returns:
-        Whether each forecast finds `LEAST` states for its climatology; and (T,), whether each of
-        that lead time finds as many pairs of states for the errors of its persistence.
+        Whether there are `LEAST_STATES` for the climatology of every forecast; and (T,), whether
+        there are as many pairs of states for the errors of persistence at a lead time.
     """
     empty = np.zeros((len(times), 1, 1), np.float32)
     states = xr.DataArray(empty, {"time": times}, ["time", "latitude", "longitude"], "times")
     history = History(states, times)
     seasons, pairs = True, np.ones(len(leads), bool)
-    for i, t in np.argwhere(there):
-        seasons &= len(history.season(inits[i] + leads[t])) >= LEAST
-        pairs[t] &= len(history.pairs(inits[i], leads[t])[0]) >= LEAST
+    for i, t in np.argwhere(verified):
+        seasons &= len(history.season(inits[i] + leads[t])) >= LEAST_STATES
+        pairs[t] &= len(history.pairs(inits[i], leads[t])[0]) >= LEAST_STATES
     return seasons, pairs
 
 
-def thinned(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the indices, evenly spread.
+def evenly_spaced(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of the indices, evenly spaced.
 
-    >>> thinned(np.arange(10), 4).tolist()
+    >>> evenly_spaced(np.arange(10), 4).tolist()
     [0, 3, 6, 9]
     """
     if len(index) <= most:
@@ -190,13 +190,13 @@ def thinned(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return index[np.linspace(0, len(index) - 1, most).round().astype(np.int64)]
 
 
-def _hour(when: Any) -> Any:
+def _hour(times: Times) -> NDArray[np.int64]:
     """Hour of the day."""
-    return np.asarray(when).astype("datetime64[h]").astype(np.int64) % 24
+    return times.astype("datetime64[h]").astype(np.int64) % 24
 
 
-def _day(when: Any) -> Any:
+def _day(times: Times) -> NDArray[np.float64]:
     """Day of the year, from 0, with its fraction."""
-    when = np.asarray(when).astype("datetime64[s]")
-    year = when.astype("datetime64[Y]").astype("datetime64[s]")
-    return (when - year) / np.timedelta64(86400, "s")
+    seconds = times.astype("datetime64[s]")
+    year = seconds.astype("datetime64[Y]").astype("datetime64[s]")
+    return np.asarray((seconds - year) / np.timedelta64(86400, "s"))

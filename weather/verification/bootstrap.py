@@ -1,8 +1,12 @@
-"""Confidence intervals from resampling forecasts in blocks.
+"""Confidence intervals from the circular block bootstrap (Politis & Romano 1992) of starts.
 
-Errors of forecasts started a few days apart are alike, so that blocks of consecutive starts are
-drawn, on a circle (Politis & Romano 1992), and not single starts. Intervals from few blocks, less
-than `ENOUGH`, are too narrow; from less than `LEAST` they mean nothing.
+Errors of forecasts started a few days apart are correlated, so blocks of consecutive starts are
+resampled, and not single starts. Intervals from fewer than `ENOUGH` blocks are too narrow; from
+fewer than `LEAST` they mean nothing.
+
+`arch.bootstrap` makes the same resamples, though one by one and not as counts, and needs
+statsmodels. Its optimal block length is one for each score and lead time; with 60 autocorrelated
+starts it brought the coverage of intervals no nearer to 95 % than the fixed span of five days.
 """
 
 import numpy as np
@@ -15,13 +19,13 @@ Real = NDArray[np.float64]
 
 RESAMPLES = 1000
 LEAST, ENOUGH = 5, 20
-"""Blocks."""
+"""Numbers of blocks."""
 MEMORY = np.timedelta64(5 * 24, "h")
-"""Errors of starts so far apart are taken to be independent."""
+"""Errors of forecasts started so far apart are taken to be independent."""
 
 
 def block_length(inits: NDArray[np.datetime64]) -> int:
-    """Starts in a block: so many that it spans `MEMORY`, at most half of them.
+    """Number of starts in a block: as many as span `MEMORY`, at most half of them.
 
     Args:
         inits: (n,) ascending starts.
@@ -42,25 +46,28 @@ def resamples(count: int, block: int, seed: int, number: int = RESAMPLES) -> Rea
     generator = np.random.default_rng(seed)
     blocks = -(-count // block)
     start = generator.integers(0, count, (number, blocks, 1))
-    drawn = ((start + np.arange(block)) % count).reshape(number, blocks * block)[:, :count]
-    cell = drawn + count * np.arange(number)[:, None]
+    chosen = ((start + np.arange(block)) % count).reshape(number, blocks * block)[:, :count]
+    cell = chosen + count * np.arange(number)[:, None]
     counts = np.bincount(cell.ravel(), minlength=number * count).reshape(number, count)
     return np.concatenate([np.ones((1, count)), counts])
 
 
-def means(counts: Real, values: Real, there: NDArray[np.bool_]) -> Real:
+def means(counts: Real, values: Real, verified: NDArray[np.bool_]) -> Real:
     """Mean over the starts in each resample.
 
     Args:
         counts: (B, n) of `resamples`.
         values: (n, T, ...) by start and lead time.
-        there: (n, T) whether a value counts. A resample without any stands at the first row's.
+        verified: (n, T) whether a value counts. A resample without such a value gets the mean of
+            the first row.
 
     Returns:
         (B, T, ...).
     """
-    mask = there.reshape(*there.shape, *[1] * (values.ndim - 2))
-    with np.errstate(invalid="ignore", divide="ignore"):  # NaN: not defined, such as a spread
+    mask = verified.reshape(*verified.shape, *[1] * (values.ndim - 2))
+    with np.errstate(
+        invalid="ignore", divide="ignore"
+    ):  # some are not defined, such as a spread of one
         total = np.tensordot(counts, np.where(mask, values, 0.0), 1)
         number = np.tensordot(counts, mask.astype(np.float64), 1)
         mean = total / number
@@ -69,7 +76,7 @@ def means(counts: Real, values: Real, there: NDArray[np.bool_]) -> Real:
 
 
 def interval(values: Array, level: float = 0.95) -> tuple[Array, Array]:
-    """Lower and upper end from resampled values (B, ...); the first row is left out."""
+    """Lower and upper end of resampled values (B, ...) without the first row."""
     tail = (1 - level) / 2
     low, high = quantile(values[1:], [tail, 1 - tail])
     return low, high

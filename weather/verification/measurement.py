@@ -1,4 +1,4 @@
-"""Measuring forecasts start by start: memory does not grow with the number of starts."""
+"""Measuring forecasts start by start, so that memory does not grow with the number of starts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,71 +11,74 @@ from weather.io.compatibility import check_finite, check_size
 from weather.io.files import read_errors
 from weather.io.values import load_if_small, map_values, read_members, select_levels
 from weather.metrics.spectra import zonal_power
-from weather.verification.baselines import Climate, History, covers, forecasts
-from weather.verification.plan import Plan
-from weather.verification.records import Records
-from weather.verification.statistics import Areas, statistics, tallies
+from weather.verification.baselines import Climate, History, baseline_forecasts, coverage
+from weather.verification.forecast_record import ForecastRecord
+from weather.verification.selection import Selection
+from weather.verification.statistics import Areas, diagnostics, forecast_statistics
 
-LEAST = 20
-"""Members of the ensembles that baselines make, at least."""
+LEAST_MEMBERS = 20
+"""Members of the ensembles of baselines, at least."""
 
 
 class Measurement:
     """Records of forecasts and baselines, filled by iteration.
 
     Args:
-        named: Forecasts by name, of `align.as_forecast`; the first is the one to verify.
+        forecasts: By name, of `as_forecast`; the first is the one to verify.
         truth: Canonical.
-        past: Canonical states for the baselines, all of them known at the first start.
-        plan: What to verify.
+        past: Canonical states for the baselines, all of them before the first start.
+        selection: What to verify.
         areas: Regions.
         seed: Of ties in ranks.
     """
 
     def __init__(
         self,
-        named: Mapping[str, xr.Dataset],
+        forecasts: Mapping[str, xr.Dataset],
         truth: xr.Dataset,
         past: xr.Dataset,
-        plan: Plan,
+        selection: Selection,
         areas: Areas,
         seed: int,
     ) -> None:
-        self._named, self._truth, self._past = named, truth, past
-        self._plan, self._areas, self._seed = plan, areas, seed
-        self._members = max(LEAST, next(iter(named.values())).sizes["number"])
-        self.persistence = bool(np.isin(plan.inits, truth["time"].values).all())
-        """Whether the truth holds every start."""
-        self.covered, self.paired = covers(past["time"].values, plan.inits, plan.leads, plan.there)
-        """Whether the past has the seasons, and (T,) pairs of states, see `baselines.covers`."""
-        self.channels = [c for group in plan.channels.values() for c in group]
-        self.records = {name: self._empty() for name in named}
+        self._forecasts, self._truth, self._past = forecasts, truth, past
+        self._selection, self._areas, self._seed = selection, areas, seed
+        self._members = max(LEAST_MEMBERS, next(iter(forecasts.values())).sizes["number"])
+        self.has_starts = bool(np.isin(selection.inits, truth["time"].values).all())
+        """Whether the truth holds every start, which persistence needs."""
+        self.has_seasons, self.has_pairs = coverage(
+            past["time"].values, selection.inits, selection.leads, selection.verified
+        )
+        """Whether the past holds the seasons, and (T,) pairs of states, see `coverage`."""
+        self.channels = [c for group in selection.channels.values() for c in group]
+        self.records = {name: self._empty() for name in forecasts}
         """By name: forecasts first, then the baselines."""
         self.truth = self._empty()
         """Spectra of the truth."""
 
     def __len__(self) -> int:
         """Steps of the iteration."""
-        return len(self._plan.channels) * len(self._plan.inits)
+        return len(self._selection.channels) * len(self._selection.inits)
 
     def __iter__(self) -> Iterator[None]:
         """Measure everything, variable by variable and start by start."""
-        plan = self._plan
-        valid = (plan.inits[:, None] + plan.leads)[plan.there]
-        times = np.unique(np.append(valid, plan.inits if self.persistence else valid[:0]))
-        for channels in plan.channels.values():
+        selection = self._selection
+        valid = (selection.inits[:, None] + selection.leads)[selection.verified]
+        times = np.unique(np.append(valid, selection.inits if self.has_starts else valid[:0]))
+        for channels in selection.channels.values():
             with read_errors(f"The truth: {channels[0].variable}"):
                 truth = load_if_small(select_levels(self._truth, channels).sel(time=times))
-            past = select_levels(self._past, channels) if self.covered else None
-            history = None if past is None else History(past, times)
-            for start in range(len(plan.inits)):
+            history = None
+            if self.has_seasons:
+                history = History(select_levels(self._past, channels), times)
+            for start in range(len(selection.inits)):
                 self._measure(channels, start, truth, history)
                 yield
 
-    def _empty(self, name: str = "") -> Records:
+    def _empty(self, name: str = "") -> ForecastRecord:
         dressed = name == "dressed persistence"
-        there = self._plan.there & (self.paired if dressed else True)
-        return Records(there, len(self.channels))
+        verified = self._selection.verified & (self.has_pairs if dressed else True)
+        return ForecastRecord(verified, len(self.channels))
 
     def _measure(
         self,
@@ -85,49 +88,55 @@ class Measurement:
         history: History | None,
     ) -> None:
         """Measure one variable of one start."""
-        init, used = self._plan.inits[start], np.flatnonzero(self._plan.there[start])
-        leads, variable = self._plan.leads[used], channels[0].variable
+        init = self._selection.inits[start]
+        places = np.flatnonzero(self._selection.verified[start])
+        leads, variable = self._selection.leads[places], channels[0].variable
         with read_errors(f"The truth: {variable}"):
             truths = map_values(truth.sel(time=init + leads))
-            begin = map_values(truth.sel(time=init)) if self.persistence else None
+            initial = map_values(truth.sel(time=init)) if self.has_starts else None
         check_finite("The truth", truths, channels, init + leads)
-        drawn = {
-            name: read_members(select_levels(f, channels).sel(time=init), leads)
-            for name, f in self._named.items()
+        readers = {
+            name: read_members(select_levels(forecast, channels).sel(time=init), leads)
+            for name, forecast in self._forecasts.items()
         }
-        for lead, number, then in zip(leads, used, truths, strict=True):
-            given = {}
-            for name, reading in drawn.items():
+        for lead, place, state in zip(leads, places, truths, strict=True):
+            forecasts = {}
+            for name, reader in readers.items():
                 with read_errors(f"{name}: {variable} from {np.datetime64(init, 'h')}"):
-                    given[name] = next(reading)
-                check_finite(name, given[name], channels, init + lead)
+                    forecasts[name] = next(reader)
+                check_finite(name, forecasts[name], channels, init + lead)
             climate = history.climate(init + lead) if history else None
             if start == 0:
                 past = {"The history": climate.mean[None]} if climate else {}
-                for name, state in (given | past).items():
-                    check_size(name, state, then, channels)
-            paired = bool(self.paired[number])
-            simple = forecasts(history, climate, begin, init, lead, self._members, paired=paired)
-            self._keep(channels, (start, int(number)), then, climate, given, simple)
+                for name, members in (forecasts | past).items():
+                    check_size(name, members, state, channels)
+            paired = bool(self.has_pairs[place])
+            baselines = baseline_forecasts(
+                history, climate, initial, init, lead, self._members, paired=paired
+            )
+            pair = (start, int(place))
+            self._record(channels, pair, state, climate, forecasts, baselines)
 
-    def _keep(
+    def _record(
         self,
         channels: Sequence[Channel],
         pair: tuple[int, int],
         truth: Array,
         climate: Climate | None,
-        given: dict[str, Array],
-        simple: dict[str, Array],
+        forecasts: dict[str, Array],
+        baselines: dict[str, Array],
     ) -> None:
-        """Measure one variable of one pair of start and lead time."""
+        """Record the statistics of one variable of one pair of start and lead time."""
         first = self.channels.index(channels[0])
         where = slice(first, first + len(channels))
-        for name, state in (given | simple).items():
+        for name, members in (forecasts | baselines).items():
             record = self.records.setdefault(name, self._empty(name))
-            record.members = max(record.members, len(state))
-            record.put(*pair, where, statistics(state, truth, climate, self._areas))
-        for name, state in given.items():
+            record.members = max(record.members, len(members))
+            table = forecast_statistics(members, truth, climate, self._areas)
+            record.put_statistics(*pair, where, table)
+        for name, members in forecasts.items():
             ties = np.random.default_rng([self._seed, first, *pair])
-            table = tallies(state, truth, climate, self._areas, ties)
-            self.records[name].add(pair[1], where, table)
-        self.truth.add(pair[1], where, {"spectrum": self._areas.weight @ zonal_power(truth)})
+            table = diagnostics(members, truth, climate, self._areas, ties)
+            self.records[name].add_diagnostics(pair[1], where, table)
+        spectrum = self._areas.weight @ zonal_power(truth)
+        self.truth.add_diagnostics(pair[1], where, {"spectrum": spectrum})

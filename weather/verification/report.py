@@ -1,170 +1,175 @@
-"""The report of a verification: metrics.json, REPORT.md and pictures."""
+"""The report of a verification: its type, as in metrics.json, and how it is made of records."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, TypedDict, TypeVar
 
-from refine_core.storage.files import write_text
-from weather.fields.labels import format_number, leads_to_show, readable_unit
+import numpy as np
+
+from weather.fields.arrays import Array
 from weather.verification import bootstrap
-from weather.verification.plot_scores import draw
+from weather.verification.forecast_record import ForecastRecord, Real
+from weather.verification.statistics import LOWER_IS_BETTER
 
-Report = Mapping[str, Any]
-
-TABLES = {
-    "crps_fair": "Fair CRPS",
-    "rmse": "RMSE of the ensemble mean",
-    "spread_skill": "Spread-skill ratio",
-}
-"""Scores that have a table, and its title."""
-COLUMNS, NARROW = 6, 10
-"""Lead times in a table, at most; of one whose cells are short."""
-NONE = "–"
-"""A score that is not defined."""
+T = TypeVar("T")
+Curve = list[float | None]
+"""Numbers over lead times, ranks, wavenumbers or bins; None where they are not defined."""
 
 
-def write(report: Report, out: Path) -> None:
-    """Write metrics.json, REPORT.md and the pictures that it shows.
+class Estimate(TypedDict):
+    """A score over lead times, with its 95 % interval if there are enough starts for one."""
 
-    Args:
-        report: Of `weather.verification.run.verify`.
-        out: Folder.
-    """
-    numbers = json.dumps(_short(report), ensure_ascii=False, allow_nan=False)
-    write_text(out / "metrics.json", numbers)
-    pictures = draw(report, out)
-    write_text(out / "REPORT.md", markdown(report, pictures))
+    value: Curve
+    low: Curve | None
+    high: Curve | None
 
 
-def markdown(report: Report, pictures: Mapping[str, str] | None = None) -> str:
-    """The whole report as text.
-
-    Args:
-        report: Of `weather.verification.run.verify`.
-        pictures: Captions by file name.
-    """
-    first, *others = report["scores"]
-    main, *regions = report["regions"]
-    parts = [f"# Verification of {first}", _head(report)]
-    if report["notes"]:
-        parts.append("\n".join(f"- {note}" for note in report["notes"]))
-    for score, title in TABLES.items():
-        parts += [f"## {title}, {main}", table(report, score, main)]
-    bold = "; bold where the interval leaves out zero" if _intervals(report) else ""
-    parts += [
-        f"## Fair CRPS against {other}, {main}\n\nHow much lower that of {first} is, in per cent "
-        f"of the other's, start by start{bold}.\n\n" + _skill(report, other, main)
-        for other in others
-    ]
-    for region in regions:
-        parts += [f"## {TABLES['crps_fair']}, {region}", table(report, "crps_fair", region)]
-    parts += [
-        f"## {caption}\n\n![{caption}]({file})" for file, caption in (pictures or {}).items()
-    ]
-    parts.append(f"All scores, lead times and regions: metrics.json. {_MEANING}")
-    return "\n\n".join(parts) + "\n"
+ScoreTable = dict[str, dict[str, dict[str, Estimate]]]
+"""By channel, region and score."""
+CurveTable = dict[str, dict[str, dict[str, list[Curve]]]]
+"""By forecast, channel and region: a curve for each lead time."""
+ReliabilityTable = dict[str, dict[str, dict[str, list[list[Curve]]]]]
+"""By forecast, channel and region: for each lead time the three curves that
+`weather.metrics.calibration.reliability` sums."""
 
 
-_MEANING = (
-    "Scores are area-weighted means over the region and the starts, roots are taken last; the "
-    "fair CRPS is that of an endless ensemble, so that numbers of members may differ."
+class Comparison(TypedDict):
+    """The scores of the first forecast minus another's, and 1 minus their ratio (skill)."""
+
+    difference: ScoreTable
+    skill: ScoreTable
+
+
+class Starts(TypedDict):
+    """Initial times; `block` is the number of starts in a block of the bootstrap."""
+
+    count: int
+    first: str
+    last: str
+    block: int
+
+
+class Pairs(TypedDict):
+    """Numbers of pairs of start and lead time."""
+
+    verified: int
+    left_out: int
+
+
+Diagnostics = TypedDict(
+    "Diagnostics",
+    {
+        "spectrum": CurveTable,
+        "ranks": CurveTable,
+        "reliability_0.1": ReliabilityTable,
+        "reliability_0.9": ReliabilityTable,
+    },
+    total=False,
 )
+"""Power spectra of forecasts and truth; rank histograms of ensembles; and, if there is a
+climatology, reliability of events above two of its quantiles."""
 
 
-def table(report: Report, score: str, region: str) -> str:
-    """A score of every forecast by variable and lead time, the best in bold.
+class VerificationReport(Diagnostics):
+    """What was measured: `members`, `scores` and `differences` by forecast, `channels` with units.
 
-    The forecast itself has its 95 % interval, if there are starts enough for one.
+    The first forecast is the one verified; baselines come last.
     """
-    leads = leads_to_show(report["lead_days"], COLUMNS)
-    first = next(iter(report["scores"]))
-    rows = [["variable", "forecast", *(f"{report['lead_days'][t]:g} d" for t in leads)]]
-    for channel, unit in report["channels"].items():
-        factor, unit = (1.0, "") if score == "spread_skill" else readable_unit(unit)
-        label = f"{channel} ({unit})" if unit else channel
-        found = {n: tree[channel][region][score] for n, tree in report["scores"].items()}
-        ideal = 1.0 if score == "spread_skill" else 0.0
-        best = [_best({n: leaf["value"][t] for n, leaf in found.items()}, ideal) for t in leads]
-        for name, leaf in found.items():
-            cells = [
-                _cell(leaf, t, factor, bold=name == top, ends=name == first)
-                for t, top in zip(leads, best, strict=True)
-            ]
-            if any(leaf["value"][t] is not None for t in leads):
-                rows.append([label, name, *cells])
-                label = ""
-    return _markdown_table(rows)
+
+    members: dict[str, int]
+    starts: Starts
+    pairs: Pairs
+    lead_days: list[float]
+    channels: dict[str, str]
+    regions: list[str]
+    scores: dict[str, ScoreTable]
+    differences: dict[str, Comparison]
+    notes: list[str]
 
 
-def _head(report: Report) -> str:
-    starts, pairs, members = report["starts"], report["pairs"], report["members"]
-    first = next(iter(members))
-    block = f"blocks of {starts['block']} starts" if starts["block"] > 1 else "single starts"
-    intervals = f" Intervals hold 95 % of the resamples (bootstrap of {block})."
-    return (
-        f"{members[first]} members, {starts['count']} starts from {starts['first']} to "
-        f"{starts['last']}, {pairs['verified']} pairs of start and lead time."
-    ) + (intervals if _intervals(report) else "")
+class Labels(NamedTuple):
+    """Names of channels (C,) and regions (R,)."""
+
+    channels: Sequence[str]
+    regions: Sequence[str]
 
 
-def _intervals(report: Report) -> bool:
-    """Whether there are starts enough for them."""
-    starts = report["starts"]
-    return bool(starts["count"] >= bootstrap.LEAST * starts["block"])
+def score_tables(
+    records: Mapping[str, ForecastRecord], counts: Real, labels: Labels
+) -> tuple[dict[str, ScoreTable], dict[str, Comparison]]:
+    """Scores of all forecasts, and comparisons of the first with each other, by name.
+
+    Args:
+        records: By name, the forecast to verify first.
+        counts: (B, I) of `bootstrap.resamples`.
+        labels: Names of channels and regions.
+    """
+    results = {name: record.scores(counts) for name, record in records.items()}
+    first, *others = results
+    comparisons = {}
+    for name in others:
+        ours, theirs = results[first], results[name]
+        shared = [n for n in theirs if n in LOWER_IS_BETTER or n.startswith("brier")]
+        difference = {n: ours[n] - theirs[n] for n in shared}
+        positive = {n: np.where(theirs[n] > 0, theirs[n], np.nan) for n in shared}
+        skill = {n: 1 - ours[n] / positive[n] for n in shared}
+        comparisons[name] = Comparison(
+            difference=_score_table(difference, labels), skill=_score_table(skill, labels)
+        )
+    return {name: _score_table(table, labels) for name, table in results.items()}, comparisons
 
 
-def _skill(report: Report, other: str, region: str) -> str:
-    leads = leads_to_show(report["lead_days"], NARROW)
-    rows = [["variable", *(f"{report['lead_days'][t]:g} d" for t in leads)]]
-    for channel in report["channels"]:
-        leaf = report["differences"][other]["skill"][channel][region]["crps_fair"]
-        rows.append([channel, *(_percent(leaf, t) for t in leads)])
-    return _markdown_table(rows)
+def diagnostic_tables(records: Mapping[str, ForecastRecord], labels: Labels) -> Diagnostics:
+    """The diagnostics of all records, by kind and name of the record."""
+    tables: Diagnostics = {}
+    for name, record in records.items():
+        found = record.diagnostics
+        for kind in ("spectrum", "ranks"):
+            if kind in found:
+                curves = _by_place(labels, partial(_curves, found[kind]))
+                tables.setdefault(kind, {})[name] = curves
+        for event in ("reliability_0.1", "reliability_0.9"):
+            if event in found:
+                diagrams = _by_place(labels, partial(_diagrams, found[event]))
+                tables.setdefault(event, {})[name] = diagrams
+    return tables
 
 
-def _percent(leaf: Report, lead: int) -> str:
-    value = leaf["value"][lead]
-    if value is None or leaf["low"] is None:
-        return NONE if value is None else f"{100 * value:.1f}"
-    low, high = leaf["low"][lead], leaf["high"][lead]
-    if low is None or high is None:
-        return f"{100 * value:.1f}"
-    bold = "**" if low > 0 or high < 0 else ""
-    return f"{bold}{100 * value:.1f}{bold} [{100 * low:.1f}, {100 * high:.1f}]"
+def _score_table(table: Mapping[str, Array], labels: Labels) -> ScoreTable:
+    """`[channel][region][score]` of scores (B, T, C, R)."""
+    resampled = next(iter(table.values())).shape[0] > 1
+    intervals = {n: bootstrap.interval(v) for n, v in table.items()} if resampled else {}
+
+    def estimates(c: int, r: int) -> dict[str, Estimate]:
+        result = {}
+        for name, values in table.items():
+            result[name] = Estimate(value=to_list(values[0, :, c, r]), low=None, high=None)
+            if resampled:
+                low, high = intervals[name]
+                result[name] |= {"low": to_list(low[:, c, r]), "high": to_list(high[:, c, r])}
+        return result
+
+    return _by_place(labels, estimates)
 
 
-def _best(values: Mapping[str, float | None], ideal: float) -> str:
-    known = {name: abs(value - ideal) for name, value in values.items() if value is not None}
-    return min(known, key=known.__getitem__, default="")
+def _by_place(labels: Labels, values: Callable[[int, int], T]) -> dict[str, dict[str, T]]:
+    """`[channel][region]` of values by the indices of both."""
+    return {
+        channel: {region: values(c, r) for r, region in enumerate(labels.regions)}
+        for c, channel in enumerate(labels.channels)
+    }
 
 
-def _cell(leaf: Report, lead: int, factor: float, *, bold: bool, ends: bool) -> str:
-    value = leaf["value"][lead]
-    if value is None:
-        return NONE
-    text = format_number(factor * value)
-    text = f"**{text}**" if bold else text
-    if ends and leaf["low"] is not None and leaf["low"][lead] is not None:
-        low, high = (format_number(factor * leaf[end][lead]) for end in ("low", "high"))
-        text += f" [{low}, {high}]"
-    return text
+def _curves(values: Array, c: int, r: int) -> list[Curve]:
+    """The curves of all lead times in values (T, C, R, n)."""
+    return [to_list(curve) for curve in values[:, c, r]]
 
 
-def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    def lines() -> Iterator[str]:
-        for i, row in enumerate(rows):
-            yield f"| {' | '.join(row)} |"
-            if i == 0:
-                yield "|" + "---|" * len(row)
-
-    return "\n".join(lines())
+def _diagrams(values: Array, c: int, r: int) -> list[list[Curve]]:
+    """The three curves of all lead times in values (T, C, R, 3, n)."""
+    return [[to_list(curve) for curve in diagram] for diagram in values[:, c, r]]
 
 
-def _short(report: Any) -> Any:
-    """The same with six digits of each number."""
-    if isinstance(report, float):
-        return float(f"{report:.6g}")
-    if isinstance(report, Mapping):
-        return {key: _short(value) for key, value in report.items()}
-    return [_short(value) for value in report] if isinstance(report, list | tuple) else report
+def to_list(values: Array) -> Curve:
+    """Numbers (n,) to six digits; None for those not defined, as JSON has no NaN."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]

@@ -1,8 +1,7 @@
-"""What is measured of each forecast, and the scores that averages of it make.
+"""Statistics of each forecast, and the scores computed from their averages.
 
-A statistic is a number for a start, lead time, channel and region, which may be averaged over the
-starts; a score is a function of such averages. Keeping them apart puts every root and ratio after
-the average.
+A statistic is a number for a start, lead time, channel and region, to be averaged over the starts.
+A score is a function of such averages, so every root and ratio is taken after the average.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from weather.metrics.spectra import zonal_power
 from weather.verification.baselines import QUANTILES, Climate
 
 Table = dict[str, Array]
+"""Arrays by name of the statistic or score."""
 
 
 class Areas:
@@ -25,7 +25,7 @@ class Areas:
 
     Args:
         grid: Of the maps.
-        regions: R names.
+        regions: Names, R of them.
     """
 
     def __init__(self, grid: Grid, regions: Sequence[str]) -> None:
@@ -34,13 +34,15 @@ class Areas:
         self.blocks = Blocks(grid, self.weight)
 
 
-def statistics(members: Array, truth: Array, climate: Climate | None, areas: Areas) -> Table:
+def forecast_statistics(
+    members: Array, truth: Array, climate: Climate | None, areas: Areas
+) -> Table:
     """Measure one forecast.
 
     Args:
         members: (M, L, H, W).
         truth: (L, H, W).
-        climate: Of the valid time; without it there are no anomalies and events.
+        climate: Of the valid time; without it anomalies and events are left out.
         areas: Regions.
 
     Returns:
@@ -58,7 +60,7 @@ def statistics(members: Array, truth: Array, climate: Climate | None, areas: Are
         "square": square,
         "square_unbiased": ensemble.unbiased_square(square, variance, count),
         "variance": variance,
-        "promised": ensemble.promised_square(variance, count),
+        "predicted": ensemble.predicted_square(variance, count),
     }
     if climate is not None:
         anomaly = truth - climate.mean
@@ -97,7 +99,7 @@ def scores(mean: Mapping[str, Array]) -> Table:
             "mae": mean["absolute"],
             "bias": mean["error"],
             "spread": ensemble.root(mean["variance"]),
-            "spread_skill": ensemble.spread_skill(mean["promised"], mean["square"]),
+            "spread_skill": ensemble.spread_skill(mean["predicted"], mean["square"]),
             "energy": mean["energy"],
             "variogram": mean["variogram"],
         }
@@ -109,27 +111,27 @@ def scores(mean: Mapping[str, Array]) -> Table:
 
 
 LOWER_IS_BETTER = ("crps_fair", "crps", "rmse", "rmse_unbiased", "mae", "energy", "variogram")
-"""Scores that forecasts are compared by, besides the Brier scores."""
+"""Scores in which forecasts are compared, besides the Brier scores."""
 
 
-def tallies(
+def diagnostics(
     members: Array,
     truth: Array,
     climate: Climate | None,
     areas: Areas,
     generator: np.random.Generator,
 ) -> Table:
-    """Histograms and spectra of one forecast, to be averaged over starts.
+    """Rank histograms, spectra and reliability of one forecast, to be averaged over starts.
 
     Args:
         members: (M, L, H, W).
         truth: (L, H, W).
-        climate: Of the valid time; without it there is no reliability.
+        climate: Of the valid time; without it reliability is left out.
         areas: Regions.
-        generator: Breaks ties between truth and members.
+        generator: Of the random numbers that break ties between truth and members.
 
     Returns:
-        `ranks` (L, R, M + 1), of M > 1; `spectrum` (L, R, wavenumbers) in squared units;
+        `ranks` (L, R, M + 1), if M > 1; `spectrum` (L, R, wavenumbers) in squared units;
         `reliability_<quantile>` (L, R, 3, bins) of `calibration.reliability`.
     """
     weight, count = areas.weight, len(members)

@@ -1,10 +1,12 @@
 """Settings that all kinds of generators share: of the network, and of sampling."""
 
-from dataclasses import field
+from collections.abc import Collection, Mapping
+from dataclasses import field, fields
 from typing import Literal, TypedDict
 
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt, ShareBelowOne
 from refine_core.config.schema import config
+from refine_core.errors import InputError
 from refine_core.training.config import Optimisation
 
 Matching = Literal["random", "rings", "dense", "tight"]
@@ -57,10 +59,36 @@ class SamplingConfig:
 
 
 class SamplingOptions(TypedDict, total=False):
-    """Fields of `SamplingConfig`, as options of `graphs.model.GraphModel.sample`."""
+    """Options of `graphs.model.GraphModel.sample` that change the number of network calls."""
 
-    temperature: float
-    guidance: float
     parallel: Parallel
     calls: int
-    order: Order
+
+
+NO_ADVICE: Mapping[str, str] = {}
+
+
+def check_known(
+    kind: str,
+    sampling: SamplingConfig,
+    known: Collection[str],
+    advice: Mapping[str, str] = NO_ADVICE,
+) -> None:
+    """Refuse settings that a kind does not know, unless they are the default.
+
+    Args:
+        kind: Its name.
+        sampling: The settings.
+        known: Names of those that the kind knows.
+        advice: Says of other names why, and what to do.
+
+    Raises:
+        InputError: There is such a setting.
+    """
+    for setting in fields(SamplingConfig):
+        value = getattr(sampling, setting.name)
+        if setting.name not in known and value != setting.default:
+            why = advice.get(setting.name, "which has no such setting: leave it out")
+            raise InputError(
+                f"Found {setting.name} {value!r} for a generator of kind {kind!r}, {why}."
+            )

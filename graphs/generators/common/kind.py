@@ -1,16 +1,14 @@
 """What the rest of the domain asks of a kind of generator."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import Protocol
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.invariance.report import NamedCheck
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
 
 
 class GeneratorKind(Protocol):
@@ -23,7 +21,7 @@ class GeneratorKind(Protocol):
     def extends_scaffolds(self) -> bool:
         """Whether samples can be asked to contain a given part."""
 
-    def build(self, statistics: GraphStatistics, properties: int = 0) -> Refiner:
+    def build(self, statistics: GraphStatistics, properties: int = 0) -> GraphRefiner:
         """An untrained refiner.
 
         Args:
@@ -34,15 +32,8 @@ class GeneratorKind(Protocol):
             InputError: The kind takes no such graphs, or no properties.
         """
 
-    def check(self, sampling: SamplingConfig) -> None:
-        """Refuse settings that the kind does not know.
-
-        Raises:
-            InputError: There is one.
-        """
-
-    def schedule(self, refiner: Refiner, sampling: SamplingConfig) -> ScaleSchedule:
-        """Set a refiner up for sampling; the schedule lacks temperature and guidance."""
+    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
+        """Set a refiner up for sampling."""
 
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """Settings that make different numbers of network calls, by name, fewest first.
@@ -51,7 +42,9 @@ class GeneratorKind(Protocol):
             calls: Wanted numbers, where they are free.
         """
 
-    def symmetry_checks(self, refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+    def symmetry_checks(
+        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
+    ) -> list[NamedCheck]:
         """Checks that each part of a refiner treats nodes as a set.
 
         Args:
@@ -59,29 +52,6 @@ class GeneratorKind(Protocol):
             batch: Graphs with its labels.
             seed: Of relabellings.
         """
-
-
-def check_known(
-    kind: str, sampling: SamplingConfig, known: Collection[str], advice: Mapping[str, str]
-) -> None:
-    """Refuse settings that a kind does not know, unless they are the default.
-
-    Args:
-        kind: Its name.
-        sampling: The settings.
-        known: Names of those that the kind knows.
-        advice: Says of other names why, and what to do.
-
-    Raises:
-        InputError: There is such a setting.
-    """
-    for setting in fields(SamplingConfig):
-        value = getattr(sampling, setting.name)
-        if setting.name not in known and value != setting.default:
-            why = advice.get(setting.name, "which has no such setting: leave it out")
-            raise InputError(
-                f"Found {setting.name} {value!r} for a generator of kind {kind!r}, {why}."
-            )
 
 
 def refuse_directed(kind: str, statistics: GraphStatistics) -> None:

@@ -1,16 +1,17 @@
 """The log-probability of graphs as a function of the noise that breaks their symmetry."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.tokenizer import Trace
 
-TraceGraphs = Callable[[GraphBatch, Noise, Tensor], Trace]
+TraceGraphs = Callable[[GraphBatch, Noise, Tensor], Trace[Any]]
 
 
 class LogProb(nn.Module):
@@ -21,7 +22,7 @@ class LogProb(nn.Module):
         trace: Codes of b graphs from noise and one number for each node, (b, n).
     """
 
-    def __init__(self, refiner: Refiner, trace: TraceGraphs) -> None:
+    def __init__(self, refiner: GraphRefiner, trace: TraceGraphs) -> None:
         super().__init__()
         self.refiner, self.trace = refiner, trace
 

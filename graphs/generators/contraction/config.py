@@ -2,7 +2,13 @@
 
 from typing import Annotated, Literal
 
-from graphs.generators.common.config import Matching, NetworkConfig, Parallel
+from graphs.generators.common.config import (
+    Matching,
+    NetworkConfig,
+    Parallel,
+    SamplingConfig,
+    check_known,
+)
 from refine_core.config.ranges import Share, admitting
 from refine_core.config.schema import config
 
@@ -50,3 +56,11 @@ class ContractionConfig(NetworkConfig):
     single_dropout: Share = 0.0
     """Of several properties: share of values that are left out one by one in training, so that any
     subset of them can be asked for."""
+
+    def check_sampling(self, sampling: SamplingConfig) -> None:
+        """Refuse settings that contractions do not know."""
+        advice = {
+            "calls": "whose calls follow from the size of its graphs: "
+            "give parallel one, independent or all"
+        }
+        check_known("contraction", sampling, ("temperature", "guidance", "parallel"), advice)

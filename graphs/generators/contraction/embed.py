@@ -14,7 +14,7 @@ from refine_core.embed import Embed
 from refine_core.tokens import Tokens
 
 
-class GraphEmbed(Embed):
+class GraphEmbed(Embed[Partition, Tensor]):
     """Cluster and edge tokens without positions or order.
 
     A cluster's token holds its counts and whether it splits next, an edge's token its label and
@@ -84,7 +84,7 @@ class GraphEmbed(Embed):
         valid = torch.cat([state.valid, state.real], 1)
         relation = relations(joined, state.ends, self.reach, self.cycles)
         bias = self.bias(relation).permute(0, 3, 1, 2)
-        return Tokens(value, self._level(value, state), valid=valid, bias=bias)
+        return Tokens(value, valid=valid, bias=bias)
 
     def _clusters(self, cluster: Tensor, ends: Tensor, state: Partition) -> Tokens:
         """Tokens (b, m, d) of clusters alone: edges pass messages, their labels bias attention.
@@ -104,26 +104,20 @@ class GraphEmbed(Embed):
         links = state.links
         relation = relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
         bias = self.bias(relation) + links.float() @ self.link.weight
-        level = self._level(value, state)
-        return Tokens(value, level, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
+        return Tokens(value, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
 
-    def _level(self, value: Tensor, state: Partition) -> Tensor:
-        """(n,) the level of tokens (b, n, d)."""
-        return torch.full((value.shape[1],), 1 if state.started else 2, device=value.device)
+    def level(self, state: Partition, k: int) -> int:
+        """One level for the first scale, whose cluster is the whole graph, one for all others."""
+        return 1 if state.started else 2
 
-    def context(self, context: Tensor | None, count: int) -> Tokens:
-        """No tokens; the condition (b, d) from properties (b, p) in units of their spread.
-
-        NaN stands for any value.
-        """
+    def condition(self, context: Tensor | None, count: int) -> Tensor:
+        """(count, d) from properties (count, p) in units of their spread; NaN is any value."""
         device = self.label.weight.device
         if context is None:
             context = torch.full((count, max(self.properties, 1)), torch.nan, device=device)
         known = ~context.isnan()
-        vector = self.property(torch.cat([context.nan_to_num(), known.float()], 1))
-        nothing = vector.new_zeros(count, 0, vector.shape[1])
-        level = torch.zeros(0, dtype=torch.int64, device=device)
-        return Tokens(nothing, level, condition=vector)
+        vector: Tensor = self.property(torch.cat([context.nan_to_num(), known.float()], 1))
+        return vector
 
     def drop(self, context: Tensor, where: Tensor) -> Tensor:
         """Properties with NaN in the samples `where` (b,) is True."""

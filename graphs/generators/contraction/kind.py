@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
-from graphs.generators.common.kind import check_known
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.embed import GraphEmbed
@@ -16,8 +16,6 @@ from graphs.generators.contraction.symmetry import symmetry_checks
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.invariance.report import NamedCheck
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
 
 
 @dataclass(frozen=True)
@@ -74,20 +72,11 @@ class Contraction:
             dropout=config.property_dropout,
         )
 
-    def check(self, sampling: SamplingConfig) -> None:
-        """Refuse settings that contractions do not know."""
-        advice = {
-            "calls": "whose calls follow from the size of its graphs: "
-            "give parallel one, independent or all"
-        }
-        check_known("contraction", sampling, ("temperature", "guidance", "parallel"), advice)
-
-    def schedule(self, refiner: Refiner, sampling: SamplingConfig) -> ScaleSchedule:
+    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
         """Set which clusters split in one call."""
         tokens = refiner.tokenizer
         assert isinstance(tokens, ContractionTokenizer)
         tokens.parallel = sampling.parallel or self.config.parallel
-        return tokens.schedule
 
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """All clusters split at once, or all but neighbours."""
@@ -96,6 +85,8 @@ class Contraction:
             "no neighbours": {"parallel": "independent"},
         }
 
-    def symmetry_checks(self, refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+    def symmetry_checks(
+        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
+    ) -> list[NamedCheck]:
         """Of the networks, and of the likelihood."""
         return symmetry_checks(refiner, batch, seed)

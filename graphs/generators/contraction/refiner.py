@@ -7,16 +7,15 @@ transformer together, whatever their scale.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from graphs.generators.common.refiner import GraphData, GraphRefiner
 from graphs.generators.contraction.state.partition import Partition, padded
-from refine_core.data import Batch
-from refine_core.noise import Noise
-from refine_core.refiner import Refiner
+from refine_core.noise import Noise, Stream
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
 
@@ -66,7 +65,7 @@ class SplitExamples:
             yield self.rows((order == size).nonzero()[:, 0])
 
 
-class ContractionRefiner(Refiner):
+class ContractionRefiner(GraphRefiner):
     """A refiner whose training leaves out what does not split.
 
     Args:
@@ -87,16 +86,18 @@ class ContractionRefiner(Refiner):
         super().__init__(*parts, **options)
         self.scale_subsampling, self.single_dropout = scale_subsampling, single_dropout
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]` with properties `batch[1]` (b, p), if any.
 
-        "loss" is in nats a cluster that splits, "bits" a graph's; unbiased under subsampling.
+        "loss" is in nats a cluster that splits, of which there are "count"; "bits" are a graph's.
+        Both are unbiased under subsampling.
         """
         context = batch[1] if len(batch) > 1 else None
         if context is not None:
             left_out = noise.uniform(-3, context.shape[1]) < self.single_dropout
             context = torch.where(left_out, torch.nan, context)
-            context = self.embed.drop(context, noise.uniform(-1) < self.dropout)
+            dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
+            context = self.embed.drop(context, dropped)
         with torch.no_grad():
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
             parts = split_examples(trace, noise.uniform(-5), self.scale_subsampling)
@@ -106,20 +107,19 @@ class ContractionRefiner(Refiner):
             nats = nats - (self._log_prob(part, given) * part.weight).sum()
         splits = sum(int(state.split.sum()) for state in trace.states)
         bits = nats.detach() / len(batch[0]) / torch.log(torch.tensor(2.0))
-        return {"loss": nats / splits, "bits": bits}
+        return {"loss": nats / splits, "bits": bits, "count": torch.tensor(splits)}
 
     def _log_prob(self, examples: SplitExamples, context: Tensor | None) -> Tensor:
         """Log-probability (r,) of codes; without properties all share one condition."""
         state, count = examples.state, len(examples.graph)
-        part = self.embed(state, 0, context)
-        given = self.embed.context(context, 1 if context is None else count)
-        given = replace(given, value=given.value.expand(count, -1, -1))
-        hidden = self.transformer(join([given, part]))
+        part = self.tokens(state, 0, context)
+        condition = self.embed.condition(context, 1 if context is None else count)
+        hidden = self.transformer(join([part], condition))
         return self.head(hidden, state, 0, part.valid).log_prob(examples.code)
 
 
 def split_examples(
-    trace: Trace, uniform: Tensor, scale_subsampling: float | None
+    trace: Trace[Partition], uniform: Tensor, scale_subsampling: float | None
 ) -> list[SplitExamples]:
     """The training examples of a trace, in parts that the transformer reads at once.
 

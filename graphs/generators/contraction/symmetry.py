@@ -7,19 +7,19 @@ from torch import Tensor, nn
 from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges
 from graphs.generators.common.likelihood import LogProb
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
 from graphs.invariance.report import NamedCheck
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.tokenizer import Trace
 
 
 class Hidden(nn.Module):
     """Embedding and transformer on a graph whose nodes are the clusters: (b, n, d)."""
 
-    def __init__(self, refiner: Refiner, tokens: ContractionTokenizer) -> None:
+    def __init__(self, refiner: GraphRefiner, tokens: ContractionTokenizer) -> None:
         super().__init__()
         self.embed, self.transformer = refiner.embed, refiner.transformer
         self.tokens = tokens
@@ -47,7 +47,7 @@ def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:
     )
 
 
-def symmetry_checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """A check of the networks, and one of the likelihood.
 
     Args:
@@ -58,7 +58,7 @@ def symmetry_checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[Name
     tokens = refiner.tokenizer
     assert isinstance(tokens, ContractionTokenizer)
 
-    def trace(graphs: GraphBatch, noise: Noise, node_noise: Tensor) -> Trace:
+    def trace(graphs: GraphBatch, noise: Noise, node_noise: Tensor) -> Trace[Partition]:
         return tokens.trace(tokens.encoded(graphs, noise, node_noise))
 
     generator = torch.Generator().manual_seed(seed)

@@ -21,12 +21,11 @@ from graphs.generators.contraction.state.divide import divide
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ContractionTokenizer(Tokenizer):
+class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
     """Graphs <-> splits.
 
     Args:
@@ -52,7 +51,7 @@ class ContractionTokenizer(Tokenizer):
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
-        self.schedule = ScaleSchedule((Scale(),) * (sum(max_counts[: self.labels]) + 1), "markov")
+        self.schedule = ScaleSchedule((Scale(),) * (sum(max_counts[: self.labels]) + 1))
         self.register_buffer("limit", torch.tensor(max_counts), persistent=False)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> EncodedGraphs:
@@ -76,7 +75,7 @@ class ContractionTokenizer(Tokenizer):
         edges = (ends, none, none.bool())
         return Partition(nodes, inner, one, *edges, one, noise, False, self.reverse)
 
-    def trace(self, features: EncodedGraphs, corrupt: Corrupt | None = None) -> Trace:
+    def trace(self, features: EncodedGraphs, corrupt: Corrupt | None = None) -> Trace[Partition]:
         """Replay the splits."""
         start = self.start(len(features), features.noise)
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
@@ -91,8 +90,7 @@ class ContractionTokenizer(Tokenizer):
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """A code is its own value."""
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(code, code, nothing, nothing)
+        return Quantized.known(code)
 
     def digits(self, k: int) -> int:
         """Numbers in a cluster's code."""

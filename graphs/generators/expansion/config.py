@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from graphs.generators.common.config import Matching, NetworkConfig
+from graphs.generators.common.config import Matching, NetworkConfig, SamplingConfig, check_known
 from refine_core.config.ranges import PositiveInt
 from refine_core.config.schema import config
 
@@ -22,3 +22,8 @@ class ExpansionConfig(NetworkConfig):
     scale_subsampling: PositiveInt | None = None
     """The chance of training on a scale of m clusters is this / m, so that a step can hold more
     graphs. null trains on all scales."""
+
+    def check_sampling(self, sampling: SamplingConfig) -> None:
+        """Refuse settings that expansions do not know."""
+        advice = {"calls": "whose calls follow from the size of its graphs: leave it out"}
+        check_known("expansion", sampling, ("temperature",), advice)

@@ -12,7 +12,7 @@ VALUES = 12  # all larger counts have the same one-hot digit, but their own loga
 SHARED = 4  # counts of common neighbours of joined clusters that are distinguished
 
 
-class CoarseEmbed(Embed):
+class CoarseEmbed(Embed[CoarseGraph, Tensor]):
     """Cluster tokens without positions or order.
 
     A cluster's token holds its counts of nodes, neighbours and triangles, and whether it splits.
@@ -41,7 +41,7 @@ class CoarseEmbed(Embed):
         self.ties = nn.Linear(3, heads) if counted else None
         self.whole = nn.Sequential(nn.Linear(2, dim), nn.SiLU(), nn.Linear(dim, dim))
 
-    def forward(self, state: CoarseGraph, k: int, context: None = None) -> Tokens:
+    def forward(self, state: CoarseGraph, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, m, d)."""
         joined = (state.edges > 0).float()
         shared = (joined @ joined) * joined
@@ -56,10 +56,7 @@ class CoarseEmbed(Embed):
             bias = bias + self.ties(_ties(state))
         bias = bias.permute(0, 3, 1, 2)
         whole = torch.stack([state.size.sum(1), state.valid.sum(1)], 1).log()
-        level = torch.ones(value.shape[1], dtype=torch.int64, device=value.device)
-        return Tokens(
-            value, level, valid=state.valid, bias=bias, condition=self.whole(whole.float())
-        )
+        return Tokens(value, valid=state.valid, bias=bias, condition=self.whole(whole.float()))
 
     def relations(self, joined: Tensor, shared: Tensor) -> Tensor:
         """(b, m, m) int64 distances; of joined clusters `reach + 2` + their common neighbours."""
@@ -72,14 +69,9 @@ class CoarseEmbed(Embed):
         common = self.reach + 2 + shared.long().clamp(max=SHARED - 1)
         return torch.where(joined > 0, common, hops)
 
-    def context(self, context: None, count: int) -> Tokens:
-        """No tokens."""
-        weight = self.split.weight
-        level = torch.zeros(0, dtype=torch.int64, device=weight.device)
-        return Tokens(weight.new_zeros(count, 0, weight.shape[1]), level)
-
-    def drop(self, context: None, where: Tensor) -> None:
-        """There is no context."""
+    def level(self, state: CoarseGraph, k: int) -> int:
+        """One level for all scales."""
+        return 1
 
 
 def _densities(state: CoarseGraph) -> Tensor:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
-from graphs.generators.common.kind import check_known, refuse_directed, refuse_properties
+from graphs.generators.common.kind import refuse_directed, refuse_properties
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.expansion.config import ExpansionConfig
 from graphs.generators.expansion.count_head import CountHead
@@ -16,8 +17,6 @@ from graphs.generators.expansion.refiner import ExpansionRefiner
 from graphs.generators.expansion.symmetry import symmetry_checks
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
 from graphs.invariance.report import NamedCheck
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,15 @@ class Expansion:
             scale_subsampling=config.scale_subsampling,
         )
 
-    def check(self, sampling: SamplingConfig) -> None:
-        """Refuse settings that expansions do not know."""
-        advice = {"calls": "whose calls follow from the size of its graphs: leave it out"}
-        check_known("expansion", sampling, ("temperature",), advice)
-
-    def schedule(self, refiner: Refiner, sampling: SamplingConfig) -> ScaleSchedule:
-        """The schedule of the tokeniser."""
-        return refiner.tokenizer.schedule
+    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
+        """There is nothing to set."""
 
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """None: the number of calls follows from the graphs."""
         return {"as trained": {}}
 
-    def symmetry_checks(self, refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+    def symmetry_checks(
+        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
+    ) -> list[NamedCheck]:
         """Of the networks, and of the likelihood."""
         return symmetry_checks(refiner, batch, seed)

@@ -6,13 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphs.generators.common.refiner import GraphData, GraphRefiner
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
-from refine_core.data import Batch
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 
-class ExpansionRefiner(Refiner):
+class ExpansionRefiner(GraphRefiner):
     """A refiner whose likelihood includes that of the size of a graph.
 
     Args:
@@ -25,7 +24,7 @@ class ExpansionRefiner(Refiner):
         super().__init__(*parts)
         self.scale_subsampling = scale_subsampling
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]`, as of `Refiner`, on some of the scales."""
         if self.scale_subsampling is None:
             return super().forward(batch, noise)
@@ -41,7 +40,7 @@ class ExpansionRefiner(Refiner):
             tokens = -dist.token_log_prob(trace.codes[k]).sum()
             nats, count = nats + tokens, count + int(trace.states[k].split.sum())
             bits = bits + tokens.detach() / chance[k] / len(noise.index)
-        return {"loss": nats / count, "bits": bits / math.log(2)}
+        return {"loss": nats / count, "bits": bits / math.log(2), "count": torch.tensor(count)}
 
     def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
         """Log-probability (b, K), in nats, of each scale's codes, the first with the size."""

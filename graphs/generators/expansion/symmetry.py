@@ -6,19 +6,19 @@ from torch import Tensor, nn
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.likelihood import LogProb
 from graphs.generators.common.parallel import choose
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.expansion.state import CoarseGraph
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
 from graphs.invariance.report import NamedCheck
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.tokenizer import Trace
 
 
 class Hidden(nn.Module):
     """Embedding and transformer on a graph whose nodes are clusters of two: (b, n, d)."""
 
-    def __init__(self, refiner: Refiner) -> None:
+    def __init__(self, refiner: GraphRefiner) -> None:
         super().__init__()
         self.embed, self.transformer = refiner.embed, refiner.transformer
 
@@ -32,7 +32,7 @@ class Hidden(nn.Module):
         return hidden * graphs.valid[:, :, None]
 
 
-def symmetry_checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """A check of the networks, and one of the likelihood.
 
     Args:
@@ -43,7 +43,7 @@ def symmetry_checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[Name
     tokens = refiner.tokenizer
     assert isinstance(tokens, ExpansionTokenizer)
 
-    def trace(graphs: GraphBatch, noise: Noise, node_noise: Tensor) -> Trace:
+    def trace(graphs: GraphBatch, noise: Noise, node_noise: Tensor) -> Trace[CoarseGraph]:
         return tokens.trace(tokens.encoded(graphs, noise, node_noise))
 
     generator = torch.Generator().manual_seed(seed)

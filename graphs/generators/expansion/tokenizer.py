@@ -25,12 +25,11 @@ from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ExpansionTokenizer(Tokenizer):
+class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", CoarseGraph]):
     """Plain graphs <-> splits.
 
     Args:
@@ -57,7 +56,7 @@ class ExpansionTokenizer(Tokenizer):
                 f"and {len(vocabulary.edges)} of edges: use `model.kind` contraction."
             )
         self.sizes, self.matching, self.counted = Sizes(sizes), matching, counted
-        self.schedule = ScaleSchedule((Scale(),) * (self.sizes.largest + 1), "markov")
+        self.schedule = ScaleSchedule((Scale(),) * (self.sizes.largest + 1))
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> "Contracted":
         """A random contraction."""
@@ -74,7 +73,7 @@ class ExpansionTokenizer(Tokenizer):
         noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
         return self._whole(self.sizes.sample(noise, -2).sum(1), noise)
 
-    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace:
+    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace[CoarseGraph]:
         """Undo a contraction."""
         tree = features.tree
         index = tree.root[:, None, None].expand(-1, 1, tree.members.shape[2])
@@ -116,8 +115,7 @@ class ExpansionTokenizer(Tokenizer):
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """A code is its own value."""
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(code, code, nothing, nothing)
+        return Quantized.known(code)
 
     def digits(self, k: int) -> int:
         """Digits of a cluster's code, at most."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from graphs.generators.common.config import NetworkConfig
+from graphs.generators.common.config import NetworkConfig, SamplingConfig, check_known
 from refine_core.config.schema import config
 
 Weighting = Literal["bound", "plain"]
@@ -19,3 +19,7 @@ class MaskedConfig(NetworkConfig):
     node of its label had in training."""
     weighting: Weighting = "plain"
     """Weight of hidden elements in the loss: as in the bound on the likelihood, or all alike."""
+
+    def check_sampling(self, sampling: SamplingConfig) -> None:
+        """Refuse settings that masked diffusion does not know."""
+        check_known("masked", sampling, ("temperature", "calls", "order"))

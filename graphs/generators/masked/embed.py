@@ -41,7 +41,7 @@ class PairRelations(nn.Module):
         return state.edges * (self.reach + 2) + distance
 
 
-class PartialEmbed(Embed):
+class PartialEmbed(Embed[PartialGraphs, Tensor]):
     """Node tokens without positions or order.
 
     A node's token holds its label, the counts of its pairs with each label or hidden, and its
@@ -73,7 +73,7 @@ class PartialEmbed(Embed):
         nn.init.zeros_(self.bias.weight)
         self.progress = nn.Sequential(nn.Linear(3, dim), nn.SiLU(), nn.Linear(dim, dim))
 
-    def forward(self, state: PartialGraphs, k: int, context: None = None) -> Tokens:
+    def forward(self, state: PartialGraphs, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, n, d)."""
         other = state.pairs[..., None]
         edges = (F.one_hot(state.edges, self.labels[1] + 2) * other).sum(2)
@@ -88,18 +88,12 @@ class PartialEmbed(Embed):
             state.node_hidden.sum(1) / size,
             state.edge_hidden.sum((1, 2)) / state.pairs.sum((1, 2)).clamp(min=1),
         ]
-        level = torch.ones(value.shape[1], dtype=torch.int64, device=value.device)
         condition = self.progress(torch.stack(shares, 1).float())
-        return Tokens(value, level, valid=state.valid, bias=bias, condition=condition)
+        return Tokens(value, valid=state.valid, bias=bias, condition=condition)
 
-    def context(self, context: None, count: int) -> Tokens:
-        """No tokens."""
-        weight = self.node.weight
-        level = torch.zeros(0, dtype=torch.int64, device=weight.device)
-        return Tokens(weight.new_zeros(count, 0, weight.shape[1]), level)
-
-    def drop(self, context: None, where: Tensor) -> None:
-        """There is no context."""
+    def level(self, state: PartialGraphs, k: int) -> int:
+        """One level for all scales."""
+        return 1
 
     def _slack(self, state: PartialGraphs) -> Tensor:
         """(b, n) int64 slack that known edges leave, halved as edges of order 1 weigh 2."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
-from graphs.generators.common.kind import check_known, refuse_directed, refuse_properties
+from graphs.generators.common.kind import refuse_directed, refuse_properties
 from graphs.generators.common.layers import set_transformer
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.masked.config import MaskedConfig
 from graphs.generators.masked.embed import PartialEmbed
@@ -15,8 +16,6 @@ from graphs.generators.masked.refiner import MaskedRefiner
 from graphs.generators.masked.symmetry import symmetry_checks
 from graphs.generators.masked.tokenizer import MaskedTokenizer
 from graphs.invariance.report import NamedCheck
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
 
 CALLS = 32
 
@@ -43,21 +42,18 @@ class Masked:
             weighting=config.weighting,
         )
 
-    def check(self, sampling: SamplingConfig) -> None:
-        """Refuse settings that masked diffusion does not know."""
-        check_known("masked", sampling, ("temperature", "calls", "order"), {})
-
-    def schedule(self, refiner: Refiner, sampling: SamplingConfig) -> ScaleSchedule:
+    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
         """Set the number of calls, and what they reveal."""
         tokens = refiner.tokenizer
         assert isinstance(tokens, MaskedTokenizer)
         tokens.set_calls(sampling.calls or CALLS, sampling.order or "random")
-        return tokens.schedule
 
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """The numbers of calls."""
         return {f"{number} calls": {"calls": number} for number in sorted(set(calls))}
 
-    def symmetry_checks(self, refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+    def symmetry_checks(
+        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
+    ) -> list[NamedCheck]:
         """Of the networks."""
         return symmetry_checks(refiner, batch, seed)

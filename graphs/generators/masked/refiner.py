@@ -5,16 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphs.generators.common.refiner import GraphData, GraphRefiner
 from graphs.generators.masked.config import Weighting
 from graphs.generators.masked.tokenizer import MaskedTokenizer
-from refine_core.data import Batch
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 
 LIKELIHOOD_CALLS = 32
 
 
-class MaskedRefiner(Refiner):
+class MaskedRefiner(GraphRefiner):
     """A refiner whose number of scales is free: each scale reveals some of the elements.
 
     Args:
@@ -28,7 +27,7 @@ class MaskedRefiner(Refiner):
         super().__init__(*parts)
         self.weighting = weighting
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+    def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]`, each with a random count of hidden elements.
 
         "loss" is in nats an element; "bits" a bound on those of a graph, given its size.
@@ -42,10 +41,9 @@ class MaskedRefiner(Refiner):
         node, edge = (whole.nodes + 1) * state.node_hidden, (whole.edges + 1) * state.edge_hidden
         nats = -dist.log_prob(torch.cat([node[:, :, None], edge], 2))
         bound = nats * count / hidden
-        loss = (
-            bound.sum() / count.sum() if self.weighting == "bound" else nats.sum() / hidden.sum()
-        )
-        return {"loss": loss, "bits": bound.detach().mean() / torch.log(torch.tensor(2.0))}
+        total, terms = (bound, count) if self.weighting == "bound" else (nats, hidden)
+        bits = bound.detach().mean() / torch.log(torch.tensor(2.0))
+        return {"loss": total.sum() / terms.sum(), "bits": bits, "count": terms.sum()}
 
     def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
         """Log-probability (b, K), in nats, of what each scale reveals, the first with the size.

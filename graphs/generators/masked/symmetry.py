@@ -4,18 +4,18 @@ import torch
 from torch import Tensor, nn
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.masked.distribution import RevealDistribution
 from graphs.generators.masked.state import PartialGraphs, ranks
 from graphs.generators.masked.tokenizer import MaskedTokenizer
 from graphs.invariance import assert_permutation_equivariant
 from graphs.invariance.report import NamedCheck, Outcome
-from refine_core.refiner import Refiner
 
 
 class HiddenLabels(nn.Module):
     """Embedding, transformer and head on graphs of which half the elements are hidden."""
 
-    def __init__(self, refiner: Refiner) -> None:
+    def __init__(self, refiner: GraphRefiner) -> None:
         super().__init__()
         assert isinstance(refiner.tokenizer, MaskedTokenizer)
         self.embed, self.transformer, self.head = refiner.embed, refiner.transformer, refiner.head
@@ -37,7 +37,7 @@ class HiddenLabels(nn.Module):
         return dist.nodes * inside, dist.edges * state.pairs[..., None]
 
 
-def symmetry_checks(refiner: Refiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
     """A check of the networks.
 
     Args:

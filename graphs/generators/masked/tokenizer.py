@@ -17,14 +17,13 @@ from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.scale import Scale
-from refine_core.schedule import ScaleSchedule
+from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 ALL = 10**9  # more elements than any graph has
 
 
-class MaskedTokenizer(Tokenizer):
+class MaskedTokenizer(Tokenizer[GraphBatch, PartialGraphs, PartialGraphs]):
     """Graphs <-> labels in the order in which they are revealed.
 
     Args:
@@ -58,7 +57,7 @@ class MaskedTokenizer(Tokenizer):
         if calls < 1:
             raise InputError(f"Found {calls} network calls, expected one at least.")
         self.order = order
-        self.schedule = ScaleSchedule((Scale(),) * calls, "markov")
+        self.schedule = ScaleSchedule((Scale(),) * calls)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> PartialGraphs:
         """Graphs without hidden elements, in a random order."""
@@ -82,7 +81,9 @@ class MaskedTokenizer(Tokenizer):
         """(b,) int64, elements known after scale k."""
         return state.elements * (k + 1) // len(self.schedule)
 
-    def trace(self, features: PartialGraphs, corrupt: Corrupt | None = None) -> Trace:
+    def trace(
+        self, features: PartialGraphs, corrupt: Corrupt | None = None
+    ) -> Trace[PartialGraphs]:
         """Reveal a graph."""
         start = self.hidden(features, torch.zeros_like(features.elements))
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
@@ -104,8 +105,7 @@ class MaskedTokenizer(Tokenizer):
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
         """A code is its own value."""
-        nothing = torch.zeros((), device=code.device)
-        return Quantized(code, code, nothing, nothing)
+        return Quantized.known(code)
 
     def digits(self, k: int) -> int:
         """Digits of a node's code: its own label, and one for each pair that it may be part of."""

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
-from refine_core.schedule import ScaleSchedule
+from refine_core.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class ScaffoldRequest:
 
     def sample(
         self,
-        refiner: Refiner,
+        refiner: GraphRefiner,
         noise: Noise,
         context: Tensor | None,
-        schedule: ScaleSchedule,
+        sampling: Sampling,
         particles: int,
     ) -> GraphBatch:
         """Draw graphs that contain the scaffold, see `graphs.generators.scaffold.sampler`."""
@@ -66,7 +66,7 @@ class ScaffoldRequest:
             self.scaffold.to(noise.index.device),
             noise,
             context,
-            schedule=schedule,
+            sampling=sampling,
             particles=particles,
             accept=self._found if self.smiles else None,
         )

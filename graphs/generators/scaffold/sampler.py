@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.split.sampling import sample
@@ -36,9 +37,7 @@ from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.generators.scaffold.tracker import ScaffoldTracker
 from refine_core.noise import Noise, derive
 from refine_core.quantizers.base import Quantized
-from refine_core.refiner import Refiner
-from refine_core.sampling import Caller
-from refine_core.schedule import ScaleSchedule
+from refine_core.sampling import Sampling
 
 CANDIDATES = 24  # divisible by 1, 2, 3 and 4 possible assignments
 PARTICLES = 8
@@ -47,12 +46,12 @@ _EXCEEDING = 50.0  # nats: a split that exceeds valence limits is chosen only if
 
 
 def extend(
-    refiner: Refiner,
+    refiner: GraphRefiner,
     scaffold: Scaffold,
     noise: Noise,
     context: Tensor | None = None,
     *,
-    schedule: ScaleSchedule,
+    sampling: Sampling,
     particles: int = PARTICLES,
     candidates: int = CANDIDATES,
     accept: Callable[[GraphBatch], Tensor] | None = None,
@@ -64,7 +63,7 @@ def extend(
         scaffold: What graphs shall contain; it may get further edges, also between its own nodes.
         noise: Names b samples.
         context: (b, p) properties, see `graphs.datasets.properties.Properties.request`.
-        schedule: Temperature and guidance.
+        sampling: Temperature and guidance of every how.
         particles: Whole draws per sample, of which one is chosen by its evidence.
         candidates: Draws of each split.
         accept: Whether graphs are acceptable, (b,) bool; others are chosen only where no particle
@@ -75,7 +74,7 @@ def extend(
     names = Noise(derive(noise.seed, 1), (noise.index[:, None] * particles + each).flatten())
     if context is not None:
         context = context.repeat_interleave(particles, 0)
-    extension = Extension(refiner, scaffold, names, context, schedule, candidates)
+    extension = Extension(refiner, scaffold, names, context, sampling, candidates)
     graphs = extension.run()
     evidence = extension.evidence
     if accept is not None:
@@ -93,7 +92,7 @@ class Extension:
         scaffold: What graphs shall contain.
         noise: Names b samples.
         context: (b, p) or None.
-        schedule: Temperature and guidance.
+        sampling: Temperature and guidance of every how.
         candidates: Draws of each split.
 
     Attributes:
@@ -103,21 +102,20 @@ class Extension:
 
     def __init__(
         self,
-        refiner: Refiner,
+        refiner: GraphRefiner,
         scaffold: Scaffold,
         noise: Noise,
         context: Tensor | None,
-        schedule: ScaleSchedule,
+        sampling: Sampling,
         candidates: int,
     ) -> None:
         self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
-        self.noise, self.schedule, self.candidates = noise, schedule, candidates
+        self.noise, self.sampling, self.candidates = noise, sampling, candidates
         head = cast(SplitHead, refiner.head)
         self.valence_limits = head.valence_limits
         count = len(noise.index)
-        guided = context is not None and any(scale.guidance for scale in schedule)
-        contexts = [context, None] if guided else [context]
-        self.call = Caller(refiner.embed, refiner.transformer, head, contexts, count, cached=True)
+        guided = context is not None and sampling.guidance != 0
+        self.call = refiner.caller(context, count, guided=guided)
         tree = Decomposition.sample(scaffold, noise, self.tokens.labels, self.tokens.kinds)
         self.tracker = ScaffoldTracker(scaffold, tree)
         self.evidence = torch.zeros(count, device=noise.index.device)
@@ -131,9 +129,9 @@ class Extension:
     def choose(self, state: Partition, k: int) -> Quantized:
         """Codes of scale k that keep the scaffold."""
         self.tracker.locate_edges(state)
-        scale = self.schedule[k]
-        dist = cast(SplitDistribution, self.call(state, k, scale.guidance))
-        dist = dist.sharpened(scale.temperature, scale.top_k, scale.top_p)
+        how = self.sampling
+        dist = cast(SplitDistribution, self.call(state, k, how.guidance))
+        dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
         noise = self.noise.fork(k)
         wide = _repeated(dist, noise, self.candidates)
         first, second, assignments = self.tracker.assignments(state, self.candidates)

@@ -16,7 +16,7 @@ from graphs.chem import (
     to_smiles,
 )
 from graphs.chem.files import write_molecules
-from graphs.chem.pictures import draw_grid
+from graphs.chem.pictures import plot_molecules
 from graphs.chem.properties import PROPERTIES, property_values
 from graphs.data.batch import Vocabulary
 from graphs.datasets.molecule_files import read_records
@@ -69,23 +69,23 @@ def test_conformers_follow_the_seed(tmp_path: Path) -> None:
 
 
 def test_pictures(tmp_path: Path) -> None:
-    draw_grid(["CCO", "c1ccccc1", "C"], tmp_path / "grid.png", columns=2)
+    plot_molecules(["CCO", "c1ccccc1", "C"], tmp_path / "grid.png", columns=2)
     header = (tmp_path / "grid.png").read_bytes()[:24]
     assert header[1:4] == b"PNG"
     assert [int.from_bytes(header[k : k + 4], "big") for k in (16, 20)] == [400, 400]
-    draw_grid(["CCO"], tmp_path / "grid.svg", legends=["ethanol"])
+    plot_molecules(["CCO"], tmp_path / "grid.svg", legends=["ethanol"])
     assert "<svg" in (tmp_path / "grid.svg").read_text()
 
 
 def test_a_picture_that_is_too_large_shows_what_fits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    draw_grid(["C"] * 170, tmp_path / "grid.png", columns=1)
+    plot_molecules(["C"] * 170, tmp_path / "grid.png", columns=1)
     header = (tmp_path / "grid.png").read_bytes()[:24]
     assert [int.from_bytes(header[k : k + 4], "big") for k in (16, 20)] == [200, 163 * 200]
     assert "grid.png shows the first 163 of 170 molecules" in caplog.text
-    draw_grid(["C"] * 170, tmp_path / "wide.png", columns=170)
-    draw_grid(["C"] * 170, tmp_path / "grid.svg", columns=1)
+    plot_molecules(["C"] * 170, tmp_path / "wide.png", columns=170)
+    plot_molecules(["C"] * 170, tmp_path / "grid.svg", columns=1)
     assert len(caplog.messages) == 1
 
 
@@ -107,9 +107,9 @@ def test_wrong_output(tmp_path: Path) -> None:
             "suffix '.xyz'; expected one of .smi",
         ),
         (lambda: write_molecules(["C1"], tmp_path / "a.sdf"), "'C1' is not a molecule"),
-        (lambda: draw_grid(["C"], tmp_path / "a.jpg"), "expected .png or .svg"),
-        (lambda: draw_grid([], tmp_path / "a.png"), "no molecule to draw"),
-        (lambda: draw_grid(["C", "C1"], tmp_path / "a.png"), "'C1' is not a molecule"),
+        (lambda: plot_molecules(["C"], tmp_path / "a.jpg"), "expected .png or .svg"),
+        (lambda: plot_molecules([], tmp_path / "a.png"), "no molecule to draw"),
+        (lambda: plot_molecules(["C", "C1"], tmp_path / "a.png"), "'C1' is not a molecule"),
         (
             lambda: to_smiles(graph(["C"]), Vocabulary(("Xx",), PLAIN.edges)),
             "'Xx' is not the name of an atom",

@@ -1,6 +1,8 @@
 """The commands as a user types them: what they make, and the sentence for each wrong input."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,9 @@ def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]
         ("sample", "--where", "lgp=1"): "Did you mean 'logp'?",
         ("sample", "--where", "logp=99"): "ask for a value in between",
         ("sample", "--where", "logp"): "name=number",
-        ("evaluate", "--count", "0"): "Found count 0",
+        ("sample", "--where", "logp=1,logp=2"): "Found logp twice in --where",
+        ("sample", "--where", "logp=1", "--where", "logp=2"): "Found logp twice in --where",
+        ("sample", "--where", "logp=nan"): "name=number",
         ("sample", "--scaffold", "[SiH4]"): "outside the vocabulary",
         ("sample", "--scaffold", "C" * 400): "400 atoms",
         ("sample", "--scaffold", "CCCC"): "The scaffold has 4 C",
@@ -118,3 +122,63 @@ def test_wrong_input_gets_one_sentence(folder: Path, capsys: pytest.CaptureFixtu
     for argv, expected in cases.items():
         assert expected in refuse(capsys, *argv), argv
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "sample --count 0",
+        "sample --batch 0",
+        "sample --calls -1",
+        "sample --particles 0",
+        "evaluate --count -1",
+        "evaluate --held-out 0",
+        "evaluate-properties --count 0",
+        "evaluate-scaffolds --particles 8 0",
+        "invariance --draws 0",
+        "demo --count 0",
+    ],
+)
+def test_numbers_below_one_are_refused(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command, option, *_, number = argv.split()
+    expected = f"Found {option} {number}, expected a whole number above 0."
+    assert expected in refuse(capsys, *argv.split(), "--model", "nowhere")
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate", "compare", "evaluate-properties", "evaluate-scaffolds", "demo"]
+)
+def test_folders_that_cannot_be_written_are_refused_before_the_work(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = "--models" if command == "compare" else "--model"
+    said = refuse(capsys, command, model, "nowhere", "--out", "molecules.smi")
+    assert "Found --out molecules.smi, but molecules.smi is a file, expected a folder." in said
+
+
+def test_other_places_that_cannot_be_written(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("runs").write_text("")
+    cases = {
+        ("train", "--config", "tiny.yaml"): "Found --name runs/tiny, but runs is a file",
+        ("sample", "--model", "x", "--out", "runs/x.smi"): "runs is a file, expected a folder",
+        ("sample", "--model", "x", "--out", "x.pdb"): "a name that ends in .smi or .csv or",
+        ("describe", "--source", "tree", "--out", "."): "which is a folder, expected a file",
+    }
+    for argv, expected in cases.items():
+        assert expected in refuse(capsys, *argv), argv
+
+
+def test_help_does_without_torch() -> None:
+    source = """
+import sys
+from refine_core.app.cli import main
+main(["graphs", "--help"])
+heavy = {"torch", "scipy", "rdkit", "networkx", "matplotlib"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    run = [sys.executable, "-c", source]
+    root = Path(__file__).parents[3]
+    ended = subprocess.run(run, capture_output=True, text=True, check=False, cwd=root)
+    assert (ended.returncode, ended.stderr) == (0, "") and "evaluate-scaffolds" in ended.stdout

@@ -1,76 +1,36 @@
-"""The curve of quality against network calls, on a model that has barely learnt."""
+"""The curve of quality against network calls, on models that have learnt nothing."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from graphs import model as trained
 from graphs.chem import ParseOptions, collect_molecules
-from graphs.cli.compare import compare as command
-from graphs.config import GraphsConfig
-from graphs.datasets.config import DataConfig
+from graphs.cli.main import main as command
 from graphs.datasets.splits import Splits
-from graphs.evaluation.call_curve import Judge, compare, plot_calls
-from graphs.evaluation.network_calls import Counter
-from graphs.generators.contraction.config import ContractionConfig
-from graphs.generators.kinds import ModelConfig
-from graphs.generators.masked.config import MaskedConfig
-from graphs.model import GraphModel
-from graphs.training import train
+from graphs.evaluation.call_curve import CurvePoint, Scorer, Scores, compare_models, plot_calls
 from refine_core.errors import InputError
-from refine_core.training.config import Optimisation
+from tests.graphs.evaluation.untrained import untrained
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "CCCO"]
 
 
-SMALL: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2}
-SMALL["training"] = Optimisation(epochs=1, batch=16)
-CONFIGS: list[ModelConfig] = [ContractionConfig(**SMALL), MaskedConfig(**SMALL)]
-
-
-def made(model: ModelConfig, folder: Path) -> GraphModel:
-    (folder / "few.smi").write_text("\n".join(MOLECULES * 8) + "\n")
-    config = GraphsConfig(model.kind, 0, DataConfig(str(folder / "few.smi")), model)
-    return train(config, folder / "runs", quiet=True)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def test_models_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
-
-
-def test_calls_are_counted_as_asked_for(folder: Path) -> None:
-    model = made(CONFIGS[1], folder)
-    for number in (4, 7):
-        with Counter(model) as counter:
-            model.sample(10, calls=number, batch=4)
-        assert counter.made == 3 * number and counter.a_batch(10, 4) == number
-    options = model.kind.alternatives((16, 3, 4))
-    assert [each["calls"] for each in options.values()] == [3, 4, 16]
-
-
-def test_a_contraction_calls_less_often_where_neighbours_split_at_once() -> None:
-    model = trained.load("qm9")
-    counted = []
-    for options in model.kind.alternatives((4, 16)).values():
-        with Counter(model) as counter:
-            model.sample(100, batch=100, **options)
-        counted.append(counter.made)
-    assert counted[0] < counted[1] <= 10 and len(counted) == 2
-
-
-def test_models_are_compared(folder: Path) -> None:
-    models = [(config.kind, made(config, folder)) for config in CONFIGS]
-    rows = compare(models, folder / "out", calls=(4,), parallel=("one", "all"), count=9)
-    assert [row["way"] for row in rows[:3]] == ["floor", "one", "all"]
-    assert rows[-1]["calls"] == 4 and rows[-1]["model"] == "masked" and 0 <= rows[-1]["valid"] <= 1
-    assert json.loads((folder / "out" / "calls.json").read_text()) == rows
-    assert (folder / "out" / "CALLS.md").read_text().count("\n") == len(rows) + 2
-    assert (folder / "out" / "calls.png").stat().st_size > 10_000
-    assert "FCD to validation" in (folder / "out" / "CALLS.md").read_text()
+    models = [
+        ("a", untrained(tmp_path / "few.smi", MOLECULES)),
+        ("b", untrained(tmp_path / "few.smi", MOLECULES, "masked")),
+    ]
+    out = tmp_path / "out"
+    points = compare_models(models, out, calls=(4,), parallel=("one", "all"), count=9)
+    assert [point.sampling for point in points] == ["", "one", "all", "4 calls"]
+    last = points[-1]
+    assert last.calls == 4 and last.model == "b" and 0 <= last.scores.valid <= 1
+    assert json.loads((out / "calls.json").read_text()) == [point.row() for point in points]
+    report = (out / "CALLS.md").read_text()
+    assert report.count("\n") == len(points) + 2 and "FCD to validation" in report
+    assert (out / "calls.png").stat().st_size > 10_000
 
 
 def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,25 +40,21 @@ def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphs.evaluation.call_curve.splits", lambda *_, **__: Splits(*parts))
     given: list[list[str]] = []
     monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
-    judge = Judge(trained.load("qm9"), 1, lambda _: None)
-    assert judge.train == ["CCO"] and given == [["CCN"]]
+    scorer = Scorer(trained.load("qm9"), 1, lambda _: None)
+    assert scorer.train == ["CCO"] and given == [["CCN"]]
 
 
-def test_what_was_never_valid_leaves_a_gap(tmp_path: Path) -> None:
-    row = {
-        "model": "a",
-        "temperature": 1.0,
-        "connected": 0.0,
-        "valid": 0.0,
-        "unique": 0.0,
-        "fcd": None,
-    }
-    plot_calls([row | {"calls": 4}, row | {"calls": 8, "fcd": 2.0}], tmp_path / "calls.png")
+def test_a_point_without_valid_molecules_leaves_a_gap(tmp_path: Path) -> None:
+    points = [
+        CurvePoint("a", "", Scores(0.0, 0.0, 0.0, 0.0, distance), temperature=1.0, calls=calls)
+        for calls, distance in ((4, None), (8, 2.0))
+    ]
+    plot_calls(points, tmp_path / "calls.png")
     assert (tmp_path / "calls.png").exists()
 
 
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give one model or more"):
-        command(["--models", "qm9", "--count", "0", "--out", str(tmp_path)])
+    with pytest.raises(InputError, match="Found --count 0, expected"):
+        command(["compare", "--models", "qm9", "--count", "0", "--out", str(tmp_path)])
     with pytest.raises(InputError, match="There is no model"):
-        command(["--models", "qm8", "--out", str(tmp_path)])
+        command(["compare", "--models", "qm8", "--out", str(tmp_path)])

@@ -9,17 +9,18 @@ import torch
 from graphs import model as trained
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.expansion.config import ExpansionConfig
-from graphs.generators.kinds import ModelConfig, kind_of
+from graphs.generators.kinds import kind_of
 from graphs.generators.masked.config import MaskedConfig
 from graphs.invariance import assert_exchangeable, graph_example
 from graphs.model import GraphModel
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from tests.graphs import tiny
 from tests.graphs.tiny import PLAIN, SIZES, SMALL, STATISTICS, equal
 
-LABELLED = replace(STATISTICS, valence_limits=tiny.LIMITS)
 CONFIGS: dict[str, ModelConfig] = {
     "masked": MaskedConfig(**SMALL),
     "expansion": ExpansionConfig(**SMALL, matching="tight"),
@@ -31,7 +32,9 @@ KINDS = pytest.mark.parametrize("kind", CONFIGS)
 
 def made(kind: str, *, connected: bool = True) -> GraphModel:
     config = CONFIGS[kind]
-    statistics = PLAIN if isinstance(config, ExpansionConfig) else LABELLED
+    statistics = PLAIN if isinstance(config, ExpansionConfig) else STATISTICS
+    if kind == "masked":
+        statistics = replace(statistics, valence_limits=tiny.LIMITS)
     calls = {"calls": 6} if kind == "masked" else {}
     return tiny.model(config, replace(statistics, connected=connected), **calls)
 
@@ -67,12 +70,25 @@ def test_samples_depend_on_seed_and_place_only(kind: str) -> None:
 @KINDS
 def test_samples_follow_the_law_that_training_sees(kind: str) -> None:
     model, names = made(kind, connected=False), tiny.names(20)
-    schedule = model.kind.schedule(model.refiner, model.settings())
-    trace = model.refiner.sample_trace(names, schedule=schedule)
+    model.kind.prepare(model.refiner, model.settings())
+    trace = model.refiner.sample_trace(names)
     dists = model.refiner.distributions(trace.states[:-1])
     for k, (dist, code) in enumerate(zip(dists, trace.codes, strict=True)):
         assert torch.equal(dist.sample(names.fork(k)), code)
         assert bool((dist.log_prob(code) > -99).all())
+
+
+@KINDS
+def test_losses_of_two_parts_make_that_of_the_whole(kind: str) -> None:
+    """Weighted by their counts, whatever the sizes of their graphs."""
+    refiner, batch, names = made(kind).refiner, graphs(kind, 16), torch.arange(16)
+    batch = batch[batch.sizes.argsort()]
+    whole = refiner((batch,), Noise(0, names))
+    parts = [refiner((batch[part],), Noise(0, part)) for part in names.split(6)]
+    counts = torch.stack([part["count"] for part in parts])
+    losses = torch.stack([part["loss"] for part in parts])
+    assert int(counts.sum()) == int(whole["count"]) and len(counts.unique()) > 1
+    assert torch.allclose((losses * counts).sum() / counts.sum(), whole["loss"], rtol=1e-5)
 
 
 @KINDS

@@ -29,7 +29,7 @@ from tests.graphs.invariance.models import (
 @pytest.mark.parametrize("float64", [False, True])
 def test_accepts(make: Callable[[], nn.Module], float64: bool) -> None:
     report = assert_permutation_equivariant(built(make()), dense_example(DIM), float64=float64)
-    assert report.trials == 8
+    assert report.relabellings == 8
     assert report.absolute < (1e-12 if float64 else 1e-5)
 
 
@@ -54,7 +54,7 @@ def test_tells_invariance_from_equivariance(make: Callable[[], nn.Module]) -> No
 )
 def test_names_what_breaks(broken: str, named: str, change: str) -> None:
     error = failure(assert_permutation_equivariant, built(Model(broken)), dense_example(DIM))
-    found = error.breakage
+    found = error.counterexample
     assert found is not None
     assert named in found.submodule and named in str(error)
     assert found.change.startswith(change)
@@ -64,15 +64,15 @@ def test_names_what_breaks(broken: str, named: str, change: str) -> None:
 
 def test_first_of_two_breaks_is_named() -> None:
     broken = built(Model("ties", "position", "padding"))
-    found = failure(assert_permutation_equivariant, broken, dense_example(DIM), refill=False)
-    assert found.breakage is not None and "'position'" in found.breakage.submodule
+    found = failure(assert_permutation_equivariant, broken, dense_example(DIM))
+    assert found.counterexample is not None and "'position'" in found.counterexample.submodule
 
 
 def test_smallest_failing_change_fails() -> None:
     """The reported swap, done by hand on the reported graph, shows the failure."""
     x, adjacency, valid = dense_example(DIM)
     model = built(Model("position"))
-    found = failure(assert_permutation_equivariant, model, (x, adjacency, valid)).breakage
+    found = failure(assert_permutation_equivariant, model, (x, adjacency, valid)).counterexample
     assert found is not None and not found.tied
     assert found.nodes == 2 == int(valid[found.graph].sum())
     assert sorted(found.permutation) == list(range(found.nodes))
@@ -90,7 +90,7 @@ def test_ties_are_what_shows_a_choice_by_index() -> None:
     free = (torch.randn_like(x), adjacency, valid)
     model = built(Model("ties"))
     assert_permutation_equivariant(model, free, ties=False)
-    found = failure(assert_permutation_equivariant, model, free).breakage
+    found = failure(assert_permutation_equivariant, model, free).counterexample
     assert found is not None and found.tied
 
 
@@ -103,7 +103,7 @@ def test_cycles_are_what_shows_a_choice_by_degree() -> None:
         _, adjacency, valid = batch
         return module((adjacency.sum(2) * valid)[:, :, None], valid)
 
-    options: dict[str, Any] = {"call": call, "refill": False}
+    options: dict[str, Any] = {"call": call}
     assert_permutation_equivariant(FirstBest(), batch, **options, ties=False)
     failure(assert_permutation_equivariant, FirstBest(), batch, **options)
 
@@ -118,7 +118,7 @@ def test_code_between_submodules_is_blamed_for_what_it_breaks() -> None:
             out: Tensor = self.leave(self.enter(x) + torch.arange(x.shape[1])[:, None])
             return out
 
-    found = failure(assert_permutation_equivariant, Numbered(), dense_example(DIM)).breakage
+    found = failure(assert_permutation_equivariant, Numbered(), dense_example(DIM)).counterexample
     assert found is not None
     assert found.submodule.startswith("the forward code of Numbered itself")
     assert "'leave' (Linear)" in found.submodule
@@ -127,7 +127,7 @@ def test_code_between_submodules_is_blamed_for_what_it_breaks() -> None:
 def test_forgotten_mask_is_caught_inside_of_torchs_encoder() -> None:
     found = failure(
         assert_permutation_equivariant, Transformer(masked=False).eval(), dense_example(DIM)
-    ).breakage
+    ).counterexample
     assert found is not None and found.change == "rewriting what stands at padding"
     assert found.submodule.startswith("'encoder.layers.0.self_attn' (MultiheadAttention)")
 
@@ -137,7 +137,9 @@ def test_padding_is_caught_where_all_graphs_are_of_one_size(broken: bool) -> Non
     x, adjacency, valid = torch.randn(3, 5, DIM), torch.ones(3, 5, 5), torch.ones(3, 5).bool()
     model = built(Model(*["padding"] * broken))
     if broken:
-        found = failure(assert_permutation_equivariant, model, (x, adjacency, valid)).breakage
+        found = failure(
+            assert_permutation_equivariant, model, (x, adjacency, valid)
+        ).counterexample
         assert found is not None and found.change == "adding 2 rows of padding"
     else:
         assert_permutation_equivariant(model, (x, adjacency, valid))
@@ -148,8 +150,8 @@ def test_walk_finds_a_transposition_where_none_of_the_graph_as_given_fails() -> 
     x = torch.tensor([[[3.0], [2.0], [1.0], [0.0]]])
     batch = x, torch.ones(1, 4, 4), torch.ones(1, 4).bool()
     found = failure(
-        assert_permutation_equivariant, Swap(), batch, trials=64, ties=False, grow=0
-    ).breakage
+        assert_permutation_equivariant, Swap(), batch, relabellings=64, ties=False, grow=0
+    ).counterexample
     assert found is not None
     assert sum(i != j for i, j in enumerate(found.permutation)) == 2
     before = x[0, list(found.start), 0]
@@ -157,3 +159,23 @@ def test_walk_finds_a_transposition_where_none_of_the_graph_as_given_fails() -> 
     ascending = [bool((row.diff() > 0).all()) for row in (before, after)]
     assert sorted(ascending) == [False, True]
     assert list(found.start) != [0, 1, 2, 3]
+
+
+def test_padding_and_relabelling_are_told_apart() -> None:
+    """A sum over neighbours is equivariant; only edges at padding could change it."""
+    layer = nn.Linear(DIM, 3)
+
+    def neighbours(x: Tensor, adjacency: Tensor, valid: Tensor) -> Tensor:
+        out: Tensor = adjacency @ layer(x)
+        return out
+
+    batch = dense_example(DIM)
+    report = assert_permutation_equivariant(neighbours, batch)
+    assert all(finding.error.excess < 1 for finding in report.findings)
+    error = failure(assert_permutation_equivariant, neighbours, batch, padding="all")
+    relabelling, padding = error.report.findings
+    assert relabelling.error.excess < 1 < padding.error.excess
+    assert "depends on the padding" in str(error) and "swapping" not in str(error)
+    both = failure(assert_permutation_equivariant, built(Model("position", "padding")), batch)
+    assert both.report.verdict == "is not permutation equivariant and depends on the padding"
+    assert [each.change[:8] for each in both.counterexamples] == ["swapping", "adding 2"]

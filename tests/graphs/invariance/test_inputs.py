@@ -13,6 +13,7 @@ from graphs.invariance import (
     dense_example,
     graph_example,
 )
+from graphs.invariance.padded_batch import Padding
 from refine_core.errors import InputError
 from tests.graphs.invariance.models import DIM, Labels, Model, Position, built, failure
 
@@ -23,7 +24,7 @@ def test_dropout_is_reported_and_named() -> None:
     model = nn.Sequential(nn.Linear(DIM, DIM), nn.Dropout())
     batch = dense_example(DIM)
     error = failure(assert_permutation_equivariant, model, batch, call=lambda m, b: m(b[0]))
-    assert error.breakage is not None and "'1' (Dropout)" in error.breakage.submodule
+    assert error.counterexample is not None and "'1' (Dropout)" in error.counterexample.submodule
     model.eval()
     assert_permutation_equivariant(model, batch, call=lambda m, b: m(b[0]))
 
@@ -52,17 +53,19 @@ def test_noise_of_nodes_edges_and_graphs_goes_along() -> None:
         )
 
 
-@pytest.mark.parametrize("refill", [None, True])
-def test_labelled_graphs(refill: bool | None) -> None:
+@pytest.mark.parametrize("padding", [None, "all"])
+def test_labelled_graphs(padding: Padding | None) -> None:
     batch = graph_example(Vocabulary(("C", "N", "O"), ("SINGLE", "DOUBLE")))
     module, call = Labels().eval(), None
-    if refill:  # edges at padding are garbage, which the module has to mask itself
+    if padding:  # edges at padding are garbage, which the module has to mask itself
 
         def call(m: Labels, b: GraphBatch) -> Any:
             edges = b.edges * (b.valid[:, :, None] & b.valid[:, None])
             return m(GraphBatch(b.nodes, edges, b.valid))
 
-    report = assert_permutation_equivariant(module, batch, call=call, refill=refill, float64=True)
+    report = assert_permutation_equivariant(
+        module, batch, call=call, padding=padding, float64=True
+    )
     assert report.absolute < 1e-12
     error = failure(assert_permutation_equivariant, Labels(sort=True), batch)
     assert "output[1].nodes (node level)" in str(error)
@@ -170,7 +173,7 @@ def test_outputs_that_are_no_numbers_do_not_pass() -> None:
     for wrong in (torch.nan, torch.inf):
         error = failure(assert_permutation_equivariant, lambda x, *_, w=wrong: x * 0 + w, batch)
         assert "entries of output (node level) are NaN or infinite where nodes" in str(error)
-        assert error.report.absolute == torch.inf and error.breakage is None
+        assert error.report.absolute == torch.inf and error.counterexample is None
     with pytest.raises(PermutationError, match="with tied nodes .`ties=False` leaves"):
         assert_permutation_equivariant(lambda x, a, v: x / spread(x, v), batch)
     assert_permutation_equivariant(lambda x, a, v: x / spread(x, v), batch, ties=False)

@@ -44,7 +44,7 @@ def test_plugin_imports_nothing_heavy() -> None:
 def test_kit_does_without_pytorch_geometric_where_no_batch_is_of_it() -> None:
     plain = (
         "import sys; from graphs.invariance import assert_permutation_equivariant, dense_example; "
-        "assert_permutation_equivariant(lambda x, a, v: x, dense_example(), trials=1); "
+        "assert_permutation_equivariant(lambda x, a, v: x, dense_example(), relabellings=1); "
         "assert 'torch_geometric' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", plain], cwd=Path(__file__).parents[3], check=True)

@@ -22,7 +22,14 @@ if importlib.util.find_spec("torch_geometric") is None:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of its own imports
     from torch_geometric.data import Batch, Data
-    from torch_geometric.nn import GCNConv, GINConv, global_add_pool
+    from torch_geometric.nn import (
+        DenseGATConv,
+        DenseGCNConv,
+        DenseSAGEConv,
+        GCNConv,
+        GINConv,
+        global_add_pool,
+    )
     from torch_geometric.nn.aggr import SetTransformerAggregation
     from torch_geometric.nn.aggr.utils import InducedSetAttentionBlock
 
@@ -80,7 +87,9 @@ def test_accepts_message_passing(float64: bool) -> None:
     ],
 )
 def test_names_what_breaks(broken: str, named: str, change: str) -> None:
-    found = failure(assert_permutation_equivariant, GNN(broken).eval(), pyg_example(DIM)).breakage
+    found = failure(
+        assert_permutation_equivariant, GNN(broken).eval(), pyg_example(DIM)
+    ).counterexample
     assert found is not None
     assert named in found.submodule
     assert found.change.startswith(change)
@@ -107,7 +116,7 @@ def test_induced_set_attention_on_padded_sets(masked: bool) -> None:
         assert_permutation_equivariant(block, dense_example(DIM), call=call)
     else:
         found = failure(assert_permutation_equivariant, block, dense_example(DIM), call=call)
-        assert found.breakage is not None and "mab1.attn" in found.breakage.submodule
+        assert found.counterexample is not None and "mab1.attn" in found.counterexample.submodule
 
 
 def test_attributes_and_inputs_go_along() -> None:
@@ -147,3 +156,44 @@ def test_one_graph_and_a_sparse_adjacency() -> None:
     assert_permutation_equivariant(GCNConv(DIM, 2), data, call=lambda m, b: m(b.x, b.edge_index))
     with pytest.raises(InputError, match="edge_index"):
         assert_permutation_equivariant(nn.Identity(), Data(x=torch.zeros(2, 1), adj_t=1))
+
+
+@pytest.mark.parametrize("layer", [DenseGCNConv, DenseSAGEConv, DenseGATConv])
+def test_dense_layers_are_equivariant(layer: Any) -> None:
+    """They mask their outputs, and trust that padding has no edges."""
+    module = layer(DIM, 3).eval()
+    report = assert_permutation_equivariant(module, dense_example(DIM))
+    assert [finding.change for finding in report.findings] == ["relabelling", "padding"]
+    error = failure(assert_permutation_equivariant, module, dense_example(DIM), padding="all")
+    relabelling, padding = error.report.findings
+    assert relabelling.error.excess < 1 < padding.error.excess
+    assert error.report.verdict == "depends on the padding"
+    assert error.counterexample is not None
+    assert error.counterexample.change == "rewriting what stands at padding"
+
+
+LEAKS = {
+    "first node": lambda batch: batch.x - batch.x[0],
+    "first node's position": lambda batch: batch.x.norm(dim=1) * (batch.pos - batch.pos[0])[:, 0],
+    "first edge": lambda batch: batch.x + batch.edge_index[0, 0],
+    "last edge": lambda batch: batch.x + batch.edge_index[1, -1],
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_leaks_of_one_node_into_the_whole_batch_are_caught(leak: str) -> None:
+    graphs = pyg_example(DIM).to_data_list()
+    for data in graphs:
+        data.pos = torch.randn(data.num_nodes, 3)
+    batch = Batch.from_data_list(graphs)
+    error = failure(assert_permutation_equivariant, LEAKS[leak], batch)
+    assert error.report.findings[0].change == "relabelling"
+    assert error.report.findings[0].error.excess > 1
+
+
+def test_order_of_edges_is_a_finding_of_its_own() -> None:
+    model = GNN("edges").eval()
+    error = failure(assert_permutation_equivariant, model, pyg_example(DIM))
+    relabelling, edges = error.report.findings
+    assert edges.change == "order of edges" and edges.error.excess > 1 > relabelling.error.excess
+    assert "depends on the order of edges" in str(error)

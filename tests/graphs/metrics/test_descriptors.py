@@ -12,7 +12,7 @@ from scipy.stats import wasserstein_distance
 
 from graphs.data.batch import GraphBatch
 from graphs.metrics import descriptors
-from graphs.metrics.adjacency import Adjacency, adjacencies, network
+from graphs.metrics.adjacency import Adjacency, adjacencies, to_networkx
 from graphs.metrics.descriptors import orbit_counts
 from graphs.metrics.mmd import BANDWIDTH, describe, distance
 from refine_core.errors import InputError
@@ -45,7 +45,7 @@ PLACES = {
 
 
 def enumerated(adjacency: Adjacency) -> NDArray[np.int64]:
-    graph, counts = network(adjacency), np.zeros((len(adjacency), 15), np.int64)
+    graph, counts = to_networkx(adjacency), np.zeros((len(adjacency), 15), np.int64)
     for size in (2, 3, 4):
         for chosen in combinations(graph, size):
             part = graph.subgraph(chosen)
@@ -71,7 +71,7 @@ def test_orbit_counts_of_the_complete_graph_of_five() -> None:
 
 def test_descriptors_equal_networkx() -> None:
     for adjacency in random_graphs(5, seed=2):
-        graph, n = network(adjacency), len(adjacency)
+        graph, n = to_networkx(adjacency), len(adjacency)
         assert np.allclose(descriptors.degree(adjacency) * n, nx.degree_histogram(graph))
         coefficients = list(dict(nx.clustering(graph)).values())  # type: ignore[arg-type]
         expected = np.histogram(coefficients, 100, (0, 1))[0]
@@ -155,7 +155,7 @@ def test_all_kinds_of_graphs_are_read_alike() -> None:
     edges[:, :6, :6] = torch.from_numpy(np.stack(plain)).long() * 2
     valid = torch.arange(8).expand(3, 8) < 6
     batch = GraphBatch(torch.zeros(3, 8, dtype=torch.int64), edges, valid)
-    loops = [network(a) for a in plain]
+    loops = [to_networkx(a) for a in plain]
     loops[0].add_edge(2, 2)
     for graphs in (batch, loops, plain):
         assert np.array_equal(adjacencies(graphs), plain)

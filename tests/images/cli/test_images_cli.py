@@ -16,7 +16,7 @@ from images.model import MODELS
 from refine_core.app.cli import main
 from refine_core.config.schema import dump
 from refine_core.storage.files import write_text
-from tests.images.test_model import CONFIG, IMAGES
+from tests.images.tiny import CONFIG, IMAGES
 
 RUNS = Path("runs/tiny")
 
@@ -120,11 +120,63 @@ def test_wrong_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "'mnsit'" in refuse(capsys, "sample", "--model", "mnsit")
     assert "'train'" in refuse(capsys, "trian")
     assert ".png or .npz" in refuse(capsys, "sample", "--model", str(RUNS), "--out", "a.gif")
-    assert "0 to 1" in refuse(capsys, "sample", "--model", str(RUNS), "--label", "7")
+    for label in ("7", "1000000000", "-2"):
+        said = refuse(capsys, "sample", "--model", str(RUNS), "--label", label)
+        assert f"Found --label {label}, expected a class of this model: 0 to 1, or -1" in said
     box = ("--box", "0", "0", "50", "5")
     source = ("--source", "data.npz", "--model", str(RUNS))
-    assert "does not lie inside" in refuse(capsys, "edit", *source, *box)
+    assert "Found --box 0 0 50 5, expected" in refuse(capsys, "edit", *source, *box)
     assert "either --box" in refuse(capsys, "edit", *source)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "sample --count 0",
+        "sample --batch 0",
+        "edit --count -1",
+        "tune --samples 0 --model x",
+        "evaluate --samples 0",
+    ],
+)
+def test_numbers_below_one_are_refused(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command, option, number, *rest = argv.split()
+    expected = f"Found {option} {number}, expected a whole number above 0."
+    assert expected in refuse(capsys, command, option, number, *rest)
+
+
+def test_places_that_cannot_be_written_are_refused_before_the_work(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("runs").write_text("")
+    cases = {
+        ("train", "--config", "tiny.yaml"): "Found --name runs/tiny, but runs is a file",
+        ("ablate", "--out", "runs/x"): "Found --out runs/x, but runs is a file",
+        ("ablate", "--out"): "--out",
+        ("ablate", "--out", "x", "--out", "y"): "Found --out twice, expected it once",
+        ("evaluate", "--out", "runs"): "Found --out runs, but runs is a file",
+        ("demo", "--out", "runs"): "Found --out runs, but runs is a file",
+        ("tune", "--model", "x", "--out", "runs/x.safetensors"): "runs is a file",
+        ("tune", "--model", "x", "--out", "x.pt"): "a name that ends in .safetensors",
+        ("train-evaluator", "--out", "x.pt"): "a name that ends in .safetensors",
+        ("edit", "--box", "0", "0", "1", "1", "--out", "a.gif"): ".png or .npz",
+    }
+    for argv, expected in cases.items():
+        assert expected in refuse(capsys, *argv), argv
+
+
+def test_help_does_without_torch() -> None:
+    source = """
+import sys
+from refine_core.app.cli import main
+main(["images", "--help"])
+heavy = {"torch", "scipy", "matplotlib"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    run = [sys.executable, "-c", source]
+    root = Path(__file__).parents[3]
+    ended = subprocess.run(run, capture_output=True, text=True, check=False, cwd=root)
+    assert (ended.returncode, ended.stderr) == (0, "") and "train-evaluator" in ended.stdout
 
 
 def test_wrong_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

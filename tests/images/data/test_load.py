@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from images.data.load import read_images
-from images.data.mnist import FILES_SHA256
-from tests.images.own import (
+from images.data.mnist_archive import FILES_SHA256
+from tests.images.data.files import (
     TEST_IMAGES,
     Array,
     pixels,

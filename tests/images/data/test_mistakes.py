@@ -9,7 +9,7 @@ import pytest
 from images.data.idx import write_idx
 from images.data.load import read_images
 from refine_core.errors import InputError
-from tests.images.own import (
+from tests.images.data.files import (
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,

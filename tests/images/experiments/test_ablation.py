@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from images.data.load import Images, LabelledImages
-from images.experiments import AblationConfig, ablate, parallel
+from images.experiments import AblationConfig, ablate, parallel, plots
 from images.experiments.config import Setup, Sweeps
 from images.experiments.denoisers import FlatImages
 from images.experiments.design import TABLED, Design, experiment
@@ -18,6 +17,8 @@ from images.experiments.experiment import Experiment, Result, run_experiment
 from images.experiments.metrics import error_floors, high_band, psnr
 from images.experiments.paper import TABLES
 from refine_core.config.schema import load
+from refine_core.errors import InputError
+from tests.images.experiments.blobs import blobs
 
 SETUP = Setup(
     epochs=3,
@@ -30,6 +31,7 @@ SETUP = Setup(
     target=0.2,
 )
 SWEEPS = Sweeps(
+    seeds=(0,),
     updates=8,
     autoencoder_updates=8,
     validations=2,
@@ -40,12 +42,6 @@ SWEEPS = Sweeps(
     course_images=48,
 )
 CONFIG = AblationConfig(setup=SETUP, seeds=(0, 1), sweeps=SWEEPS, workers=1, note="A preset.")
-
-
-def blobs(count: int, seed: int) -> Tensor:
-    """Smooth images (count, 1, 8, 8) in [0, 1]."""
-    coarse = torch.rand(count, 1, 3, 3, generator=torch.Generator().manual_seed(seed))
-    return nn.functional.interpolate(coarse, size=(8, 8), mode="bilinear")
 
 
 IMAGES = Images(LabelledImages(blobs(64, 0), None), LabelledImages(blobs(32, 1), None), 0)
@@ -76,7 +72,7 @@ def test_a_run_depends_on_its_seed_only(name: str) -> None:
 
 
 def test_limits_and_floors_of_a_run() -> None:
-    setup = replace(SETUP, autoencoder_epochs=200)
+    setup = replace(SETUP, autoencoder_epochs=60)
     latent, softmax, bands = (
         measured(name, setup=setup) for name in ("latent", "softmax", "bands 2")
     )
@@ -131,8 +127,8 @@ def test_report_has_every_row_and_every_number(report: Path) -> None:
         assert f"({name})" in text and (report / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_finished_runs_are_not_repeated(
-    report: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_finished_experiments_are_not_repeated(
+    report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (report / "REPORT.md").read_text("utf-8")
     repeated: list[Experiment] = []
@@ -144,11 +140,26 @@ def test_finished_runs_are_not_repeated(
         return run_experiment(experiment, images, tick)
 
     monkeypatch.setattr(parallel, "run_experiment", counted)
+    for name in ("plot_learning_curves", "plot_beside_paper", "plot_sweeps"):
+        monkeypatch.setattr(plots, name, lambda *_: None)
     ablate(CONFIG, IMAGES, report, quiet=True)
     assert not repeated and (report / "REPORT.md").read_text("utf-8") == before
     next((report / "runs").glob("*.json")).unlink()
-    ablate(CONFIG, IMAGES, report, quiet=True)
+    parallel.run_all(Design.of(CONFIG, 64).experiments(), FLAT, report / "runs", 1, quiet=True)
     assert len(repeated) == 1
+
+
+def test_a_batch_larger_than_a_training_set_is_refused(tmp_path: Path) -> None:
+    large = replace(CONFIG, setup=replace(SETUP, batch=33))
+    with pytest.raises(InputError, match="batch of 33 for 32 training images"):
+        ablate(large, IMAGES, tmp_path, quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_keys_of_results_stay_the_same() -> None:
+    """Results of earlier versions are found again."""
+    assert Experiment("bands", 0, Setup(), scales=2).key("data") == "23a066b5cce202e2"
+    assert Experiment("softmax", 3, Setup(sigma=0.1), groups=4).key("data") == "934e8bba41f97f9b"
 
 
 @pytest.mark.slow

@@ -2,14 +2,13 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import pytest
 
 from refine_core.app import domains
-from refine_core.app.cli import commands, main
+from refine_core.app.cli import Commands, commands, main
 from refine_core.errors import InputError
 from refine_core.storage.files import write_text
 
@@ -156,22 +155,36 @@ assert not heavy, heavy
 
 
 def test_commands_of_a_domain(capsys: pytest.CaptureFixture[str]) -> None:
-    got: list[list[str]] = []
+    got: list[object] = []
 
-    def train(argv: list[str]) -> None:
+    def train(epochs: int = 3) -> None:
         """Train a model.
 
         For long.
-        """
-        got.append(argv)
 
-    table: dict[str, Callable[[list[str]], None]] = {"train": train, "draw": got.append}
-    commands("refine toys", table, ["train", "--help", "-x"])
-    commands("refine toys", table, ["draw"])
-    assert got == [["--help", "-x"], []]
+        Args:
+            epochs: How long.
+        """
+        got.append(epochs)
+
+    def sample(model: str, /, count: int = 1) -> None:
+        """Sample."""
+        got.append((model, count))
+
+    table: Commands = {"train": train, "sample": sample}
+    commands("refine toys", table, ["train", "--epochs", "2"])
+    commands("refine toys", table, ["sample", "--count", "4", "mnist"])
+    commands("refine toys", table, ["train"])
+    assert got == [2, ("mnist", 4), 3]
     commands("refine toys", table, ["--help"])
     shown = capsys.readouterr().out
     assert "usage: refine toys COMMAND" in shown
-    assert "  train  Train a model.\n" in shown and "For long" not in shown
+    assert "  train   Train a model.\n" in shown and "For long" not in shown
+    with pytest.raises(SystemExit):
+        commands("refine toys", table, ["train", "--help"])
+    shown = capsys.readouterr().out
+    assert "refine toys train" in shown and "For long." in shown and "How long." in shown
     with pytest.raises(InputError, match=r"'trian' after `refine toys`.*Did you mean 'train'\?"):
         commands("refine toys", table, ["trian"])
+    with pytest.raises(InputError, match=r"`refine toys sample --help` lists the options"):
+        commands("refine toys", table, ["sample"])

@@ -178,6 +178,16 @@ def test_a_changed_tensor_is_refused(path: Path) -> None:
     assert "is damaged: fetch another copy, or train it again" in refused(path)
 
 
+def test_equal_checkpoints_are_equal_files(path: Path) -> None:
+    meta: dict[str, object] = {"kind": "k", "config": {"a": 0.1, "b": [None, "ü"]}}
+    for _ in range(10):
+        checkpoint.save(path, {"x": torch.ones(3)}, meta)
+        first = path.read_bytes()
+        checkpoint.save(path, {"x": torch.ones(3)}, meta)
+        assert path.read_bytes() == first
+    assert checkpoint.load(path, "k").meta["config"] == meta["config"]
+
+
 def test_checkpoints_without_a_checksum_are_read(path: Path) -> None:
     meta = META | {"version": 1, "versions": {"refine": "0.1"}}
     path.write_bytes(serialise({"x": torch.ones(2)}, {"refine": json.dumps(meta)}))

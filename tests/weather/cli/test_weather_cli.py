@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +20,7 @@ from refine_core.app.cli import main
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
 from weather.io.forecast_store import ForecastStore
-from weather.training.pipeline import train
+from weather.training.run import train
 
 USUAL = {
     "--model": ["runs/tiny_refine"],
@@ -239,11 +241,69 @@ def test_a_calibrated_model_forecasts(folder: Path, capsys: pytest.CaptureFixtur
 
 def test_too_few_to_measure_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for argv, expected in {
-        ("calibrate", "--starts", "0"): "Found 0 starts of 10 members",
+        ("calibrate", "--starts", "0"): "Found --starts 0, expected a whole number above 0.",
         ("calibrate", "--members", "1"): "Found 12 starts of 1 members",
-        ("floor", "--count", "0"): "Found a count of 0 windows",
+        ("floor", "--count", "0"): "Found --count 0, expected a whole number above 0.",
     }.items():
         with pytest.raises(SystemExit) as end:
             main(["weather", argv[0], "--model", "runs/tiny_refine", *argv[1:]])
         assert end.value.code == 2
         assert expected in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "simulate --days 0",
+        "simulate --spin-up-days -1",
+        "calibrate --steps 0 --model x",
+        "calibrate --rounds -1 --model x",
+        "forecast --members 0 --model x --init y",
+        "forecast --batch -2 --model x --init y",
+        "demo --members 0",
+    ],
+)
+def test_numbers_out_of_range_are_refused(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command, option, number, *rest = argv.split()
+    with pytest.raises(SystemExit) as end:
+        main(["weather", command, option, number, *rest])
+    assert end.value.code == 2
+    assert f"Found {option} {number}, expected a whole number" in capsys.readouterr().err
+
+
+def test_places_that_cannot_be_written_are_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").write_text("")
+    cases = {
+        "train": "Found --name runs/gcm, but runs is a file, expected a folder",
+        "simulate --out runs/x.zarr": "Found --out runs/x.zarr, but runs is a file",
+        "simulate --out x.nc": "expected a name that ends in .zarr",
+        "calibrate --model x --out x.pt": "expected a name that ends in .safetensors",
+        "floor --model x --out runs": "Found --out runs, but runs is a file",
+        "forecast --model x --init y --out x.grib": "a name that ends in .zarr or .nc",
+        "verify x --truth y --out runs/z": "Found --out runs/z, but runs is a file",
+        "plot x --out runs": "Found --out runs, but runs is a file",
+        "sample --out runs": "Found --out runs, but runs is a file",
+        "demo --out runs": "Found --out runs, but runs is a file",
+    }
+    for argv, expected in cases.items():
+        with pytest.raises(SystemExit) as end:
+            main(["weather", *argv.split()])
+        assert end.value.code == 2
+        assert expected in capsys.readouterr().err, argv
+
+
+def test_help_does_without_torch() -> None:
+    source = """
+import sys
+from refine_core.app.cli import main
+main(["weather", "--help"])
+heavy = {"torch", "xarray", "scipy", "jax", "matplotlib"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    run = [sys.executable, "-c", source]
+    root = Path(__file__).parents[3]
+    ended = subprocess.run(run, capture_output=True, text=True, check=False, cwd=root)
+    assert (ended.returncode, ended.stderr) == (0, "") and "calibrate" in ended.stdout

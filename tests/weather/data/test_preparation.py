@@ -11,7 +11,7 @@ import xarray as xr
 from refine_core.config.schema import dump
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, config
-from weather.cli.prepare import prepare as command
+from weather.cli.main import main as command
 from weather.config import WeatherConfig
 from weather.data import preparation as module
 from weather.data.array_file import ArrayFile
@@ -202,9 +202,11 @@ def test_command(
 ) -> None:
     monkeypatch.setenv("REFINE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "c.yaml").write_text(dump(WeatherConfig(data=store(tmp_path / "s.zarr"))))
-    command(["--config", str(tmp_path / "c.yaml")])
+    command(["prepare", "--config", str(tmp_path / "c.yaml")])
     said = capsys.readouterr().out
     for text in ("geopotential_500", "land_sea_mask", "train: 76 starts", str(tmp_path / "cache")):
         assert text in said
     with pytest.raises(InputError, match="1 problem:\n- temperatur: not in the source"):
-        command(["--config", str(tmp_path / "c.yaml"), "--data.atmospheric", "temperatur"])
+        command(
+            ["prepare", "--config", str(tmp_path / "c.yaml"), "--data.atmospheric", "temperatur"]
+        )

@@ -6,11 +6,12 @@ import pytest
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.plots.display import display, error_scale, spread_scale, value_scale
-from weather.plots.map.coastlines import coastline, coasts_between
-from weather.plots.map.extent import chosen_view
-from weather.plots.map.projections import Cap, Rectangle, seen
-from weather.plots.map.wrapped_grid import Surface
+from weather.plots.display import Display
+from weather.plots.map.coastlines import coastline, coastlines_between
+from weather.plots.map.colour_scale import error_scale, spread_scale
+from weather.plots.map.extent import choose_view
+from weather.plots.map.projections import PolarCap, Rectangle, visible
+from weather.plots.map.wrapped_grid import WrappedGrid
 
 GRID = Grid(np.arange(-87.5, 90.0, 5.0), np.arange(0.0, 360.0, 10.0))
 CAPES = {"Good Hope": (18.4, -34.1), "Horn": (-67.3, -55.6), "Farewell": (-43.9, 59.9)}
@@ -32,7 +33,7 @@ def test_no_line_crosses_the_dateline() -> None:
 
 
 def test_coasts_go_on_over_the_edge_of_a_map() -> None:
-    pacific = coasts_between(120.0, 240.0)
+    pacific = coastlines_between(120.0, 240.0)
     steps = np.abs(np.diff(pacific, axis=0))
     assert np.nanmax(steps) < 15
     for longitude, latitude in ((174.8, -41.3), (180.0 + 180 - 155.5, 19.6)):  # Wellington, Hawaii
@@ -41,7 +42,7 @@ def test_coasts_go_on_over_the_edge_of_a_map() -> None:
 
 @pytest.mark.parametrize("centre", [0.0, 180.0, -77.0])
 def test_a_closed_map_goes_on_at_its_seam(centre: float) -> None:
-    surface = Surface(GRID, centre)
+    surface = WrappedGrid(GRID, centre)
     angle = np.deg2rad(GRID.longitude)
     maps = np.cos(np.deg2rad(GRID.latitude))[:, None] * np.cos(angle - 1) + 3.0
     closed = surface(np.stack([maps, 2 * maps]))
@@ -56,57 +57,57 @@ def test_a_closed_map_goes_on_at_its_seam(centre: float) -> None:
 
 
 def test_a_part_of_the_globe_stays_in_one_piece() -> None:
-    surface = Surface(Grid(np.array([40.0, 50.0]), np.array([0.0, 10.0, 340.0, 350.0])))
-    assert not surface.around
+    surface = WrappedGrid(Grid(np.array([40.0, 50.0]), np.array([0.0, 10.0, 340.0, 350.0])))
+    assert not surface.is_global
     assert surface.longitude.tolist() == [-20.0, -10.0, 0.0, 10.0]
     assert surface(np.arange(4.0) + np.zeros((2, 1)))[0].tolist() == [2.0, 3.0, 0.0, 1.0]
-    assert surface.ends == (40.0, 50.0, -20.0, 10.0)
+    assert surface.bounds == (40.0, 50.0, -20.0, 10.0)
 
 
 def test_caps_are_seen_from_above_their_pole() -> None:
-    north, south = Cap(30.0), Cap(30.0, northern=False)
+    north, south = PolarCap(30.0), PolarCap(30.0, northern=False)
     greenwich, east = np.array([0.0]), np.array([90.0])
     for cap, sign in ((north, 1), (south, -1)):
-        np.testing.assert_allclose(cap.place(greenwich, np.array([sign * 90.0])), 0, atol=1e-9)
-        x, y = cap.place(greenwich, np.array([sign * 30.0]))
+        np.testing.assert_allclose(cap.project(greenwich, np.array([sign * 90.0])), 0, atol=1e-9)
+        x, y = cap.project(greenwich, np.array([sign * 30.0]))
         assert (x[0], y[0]) == pytest.approx((0.0, -sign))
-        assert cap.place(east, np.array([sign * 30.0]))[0] == pytest.approx(1.0)
+        assert cap.project(east, np.array([sign * 30.0]))[0] == pytest.approx(1.0)
     # Stereographic: angles are kept, so a step north is as long as one east.
-    x, y = north.place(np.array([0.0, 0.1 / np.cos(np.pi / 3)]), np.array([60.0, 60.0]))
-    _, up = north.place(greenwich, np.array([60.1]))
+    x, y = north.project(np.array([0.0, 0.1 / np.cos(np.pi / 3)]), np.array([60.0, 60.0]))
+    _, up = north.project(greenwich, np.array([60.1]))
     assert np.hypot(x[1] - x[0], y[1] - y[0]) == pytest.approx(up[0] - y[0], rel=1e-2)
 
 
 def test_views_suit_the_grid_and_what_is_asked() -> None:
     part = Grid(np.arange(30.0, 71.0, 10.0), np.array([0.0, 10.0, 350.0]))
-    assert chosen_view(GRID, "", None, None, usual="north") == Cap(20.0)
-    assert chosen_view(GRID, "south", (-90.0, -40.0), None, usual="") == Cap(40.0, False)
-    assert chosen_view(part, "", None, None, usual="north") == Rectangle(30.0, 70.0, -10.0, 10.0)
-    pacific = chosen_view(GRID, "", (-10.0, 40.0), (150.0, -120.0), usual="north")
+    assert choose_view(GRID, "", None, None, default="north") == PolarCap(20.0)
+    assert choose_view(GRID, "south", (-90.0, -40.0), None, default="") == PolarCap(40.0, False)
+    assert choose_view(part, "", None, None, default="north") == Rectangle(30.0, 70.0, -10.0, 10.0)
+    pacific = choose_view(GRID, "", (-10.0, 40.0), (150.0, -120.0), default="north")
     assert pacific == Rectangle(-10.0, 40.0, 150.0, 240.0)
-    rows, columns = seen(pacific, GRID)
+    rows, columns = visible(pacific, GRID)
     assert GRID.longitude[columns.ravel()].tolist() == list(range(150, 241, 10))
     assert GRID.latitude[rows.ravel()].min() == -7.5
     with pytest.raises(InputError, match="leave out --view"):
-        chosen_view(part, "north", None, None, usual="globe")
+        choose_view(part, "north", None, None, default="globe")
 
 
 def test_values_are_shown_as_forecasters_read_them() -> None:
-    height = display(Channel("geopotential", 500), "m**2 s**-2")
-    warmth = display(Channel("2m_temperature"), "K")
+    height = Display.of(Channel("geopotential", 500), "m**2 s**-2")
+    warmth = Display.of(Channel("2m_temperature"), "K")
     assert (height.unit, warmth.unit, warmth.unit_difference) == ("dam", "°C", "K")
     assert warmth(np.array([273.15], np.float32))[0] == pytest.approx(0.0, abs=1e-4)
     assert warmth.heading == "2 m temperature"
-    strange = display(Channel("geopotential", 500), "furlong**2")
+    strange = Display.of(Channel("geopotential", 500), "furlong**2")
     assert strange(np.array([5.0]))[0] == 5.0
     assert "furlong" in strange.unit
-    wet = display(Channel("specific_humidity", 850), "kg kg**-1")
+    wet = Display.of(Channel("specific_humidity", 850), "kg kg**-1")
     assert wet(np.array([0.01]))[0] == pytest.approx(10.0)
 
 
 def test_colours_of_temperature_and_error_are_even_about_zero() -> None:
     values = np.linspace(-10.0, 30.0, 500)
-    scale = value_scale(display(Channel("2m_temperature"), "K"), values)
+    scale = Display.of(Channel("2m_temperature"), "K").scale(values)
     assert (scale.norm.vmin, scale.norm.vmax) == pytest.approx((-30, 30), rel=0.02)
     errors = error_scale(values, scale)
     np.testing.assert_allclose(errors.levels, -errors.levels[::-1])

@@ -21,10 +21,10 @@ from weather.io.canonical import canonical
 from weather.io.source import Source
 from weather.simulation import speedy
 from weather.simulation.pressure_levels import Columns
-from weather.simulation.run import Span, simulate
+from weather.simulation.run import SimulationSettings, simulate
 from weather.simulation.simulation_store import QUANTA, SimulationStore
 
-SPAN = Span("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=0)
+SPAN = SimulationSettings("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=0)
 
 
 def stopped(day: int, error: BaseException) -> Callable[..., Waves]:
@@ -40,7 +40,10 @@ def stopped(day: int, error: BaseException) -> Callable[..., Waves]:
 
 
 def make(
-    path: Path, span: Span = SPAN, model: Callable[..., Waves] = Waves, **options: Any
+    path: Path,
+    span: SimulationSettings = SPAN,
+    model: Callable[..., Waves] = Waves,
+    **options: Any,
 ) -> Any:
     simulate(span, "waves 1.0", model, path, quiet=True, **options)
     return xr.open_zarr(path).load()
@@ -88,9 +91,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_the_first_map_follows_the_spin_up(tmp_path: Path) -> None:
     late = make(tmp_path / "a.zarr")
-    whole = make(tmp_path / "b.zarr", Span("2000-02-24", 12, 0, 6, 0))
+    whole = make(tmp_path / "b.zarr", SimulationSettings("2000-02-24", 12, 0, 6, 0))
     xr.testing.assert_equal(late, whole.sel(time=late["time"]))
-    assert SPAN.begin() == np.datetime64("2000-02-23T18")
+    assert SPAN.model_start() == np.datetime64("2000-02-23T18")
 
 
 @pytest.mark.usefixtures("small")
@@ -108,7 +111,7 @@ def test_a_continued_run_leaves_the_same_files(tmp_path: Path, day: int) -> None
 
 @pytest.mark.usefixtures("small")
 def test_chunks_are_written_once_they_are_full(tmp_path: Path) -> None:
-    hourly = Span("2000-02-27", days=12, spin_up_days=1, interval_hours=1, seed=0)
+    hourly = SimulationSettings("2000-02-27", days=12, spin_up_days=1, interval_hours=1, seed=0)
     make(tmp_path / "whole.zarr", hourly)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "part.zarr", hourly, stopped(9, KeyboardInterrupt()))
@@ -139,7 +142,7 @@ def test_another_store_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     with pytest.raises(KeyboardInterrupt):
         make(path, model=stopped(7, KeyboardInterrupt()))
-    other = Span("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=1)
+    other = SimulationSettings("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=1)
     with pytest.raises(InputError, match="part of another simulation"):
         make(path, other)
     first = make(path)
@@ -194,7 +197,7 @@ def test_an_unstable_model_is_a_sentence(tmp_path: Path) -> None:
 def test_mistakes_are_sentences(change: dict[str, Any], said: str) -> None:
     settings = {"start": "2000-01-01", "days": 1, "spin_up_days": 0, "interval_hours": 6}
     with pytest.raises(InputError, match=said):
-        Span(**{"seed": 0, **settings, **change})
+        SimulationSettings(**{"seed": 0, **settings, **change})
 
 
 def test_a_missing_model_is_a_sentence(
@@ -216,14 +219,14 @@ def test_a_missing_model_is_a_sentence(
 @pytest.mark.slow
 def test_the_real_model_goes_on_as_if_never_stopped() -> None:
     pytest.importorskip("jcm")
-    span = Span("2000-01-01", days=1, spin_up_days=0, interval_hours=6, seed=3)
-    whole = speedy.Speedy(span.begin(), 6, span.seed)
+    span = SimulationSettings("2000-01-01", days=1, spin_up_days=0, interval_hours=6, seed=3)
+    whole = speedy.Speedy(span.model_start(), 6, span.seed)
     whole.advance()
     kept, second = whole.state(), whole.advance()
     assert whole.grid.shape == (48, 96)
     assert second.temperature.shape == (4, 8, 48, 96)
     assert 200 < second.temperature.mean() < 300
-    again = speedy.Speedy(span.begin(), 6, span.seed)
+    again = speedy.Speedy(span.model_start(), 6, span.seed)
     again.restore(kept)
     for name, values in vars(again.advance()).items():
         np.testing.assert_array_equal(values, getattr(second, name), err_msg=name)

@@ -7,13 +7,13 @@ import xarray as xr
 from tests.weather.forecasts import DAY, world
 from weather.io import values as fields
 from weather.verification.baselines import (
-    SAMPLES,
+    MOST_STATES,
     WINDOW,
     History,
-    before,
-    covers,
-    forecasts,
-    thinned,
+    baseline_forecasts,
+    coverage,
+    evenly_spaced,
+    states_before,
 )
 
 WORLD = world()
@@ -46,7 +46,7 @@ def test_a_season_has_one_hour_of_the_day() -> None:
 
 def test_climate_is_the_mean_and_quantiles_of_the_season() -> None:
     past = history()
-    states = past.take(thinned(past.season(WHEN), SAMPLES))
+    states = past.take(evenly_spaced(past.season(WHEN), MOST_STATES))
     found = past.climate(WHEN)
     np.testing.assert_allclose(found.mean, states.mean(0), rtol=1e-6)
     np.testing.assert_allclose(found.quantiles, np.quantile(states, [0.1, 0.9], 0), rtol=1e-6)
@@ -85,12 +85,12 @@ def test_what_does_not_fit_in_memory_is_read_when_it_is_needed(
     held = history()
     monkeypatch.setattr(fields, "BUDGET", 0)
     lazy = history(STATES.chunk(time=50))
-    assert held._held is not None and lazy._held is None
+    assert held._loaded is not None and lazy._loaded is None
     np.testing.assert_array_equal(lazy.ensemble(WHEN, 5), held.ensemble(WHEN, 5))
 
 
 def test_nothing_of_the_fortnight_before_the_first_start_is_known() -> None:
-    past = before(WORLD, np.datetime64("2001-06-20", "ns"))
+    past = states_before(WORLD, np.datetime64("2001-06-20", "ns"))
     assert past["time"].values[-1] == np.datetime64("2001-06-05", "ns")
 
 
@@ -98,13 +98,13 @@ def test_nothing_of_the_fortnight_before_the_first_start_is_known() -> None:
 def test_a_history_covers_a_season_or_not(until: str, enough: bool) -> None:
     times = WORLD["time"].sel(time=slice("2000-03-01", until)).values
     inits = np.array(["2001-06-10"], "datetime64[ns]")
-    seasons, pairs = covers(times, inits, np.array([DAY]), np.ones((1, 1), bool))
+    seasons, pairs = coverage(times, inits, np.array([DAY]), np.ones((1, 1), bool))
     assert seasons == pairs.item() == enough
 
 
 def test_a_history_has_pairs_at_some_lead_times_or_not() -> None:
     inits, leads = np.array([WHEN]), np.arange(1, 5) * DAY
-    seasons, pairs = covers(WORLD["time"].values[::2], inits, leads, np.ones((1, 4), bool))
+    seasons, pairs = coverage(WORLD["time"].values[::2], inits, leads, np.ones((1, 4), bool))
     assert seasons
     assert pairs.tolist() == [False, True, False, True]
 
@@ -112,20 +112,22 @@ def test_a_history_has_pairs_at_some_lead_times_or_not() -> None:
 def test_forecasts_are_those_that_history_and_start_allow() -> None:
     past, start = history(), STATES.values[-1]
     climate = past.climate(WHEN)
-    everything = forecasts(past, climate, start, WHEN, DAY, 5, paired=True)
+    everything = baseline_forecasts(past, climate, start, WHEN, DAY, 5, paired=True)
     shapes = {name: len(members) for name, members in everything.items()}
     ensembles = {"climatological ensemble": 5, "dressed persistence": 5}
     assert shapes == {"climatology": 1, "persistence": 1} | ensembles
-    assert list(forecasts(None, None, start, WHEN, DAY, 5, paired=True)) == ["persistence"]
+    assert list(baseline_forecasts(None, None, start, WHEN, DAY, 5, paired=True)) == [
+        "persistence"
+    ]
     for allowed in ({"start": None, "paired": True}, {"start": start, "paired": False}):
-        found = forecasts(past, climate, init=WHEN, lead=DAY, members=5, **allowed)
+        found = baseline_forecasts(past, climate, init=WHEN, lead=DAY, members=5, **allowed)
         assert "climatology" in found
         assert "dressed persistence" not in found
-    assert not forecasts(None, None, None, WHEN, DAY, 5, paired=True)
+    assert not baseline_forecasts(None, None, None, WHEN, DAY, 5, paired=True)
 
 
 def test_thinning_keeps_the_ends() -> None:
     index = np.arange(100)
-    assert thinned(index, 7)[[0, -1]].tolist() == [0, 99]
-    assert len(set(thinned(index, 7))) == 7
-    np.testing.assert_array_equal(thinned(index, 200), index)
+    assert evenly_spaced(index, 7)[[0, -1]].tolist() == [0, 99]
+    assert len(set(evenly_spaced(index, 7))) == 7
+    np.testing.assert_array_equal(evenly_spaced(index, 200), index)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, world
-from weather.cli.verify import verify as command
+from weather.cli.main import main as command
 from weather.io import values as fields
 from weather.io.files import open_files
 from weather.verification.run import verify
@@ -105,7 +105,7 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     FORECAST.isel(number=0, drop=True).to_netcdf(tmp_path / "other.nc")
     out = tmp_path / "out"
     command(
-        [str(tmp_path / "mine.nc"), "--truth", str(tmp_path / "truth.nc")]
+        ["verify", str(tmp_path / "mine.nc"), "--truth", str(tmp_path / "truth.nc")]
         + ["--against", f"other={tmp_path / 'other.nc'}", "--out", str(out)]
         + ["--leads", "1", "3", "--regions", "global", "tropics"]
     )
@@ -128,7 +128,7 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
 )
 def test_the_command_wants_names_for_other_forecasts(against: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        command(["a.zarr", "--truth", "b.zarr", "--against", *against])
+        command(["verify", "a.zarr", "--truth", "b.zarr", "--against", *against])
 
 
 @pytest.mark.parametrize(

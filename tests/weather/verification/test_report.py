@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from refine_core.app.figures import house_style
 from tests.weather.forecasts import ensemble, starts, world
-from weather.plots.figure import BASELINES, MAIN, OTHERS, head, house_style
-from weather.verification import plot_scores
+from weather.plots.figure import BASELINES, MAIN, OTHERS, add_heading
+from weather.verification import score_plots
 from weather.verification.baselines import NAMES
 from weather.verification.bootstrap import ENOUGH, LEAST
-from weather.verification.report import markdown
-from weather.verification.run import Report, verify
+from weather.verification.report import VerificationReport
+from weather.verification.report_writer import markdown
+from weather.verification.run import verify
 
 WORLD = world()
 
 
-def report(count: int, **options: Any) -> Report:
+def report(count: int, **options: Any) -> VerificationReport:
     """Of so many independent starts."""
     made = ensemble(WORLD, 3, starts(count, "2002-02-01", 10))
     return verify(made, WORLD, variables=["temperature_850"], **options)
@@ -57,11 +59,11 @@ def test_what_is_not_defined_is_a_dash_and_not_drawn() -> None:
     first, second, third = (cell.strip() for cell in row.split("|")[3:6])
     assert first == third == "–"
     assert float(second) > 0
-    axis = plot_scores.curves(found, "crps_fair").axes[0]
-    days = {len(line.get_xdata()) for line in axis.lines}
-    assert days == {1, 3}
-    (dressed,) = (line for line in axis.lines if len(line.get_xdata()) == 1)
-    assert (dressed.get_xdata().tolist(), dressed.get_marker()) == ([2], ".")
+    axis = score_plots.curves(found, "crps_fair").axes[0]
+    days = [np.asarray(line.get_xdata()).tolist() for line in axis.lines]
+    assert {len(each) for each in days} == {1, 3}
+    (dressed,) = (line for line, each in zip(axis.lines, days, strict=True) if each == [2])
+    assert dressed.get_marker() == "."
 
 
 @pytest.mark.parametrize("leads", [1, 2, 3, 4])
@@ -71,12 +73,14 @@ def test_pictures_of_one_variable_are_as_wide_as_their_text(leads: int) -> None:
                    lead_days=range(1, leads + 1))  # fmt: skip
     with house_style():
         for figure in (
-            plot_scores.curves(found, "rmse"),
-            plot_scores.spectra(found, ratio=True),
-            plot_scores.ranks(found),
-            plot_scores.reliability(found),
+            score_plots.curves(found, "rmse"),
+            score_plots.spectra(found, ratio=True),
+            score_plots.rank_histograms(found),
+            score_plots.reliability_diagrams(found),
         ):
-            head(figure, "RMSE of the ensemble mean, southern-extratropics: lower is better")
+            add_heading(
+                figure, "RMSE of the ensemble mean, southern-extratropics: lower is better"
+            )
             drawn = [each.get_window_extent() for each in (*figure.texts, *figure.legends)]
             assert drawn
             assert min(box.x0 for box in drawn) >= 0

@@ -8,7 +8,8 @@ from weather.fields.grid import Grid
 from weather.fields.regions import region_weights, regional_mean
 from weather.io import values as fields
 from weather.metrics.ensemble import crps
-from weather.verification.run import Report, verify
+from weather.verification.report import VerificationReport
+from weather.verification.run import verify
 
 WORLD = world()
 FORECAST = ensemble(WORLD)
@@ -16,7 +17,7 @@ REPORT = verify(FORECAST, WORLD)
 
 
 def score(
-    report: Report,
+    report: VerificationReport,
     score: str,
     name: str = "forecast",
     channel: str = "temperature_850",
@@ -74,7 +75,8 @@ def test_the_truth_is_a_perfect_forecast() -> None:
         np.testing.assert_allclose(score(report, name), 0, atol=1e-5)
     np.testing.assert_allclose(score(report, "acc"), 1)
     truth, members = (
-        report["spectrum"][name]["temperature_500"]["global"] for name in ("truth", "forecast")
+        np.array(report["spectrum"][name]["temperature_500"]["global"], float)
+        for name in ("truth", "forecast")
     )
     np.testing.assert_allclose(members, truth, rtol=1e-5)
 
@@ -133,8 +135,8 @@ def test_forecasts_are_compared_where_they_have_the_same_starts() -> None:
     assert list(report["scores"])[:2] == ["forecast", "worse"]
     leaf = report["differences"]["worse"]["difference"]["temperature_850"]["global"]["crps_fair"]
     expected = score(report, "crps_fair") - score(report, "crps_fair", "worse")
-    np.testing.assert_allclose(leaf["value"], expected, rtol=1e-3)
-    assert (np.array(leaf["high"]) < 0).all()
+    np.testing.assert_allclose(np.array(leaf["value"], float), expected, rtol=1e-3)
+    assert (np.array(leaf["high"], float) < 0).all()
     same = verify(FORECAST, WORLD, against={"same": FORECAST}, variables=["temperature_850"])
     leaf = same["differences"]["same"]["difference"]["temperature_850"]["global"]["energy"]
     assert leaf == {"value": [0.0] * 3, "low": [0.0] * 3, "high": [0.0] * 3}

@@ -9,7 +9,7 @@ import numpy as np
 from weather.fields.arrays import Array
 
 FILE = Path(__file__).parent / "coastline.json"
-"""Natural Earth, land at 1:110 million, public domain; it says itself how it is written."""
+"""Natural Earth, land at 1:110 million, public domain. The file describes its own format."""
 
 
 @cache
@@ -23,17 +23,17 @@ def coastline() -> tuple[Array, ...]:
     return tuple(np.cumsum(np.reshape(line, (-1, 2)), axis=0) / 100.0 for line in lines)
 
 
-def coasts_between(west: float, east: float) -> Array:
+def coastlines_between(west: float, east: float) -> Array:
     """Coasts of a map that goes from a western to an eastern meridian.
 
-    Lines that reach over its edge do so whole, without a jump, for the map to cut them off.
+    A line that crosses the edge of the map is returned whole; the map clips it.
 
     Args:
         west: Degrees, of any size, such as 150.
         east: Degrees, larger, such as 210 for a map across the dateline.
 
     Returns:
-        (n, 2) longitude and latitude, a row of NaN between two lines.
+        (n, 2) longitude and latitude, with a row of NaN between two lines.
     """
     gap = np.full((1, 2), np.nan)
     parts = [gap]

@@ -1,43 +1,43 @@
-"""Which part of the globe is drawn."""
+"""The choice of the part of the globe that maps show."""
 
 from refine_core.errors import InputError
 from weather.fields.grid import Grid
-from weather.plots.map.projections import Cap, Rectangle, View, seen
-from weather.plots.map.wrapped_grid import Surface
+from weather.plots.map.projections import PolarCap, Rectangle, View, visible
+from weather.plots.map.wrapped_grid import WrappedGrid
 
-Ends = tuple[float, float]
+Range = tuple[float, float]
 
 
-def chosen_view(
+def choose_view(
     grid: Grid,
     name: str,
-    latitudes: Ends | None,
-    longitudes: Ends | None,
+    latitudes: Range | None,
+    longitudes: Range | None,
     *,
-    usual: str,
+    default: str,
 ) -> View:
     """The view that is asked for.
 
     Args:
         grid: Of the maps.
-        name: globe, north or south, or nothing.
+        name: globe, north, south or nothing.
         latitudes: Southernmost and northernmost.
         longitudes: Westernmost and easternmost.
-        usual: What no name stands for, unless ends are given or the grid is not a globe.
+        default: Name of the view of a global grid if nothing is asked for.
 
     Raises:
-        InputError: The ends are no part of the globe, or of the grid.
+        InputError: The latitudes or longitudes are no part of the globe, or of the grid.
     """
-    surface = Surface(grid)
-    whole = not (latitudes or longitudes) and surface.around
-    name = name or (usual if whole else "globe")
+    wrapped = WrappedGrid(grid)
+    whole = not (latitudes or longitudes) and wrapped.is_global
+    name = name or (default if whole else "globe")
     if name == "globe":
-        view: View = _rectangle(latitudes, longitudes, surface)
+        view: View = _rectangle(latitudes, longitudes, wrapped)
     else:
-        view = _cap(name, latitudes, longitudes, surface)
-    rows, columns = seen(view, grid)
+        view = _polar_cap(name, latitudes, longitudes, wrapped)
+    rows, columns = visible(view, grid)
     if rows.size < 2 or columns.size < 2:
-        south, north, west, east = surface.ends
+        south, north, west, east = wrapped.bounds
         raise InputError(
             f"Found a map with {rows.size} rows and {columns.size} columns of the forecast, which "
             f"goes from {south:g} to {north:g} and from {west:g} to {east:g} degrees: choose a "
@@ -46,10 +46,12 @@ def chosen_view(
     return view
 
 
-def _rectangle(latitudes: Ends | None, longitudes: Ends | None, surface: Surface) -> Rectangle:
-    ends = surface.ends
-    south, north = latitudes or ends[:2]
-    west, east = longitudes or ends[2:]
+def _rectangle(
+    latitudes: Range | None, longitudes: Range | None, wrapped: WrappedGrid
+) -> Rectangle:
+    bounds = wrapped.bounds
+    south, north = latitudes or bounds[:2]
+    west, east = longitudes or bounds[2:]
     if not (-90 <= south < north <= 90):
         raise InputError(
             f"Found --latitudes {south:g} {north:g}, expected the southern end, then the northern "
@@ -63,14 +65,16 @@ def _rectangle(latitudes: Ends | None, longitudes: Ends | None, surface: Surface
     return Rectangle(south, north, west, east if east > west else east + 360)
 
 
-def _cap(name: str, latitudes: Ends | None, longitudes: Ends | None, surface: Surface) -> Cap:
+def _polar_cap(
+    name: str, latitudes: Range | None, longitudes: Range | None, wrapped: WrappedGrid
+) -> PolarCap:
     northern = name == "north"
     south, north = latitudes or ((20.0, 90.0) if northern else (-90.0, -20.0))
     edge = south if northern else -north
-    if longitudes or not surface.around or not 0 <= edge <= 80:
+    if longitudes or not wrapped.is_global or not 0 <= edge <= 80:
         raise InputError(
             f"Found --view {name} with the ends of a rectangle or a part of the globe, expected "
             "a grid around the globe, no --longitudes, and --latitudes in that hemisphere: leave "
             "out --view."
         )
-    return Cap(float(edge), northern)
+    return PolarCap(float(edge), northern)

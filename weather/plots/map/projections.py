@@ -1,23 +1,22 @@
-"""Parts of the globe on paper: rectangles of longitude and latitude, and caps around a pole."""
+"""Views of the globe: rectangles of longitude and latitude, and caps around a pole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from matplotlib.patches import Circle
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, Patch
 from numpy.typing import NDArray
 
 from weather.fields.arrays import Array
 from weather.fields.grid import Grid
-from weather.plots.map.coastlines import coasts_between
-
-COAST = {"color": "#5f5f5f", "zorder": 2.8}
-GRATICULE = {"color": "#00000030", "lw": 0.4, "zorder": 2.5}
+from weather.plots.map.coastlines import coastlines_between
 
 
 class View(Protocol):
-    """A part of the globe."""
+    """A part of the globe and its projection."""
 
     @property
     def ratio(self) -> float:
@@ -35,20 +34,20 @@ class View(Protocol):
     def width(self) -> float:
         """Degrees of longitude."""
 
-    def prepare(self, axis: Any, *, labels: bool, coast: float) -> Any:
-        """Draw coasts and a graticule, and set the limits.
+    def prepare(self, axis: Axes, *, labels: bool, coast: float) -> Patch | None:
+        """Set the limits of an axis, and plot coasts and a graticule.
 
         Args:
-            axis: To draw on.
-            labels: Whether meridians and parallels are named.
+            axis: To plot on.
+            labels: Whether meridians and parallels are labelled.
             coast: Width of coastlines.
 
         Returns:
-            What everything else is to be clipped to; None stands for the axis.
+            What the contents of the map are clipped to; None stands for the axis.
         """
 
-    def place(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:
-        """Places on paper."""
+    def project(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:
+        """Coordinates on the axis."""
 
 
 @dataclass(frozen=True)
@@ -82,43 +81,40 @@ class Rectangle:
 
     @property
     def _stretch(self) -> float:
-        """Of latitude: shapes are right in the middle of a small map."""
+        """Length of a degree of latitude over one of longitude: true in the middle of regions."""
         if self.width > 180:
             return 1.0
         return 1 / max(0.2, float(np.cos(np.deg2rad((self.south + self.north) / 2))))
 
-    def prepare(self, axis: Any, *, labels: bool, coast: float) -> None:
-        """Draw coasts and a graticule, and set the limits."""
+    def prepare(self, axis: Axes, *, labels: bool, coast: float) -> None:
+        """Set the limits of an axis, and plot coasts and a graticule."""
         axis.grid(False)
-        axis.plot(*coasts_between(self.west, self.east).T, lw=coast, **COAST)
+        _plot_coast(axis, *coastlines_between(self.west, self.east).T, width=coast)
         axis.set(xlim=(self.west, self.east), ylim=(self.south, self.north))
         axis.set_aspect(self._stretch)
         for side in ("top", "right"):
             axis.spines[side].set_visible(True)
-        across, up = (
-            _ticks(first, last)
-            for first, last in ((self.west, self.east), (self.south, self.north))
-        )
-        for longitude in across:
-            axis.axvline(longitude, **GRATICULE)
-        for latitude in up:
-            axis.axhline(latitude, **GRATICULE)
-        across, up = (across, up) if labels else ([], [])
-        axis.set_xticks(across, [meridian(x) for x in across])
-        axis.set_yticks(up, [parallel(y) for y in up])
+        meridians, parallels = _ticks(self.west, self.east), _ticks(self.south, self.north)
+        for longitude in meridians:
+            _plot_graticule(axis, [longitude, longitude], self.latitudes)
+        for latitude in parallels:
+            _plot_graticule(axis, [self.west, self.east], [latitude, latitude])
+        meridians, parallels = (meridians, parallels) if labels else ([], [])
+        axis.set_xticks(meridians, [meridian(x) for x in meridians])
+        axis.set_yticks(parallels, [parallel(y) for y in parallels])
         axis.tick_params(labelsize=6.5, length=2, pad=1.5, colors="#444444")
 
-    def place(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:
-        """Places on paper."""
+    def project(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:
+        """Coordinates on the axis."""
         return longitude, latitude
 
 
 @dataclass(frozen=True)
-class Cap:
+class PolarCap:
     """A hemisphere, or less of it, seen from above its pole (stereographic).
 
     Args:
-        edge: Latitude at the rim, positive in both hemispheres.
+        edge: Latitude of the rim, positive in both hemispheres.
         northern: Whether it is that of the north; there, Greenwich is at the bottom.
     """
 
@@ -133,39 +129,39 @@ class Cap:
         """The southernmost and the northernmost."""
         return (self.edge, 90.0) if self.northern else (-90.0, -self.edge)
 
-    def place(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:
-        """Places on paper, in radii of the rim; nothing is far beyond it."""
+    def project(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:
+        """Coordinates on the axis, in radii of the rim; all within 30 degrees beyond it."""
         sign = 1 if self.northern else -1
-        beyond = np.maximum(sign * latitude, self.edge - 30)
-        radius = np.tan(np.deg2rad(90 - beyond) / 2) / np.tan(np.deg2rad(90 - self.edge) / 2)
+        within = np.maximum(sign * latitude, self.edge - 30)
+        radius = np.tan(np.deg2rad(90 - within) / 2) / np.tan(np.deg2rad(90 - self.edge) / 2)
         angle = np.deg2rad(longitude)
         return radius * np.sin(angle), -sign * radius * np.cos(angle)
 
-    def prepare(self, axis: Any, *, labels: bool, coast: float) -> Any:
-        """Draw coasts and a graticule; returns the rim."""
+    def prepare(self, axis: Axes, *, labels: bool, coast: float) -> Patch:
+        """Set the limits of an axis, and plot coasts and a graticule; returns the rim."""
         rim = Circle((0, 0), 1.0, fc="none", ec="#666666", lw=0.8, zorder=4)
         axis.add_patch(rim)
         axis.set_axis_off()
         axis.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02), aspect="equal")
-        drawn = axis.plot(*self.place(*coasts_between(-180, 180).T), lw=coast, **COAST)
+        lines = _plot_coast(axis, *self.project(*coastlines_between(-180, 180).T), width=coast)
         around = np.linspace(0.0, 360.0, 181)
         for latitude in np.arange(-80.0, 81.0, 20.0):
             if self.latitudes[0] < latitude < self.latitudes[1]:
-                drawn += axis.plot(*self.place(around, np.full(181, latitude)), **GRATICULE)
+                lines += _plot_graticule(axis, *self.project(around, np.full(181, latitude)))
         sign = 1 if self.northern else -1
         for longitude in np.arange(0.0, 360.0, 45.0):
-            ends = self.place(np.full(2, longitude), sign * np.array([self.edge, 80.0]))
-            drawn += axis.plot(*ends, **GRATICULE)
+            x, y = self.project(np.full(2, longitude), sign * np.array([self.edge, 80.0]))
+            lines += _plot_graticule(axis, x, y)
             if labels:
-                x, y = (1.05 * end[0] for end in ends)
-                axis.text(x, y, meridian(longitude), fontsize=6, ha="center", va="center")
-        for line in drawn:
+                outside = 1.05 * x[0], 1.05 * y[0]
+                axis.text(*outside, meridian(longitude), fontsize=6, ha="center", va="center")
+        for line in lines:
             line.set_clip_path(rim)
         return rim
 
 
-def seen(view: View, grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Index of the part of maps (..., H, W) that a view shows: rows (h, 1) and columns (1, w)."""
+def visible(view: View, grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Index of the part of maps (..., H, W) within a view: rows (h, 1) and columns (1, w)."""
     south, north = view.latitudes
     rows = (grid.latitude >= south) & (grid.latitude <= north)
     away = np.abs((grid.longitude - view.centre + 180) % 360 - 180)
@@ -194,8 +190,18 @@ def parallel(latitude: float) -> str:
     return f"{abs(latitude):.4g}°{side}"
 
 
+def _plot_coast(axis: Axes, x: Array, y: Array, *, width: float) -> list[Line2D]:
+    return axis.plot(x, y, lw=width, color="#5f5f5f", zorder=2.8)
+
+
+def _plot_graticule(
+    axis: Axes, x: Array | Sequence[float], y: Array | Sequence[float]
+) -> list[Line2D]:
+    return axis.plot(x, y, lw=0.4, color="#00000030", zorder=2.5)
+
+
 def _ticks(first: float, last: float) -> Sequence[float]:
-    """Round degrees between two, three to seven of them."""
+    """Round degrees between two, about three to seven of them."""
     for step in (60, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1):
         ticks = np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step
         if len(ticks) >= 4 or step == 0.1:

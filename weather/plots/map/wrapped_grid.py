@@ -1,4 +1,4 @@
-"""Maps closed around the globe, so that a picture of them has no gap at the seam or at a pole."""
+"""Maps closed around the globe, so that contours have no gap at the seam or at a pole."""
 
 import numpy as np
 
@@ -6,27 +6,27 @@ from weather.fields.arrays import Array
 from weather.fields.grid import Grid
 
 
-class Surface:
-    """A grid that gets a column more at both ends, and a row at each pole, to be drawn.
+class WrappedGrid:
+    """A global grid with one more column at both ends, and a row at each pole.
 
-    A grid of a part of the globe stays as it is.
+    A grid of a part of the globe gets none; its columns are only put in order.
 
     Args:
         grid: Of the maps.
-        centre: Longitude that is to be in the middle, or nearest to it.
+        centre: Longitude of the middle of the map, or nearest to it.
     """
 
     def __init__(self, grid: Grid, centre: float = 0.0) -> None:
         self.grid = grid
         gaps = np.diff(grid.longitude, append=grid.longitude[0] + 360)
-        self.around = bool(gaps.max() < 1.5 * np.median(gaps))
+        self.is_global = bool(gaps.max() < 1.5 * np.median(gaps))
         """Whether the grid goes around the globe."""
-        # A part of the globe begins after what it leaves out.
-        west = centre - 180 if self.around else np.roll(grid.longitude, -1)[gaps.argmax()]
+        # A regional grid begins east of its largest gap.
+        west = centre - 180 if self.is_global else np.roll(grid.longitude, -1)[gaps.argmax()]
         moved = (grid.longitude - west) % 360 + west
         self._order = np.argsort(moved)
         self.longitude = moved[self._order]
-        if self.around:
+        if self.is_global:
             first, last = self.longitude[[0, -1]]
             self.longitude = np.concatenate([[last - 360], self.longitude, [first + 360]])
         else:
@@ -34,22 +34,22 @@ class Surface:
             self.longitude = self.longitude + 360 * np.round((centre - middle) / 360)
         steps = np.diff(grid.latitude)
         south, north = grid.latitude[[0, -1]]
-        self._south = self.around and bool(-90 < south < -89.99 + steps[0])
-        self._north = self.around and bool(90 > north > 89.99 - steps[-1])
+        self._south = self.is_global and bool(-90 < south < -89.99 + steps[0])
+        self._north = self.is_global and bool(90 > north > 89.99 - steps[-1])
         self.latitude = np.concatenate(
             [[-90.0] * self._south, grid.latitude, [90.0] * self._north]
         )
 
     @property
-    def ends(self) -> tuple[float, float, float, float]:
-        """South, north, west and east of what it covers."""
-        if self.around:
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Southernmost and northernmost latitude, westernmost and easternmost longitude."""
+        if self.is_global:
             return -90.0, 90.0, -180.0, 180.0
         (south, north), (west, east) = self.latitude[[0, -1]], self.longitude[[0, -1]]
         return float(south), float(north), float(west), float(east)
 
     def __call__(self, maps: Array) -> Array:
-        """Maps (..., H, W) on this surface; a pole has the mean of the row beside it."""
+        """Maps (..., H, W) on this grid; at a pole stands the mean of the row beside it."""
         maps = maps[..., self._order]
         rows = [maps]
         if self._south:
@@ -57,7 +57,9 @@ class Surface:
         if self._north:
             rows.append(_mean_row(maps[..., -1:, :]))
         maps = np.concatenate(rows, -2)
-        return np.concatenate([maps[..., -1:], maps, maps[..., :1]], -1) if self.around else maps
+        if not self.is_global:
+            return maps
+        return np.concatenate([maps[..., -1:], maps, maps[..., :1]], -1)
 
 
 def _mean_row(row: Array) -> Array:

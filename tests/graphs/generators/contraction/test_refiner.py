@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.refiner import scale_weights, split_examples
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
 from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
 EDGE_TOKENS = ("all", "splitting", "none")
 
 
-def _bits(model: Refiner, batch: GraphBatch) -> float:
+def _bits(model: GraphRefiner, batch: GraphBatch) -> float:
     nats = model.code_log_prob(batch, noise=names(len(batch))).sum(1).mean()
     return -float(nats) / math.log(2)
 

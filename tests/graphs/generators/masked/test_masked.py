@@ -44,7 +44,7 @@ def test_masked_reveals_everything_once(calls: int, order: Order) -> None:
     tokens = refiner.tokenizer
     assert isinstance(tokens, MaskedTokenizer)
     tokens.set_calls(calls, order)
-    trace = refiner.sample_trace(tiny.names(30), schedule=tokens.schedule)
+    trace = refiner.sample_trace(tiny.names(30))
     revealed = torch.stack([code > 0 for code in trace.codes]).sum(0)
     final = trace.states[-1]
     assert torch.equal(revealed[:, :, 0], final.valid.long())

@@ -12,6 +12,7 @@ from graphs import model as trained
 from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import Parallel
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.split.bounds import Demand
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import sample
@@ -20,7 +21,7 @@ from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.invariance import assert_exchangeable
 from graphs.model import GraphModel
 from refine_core.errors import InputError
-from refine_core.refiner import Refiner
+from refine_core.sampling import Sampling
 from tests.graphs.tiny import names, refiner, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")
@@ -42,8 +43,8 @@ PIECES = {
 }
 
 
-def drawn(model: Refiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
-    how: dict[str, Any] = {"particles": 1, "candidates": 12, "schedule": model.schedule}
+def drawn(model: GraphRefiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
+    how: dict[str, Any] = {"particles": 1, "candidates": 12, "sampling": Sampling()}
     with torch.no_grad():
         return extend(model, Scaffold.of(piece), names(count), **how | options)
 
@@ -131,7 +132,7 @@ def test_the_rest_follows_the_model() -> None:
 
 def test_no_order_leaks() -> None:
     model, scaffold = refiner("all"), Scaffold.of(PIECES["triangle"])
-    how: dict[str, Any] = {"schedule": model.schedule, "particles": 1, "candidates": 4}
+    how: dict[str, Any] = {"sampling": Sampling(), "particles": 1, "candidates": 4}
 
     def sample(seed: int) -> GraphBatch:
         with torch.no_grad():

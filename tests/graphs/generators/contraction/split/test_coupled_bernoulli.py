@@ -4,10 +4,10 @@ import itertools
 
 import torch
 
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
 
@@ -62,7 +62,7 @@ def test_demands_are_met_and_their_share_is_an_unbiased_estimate() -> None:
     assert abs(float(share.exp().mean() - exact)) < 0.01
 
 
-def _richest() -> Refiner:
+def _richest() -> GraphRefiner:
     return refiner(
         coupled=True, cycles=True, matching="dense", edge_tokens="splitting", smooth=True
     )

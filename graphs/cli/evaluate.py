@@ -1,0 +1,163 @@
+"""The commands that measure a model of graphs."""
+
+from pathlib import Path
+from typing import Literal
+
+from graphs.cli.sample import requested
+from refine_core.app.outputs import OutputFolder
+from refine_core.app.progress import say
+from refine_core.app.report import table
+from refine_core.config.ranges import NonNegativeFloat, PositiveInt
+from refine_core.errors import InputError
+
+
+def evaluate(
+    model: str,
+    count: PositiveInt = 10_000,
+    seed: int = 0,
+    parallel: Literal["one", "independent", "all"] | None = None,
+    temperature: NonNegativeFloat | None = None,
+    held_out: PositiveInt | None = None,
+    samples: Path | None = None,
+    out: OutputFolder = Path("evaluation"),
+) -> None:
+    """Measure a model against held-out graphs: a table, metrics.json and a picture.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        count: Graphs to sample.
+        seed: Of the samples.
+        parallel: Clusters that split in one call; by default the model's.
+        temperature: By default the model's.
+        held_out: Test graphs to compare with; by default all, of planar, tree and sbm 40.
+        samples: A .smi file of molecules to score, in place of samples of the model.
+        out: Folder for the report.
+    """
+    from graphs.evaluation.report import evaluate, markdown
+    from graphs.model import load
+
+    report = evaluate(
+        load(model),
+        out,
+        count=count,
+        seed=seed,
+        parallel=parallel,
+        temperature=temperature,
+        held_out=held_out,
+        samples=samples,
+        say=say,
+    )
+    print(markdown(report))
+    print(f"report: {out}")
+
+
+def compare(
+    models: tuple[str, ...],
+    calls: tuple[PositiveInt, ...] = (4, 8, 16, 32),
+    temperatures: tuple[NonNegativeFloat, ...] = (),
+    parallel: tuple[Literal["one", "independent", "all"], ...] = (),
+    count: PositiveInt = 2000,
+    seed: int = 0,
+    out: OutputFolder = Path("comparison"),
+) -> None:
+    """Measure quality against network calls, for any models of molecules.
+
+    Args:
+        models: Shipped models' names, runs' folders or files.
+        calls: Network calls to try, where a model leaves them free.
+        temperatures: To try; by default each model's.
+        parallel: Of contractions, ways to split, in place of those that make `calls`.
+        count: Molecules to sample in each way.
+        seed: Of the samples.
+        out: Folder for calls.json, CALLS.md and calls.png.
+    """
+    from graphs.evaluation.call_curve import compare_models, curve_table
+    from graphs.model import load
+
+    if not models or not calls:
+        raise InputError(f"Found models {models} and calls {calls}: give one or more of each.")
+    points = compare_models(
+        [(Path(name).stem, load(name)) for name in models],
+        out,
+        calls=calls,
+        temperatures=temperatures or (None,),
+        parallel=parallel,
+        count=count,
+        seed=seed,
+        say=say,
+    )
+    print(curve_table(points))
+    print(f"report: {out / 'CALLS.md'}\npicture: {out / 'calls.png'}")
+
+
+def evaluate_properties(
+    model: str,
+    targets: tuple[str, ...] = (),
+    guidance: tuple[float, ...] = (0.0, 1.0, 2.0),
+    count: PositiveInt = 1000,
+    seed: int = 0,
+    out: OutputFolder = Path("evaluation"),
+) -> None:
+    """Measure how near samples come to the properties requested.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        targets: Requests, each made alone, as logp=2.5 qed=0.6; by default, of logp, qed and what
+            else RDKit computes, three quantiles of the training molecules.
+        guidance: Weights to try.
+        count: Molecules per request and weight.
+        seed: Of the samples.
+        out: Folder for the report.
+    """
+    from graphs.evaluation.properties import measure_properties
+    from graphs.model import load
+
+    pairs = [pair for text in targets for pair in requested((text,), "--targets").items()]
+    rows = measure_properties(
+        load(model), out, targets=pairs, guidance=guidance, count=count, seed=seed, say=say
+    )
+    print(table(rows[0], rows))
+    print(f"report: {out}")
+
+
+def evaluate_scaffolds(
+    model: str,
+    scaffolds: tuple[str, ...] = ("c1ccccc1", "C1CO1", "c1cc[nH]c1", "C#N", "CC(=O)N"),
+    particles: tuple[PositiveInt, ...] = (1, 8),
+    count: PositiveInt = 200,
+    seed: int = 0,
+    out: OutputFolder = Path("evaluation"),
+) -> None:
+    """Measure what extending scaffolds costs in validity, variety and time.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        scaffolds: SMILES.
+        particles: Numbers of particles to try: samples of which one is kept.
+        count: Molecules per scaffold and number of particles.
+        seed: Of the samples.
+        out: Folder for the report.
+    """
+    from graphs.evaluation.scaffolds import measure_scaffolds
+    from graphs.model import load
+
+    rows = measure_scaffolds(
+        load(model), out, scaffolds, particles=particles, count=count, seed=seed, say=say
+    )
+    print(table(rows[0], rows))
+    print(f"report: {out}")
+
+
+def invariance(model: str, draws: PositiveInt = 2000, seed: int = 0) -> None:
+    """Test that no order of nodes leaks: a table of errors and p-values; exit code 1 on failure.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        draws: Samples for the test of the sampler's law.
+        seed: Of relabellings and samples.
+    """
+    from graphs.evaluation.equivariance import check_equivariance
+    from graphs.model import load
+
+    if not check_equivariance(load(model), draws=draws, seed=seed):
+        raise SystemExit(1)

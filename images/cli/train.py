@@ -1,0 +1,88 @@
+"""The commands that make a model: `refine images train`, `tune` and `train-evaluator`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from images.cli.sample import read
+from images.config import ImagesConfig
+from refine_core.app.outputs import check_folder, output_file
+from refine_core.app.progress import say
+from refine_core.config.ranges import NonNegativeFloat, PositiveInt
+
+Weights = Annotated[Path, output_file(".safetensors")]
+
+
+def train(config: ImagesConfig) -> None:
+    """Train a tokeniser and a generator from a config; goes on where it was stopped.
+
+    Args:
+        config: Of data, tokeniser and generator.
+    """
+    from images.evaluation.plots import plot_curves
+    from images.training import train
+
+    folder = Path("runs") / config.name
+    check_folder(folder, "--name")
+    train(config, read(config.data))
+    for part in ("tokenizer", "generator"):
+        plot_curves(folder / part, folder / part / "curves.png")
+    print(f"model: {folder / 'model.safetensors'}")
+
+
+def tune(
+    model: str,
+    source: Path | None = None,
+    guidance: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0),
+    temperature: tuple[NonNegativeFloat, ...] = (1.0,),
+    power: tuple[float, ...] = (0.0, 2.0),
+    samples: PositiveInt = 3000,
+    judge: Path | None = None,
+    out: Weights = Path("tuned.safetensors"),
+) -> None:
+    """Choose how to sample on training images, and write the tuned model.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        source: Images by path; by default MNIST.
+        guidance: Weights of the finest scale to try.
+        temperature: Temperatures to try.
+        power: How guidance rises with the scale, as (k / (K - 1)) ** power.
+        samples: Images sampled for each combination.
+        judge: Weights of `refine images train-evaluator`; by default the shipped ones.
+        out: The tuned model; what was measured goes beside it, as .json.
+    """
+    from images.evaluation.classifier import load_evaluator
+    from images.evaluation.tuning import save_candidates, tune
+    from images.model import load
+
+    tuned, candidates = tune(
+        load(model),
+        read(source),
+        load_evaluator(judge),
+        guidance=guidance,
+        temperature=temperature,
+        power=power,
+        samples=samples,
+        say=say,
+    )
+    tuned.save(out)
+    save_candidates(candidates, out.with_suffix(".json"))
+    sampling = tuned.config.sampling
+    print(f"{out}: guidance {sampling.guidance}, temperature {sampling.temperature}")
+
+
+def train_evaluator(
+    source: Path | None = None, seed: int = 0, out: Weights = Path("evaluator.safetensors")
+) -> None:
+    """Train the classifier whose features the Frechet distance is taken in.
+
+    Args:
+        source: Labelled images by path; by default MNIST.
+        seed: Of weights, order and shifts.
+        out: The file to write.
+    """
+    from images.evaluation.classifier import train_evaluator
+
+    images = read(source)
+    made = train_evaluator(images, out, seed=seed)
+    print(f"{out}: test accuracy {made.accuracy(images.test):.2%}, sha256 {made.digest}")

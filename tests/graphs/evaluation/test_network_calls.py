@@ -1,0 +1,34 @@
+"""Calls of the network are counted, and settings make more or fewer of them."""
+
+from pathlib import Path
+
+import pytest
+
+from graphs import model as trained
+from graphs.evaluation.network_calls import CallCounter, sampling_settings
+from tests.graphs.evaluation.untrained import untrained
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_calls_are_counted_as_asked_for(tmp_path: Path) -> None:
+    model = untrained(tmp_path / "few.smi", ["CCO", "CC#N", "CCF"], "masked")
+    for number in (4, 7):
+        with CallCounter(model) as counter:
+            model.sample(10, calls=number, batch=4)
+        assert counter.calls == 3 * number and counter.per_batch(10, 4) == number
+    settings = sampling_settings(model, (16, 3, 4))
+    assert [setting.options["calls"] for setting in settings] == [3, 4, 16]
+
+
+def test_a_contraction_calls_more_often_if_neighbours_do_not_split_together() -> None:
+    model = trained.load("qm9")
+    counted = []
+    for setting in sampling_settings(model, (4, 16)):
+        with CallCounter(model) as counter:
+            model.sample(20, batch=20, **setting.options)
+        counted.append(counter.calls)
+    assert counted[0] < counted[1] <= 9 and len(counted) == 2

@@ -1,0 +1,109 @@
+"""The commands that make and examine a model: `refine weather train`, `calibrate` and `floor`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from refine_core.app.outputs import OutputFolder, check_folder, output_file
+from refine_core.config.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt
+from refine_core.storage.files import write_json, write_text
+from weather.config import WeatherConfig
+from weather.data.time_parts import Part
+
+if TYPE_CHECKING:
+    from weather.data.prepared import Prepared
+    from weather.model import WeatherModel
+
+
+def train(config: WeatherConfig) -> None:
+    """Train a forecast model from a config; goes on where it was stopped.
+
+    Args:
+        config: Of data, model and training.
+    """
+    from weather.training.run import train
+
+    folder = Path("runs") / config.name
+    check_folder(folder, "--name")
+    train(config)
+    print(f"model: {folder / 'model.safetensors'}")
+
+
+def calibrate(
+    model: str,
+    source: str | None = None,
+    temperature: tuple[NonNegativeFloat, ...] = (1.0,),
+    rounds: NonNegativeInt = 2,
+    starts: PositiveInt = 12,
+    members: PositiveInt = 10,
+    steps: PositiveInt = 10,
+    seed: int = 0,
+    out: Annotated[Path, output_file(".safetensors")] = Path("calibrated.safetensors"),
+) -> None:
+    """Fit what is corrected at every step to the validation part, and write the model.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        source: Path or URL of the data; by default as the model's config says.
+        temperature: Temperatures to try, for the scales of one size after the other, where codes
+            are sampled; the first is what others start from.
+        rounds: Of fitting by rolling out.
+        starts: Initial times.
+        members: Of each ensemble.
+        steps: To roll out.
+        seed: Of the ensembles.
+        out: The calibrated model; what was measured goes beside it, as .json.
+    """
+    from weather.calibration.search import calibrate
+    from weather.model import load
+
+    loaded = load(model)
+    best, rows = calibrate(
+        loaded,
+        _data(loaded, source),
+        temperature=temperature,
+        rounds=rounds,
+        starts=starts,
+        members=members,
+        steps=steps,
+        seed=seed,
+    )
+    best.save(out, small=True)
+    write_json(out.with_suffix(".json"), rows)
+    temperatures = " ".join(str(each) for each in best.config.head.temperature)
+    print(f"{out}: temperature {temperatures}, {best.forecaster.correction.extra_repr()}")
+
+
+def floor(
+    model: str,
+    source: str | None = None,
+    part: Part = "test",
+    count: PositiveInt = 1024,
+    out: OutputFolder = Path("floor"),
+) -> None:
+    """Measure what the codes lose: a table of errors of encode-decode by variable.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        source: Path or URL of the data; by default as the model's config says.
+        part: train, validation or test.
+        count: Windows, at most.
+        out: Folder for FLOOR.md and floor.json.
+    """
+    from weather.calibration.reconstruction_error import reconstruction_error, report
+    from weather.model import load
+
+    loaded = load(model)
+    error = reconstruction_error(loaded, _data(loaded, source), part, count)
+    table, numbers = report(loaded, error)
+    write_json(out / "floor.json", numbers)
+    write_text(out / "FLOOR.md", table)
+    print(table)
+
+
+def _data(model: "WeatherModel", source: str | None) -> "Prepared":
+    """The model's data, prepared; from another source if one is given."""
+    from weather.data.preparation import prepare
+
+    config = model.config.data
+    return prepare(config if source is None else replace(config, source=source))

@@ -1,0 +1,110 @@
+"""Training of a forecast model: the mean, the tokeniser of its errors, and the head."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from refine_core.config.schema import to_dict
+from refine_core.errors import InputError
+from refine_core.training.stages import Stages
+from weather.config import WeatherConfig
+from weather.data.preparation import prepare
+from weather.data.prepared import Prepared
+from weather.data.windows import Windows
+from weather.forecaster.build import build_head, build_mean
+from weather.forecaster.config import NetworkConfig
+from weather.forecaster.controls import GaussianHead, NoHead
+from weather.forecaster.refinement import RefineHead
+from weather.model import WeatherModel, load
+from weather.training.errors import build_forecaster, scaled_residuals
+from weather.training.stages import Validation, train_head, train_mean, train_tokenizer
+
+
+def train(
+    config: WeatherConfig, runs: Path = Path("runs"), *, quiet: bool = False
+) -> WeatherModel:
+    """Train a model, or continue where an earlier call was stopped.
+
+    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+
+    Raises:
+        InputError: The data cannot be used, see `weather.data.checks`, or parts of the model do
+            not fit together or to the data. Nothing has been trained then.
+    """
+    data = prepare(config.data, quiet=quiet)
+    source = _model_of_mean(config, data)
+    if source is not None:
+        config = replace(config, mean=source.config.mean)
+    check_config(config, data)
+    stages = Stages(runs / config.name, config.seed, data.digest, quiet)
+    windows, validation = Windows(data, "train"), Validation.of(data)
+    if source is None:
+        mean = train_mean(config, data, validation, stages)
+    else:
+        mean = source.forecaster.mean
+    with stages.seeded(2):
+        head = build_head(config.head, data.grid, len(data.channels), mean)
+    forecaster = build_forecaster(mean, head, data)
+    if isinstance(head, RefineHead):
+        train_tokenizer(config, forecaster, head, windows, validation, stages)
+    if isinstance(head, GaussianHead):
+        head.estimate(scaled_residuals(forecaster, windows))
+    elif not isinstance(head, NoHead):
+        forecaster = train_head(config, forecaster, windows, validation, stages)
+    model = WeatherModel.of(forecaster.eval(), config, data)
+    model.save(stages.folder / "model.safetensors")
+    return model
+
+
+def check_config(config: WeatherConfig, data: Prepared) -> None:
+    """Refuse what cannot be built or trained, before anything is trained.
+
+    Raises:
+        InputError: A batch is larger than the training part, or sizes do not fit together.
+    """
+    head, windows = config.head, len(Windows(data, "train"))
+    batches = {} if config.mean_from else {"mean": config.mean.training.batch}
+    if head.kind == "refine":
+        batches["head.tokenizer"] = head.tokenizer.training.batch
+    if head.kind not in ("deterministic", "gaussian"):
+        batches["head.network"] = head.network.training.batch
+    for name, batch in batches.items():
+        if batch > windows:
+            raise InputError(
+                f"{name}.training.batch: found {batch}, expected at most {windows}, the windows "
+                "of the training part: lower it, or give more data."
+            )
+    if head.kind == "refine":
+        _check_finest(config.mean, head.tokenizer.sizes[-1])
+    build_head(head, data.grid, len(data.channels), build_mean(config.mean, data))
+
+
+def _check_finest(mean: NetworkConfig, finest: tuple[int, int]) -> None:
+    if finest != mean.grid:
+        raise InputError(
+            f"head.tokenizer.sizes: found {finest[0]} x {finest[1]} as the finest, expected "
+            f"mean.grid, {mean.grid[0]} x {mean.grid[1]}, whose tokens the head adds to its own: "
+            "make them equal."
+        )
+
+
+def _model_of_mean(config: WeatherConfig, data: Prepared) -> WeatherModel | None:
+    """The model whose mean is taken over, if there is one.
+
+    Raises:
+        InputError: There is no such model, or it was trained on other data.
+    """
+    if not config.mean_from:
+        return None
+    other = load(config.mean_from)
+    if to_dict(other.data) != to_dict(config.data):
+        raise InputError(
+            f"The model {config.mean_from}, whose mean `mean_from` takes over, was trained "
+            "on other data settings: give this config the same `data`."
+        )
+    if other.grid != data.grid:
+        raise InputError(
+            f"The model {config.mean_from}, whose mean `mean_from` takes over, was trained on a "
+            f"grid of {other.grid.shape[0]} x {other.grid.shape[1]} points, the data have one of "
+            f"{data.grid.shape[0]} x {data.grid.shape[1]}: train the mean on these data."
+        )
+    return other

@@ -1,0 +1,194 @@
+"""Pictures of a verification: a panel a variable; lead time along the axis, or as colour."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from refine_core.app.figures import house_style
+from weather.fields.arrays import Array
+from weather.fields.labels import channel_title, leads_to_show, readable_unit
+from weather.plots.figure import (
+    Line,
+    forecast_lines,
+    is_leftmost,
+    is_rightmost,
+    label_line_ends,
+    lead_colours,
+    lead_legend,
+    panels,
+    save_with_heading,
+    wavenumber_axis,
+)
+from weather.verification.report import Curve, VerificationReport
+
+LEAST_SHARE = 0.002
+"""Share of all grid cells that a point of a reliability diagram must stand for."""
+REFERENCE = Line("black", 0.9, ":")
+TRUTH = Line("black", 1.2, ":")
+LEAD = 1.5
+"""Width of the line of a lead time."""
+
+
+def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
+    """Make every picture that the report has numbers for, of its first region.
+
+    Args:
+        report: Of `verify`.
+        out: Folder.
+
+    Returns:
+        Captions by file name.
+    """
+    first, region = next(iter(report["scores"])), report["regions"][0]
+    pictures: list[tuple[str, str, Callable[[], Figure]]] = [
+        ("crps", "Fair CRPS{}: lower is better", lambda: curves(report, "crps_fair")),
+        ("rmse", "RMSE of the ensemble mean{}: lower is better", lambda: curves(report, "rmse")),
+        ("spectra", "Zonal power spectra of the members{}", lambda: spectra(report, ratio=False)),
+        ("ratio", "Power of members over truth{}", lambda: spectra(report, ratio=True)),
+    ]
+    if report["members"][first] > 1:
+        pictures += [
+            ("spread", "Spread-skill ratio{}: 1 is right", lambda: curves(report, "spread_skill")),
+            ("ranks", "Rank histograms{}: flat is right", lambda: rank_histograms(report)),
+        ]
+    if "reliability_0.9" in report:
+        pictures.append(
+            ("reliability", "Reliability of extremes{}", lambda: reliability_diagrams(report))
+        )
+    captions = {}
+    with house_style():
+        for name, template, make in pictures:
+            caption = captions[f"{name}.png"] = template.format(f", {region}")
+            save_with_heading(make(), out / f"{name}.png", caption)
+    return captions
+
+
+def curves(report: VerificationReport, score: str) -> Figure:
+    """A score against lead time, a line a forecast, with the 95 % interval of the first."""
+    figure, axes = panels(list(report["channels"]), margin=1.75, bottom=0.6)
+    days, region = np.array(report["lead_days"]), report["regions"][0]
+    lines = forecast_lines(list(report["scores"]))
+    first = next(iter(lines))
+    for axis, channel in axes:
+        ends = {}
+        factor, unit = readable_unit(report["channels"][channel])
+        if score == "spread_skill":
+            factor, unit = 1.0, ""
+        for name, line in lines.items():
+            estimate = report["scores"][name][channel][region][score]
+            value = factor * _array(estimate["value"])
+            known = np.isfinite(value)
+            if not known.any():
+                continue
+            # A single point needs a marker to be seen.
+            marker = "" if known.all() and len(days) > 1 else "."
+            replace(line, marker=marker).plot(axis, days[known], value[known])
+            ends[name] = (value[known][-1], line.colour)
+            if name == first and estimate["low"] is not None and estimate["high"] is not None:
+                low, high = (factor * _array(estimate[end]) for end in ("low", "high"))
+                axis.fill_between(days, low, high, color=line.colour, alpha=0.18, lw=0)
+        _finish(axis, score, channel_title(channel) + (f"  ({unit})" if unit else ""))
+        axis.set_xticks(days[leads_to_show(report["lead_days"], 6)])
+        if is_rightmost(axis) or axis is axes[-1][0]:
+            label_line_ends(axis, ends, first)
+    return figure
+
+
+def _finish(axis: Axes, score: str, title: str) -> None:
+    """Set the title and limits of a score's panel."""
+    axis.set_xlabel("lead time (days)")
+    axis.set_title(title)
+    if score == "spread_skill":
+        low, high = axis.get_ylim()
+        axis.set_ylim(min(low, 0.8), max(high, 1.2))
+        axis.axhspan(0.9, 1.1, color="#dcebd9", zorder=0)
+        axis.axhline(1, color="#6b9a63", lw=0.8, zorder=1)
+    else:
+        axis.set_ylim(bottom=0)
+
+
+def rank_histograms(report: VerificationReport) -> Figure:
+    """Rank histograms over the uniform one, a line a lead time."""
+    figure, axes = panels(list(report["channels"]))
+    first, region = next(iter(report["scores"])), report["regions"][0]
+    for axis, channel in axes:
+        for lead, colour in lead_colours(report["lead_days"]).items():
+            share = _array(report["ranks"][first][channel][region][lead])
+            edges = np.arange(len(share) + 1) / len(share)
+            axis.stairs(share * len(share), edges, color=colour, lw=LEAD, baseline=None)
+        axis.axhline(1, color="black", lw=0.9, ls=":")
+        axis.set(xlim=(0, 1), title=channel_title(channel))
+        axis.set_xticks([0, 0.5, 1], ["below all", "rank of the truth", "above all"])
+        left, _, right = axis.get_xticklabels()
+        left.set_horizontalalignment("left")
+        right.set_horizontalalignment("right")
+        axis.set_ylim(0, max(2.0, axis.get_ylim()[1]))
+        if is_leftmost(axis):
+            axis.set_ylabel("frequency / uniform")
+    lead_legend(figure, report["lead_days"], {"calibrated": REFERENCE})
+    return figure
+
+
+def reliability_diagrams(report: VerificationReport) -> Figure:
+    """Observed frequency against forecast probability, above two quantiles of climatology."""
+    figure, axes = panels(list(report["channels"]))
+    first, region = next(iter(report["scores"])), report["regions"][0]
+    low, high = Line("gray", 1.2, marker="s", face="white"), Line("gray", 1.2, marker="o")
+    events = ((report["reliability_0.1"], low), (report["reliability_0.9"], high))
+    for axis, channel in axes:
+        REFERENCE.plot(axis, [0, 1], [0, 1])
+        for tables, line in events:
+            for lead, colour in lead_colours(report["lead_days"]).items():
+                share, forecast, observed = map(_array, tables[first][channel][region][lead])
+                enough = share > LEAST_SHARE
+                x, y = forecast[enough] / share[enough], observed[enough] / share[enough]
+                replace(line, colour=colour).plot(axis, x, y)
+        axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="forecast probability")
+        axis.set_title(channel_title(channel))
+        if is_leftmost(axis):
+            axis.set_ylabel("observed frequency")
+    names = ("above the 10th percentile", "above the 90th percentile of climatology")
+    lead_legend(figure, report["lead_days"], dict(zip(names, (low, high), strict=True)), rows=2)
+    return figure
+
+
+def spectra(report: VerificationReport, *, ratio: bool) -> Figure:
+    """Power of the members by zonal wavenumber, a line a lead time, and that of the truth."""
+    figure, axes = panels(list(report["channels"]))
+    first, region = next(iter(report["scores"])), report["regions"][0]
+    for axis, channel in axes:
+        factor, unit = readable_unit(report["channels"][channel])
+        truth, members = (
+            factor**2 * np.stack([_array(c) for c in report["spectrum"][name][channel][region]])
+            for name in ("truth", first)
+        )
+        truth, members = truth[:, 1:], members[:, 1:]
+        wave = np.arange(1, truth.shape[1] + 1)
+        for lead, colour in lead_colours(report["lead_days"]).items():
+            Line(colour, LEAD).plot(axis, wave, members[lead] / (truth[lead] if ratio else 1))
+        TRUTH.plot(axis, wave, np.ones(len(wave)) if ratio else truth.mean(0))
+        wavenumber_axis(axis, len(wave))
+        axis.set_title(channel_title(channel) + (f"  ({unit})²" if unit and not ratio else ""))
+        if ratio:
+            _octaves(axis)
+        if is_leftmost(axis):
+            axis.set_ylabel("members / truth" if ratio else "power")
+    lead_legend(figure, report["lead_days"], {"truth": TRUTH})
+    return figure
+
+
+def _octaves(axis: Axes) -> None:
+    """Set limits and ticks at powers of two, symmetric about one."""
+    most = max(1, int(np.ceil(np.abs(np.log2(axis.get_ylim())).max())))
+    powers = range(-most, most + 1, -(-most // 4))
+    axis.set_ylim(2.0**-most, 2.0**most)
+    axis.set_yticks([2.0**p for p in powers], [f"{2.0**p:g}" for p in powers])
+
+
+def _array(curve: Curve | None) -> Array:
+    """A curve with NaN where it is not defined."""
+    return np.array(curve, np.float64)

@@ -1,0 +1,109 @@
+"""What forecasts and truth share: the variables, grid, starts and lead times to verify."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from weather.fields.arrays import Leads, Times
+from weather.fields.channel import Channel
+from weather.fields.grid import Grid
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, grid_of
+from weather.io.compatibility import check_dims, check_grid, check_units
+from weather.io.forecasts import chosen_channels, chosen_leads
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What is verified.
+
+    Args:
+        grid: Of all maps.
+        channels: By variable.
+        inits: (I,) starts that every forecast has.
+        leads: (T,) lead times that every forecast has.
+        verified: (I, T) whether the truth holds the valid time.
+        offered: Pairs of start and lead time in the first forecast, at these lead times.
+    """
+
+    grid: Grid
+    channels: dict[str, list[Channel]]
+    inits: Times
+    leads: Leads
+    verified: NDArray[np.bool_]
+    offered: int
+
+
+def select_shared(
+    forecasts: Mapping[str, xr.Dataset],
+    truth: xr.Dataset,
+    variables: Sequence[str] = (),
+    lead_days: Sequence[float] = (),
+) -> Selection:
+    """Find what all forecasts and the truth have in common.
+
+    Args:
+        forecasts: By name, of `as_forecast`; the first is the one to verify.
+        truth: Canonical.
+        variables: Names such as geopotential or geopotential_500; none stands for all that the
+            first forecast shares with the truth.
+        lead_days: None stands for all of the first forecast that are not zero.
+
+    Raises:
+        InputError: Grids, variables, units or times do not fit.
+    """
+    first, *others = forecasts
+    grid = grid_of(truth)
+    for name, forecast in forecasts.items():
+        check_grid(name, forecast, grid)
+    channels = chosen_channels(forecasts[first], truth, first, "the truth", variables)
+    for name in others:
+        chosen_channels(forecasts[name], forecasts[name], name, name, [c.name for c in channels])
+    inits = forecasts[first]["time"].values
+    leads = chosen_leads(forecasts[first][LEAD].values, lead_days, first)
+    offered = len(inits) * len(leads)
+    for name in others:
+        inits = np.intersect1d(inits, forecasts[name]["time"].values)
+        leads = chosen_leads(forecasts[name][LEAD].values, leads / np.timedelta64(1, "D"), name)
+    verified = np.isin(inits[:, None] + leads, truth["time"].values)
+    if not verified.any():
+        raise InputError(_no_pair(forecasts, truth, inits))
+    grouped: dict[str, list[Channel]] = {}
+    for channel in channels:
+        grouped.setdefault(channel.variable, []).append(channel)
+    for variable in grouped:
+        check_dims("The truth", truth[variable], TRUTH_DIMS)
+        for name, forecast in forecasts.items():
+            check_dims(name, forecast[variable], DIMS)
+            check_units(name, forecast[variable], truth[variable])
+    used = verified.any(1)
+    return Selection(grid, grouped, inits[used], leads, verified[used], offered)
+
+
+def check_history(history: xr.Dataset, truth: xr.Dataset, selection: Selection) -> None:
+    """Check that states of the past fit the truth and what is verified.
+
+    Raises:
+        InputError: Grid or units differ, or a channel is missing.
+    """
+    check_grid("The history", history, selection.grid)
+    names = [c.name for group in selection.channels.values() for c in group]
+    chosen_channels(history, history, "The history", "the history", names)
+    for variable in selection.channels:
+        check_dims("The history", history[variable], TRUTH_DIMS)
+        check_units("The history", history[variable], truth[variable])
+
+
+def _no_pair(forecasts: Mapping[str, xr.Dataset], truth: xr.Dataset, inits: Times) -> str:
+    """The sentence that says why there is nothing to verify."""
+    if not len(inits):
+        return f"No start is in all of {', '.join(forecasts)}: give forecasts of the same starts."
+    times = truth["time"].values.astype("datetime64[h]")
+    first, last = inits[[0, -1]].astype("datetime64[h]")
+    return (
+        f"No valid time of the starts {first} to {last} is in the truth, which goes from "
+        f"{times[0]} to {times[-1]}: give the truth of that time."
+    )
