@@ -1,6 +1,5 @@
 """One experiment: a predictor is trained on noisy images and measured on the test set."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -29,8 +28,9 @@ from images.experiments.heads import Autoencoder, fit_head
 from images.experiments.metrics import first_below, gradient_spread, high_band, image_errors, psnr
 from refine_core.data import Tensors
 from refine_core.noise import derive
+from refine_core.storage.files import digest
 from refine_core.training.config import Optimisation
-from refine_core.training.fit import fit
+from refine_core.training.loop import fit
 
 Row = dict[str, float]
 """Metrics of one epoch."""
@@ -57,7 +57,7 @@ class Experiment:
     def key(self, fingerprint: str) -> str:
         """Name of the file of its result, a function of the experiment and the data only."""
         text = json.dumps([asdict(self), fingerprint], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest(text)
 
     def cost(self, images: FlatImages) -> float:
         """Rough CPU-seconds: a multiplication by every parameter, and noise for every pixel."""

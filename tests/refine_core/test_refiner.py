@@ -171,7 +171,7 @@ def test_loss_is_the_mean_token_nll() -> None:
     model = refiner()
     losses = model((X, LABELS), Noise.range(0, 6))
     nats = -model.code_log_prob(X, LABELS).sum(1).mean()
-    assert torch.allclose(losses["loss"], nats / 30, atol=1e-6)
+    assert torch.allclose(losses["loss"], nats / 30, atol=1e-6) and losses["count"] == 6 * 30
     assert torch.allclose(losses["bits"], nats / torch.log(torch.tensor(2.0)), atol=1e-5)
 
 
