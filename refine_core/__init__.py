@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from refine_core.tokenizer import Tokenizer as Tokenizer
     from refine_core.tokens import Tokens as Tokens
     from refine_core.training.config import Optimisation as Optimisation
-    from refine_core.training.fit import fit as fit
+    from refine_core.training.loop import fit as fit
     from refine_core.training.stages import Stages as Stages
     from refine_core.transformer import Transformer as Transformer
 else:
