@@ -13,7 +13,6 @@ __version__ = version("refine")
 if TYPE_CHECKING:
     from refine_core.app.cli import commands as commands
     from refine_core.app.progress import say as say
-    from refine_core.data import Tensors as Tensors
     from refine_core.embed import Embed as Embed
     from refine_core.errors import InputError as InputError
     from refine_core.grid import GridEmbed as GridEmbed
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from refine_core.tokenizer import Tokenizer as Tokenizer
     from refine_core.tokens import Tokens as Tokens
     from refine_core.training.config import Optimisation as Optimisation
+    from refine_core.training.data import Tensors as Tensors
     from refine_core.training.loop import fit as fit
     from refine_core.training.stages import Stages as Stages
     from refine_core.transformer import Transformer as Transformer
