@@ -119,7 +119,8 @@ def run_experiment(
         tick: Called after each epoch with its share of the experiment.
     """
     setup, limited = experiment.setup, images.limited(experiment.setup)
-    module = _build(experiment, images)
+    with torch.random.fork_rng(devices=[]):
+        module = _build(experiment, images)
     noisy = add_noise(limited.test, setup.sigma, TEST_NOISE)
     every = -(-setup.epochs // setup.validations)
     epoch, started = 0, time.process_time()
@@ -184,13 +185,13 @@ def _build(experiment: Experiment, images: FlatImages) -> Denoiser:
     setup, seed = experiment.setup, experiment.seed
     if experiment.model == "bands":
         width = matched_width(images.shape, experiment.scales, setup.width)
-        torch.manual_seed(derive(seed, 1))
+        torch.default_generator.manual_seed(derive(seed, 1))
         return Bands(images.shape, experiment.scales, width, setup.sigma)
     opt = _optimisation(setup, setup.autoencoder_epochs)
     autoencoder = deepcopy(_autoencoder(images, seed, setup.images, setup.bottleneck, opt))
     with torch.no_grad():
         z = autoencoder.encoder(images.limited(setup).train)
-    torch.manual_seed(derive(seed, 4))
+    torch.default_generator.manual_seed(derive(seed, 4))
     head = fit_head(
         experiment.model,
         z,
@@ -200,7 +201,7 @@ def _build(experiment: Experiment, images: FlatImages) -> Denoiser:
         bits=setup.bits,
         seed=seed,
     )
-    torch.manual_seed(derive(seed, 1))
+    torch.default_generator.manual_seed(derive(seed, 1))
     return Latent(autoencoder.encoder, autoencoder.decoder, head, setup.width, setup.sigma)
 
 
@@ -210,7 +211,7 @@ def _autoencoder(
 ) -> Autoencoder:
     """Autoencoder trained on clean images, the same for all predictors of a seed and setup."""
     train = images.train[:limit]
-    torch.manual_seed(derive(seed, 3))
+    torch.default_generator.manual_seed(derive(seed, 3))
     module = Autoencoder(train.shape[1], bottleneck)
     fit(module, Tensors(train), opt, seed=derive(seed, 3), quiet=True)
     return module.cpu()
