@@ -7,7 +7,7 @@ import pytest
 from tests import house
 
 
-@pytest.mark.parametrize("package", ["refine_core", "images"])
+@pytest.mark.parametrize("package", ["refine_core", "weather", "images"])
 def test_no_rooms_import_each_other_in_a_circle(package: str) -> None:
     assert house.circle(package) == []
 
