@@ -10,6 +10,7 @@ from torch import Tensor
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.model import MODELS
+from refine_core.storage.checkpoint import load_matching
 
 VALUES = 16  # of a count, see `graphs.generators.contraction.embed.GraphEmbed`
 ENTRY = "embed.property.0.weight"  # (d, 2p): from p values, then from whether they are known
@@ -51,9 +52,7 @@ def start_from(
         given[ENTRY] = _columns(own[ENTRY], given[ENTRY], names, saved.spec.properties.names)
     theirs = saved.spec.vocabulary
     given |= _relabelled(own, given, vocabulary, theirs)
-    taken = {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
-    refiner.load_state_dict({**own, **taken})
-    if left := sorted(own.keys() - taken.keys()):
+    if left := load_matching(refiner, given):
         log.warning("start_from %s: %d of %d tensors do not fit", name, len(left), len(own))
     if new := [label for label in vocabulary.nodes if label not in theirs.nodes]:
         log.warning("start_from %s: it knows nothing of %s", name, ", ".join(new))

@@ -120,8 +120,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     ) -> dict[str, Tensor]:
         """Training losses of data `batch[0]` with context `batch[1]`, if there is one.
 
-        "loss" is the weighted mean negative log-probability of a token in nats, "bits" a sample's
-        in bits.
+        "loss" is the weighted mean negative log-probability of a token in nats, over "count"
+        tokens; "bits" is a sample's in bits.
         """
         context = batch[1] if len(batch) > 1 else None
         if context is not None and self.dropout:
@@ -140,10 +140,9 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             weighted.append(-weight * tokens.sum())
             weights.append(weight * count)
             bits.append(-tokens.detach().sum(1).mean() / math.log(2))
-        return {
-            "loss": sum(weighted, torch.zeros(())) / sum(weights),
-            "bits": torch.stack(bits).sum(),
-        }
+        count = torch.as_tensor(sum(weights))
+        loss = sum(weighted, torch.zeros(())) / count
+        return {"loss": loss, "bits": torch.stack(bits).sum(), "count": count}
 
     def caller(
         self,

@@ -24,7 +24,7 @@ from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.forecaster.build import build_to_load
+from weather.forecaster.build import build_untrained
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.rollout import State, rollout
 
@@ -177,7 +177,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     spec, config = saved.spec, saved.spec.config
     grid = Grid(np.array(spec.latitude), np.array(spec.longitude))
     mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
-    forecaster = build_to_load(config.data, config.mean, config.head, grid, spec.statics)
+    forecaster = build_untrained(config.data, config.mean, config.head, grid, spec.statics)
     saved.restore(forecaster, device)
     digest = sha256(saved.path)[:16]
     return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)

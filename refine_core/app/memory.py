@@ -1,4 +1,4 @@
-"""Memory of freed tensors, kept for those that come next."""
+"""A setting of `malloc`: freed memory stays with the process."""
 
 import ctypes
 import sys
@@ -11,7 +11,7 @@ def keep_freed() -> None:
     """Have glibc's `malloc` keep large blocks that are freed, for the rest of the process.
 
     By default they go back to the system, which hands the next ones out page by page, zeroed: on
-    CPU a training step spends some 5 % of its time on that, drawing samples 3 to 10 %. Nothing
+    CPU a training step spends some 5 % of its time on that, sampling 3 to 10 %. Nothing
     happens where `malloc` is another one.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

@@ -57,7 +57,7 @@ def arguments(
         with redirect_stderr(said):
             given = tyro.cli(
                 bind,
-                args=_joined(argv, hints),
+                args=_joined(argv, _options(hints)),
                 prog=prog,
                 description=f"{_description(target)}\n\n{note}".strip(),
                 config=(tyro.conf.AvoidSubcommands,),
@@ -159,46 +159,52 @@ def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], s
     return rest, found[0] if found else path
 
 
+def _options(hints: Hints) -> dict[str, object]:
+    """Annotations of all options: the fields of a config stand beside the other parameters."""
+    found: dict[str, object] = {}
+    for name, hint in hints.items():
+        is_config = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        found |= get_type_hints(hint, include_extras=True) if is_config else {name: hint}
+    return found
+
+
 def _joined(argv: Sequence[str], hints: Hints) -> list[str]:
     """Put the values of an option of several values together, at its first place.
 
     Raises:
         InputError: An option of one value is given twice.
     """
-    groups: list[list[str]] = [[]]
-    first: dict[str, list[str]] = {}
+    group: list[str] = []  # the option that is being read, with its values
+    groups, first = [group], dict[str, list[str]]()
     for word in argv:
-        if not word.startswith("--"):
-            groups[-1].append(word)
-            continue
         option, sign, value = word.partition("=")
+        if not word.startswith("--"):
+            group.append(word)
+            continue
         name, hint = _field(hints, option[2:].replace("-", "_"))
         if hint is None or name not in first:
-            groups.append([option, value] if sign and _several(hint) else [word])
-            first[name] = groups[-1]
+            group = first[name] = [word]
+            groups.append(group)
         elif _several(hint):
-            groups.append(first[name])  # whose place is the first; see the end
-            groups[-1] += [value] if sign else []
+            group = first[name]
+            group[:1] = group[0].split("=", 1)
+            group += [value] if sign else []
         else:
             raise _Misfit(f"Found {option} twice, expected it once.")
-    places = {id(group): group for group in groups}
-    return [word for group in places.values() for word in group]
+    return [word for each in groups for word in each]
 
 
 def _field(hints: Hints, option: str) -> tuple[str, object]:
     """Full name and annotation of what an option sets, None if there is no such field."""
     head, _, rest = option.partition(".")
-    for name in (head, head.removeprefix("no_")):
-        if name in hints and not rest and (name == head or hints[name] is bool):
-            return name, hints[name]
-    inner = _classes(hints[head]) if rest and head in hints else []
-    if not inner and head not in hints:
-        # Fields of the config stand at the top level.
-        inner, head, rest = _classes(*hints.values()), "", option
-    for cls in inner:
+    if not rest:
+        flag = head.removeprefix("no_")
+        name = flag if head not in hints and hints.get(flag) is bool else head
+        return name, hints.get(name)
+    for cls in _classes(hints.get(head)):
         name, hint = _field(get_type_hints(cls, include_extras=True), rest)
         if hint is not None:
-            return f"{head}.{name}".lstrip("."), hint
+            return f"{head}.{name}", hint
     return option, None
 
 

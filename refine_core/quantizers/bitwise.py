@@ -16,6 +16,7 @@ from refine_core.quantizers.base import (
     squared_error,
     straight_through,
 )
+from refine_core.quantizers.clustering import all_mean
 
 Kind = Literal["sign", "lfq", "bsq"]
 
@@ -31,7 +32,8 @@ class Bitwise(Quantizer):
     The loss is `commitment |z - sg[q]|^2 + entropy (E_z H(c | z) - H(E_z c))`, with
     `p(c | z) ~ exp(-|z - c|^2 / T)`. Given z the bits are independent,
     `p(bit = 1 | z) = sigmoid(4 z s / T)` for values +-s, so the first entropy is exactly the sum
-    over bits; the second is the sum of the bits' own, an upper bound (as in BSQ).
+    over bits; the second is the sum of the bits' own, an upper bound (as in BSQ). In training, E_z
+    is the mean over the batch of all processes.
 
     `clipped` is the fraction of channel inputs beyond 2 scale: from there on the error exceeds
     `scale`, the largest inside. On the sphere nothing is outside, and it is zero.
@@ -106,7 +108,7 @@ class Bitwise(Quantizer):
             return z.new_zeros(())
         bit = torch.sigmoid(logit)
         given = (F.softplus(logit) - logit * bit).mean(0).sum()  # finite slope for certain bits
-        mean = bit.mean(0).clamp(1e-6, 1 - 1e-6)
+        mean = (all_mean(bit) if self.training else bit.mean(0)).clamp(1e-6, 1 - 1e-6)
         overall = (torch.special.entr(mean) + torch.special.entr(1 - mean)).sum()
         loss: Tensor = self.commitment * squared_error(z, value) + self.entropy * (given - overall)
         return loss

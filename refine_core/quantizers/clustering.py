@@ -85,6 +85,17 @@ def all_sum(x: Tensor) -> Tensor:
     return x
 
 
+def all_mean(x: Tensor) -> Tensor:
+    """The mean (d,) over the rows (n, d) of all processes, with its gradient."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return x.mean(0)
+    from torch.distributed.nn.functional import all_reduce  # not every torch has it
+
+    count = all_sum(x.new_tensor(len(x)))
+    total: Tensor = all_reduce(x.sum(0))
+    return total / count
+
+
 def all_rows(z: Tensor) -> Tensor:
     """The vectors (n, d) of all processes, one after another by rank; n may differ."""
     if not (distributed.is_available() and distributed.is_initialized()):

@@ -143,6 +143,18 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     module.load_state_dict(tensors)
 
 
+def load_matching(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Load the entries of a state dict whose names and shapes agree, to train on from there.
+
+    Returns:
+        The names of the module's entries that are left as they are.
+    """
+    own = module.state_dict()
+    taken = {n: t for n, t in tensors.items() if n in own and own[n].shape == t.shape}
+    module.load_state_dict({**own, **taken})
+    return sorted(own.keys() - taken.keys())
+
+
 def _plain(tensor: Tensor, half: bool) -> Tensor:
     """Copy to memory of its own on the CPU, in C order, in float16 if asked for and possible."""
     tensor = tensor.detach().cpu()

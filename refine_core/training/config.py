@@ -20,6 +20,8 @@ class Optimisation:
     """Passes over the training set."""
     batch: PositiveInt = 128
     """Samples a step, over all processes."""
+    accumulate: PositiveInt = 1
+    """Parts of a batch whose gradients are computed one after the other, to save memory."""
     learning_rate: NonNegativeFloat = 1e-3
     """Peak learning rate of AdamW."""
     final_rate: Share = 0.01

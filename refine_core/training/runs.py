@@ -31,10 +31,14 @@ class Run:
         """Create (or take up) the folder and record configuration, seed, versions and command."""
         run = cls(Path(path), configs.to_dict(config), data)
         if not (run.path / "config.yaml").exists():
-            write_text(run.path / "config.yaml", configs.dump(config))
+            run.write_config()
             about = {"seed": seed, "data": data, "versions": versions(), "command": sys.argv}
             write_json(run.path / "run.json", about)
         return run
+
+    def write_config(self) -> None:
+        """Replace config.yaml."""
+        write_text(self.path / "config.yaml", configs.dump(self.config))
 
     def write_metrics(self, history: Sequence[Mapping[str, float]]) -> None:
         """Replace metrics.csv and metrics.json by `history`, one row per epoch.

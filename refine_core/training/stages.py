@@ -1,17 +1,24 @@
 """The stages of a run: several models trained one after the other, each in a folder of its own."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from refine_core.data import Data
 from refine_core.noise import derive
+from refine_core.storage.checkpoint import load_matching
+from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
-from refine_core.training.fit import Module, Validate, fit
+from refine_core.training.data import Data
+from refine_core.training.loop import Validate, fit
 from refine_core.training.runs import Run
+from refine_core.training.state import Module
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,24 +53,35 @@ class Stages:
         stream: int,
         config: object,
         name: str = "",
+        start_from: Mapping[str, Tensor] | None = None,
         validate: Validate[Module] | None = None,
+        callbacks: Sequence[Callback[Module]] = (),
         title: str = "",
     ) -> Module:
         """Train a module, or continue its training; return it averaged, in evaluation mode.
 
         Args:
-            module: Trained in place, see `refine_core.training.fit.fit`.
+            module: Trained in place, see `refine_core.training.fit`.
             data: Training samples.
             opt: How it is trained.
             stream: Of the run's seed, for the order of samples and all noise of this stage.
             config: Recorded in the folder; a stage is not continued with another config.
             name: Folder of the stage within that of the run, which itself is the default.
+            start_from: State dict of a trained model, where the training starts from, as far as
+                names and shapes agree.
             validate: Computes further metrics after each epoch.
+            callbacks: Called after each step and each epoch.
             title: Shown beside the progress bar; `name` by default.
 
         Raises:
             InputError: The folder holds a run with another seed, config or data; and as `fit`.
         """
+        if start_from is not None and (left := load_matching(module, start_from)):
+            log.warning(
+                "%s starts from weights that lack %d of its tensors (%s%s), which start anew",
+                *(title or name or "training", len(left), ", ".join(left[:3])),
+                ", ..." if len(left) > 3 else "",
+            )
         fitted, _ = fit(
             module,
             data,
@@ -71,6 +89,7 @@ class Stages:
             seed=derive(self.seed, stream),
             run=Run.start(self.folder / name, config, self.seed, self.data),
             validate=validate,
+            callbacks=callbacks,
             title=title or name or "training",
             quiet=self.quiet,
         )

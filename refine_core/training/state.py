@@ -1,6 +1,6 @@
 """All that changes while training, and how it is saved and taken up again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
 from typing import Generic, Self, TypeVar
@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from refine_core.config.schema import from_dict
 from refine_core.errors import InputError
 from refine_core.storage import checkpoint
+from refine_core.training.config import Optimisation
 from refine_core.training.runs import Run
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -24,14 +25,44 @@ _FILE = "last.safetensors"
 
 @dataclass(frozen=True)
 class _Record:
-    """The metadata of a training checkpoint."""
+    """The metadata of a training checkpoint; older ones have no data or epochs."""
 
     config: dict[str, object]
-    seed: int
-    step: int
-    history: list[Row]
-    metrics: list[Row]
     data: str | None = None
+    seed: int = 0
+    epochs: int | None = None
+    step: int = 0
+    history: list[Row] = field(default_factory=list)
+    metrics: list[Row] = field(default_factory=list)
+    stopped: bool = False
+
+    def is_other_length(self, run: Run, epochs: int) -> bool:
+        """Whether a run has another number of epochs, and no other change of configuration."""
+        return list(differences(self.config, run.config).values()) == [(self.epochs, epochs)]
+
+    def check(self, run: Run, seed: int, epochs: int) -> None:
+        """Refuse a run with another seed, configuration or data.
+
+        Raises:
+            InputError: It is such a run.
+        """
+        changes = differences(self.config, run.config)
+        if self.seed != seed:
+            changes = {"seed": (self.seed, seed)}
+        elif self.is_other_length(run, epochs):
+            changes = {}
+        if changes:
+            said = [f"{name}: {old}, now {new}" for name, (old, new) in changes.items()]
+            raise InputError(
+                f"{run.path} holds a run with another seed or configuration "
+                f"({'; '.join(said[:3])}{'; ...' if len(said) > 3 else ''}): "
+                "choose another run name, or delete the folder."
+            )
+        if self.data not in (None, run.data):
+            raise InputError(
+                f"{run.path} holds a run on other data than the source has now: choose another "
+                "run name, delete the folder, or put the data back."
+            )
 
 
 @dataclass
@@ -45,33 +76,29 @@ class TrainState(Generic[Module]):
     history: list[Row] = field(default_factory=list)
     """One row per finished epoch."""
     metrics: list[Row] = field(default_factory=list)
-    """One row per step of the epoch under way."""
+    """One row per step of the epoch that has not ended."""
+    stopped: bool = False
+    """Whether a callback has ended the training."""
 
     @classmethod
-    def new(
-        cls,
-        module: Module,
-        *,
-        rate: float,
-        beta2: float,
-        decay: float,
-        decay_vectors: bool,
-        ema: float | None,
-    ) -> Self:
-        """State before the first step; vectors (gains, biases) decay only on demand."""
+    def new(cls, module: Module, opt: Optimisation) -> Self:
+        """State before the first step."""
         learned = [p for p in module.parameters() if p.requires_grad]
-        decayed = [p for p in learned if p.ndim > 1 or decay_vectors]
-        free = [p for p in learned if not (p.ndim > 1 or decay_vectors)]
+        decayed = [p for p in learned if p.ndim > 1 or opt.decay_vectors]
+        free = [p for p in learned if not (p.ndim > 1 or opt.decay_vectors)]
         groups = [
-            {"params": decayed, "weight_decay": decay},
+            {"params": decayed, "weight_decay": opt.weight_decay},
             {"params": free, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(
-            [g for g in groups if g["params"]], lr=rate, betas=(0.9, beta2), fused=True
+            [group for group in groups if group["params"]],
+            lr=opt.learning_rate,
+            betas=(0.9, opt.beta2),
+            fused=True,
         )
         average = None
-        if ema is not None:
-            average = AveragedModel(module, multi_avg_fn=_moving_average(ema))
+        if opt.ema is not None:
+            average = AveragedModel(module, multi_avg_fn=_moving_average(opt.ema))
         return cls(module, average, optimizer)
 
     @property
@@ -100,22 +127,30 @@ class TrainState(Generic[Module]):
         means["grad_norm_var"] = pvariance(norms)
         return means
 
-    def save(self, run: Run, seed: int) -> None:
+    def save(self, run: Run, seed: int, epochs: int) -> None:
         """Write metrics and a checkpoint from which `resume` continues exactly."""
         tensors = {f"model/{k}": v for k, v in self.module.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average/{k}": v for k, v in self.average.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{k}": v for k, v in moments.items()}
-        about = _Record(run.config, seed, self.step, self.history, self.metrics, run.data)
+        progress = (self.step, self.history, self.metrics, self.stopped)
+        about = _Record(run.config, run.data, seed, epochs, *progress)
         checkpoint.save(run.path / _FILE, tensors, {"kind": "training", **vars(about)})
         run.write_metrics(self.history)
 
-    def resume(self, run: Run, seed: int) -> None:
-        """Take up the run's last checkpoint, if there is one.
+    def resume(self, run: Run, seed: int, epochs: int, steps: int) -> None:
+        """Continue from the run's last checkpoint, if there is one.
+
+        Args:
+            run: Holds the checkpoint.
+            seed: Of the training.
+            epochs: After which the training ends; the one setting that may have changed.
+            steps: Of an epoch.
 
         Raises:
-            InputError: If the checkpoint belongs to another seed, configuration, model or data.
+            InputError: If the checkpoint belongs to another seed, configuration, model or data, or
+                has had more epochs.
         """
         path = run.path / _FILE
         if not path.exists():
@@ -123,15 +158,12 @@ class TrainState(Generic[Module]):
         remedy = f"delete the folder {run.path} to train from the start"
         saved = checkpoint.load(path, "training", remedy=remedy)
         about = from_dict(_Record, saved.meta, str(path))
-        if about.seed != seed or about.config != run.config:
+        about.check(run, seed, epochs)
+        if about.step > steps * epochs:
+            done = -(-about.step // steps)
             raise InputError(
-                f"{run.path} holds a run with another seed or configuration, see its config.yaml: "
-                "choose another run name, or delete the folder."
-            )
-        if about.data not in (None, run.data):
-            raise InputError(
-                f"{run.path} holds a run on other data than the source has now: choose another "
-                "run name, delete the folder, or put the data back."
+                f"{run.path} holds a run of {done} epochs, expected at most the {epochs} of the "
+                "configuration: give more `epochs`, or choose another run name."
             )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
         for name, tensor in saved.tensors.items():
@@ -147,6 +179,23 @@ class TrainState(Generic[Module]):
         state = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**state, "state": moments})
         self.step, self.history, self.metrics = about.step, about.history, about.metrics
+        self.stopped = about.stopped and epochs == about.epochs
+        if epochs != about.epochs:
+            run.write_config()
+
+
+def differences(
+    old: Mapping[str, object], new: Mapping[str, object], path: str = ""
+) -> dict[str, tuple[object, object]]:
+    """Map dotted paths to the two values that configs have there, where they differ."""
+    found: dict[str, tuple[object, object]] = {}
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found |= differences(before, after, f"{path}{name}.")
+        elif before != after:
+            found[path + name] = (before, after)
+    return found
 
 
 def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:

@@ -1,8 +1,10 @@
 """Random numbers depend on seed, sample, stream and place only, and are random."""
 
+import pytest
 import torch
 from scipy import stats
 
+from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
 
 
@@ -41,3 +43,29 @@ def test_range_and_streams_of_any_sign() -> None:
 def test_derived_seeds_differ() -> None:
     seeds = {derive(a, b) for a in range(50) for b in range(50)}
     assert len(seeds) == 2500 and all(0 <= s < 2**63 for s in seeds)
+
+
+def test_samples_have_int64_names() -> None:
+    assert torch.equal(Noise.range(3, 4).index, torch.arange(4)) and len(Noise.range(3, 4)) == 4
+    with pytest.raises(InputError, match="found torch.int32"):
+        Noise(0, torch.arange(3, dtype=torch.int32))
+    with pytest.raises(InputError, match="found torch.float32"):
+        Noise(0, torch.rand(3))
+
+
+@pytest.mark.filterwarnings("ignore")  # those of the compiler itself
+def test_compiled_code_sees_the_same_numbers() -> None:
+    """Seeds change from step to step, and shapes from scale to scale, as in self-correction."""
+
+    def corrupted(noise: Noise) -> torch.Tensor:
+        total = torch.zeros(())
+        for k, shape in enumerate([(1, 1), (4, 2), (25, 3)]):
+            hit = noise.uniform(2 * k, *shape) < 0.5
+            other = noise.fork(k).uniform(2 * k + 1, *shape)
+            total = total + torch.where(hit, other, 0).sum() + noise.normal(k, 2).sum()
+        return total
+
+    compiled = torch.compile(corrupted)
+    for step in range(5):
+        noise = Noise(derive(0, step), torch.arange(6))
+        assert torch.allclose(compiled(noise), corrupted(noise))

@@ -1,14 +1,20 @@
 """Teacher forcing equals sampling; causality; seeds; guidance; editing; self-correction."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from scipy import stats
+from torch import Tensor
 
-from refine_core.head import CodeDistribution, Distribution
+from refine_core.errors import InputError
+from refine_core.head import BitwiseHead, CategoricalHead, CodeDistribution, Distribution
 from refine_core.noise import Noise
+from refine_core.refiner import Refiner
 from refine_core.sampling import Keep, Sampling
 from refine_core.tokens import History, Tokens
-from tests.refine_core.tiny import DIM, QUANTIZERS, refiner, tokenizer
+from refine_core.transformer import Transformer
+from tests.refine_core.tiny import DIM, QUANTIZERS, TinyEmbed, refiner, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 1, 2, 0, 1, -1])
@@ -165,7 +171,7 @@ def test_loss_is_the_mean_token_nll() -> None:
     model = refiner()
     losses = model((X, LABELS), Noise.range(0, 6))
     nats = -model.code_log_prob(X, LABELS).sum(1).mean()
-    assert torch.allclose(losses["loss"], nats / 30, atol=1e-6)
+    assert torch.allclose(losses["loss"], nats / 30, atol=1e-6) and losses["count"] == 6 * 30
     assert torch.allclose(losses["bits"], nats / torch.log(torch.tensor(2.0)), atol=1e-5)
 
 
@@ -193,3 +199,91 @@ def test_equivariant_without_positions() -> None:
         Tokens(value[:, shuffle], level, bias=bias[:, :, shuffle][..., shuffle])
     )
     assert torch.allclose(moved, straight[:, shuffle], atol=1e-5)
+
+
+class Described(TinyEmbed):
+    """An embedding whose tokens have a condition of the state, and a bias, with a context only."""
+
+    def condition(self, context: Tensor | None, count: int) -> Tensor | None:  # type: ignore[override]
+        return None if context is None else super().condition(context, count)
+
+    def memory(self, context: Tensor | None, count: int) -> Tokens | None:
+        return None if context is None else super().memory(context, count)
+
+    def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
+        tokens = super().forward(state, k, context)
+        if context is None:
+            return tokens
+        n = tokens.value.shape[1]
+        valid = torch.ones(len(context), n, dtype=torch.bool)
+        valid[:, -1] = n == 1
+        bias = torch.arange(n * n).reshape(1, 1, n, n).sin() + 0.1 * context[:, None, None, None]
+        own = state.mean((2, 3)).repeat(1, 2) + context[:, None]
+        return replace(tokens, condition=own, bias=bias, valid=valid)
+
+
+def described(history: History) -> Refiner[Tensor, Tensor, Tensor, Tensor]:
+    model = refiner("vq", history)
+    embed = Described(tokenizer("vq"), 8, 2)
+    embed.load_state_dict(model.embed.state_dict())
+    embed.view, embed.take = model.embed.view, model.embed.take  # type: ignore[assignment]
+    model.embed = embed
+    return model
+
+
+@pytest.mark.parametrize("history", ["full", "markov"])
+def test_guidance_compares_all_that_the_context_says(history: History) -> None:
+    """Conditions, validity and biases that only one of the branches has are not dropped."""
+    model, noise = described(history), Noise.range(0, 6)
+    labels = LABELS.clamp(min=0)
+    sampling = [Sampling(guidance=1.5)]
+    trace = model.sample_trace(noise, labels, sampling=sampling)
+    with_class = model.distributions(trace.states[:-1], labels)
+    without = model.distributions(trace.states[:-1])
+    for k, (a, b) in enumerate(zip(with_class, without, strict=True)):
+        assert not torch.allclose(logits(a), logits(b), atol=1e-3)
+        assert torch.equal(a.guided(b, 1.5).sample(noise.fork(k)), trace.codes[k])
+
+
+@pytest.mark.parametrize("history", ["full", "markov"])
+def test_conditions_of_the_state_are_the_same_in_both_ways(history: History) -> None:
+    model, noise = described(history), Noise.range(0, 6)
+    labels = LABELS.clamp(min=0)
+    trace = model.sample_trace(noise, labels)
+    forced = model.distributions(trace.states[:-1], labels)
+    call = model.caller(labels, 6)
+    for k, dist in enumerate(forced):
+        assert torch.allclose(logits(call(trace.states[k], k)), logits(dist), atol=1e-5)
+
+
+def test_guidance_needs_a_context() -> None:
+    with pytest.raises(InputError, match="guidance without a context"):
+        refiner().sample(Noise.range(0, 2), sampling=[Sampling(guidance=1.0)])
+    with pytest.raises(InputError, match="sampling has 2 values for 3 scales"):
+        refiner().sample(Noise.range(0, 2), sampling=[Sampling(), Sampling()])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"transformer": Transformer(8, 1, 2, 3, 8)}, "3 levels for 3 scales"),
+        ({"head": CategoricalHead(9, 1, [8, 8, 8])}, "width 9, the transformer's have 8"),
+        ({"head": CategoricalHead(8, 2, [8, 8, 8])}, r"\(2, 8\) each for the scales"),
+        ({"head": CategoricalHead(8, 1, [8, 8])}, "build the head from"),
+        ({"head": BitwiseHead(8, 1, 3)}, r"\(1, 2\) each .* tokeniser's have \(1, 8\) each"),
+        ({"weights": [1.0, 2.0]}, "weights has 2 values for 3 scales"),
+        ({"weights": [-1.0]}, "loss weights"),
+        ({"corruption": 7.0}, "corruption is 7.0, expected a share"),
+        ({"dropout": -0.1}, "dropout is -0.1, expected a share"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
+    model = refiner()
+    names = ("tokenizer", "embed", "transformer", "head")
+    with pytest.raises(InputError, match=message):
+        Refiner(**{**{name: getattr(model, name) for name in names}, **change})
+
+
+def test_unknown_histories_are_refused() -> None:
+    with pytest.raises(InputError, match="Did you mean 'markov'"):
+        Transformer(8, 1, 2, 4, 8, history="markow")  # type: ignore[arg-type]

@@ -2,13 +2,15 @@
 
 import pytest
 import torch
+from torch import nn
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.pyramid import GridPyramid
+from refine_core.pyramid import GridPyramid, area
 from refine_core.quantizers.vq import VQ
-from refine_core.residual import Loop
-from tests.refine_core.tiny import DIM, OPEN, QUANTIZERS, tokenizer
+from refine_core.residual import Loop, ResidualTokenizer
+from refine_core.schedule import ScaleSchedule
+from tests.refine_core.tiny import DIM, OPEN, QUANTIZERS, real_tokenizer, tokenizer
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 CASES: list[tuple[str, Loop]] = [(kind, "closed") for kind in QUANTIZERS] + OPEN
@@ -100,3 +102,69 @@ def test_wrong_counts_are_refused() -> None:
             tokens.encoder,
             tokens.decoder,
         )
+
+
+@pytest.mark.parametrize("loop", ["closed", "open"])
+def test_later_scales_repair_corruption(loop: Loop) -> None:
+    """Where quantising loses nothing, what goes wrong at coarse scales is gone in the end."""
+    tokens = real_tokenizer(loop)
+    corrupted = tokens.trace(X, lambda code, k: code + 1 if k < 2 else code)
+    assert torch.equal(corrupted.codes[0], tokens.trace(X).codes[0])
+    assert torch.allclose(corrupted.states[1], tokens.trace(X).states[1] + 1, atol=1e-5)
+    assert torch.allclose(corrupted.states[-1], X, atol=1e-5)
+
+
+def test_corruption_replaces_digits_by_others() -> None:
+    for kind in ("vq", "bitwise"):
+        tokens = tokenizer(kind)
+        corrupt = tokens.corruption(Noise.range(0, 500), share=1.0)
+        code = tokens.encode(X[:1])[2].expand(500, -1, -1)
+        changed = (corrupt(code, 2) != code).float().mean((1, 2))
+        assert abs(float(changed.mean()) - 0.5) < 0.05  # each sample's share is uniform below 1
+        counts = torch.bincount(corrupt(code, 2).flatten(), minlength=tokens.digit_values(2))
+        assert bool((counts > 0).all())
+
+
+def test_one_scale_of_any_quantiser_starts_at_zero() -> None:
+    for kind, quantizer in QUANTIZERS.items():
+        if kind == "interleaved":
+            continue
+        schedule = ScaleSchedule.of([(5, 5)])
+        tokens = ResidualTokenizer(
+            schedule, area(schedule.sizes), [quantizer()], nn.Identity(), nn.Identity()
+        )
+        assert tokens.start(3).shape == (3, tokens.dim, 5, 5) and not tokens.start(3).any()
+
+
+def test_counts_of_scales_are_checked() -> None:
+    tokens = tokenizer()
+    start = tokens.start(2)
+    none = tokens.unroll(start, lambda state, k: tokens.quantize(X[:2], state, k), scales=0)
+    assert len(none.states) == 1 and not none.chosen
+    for scales in (-1, 4):
+        with pytest.raises(InputError, match=f"Found {scales} scales, expected 0 to 3"):
+            tokens.unroll(start, lambda state, k: tokens.quantize(X[:2], state, k), scales=scales)
+    with pytest.raises(InputError, match="no codes to decode"):
+        tokens.decode([])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loop": "clsoed"}, "found 'clsoed'. Did you mean 'closed'"),
+        ({"quantizers": [VQ(8, DIM), VQ(8, DIM), VQ(8, DIM + 1)]}, "all the same dimension"),
+        ({"phi": [nn.Identity()]}, "1 maps phi for 3 scales"),
+        ({"schedule": ScaleSchedule.of([(1, 1), (2, 2), (5, 5)], codes=[9])}, "digits of 9"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
+    tokens = tokenizer()
+    parts: dict[str, object] = {
+        "schedule": tokens.schedule,
+        "pyramid": tokens.pyramid,
+        "quantizers": [VQ(8, DIM), VQ(8, DIM), VQ(8, DIM)],
+        "encoder": tokens.encoder,
+        "decoder": tokens.decoder,
+    }
+    with pytest.raises(InputError, match=message):
+        ResidualTokenizer(**{**parts, **change})  # type: ignore[arg-type]

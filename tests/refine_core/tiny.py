@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from refine_core.embed import Embed
 from refine_core.head import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian, halvings
-from refine_core.quantizers.base import Quantizer
+from refine_core.quantizers.base import Quantized, Quantizer
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.quantizers.fsq import FSQ
 from refine_core.quantizers.product import ProductQuantizer
@@ -83,6 +83,30 @@ def tokenizer(kind: str = "vq", loop: Loop = "closed") -> ResidualTokenizer:
     made.trace(torch.randn(64, DIM, 5, 5))
     made.after_step()
     return made.eval()
+
+
+class Exact(Quantizer):
+    """Codes are the vectors themselves: real numbers."""
+
+    dim = digits = DIM
+    size = 0
+
+    def forward(self, z: Tensor) -> Quantized:
+        return Quantized.known(z)
+
+    def encode(self, z: Tensor) -> Tensor:
+        return z
+
+    def decode(self, code: Tensor) -> Tensor:
+        return code
+
+
+def real_tokenizer(loop: Loop = "closed") -> ResidualTokenizer:
+    """Tokeniser whose codes are real numbers, and lose nothing."""
+    schedule = ScaleSchedule.of(halvings((5, 5), 3))
+    pyramid = gaussian(schedule.sizes) if loop == "open" else area(schedule.sizes)
+    parts = [Exact()] * 3, nn.Identity(), nn.Identity()
+    return ResidualTokenizer(schedule, pyramid, *parts, loop=loop)
 
 
 def refiner(

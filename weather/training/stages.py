@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from refine_core.data import Batch
 from refine_core.noise import Noise
+from refine_core.training.data import Batch
 from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
 from weather.data.prepared import Prepared
@@ -47,6 +47,7 @@ class Validation:
     def losses(self, module: nn.Module) -> dict[str, float]:
         """Validation losses of a module."""
         losses = module(*self.batch(module))
+        losses.pop("count", None)
         return {f"validation_{name}": float(value) for name, value in losses.items()}
 
 
@@ -71,7 +72,7 @@ def train_mean(
         Windows(data, "train"),
         config.mean.training,
         stream=1,
-        config=config,
+        config={"data": config.data, "mean": config.mean},
         name="mean",
         validate=validate,
         title="weather: mean",
@@ -111,12 +112,13 @@ def train_tokenizer(
     tokenizer = head.tokenizer
     tokenizer.decoder.requires_grad_(True)
     start_from_principal_components(tokenizer, scaled_residuals(forecaster, windows))
+    depends = {"data": config.data, "mean": config.mean, "mean_from": config.mean_from}
     trained = stages.train(
         TokenizerTraining(forecaster, tokenizer),
         windows,
         config.head.tokenizer.training,
         stream=4,
-        config=config,
+        config=depends | {"tokenizer": config.head.tokenizer},
         name="tokenizer",
         validate=validation.losses,
         title="weather: tokeniser",

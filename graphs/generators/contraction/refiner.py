@@ -109,7 +109,7 @@ class ContractionRefiner(GraphRefiner):
             nats = nats - (self._log_prob(part, given) * part.weight).sum()
         splits = sum(int(state.split.sum()) for state in trace.states)
         bits = nats.detach() / len(batch[0]) / torch.log(torch.tensor(2.0))
-        return {"loss": nats / splits, "bits": bits}
+        return {"loss": nats / splits, "bits": bits, "count": torch.tensor(splits)}
 
     def _log_prob(self, lesson: Lesson, context: Tensor | None) -> Tensor:
         """Log-probability (r,) of codes; without properties all share one condition."""

@@ -46,7 +46,7 @@ class ExpansionRefiner(GraphRefiner):
             tokens = -dist.token_log_prob(trace.codes[k]).sum()
             nats, count = nats + tokens, count + int(trace.states[k].split.sum())
             bits = bits + tokens.detach() / share[k] / len(noise.index)
-        return {"loss": nats / count, "bits": bits / math.log(2)}
+        return {"loss": nats / count, "bits": bits / math.log(2), "count": torch.tensor(count)}
 
     def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
         """Log-probability (b, K), in nats, of each scale's codes, the first with the size."""

@@ -45,10 +45,9 @@ class MaskedRefiner(GraphRefiner):
         node, edge = (whole.nodes + 1) * state.node_hidden, (whole.edges + 1) * state.edge_hidden
         nats = -dist.log_prob(torch.cat([node[:, :, None], edge], 2))
         bound = nats * count / hidden
-        loss = (
-            bound.sum() / count.sum() if self.weighting == "bound" else nats.sum() / hidden.sum()
-        )
-        return {"loss": loss, "bits": bound.detach().mean() / torch.log(torch.tensor(2.0))}
+        total, terms = (bound, count) if self.weighting == "bound" else (nats, hidden)
+        bits = bound.detach().mean() / torch.log(torch.tensor(2.0))
+        return {"loss": total.sum() / terms.sum(), "bits": bits, "count": terms.sum()}
 
     def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
         """Log-probability (b, K), in nats, of what each scale reveals, the first with the size.

@@ -14,6 +14,7 @@ from graphs.generators.masked.symmetry import checks
 from graphs.invariance import assert_exchangeable, graph_example
 from graphs.train import train
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
 from tests.graphs import tiny
 from tests.graphs.kinds import SIZES, equal, model
@@ -67,6 +68,20 @@ def test_training_reaches_every_parameter() -> None:
     refiner((tiny.graphs(16, 6),), tiny.names(16))["loss"].backward()
     missing = [name for name, p in refiner.named_parameters() if p.grad is None]
     assert not missing
+
+
+@pytest.mark.parametrize("kind", ["contraction", "masked"])
+def test_losses_of_two_parts_make_that_of_the_whole(kind: str) -> None:
+    """Weighted by their counts, whatever the sizes of their graphs."""
+    refiner = model(kind).refiner if kind == "masked" else trained.load("qm9").refiner
+    batch, names = tiny.graphs(16, 6), torch.arange(16)
+    batch = batch[batch.sizes.argsort()]
+    whole = refiner((batch,), Noise(0, names))
+    parts = [refiner((batch[part],), Noise(0, part)) for part in names.split(6)]
+    counts = torch.stack([part["count"] for part in parts])
+    losses = torch.stack([part["loss"] for part in parts])
+    assert int(counts.sum()) == int(whole["count"]) and len(counts.unique()) > 1
+    assert torch.allclose((losses * counts).sum() / counts.sum(), whole["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

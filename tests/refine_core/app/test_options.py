@@ -158,6 +158,7 @@ def visit(
         (["--time", "a", "--time", "b", "c"], "time", ("a", "b", "c")),
         (["--time=a", "--lead-days", "2", "--time=b"], "time", ("a", "b")),
         (["--time", "--lead_days", "-2", "--time", "b"], "time", ("b",)),
+        (["--time=-a"], "time", ("-a",)),
         (["--weights", "a", "1", "--weights", "b", "-2"], "weights", {"a": 1.0, "b": -2.0}),
         (["--guidance", "1", "--guidance", "2"], "guidance", (1.0, 2.0)),
         (["--lead_days", "2"], "lead_days", 2.0),
@@ -189,6 +190,7 @@ def test_other_options_are_given_once(argv: list[str], option: str) -> None:
         (["--model.drop", "1", "--model.drop=2"], "Found --model.drop twice, expected it once."),
         (["--model.codes.codes", "1", "--model.codes.codes", "2"], "Found --model.codes.codes tw"),
         (["--no-shuffle", "--shuffle"], "Found --shuffle twice"),
+        (["--model.no-drop", "1"], "Unrecognized options: --model.no-drop"),
         (["--config", "a.yaml", "--config=b.yaml"], "Found --config a.yaml and b.yaml, expected"),
     ],
 )

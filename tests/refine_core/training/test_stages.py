@@ -1,5 +1,6 @@
 """The stages of a run: folders, random streams, and what they leave as it was."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import torch
 
 from refine_core.errors import InputError
 from refine_core.noise import derive
-from refine_core.training.fit import fit
+from refine_core.training.loop import fit
 from refine_core.training.stages import Stages
-from tests.refine_core.training.test_fit import OPT, data, line
+from tests.refine_core.training.toys import OPT, data, line
 
 
 def test_a_stage_trains_in_its_own_folder_with_its_own_stream(tmp_path: Path) -> None:
@@ -32,3 +33,17 @@ def test_initial_weights_leave_the_global_generator_alone(tmp_path: Path) -> Non
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(derive(3, 1))
     assert torch.equal(torch.randn(3), drawn)
+
+
+def test_a_stage_starts_from_given_weights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained, _ = fit(line(), data(), OPT, seed=1, quiet=True)
+    still = replace(OPT, learning_rate=0.0, weight_decay=0.0, ema=None)
+    weights = {name: x for name, x in trained.state_dict().items() if name != "linear.bias"}
+    tuned = Stages(tmp_path, 3, quiet=True).train(
+        line(), data(), still, stream=1, config=still, name="tuned", start_from=weights
+    )
+    assert torch.equal(tuned.linear.weight, trained.linear.weight)
+    assert torch.equal(tuned.linear.bias, line().linear.bias)
+    assert "tuned starts from weights that lack 1 of its tensors (linear.bias)" in caplog.text

@@ -1,63 +1,25 @@
-"""The training loop: exact resume, several processes, averaging, wrong input."""
+"""The training loop: exact resume, more epochs, parts of a step, averaging, wrong input."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from refine_core.data import Batch, Tensors
+from refine_core.config.schema import load
 from refine_core.errors import InputError
-from refine_core.noise import Noise
 from refine_core.storage.checkpoint import versions
+from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
-from refine_core.training.fit import fit
+from refine_core.training.data import Tensors
+from refine_core.training.loop import fit
 from refine_core.training.runs import Run
-from refine_core.training.state import Row
+from refine_core.training.state import Row, TrainState
 from tests.refine_core.tiny import DIM, refiner
-
-OPT = Optimisation(epochs=4, batch=8, learning_rate=0.05, ema=0.9, save_minutes=0.0)
-
-
-class Line(nn.Module):
-    """Noisy linear regression with dropout, so that every kind of randomness is in play."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(3, 1)
-        self.dropout = nn.Dropout(0.1)
-        self.steps: Tensor
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.stop_at: int | None = None
-        self.how: type[BaseException] = KeyboardInterrupt
-
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
-        if self.stop_at is not None and int(self.steps) == self.stop_at:
-            raise self.how
-        x, y = batch
-        predicted = self.linear(self.dropout(x + 0.1 * noise.normal(0, 3)))
-        return {"loss": (predicted - y).square().mean()}
-
-    def after_step(self) -> None:
-        self.steps += 1
-
-
-def data(samples: int = 42) -> Tensors:
-    x = torch.randn(samples, 3, generator=torch.Generator().manual_seed(0))
-    return Tensors(x, x @ torch.tensor([[1.0], [-2.0], [0.5]]))
-
-
-def line(stop_at: int | None = None, how: type[BaseException] = KeyboardInterrupt) -> Line:
-    torch.manual_seed(0)
-    made = Line()
-    made.stop_at, made.how = stop_at, how
-    return made
+from tests.refine_core.training.toys import OPT, Line, Ragged, data, line, seeded
 
 
 def without_time(history: list[dict[str, float]]) -> list[dict[str, float]]:
@@ -74,7 +36,7 @@ def test_resumed_equals_uninterrupted(
     stop_at: int, how: type[BaseException], tmp_path: Path
 ) -> None:
     """Ctrl-C saves where it hits; any other end loses the steps since the last checkpoint."""
-    opt = OPT if how is KeyboardInterrupt else replace(OPT, save_minutes=60.0)
+    opt = OPT if how is MemoryError else replace(OPT, save_minutes=0.0)
     whole, expected = fit(line(), data(), opt, seed=1, run=start(tmp_path / "a", opt), quiet=True)
     with pytest.raises(how):
         fit(line(stop_at, how), data(), opt, seed=1, run=start(tmp_path / "b", opt), quiet=True)
@@ -185,7 +147,7 @@ def test_other_seed_or_config_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another seed or configuration"):
         fit(line(), data(), OPT, seed=2, run=start(tmp_path), quiet=True)
     with pytest.raises(InputError, match="another seed or configuration"):
-        other = Optimisation(epochs=5, batch=8)
+        other = replace(OPT, learning_rate=0.04)
         fit(line(), data(), other, seed=1, run=start(tmp_path, other), quiet=True)
 
 
@@ -197,36 +159,110 @@ def test_too_little_data_and_divergence_are_named() -> None:
         fit(line(), broken, OPT, seed=1, quiet=True)
 
 
-SCRIPT = """
-import torch, sys
-from tests.refine_core.training.test_fit import Line, data, line
-from refine_core.training.config import Optimisation
-from refine_core.training.state import Row
-from refine_core.training.fit import fit
-model = line()
-model.dropout.p = 0.0
-fitted, history = fit(model, data(), Optimisation(epochs=3, batch=8, ema=0.9), seed=1, quiet=True)
-if int(__import__("os").environ.get("RANK", 0)) == 0:
-    torch.save([fitted.linear.weight, torch.tensor(history[-1]["loss"])], sys.argv[1])
-"""
+def test_more_epochs_continue_a_run(tmp_path: Path) -> None:
+    """At a constant learning rate the result is that of the longer run."""
+    short = replace(OPT, epochs=2, warmup=0.0, final_rate=1.0)
+    long = replace(short, epochs=4)
+    whole, expected = fit(line(), data(), long, seed=1, quiet=True)
+    fit(line(), data(), short, seed=1, run=start(tmp_path, short), quiet=True)
+    more, history = fit(line(), data(), long, seed=1, run=start(tmp_path, long), quiet=True)
+    assert without_time(history) == without_time(expected)
+    assert torch.equal(whole.linear.weight, more.linear.weight)
+    assert load(Optimisation, tmp_path / "config.yaml") == long
 
 
-def test_two_processes_equal_one(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT)
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-    ]
-    results = []
-    for name, command in (("one", [sys.executable]), ("two", launcher)):
-        out = tmp_path / name
-        subprocess.run(
-            [*command, str(tmp_path / "script.py"), str(out)], check=True, env=env, timeout=120
+def test_the_rate_of_a_continued_run_is_that_of_the_longer_one(tmp_path: Path) -> None:
+    class Rates(Callback[Line]):
+        def end_step(self, state: TrainState[Line]) -> None:
+            rates.append(state.optimizer.param_groups[0]["lr"])
+
+    rates: list[float] = []
+    fit(line(), data(), OPT, seed=1, callbacks=[Rates()], quiet=True)
+    expected, rates = rates[10:], []
+    short = replace(OPT, epochs=2)
+    fit(line(), data(), short, seed=1, run=start(tmp_path, short), quiet=True)
+    fit(line(), data(), OPT, seed=1, run=start(tmp_path), callbacks=[Rates()], quiet=True)
+    assert rates == expected and rates[0] > 0.5 * OPT.learning_rate
+
+
+def test_fewer_epochs_than_done_and_other_changes_are_refused(tmp_path: Path) -> None:
+    fit(line(), data(), OPT, seed=1, run=start(tmp_path), quiet=True)
+    fewer = replace(OPT, epochs=3)
+    with pytest.raises(InputError, match="a run of 4 epochs, expected at most the 3"):
+        fit(line(), data(), fewer, seed=1, run=start(tmp_path, fewer), quiet=True)
+    other = replace(OPT, epochs=5, clip=2.0)
+    with pytest.raises(InputError, match=r"another .*\(epochs: 4, now 5; clip: 1.0, now 2.0\)"):
+        fit(line(), data(), other, seed=1, run=start(tmp_path, other), quiet=True)
+    assert load(Optimisation, tmp_path / "config.yaml") == OPT
+
+
+def test_an_earlier_stage_of_another_length_is_another_configuration(tmp_path: Path) -> None:
+    """A generator is not continued on a tokeniser that was trained for longer."""
+
+    def both(first: int, second: int) -> Run:
+        config = {"first": replace(OPT, epochs=first), "second": replace(OPT, epochs=second)}
+        return Run.start(tmp_path, config, seed=1)
+
+    fit(line(), data(), replace(OPT, epochs=2), seed=1, run=both(1, 2), quiet=True)
+    with pytest.raises(InputError, match="first.epochs: 1, now 2"):
+        fit(line(), data(), replace(OPT, epochs=2), seed=1, run=both(2, 2), quiet=True)
+    fit(line(), data(), replace(OPT, epochs=3), seed=1, run=both(1, 3), quiet=True)
+
+
+@pytest.mark.parametrize("kind", [Line, Ragged])
+def test_accumulated_equals_whole(kind: type[Line | Ragged]) -> None:
+    """Also where parts have different numbers of terms, and of samples."""
+    whole, expected = fit(without_dropout(kind), data(), OPT, seed=1, quiet=True)
+    for parts in (2, 3, 8):
+        opt = replace(OPT, accumulate=parts)
+        found, history = fit(without_dropout(kind), data(), opt, seed=1, quiet=True)
+        torch.testing.assert_close(found.state_dict(), whole.state_dict(), rtol=1e-4, atol=1e-5)
+        for one, other in zip(without_time(history), without_time(expected), strict=True):
+            assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
+
+
+def without_dropout(kind: type[Line | Ragged]) -> Line | Ragged:
+    module = seeded(kind)
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return module
+
+
+class Patience(Callback[Line]):
+    """Ends a training one epoch after the best."""
+
+    def end_epoch(self, state: TrainState[Line]) -> bool:
+        losses = [row["judged"] for row in state.history]
+        return losses[-1] > min(losses)
+
+
+def test_a_callback_ends_a_training_for_good(tmp_path: Path) -> None:
+    judged = iter([3.0, 2.0, 4.0, 1.0])
+    for _ in range(2):
+        _, history = fit(
+            line(),
+            data(),
+            OPT,
+            seed=1,
+            run=start(tmp_path),
+            validate=lambda _: {"judged": next(judged)},
+            callbacks=[Patience()],
+            quiet=True,
         )
-        results.append(torch.load(out, weights_only=True))
-    for a, b in zip(*results, strict=True):
-        assert torch.allclose(a, b, atol=1e-5)
+        assert [row["judged"] for row in history] == [3.0, 2.0, 4.0]
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.randn(3)
+    torch.manual_seed(5)
+    module = Line()
+    torch.manual_seed(5)
+    fit(module, data(), OPT, seed=1, quiet=True)
+    assert torch.equal(torch.randn(3), expected)
+
+
+def test_a_batch_in_more_parts_than_samples_is_refused() -> None:
+    with pytest.raises(InputError, match="does not make 9 parts: lower `accumulate`"):
+        fit(line(), data(), replace(OPT, accumulate=9), seed=1, quiet=True)

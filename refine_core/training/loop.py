@@ -1,0 +1,203 @@
+"""Training: one loop for every model of the project.
+
+A module's `forward(batch, noise)` returns its losses; `fit` does the rest. Nothing random has a
+state: the order of an epoch follows from (seed, epoch) and the random numbers of a step from
+(seed, step). So a run that is resumed from any checkpoint equals one that was not interrupted.
+
+A run over several processes, or in several parts a step (`accumulate`), equals one in a single
+process and part, up to rounding, if
+
+- "loss" is a mean over samples, or over a number of terms that the module returns as "count";
+- random numbers come from `noise`. `nn.Dropout` draws from torch's global generator instead,
+  which each process has its own of: then the runs differ as two seeds do;
+- statistics of the batch are taken over all processes, as quantisers do. Parts of a step cannot
+  know of each other's: `accumulate` takes such statistics, which are those of "lfq" and "bsq"
+  and of batch normalisation, over a part, and a codebook begins at other vectors. Batch
+  normalisation takes them over a process's share.
+"""
+
+import atexit
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from refine_core.app.progress import Progress
+from refine_core.training.callbacks import Callback
+from refine_core.training.config import Optimisation
+from refine_core.training.data import Data
+from refine_core.training.loader import Loader
+from refine_core.training.runs import Run
+from refine_core.training.state import Module, Row, TrainState
+from refine_core.training.step import Step
+
+Validate = Callable[[Module], Row]
+
+
+def fit(
+    module: Module,
+    data: Data[object],
+    opt: Optimisation,
+    *,
+    seed: int,
+    run: Run | None = None,
+    validate: Validate[Module] | None = None,
+    callbacks: Sequence[Callback[Module]] = (),
+    title: str = "training",
+    quiet: bool = False,
+) -> tuple[Module, list[Row]]:
+    """Train `module`; return it, averaged and in evaluation mode, and a row of metrics per epoch.
+
+    Each step calls `module(batch, noise)`, which returns a dictionary of scalar losses with the
+    key "loss", and then `module.after_step()` if there is one. `noise` is indexed by the samples'
+    places in `data`. A loss that is not a mean over samples comes with "count", the number of
+    terms that it is a mean over. Training starts from the module's weights, whatever they are.
+
+    A row holds the mean of each loss over the epoch, `grad_norm_mean` and `grad_norm_var` over its
+    steps (before clipping), `seconds`, and what `validate(module)` returned, called in evaluation
+    mode without gradients. The last, incomplete batch of an epoch is left out.
+
+    A run can be continued with another number of epochs. Then the learning rate of the steps that
+    are left is that of a run of the new length: that of a run that had ended rises again.
+
+    Torch's global generators, on the CPU and on the device used, are as before when `fit` returns.
+
+    Args:
+        module: What to train, modified in place.
+        data: Training samples.
+        opt: See `Optimisation`.
+        seed: Of the order and of every random number.
+        run: Where metrics and checkpoints go; a run that holds a checkpoint is continued. With
+            None, nothing is written.
+        validate: Computes further metrics after each epoch.
+        callbacks: Called after each step and each epoch.
+        title: Shown beside the progress bar.
+        quiet: Whether to show nothing.
+
+    Raises:
+        InputError: If there are fewer samples than a batch, the batch does not divide over the
+            processes, the run was started with another seed, configuration or data, or the loss
+            stops being finite.
+    """
+    fabric = _fabric(opt.precision)
+    processes = fabric.world_size
+    loader = Loader(
+        data, opt.batch, seed, rank=fabric.global_rank, processes=processes, parts=opt.accumulate
+    )
+    fabric.to_device(module)
+    state = TrainState.new(module, opt)
+    if run is not None:
+        state.resume(run, seed, opt.epochs, loader.steps)
+    training = _Training(
+        fabric,
+        loader,
+        state,
+        Step(fabric, state, opt, seed),
+        opt,
+        seed,
+        run if fabric.is_global_zero else None,
+        validate,
+        callbacks,
+    )
+    quiet = quiet or not fabric.is_global_zero
+    devices = [fabric.device] if fabric.device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices, device_type="cuda"),
+        Progress(title, training.total, quiet=quiet) as progress,
+    ):
+        try:
+            while training.goes_on():
+                training.epoch(progress)
+        except KeyboardInterrupt:
+            training.save()
+            raise
+    return state.averaged.eval(), state.history
+
+
+@dataclass
+class _Training(Generic[Module]):
+    """The loop over epochs, and what it needs."""
+
+    fabric: Fabric
+    loader: Loader
+    state: TrainState[Module]
+    step: Step[Module]
+    opt: Optimisation
+    seed: int
+    run: Run | None
+    validate: Validate[Module] | None
+    callbacks: Sequence[Callback[Module]]
+
+    @property
+    def total(self) -> int:
+        """Steps of all epochs."""
+        return self.loader.steps * self.opt.epochs
+
+    def goes_on(self) -> bool:
+        """Whether there is a step, or the end of an epoch, left to do."""
+        unended = self.state.step < self.total and not self.state.stopped
+        return unended or bool(self.state.metrics)
+
+    def epoch(self, progress: Progress) -> None:
+        """Do what is left of an epoch."""
+        state, started, saved = self.state, time.monotonic(), time.monotonic()
+        # Steps with metrics and without a row belong to an epoch that has not ended yet.
+        epoch = (state.step - bool(state.metrics)) // self.loader.steps
+        for parts in self.loader.epoch(epoch, state.step - epoch * self.loader.steps):
+            self.step(parts, self.opt.learning_rate * _rate(state.step / self.total, self.opt))
+            progress.update(state.step, state.metrics[-1]["loss"])
+            for callback in self.callbacks:
+                callback.end_step(state)
+            if time.monotonic() - saved > 60 * self.opt.save_minutes:
+                self.save()
+                saved = time.monotonic()
+        progress.row(self._end(epoch, time.monotonic() - started))
+        self.save()
+
+    def save(self) -> None:
+        """Write metrics and a checkpoint, if this process is the one that does."""
+        if self.run is not None:
+            self.state.save(self.run, self.seed, self.opt.epochs)
+
+    def _end(self, epoch: int, seconds: float) -> Row:
+        state = self.state
+        row: Row = {"epoch": epoch + 1, "step": state.step, **state.mean_metrics()}
+        row["seconds"] = seconds
+        if self.validate is not None:
+            with torch.no_grad():
+                row |= self.validate(state.averaged.eval())
+        state.history.append(row)
+        state.metrics.clear()
+        stops = [callback.end_epoch(state) for callback in self.callbacks]
+        state.stopped = bool(self.fabric.broadcast(any(stops)))
+        return row
+
+
+def _fabric(precision: Literal["32-true", "bf16-mixed"]) -> Fabric:
+    """One process per `torchrun` worker, else one process on the best device."""
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    if world == 1:
+        return Fabric(devices=1, precision=precision)
+    fabric = Fabric(strategy="ddp", devices=local, num_nodes=world // local, precision=precision)
+    fabric.launch()
+    atexit.register(_leave)  # gloo's threads, alive at exit, now and then abort the process
+    return fabric
+
+
+def _leave() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _rate(progress: float, opt: Optimisation) -> float:
+    """Share of the peak learning rate: linear warm-up, then half a cosine down to `final_rate`."""
+    if progress < opt.warmup:
+        return (progress + 1e-8) / opt.warmup
+    phase = (progress - opt.warmup) / max(1 - opt.warmup, 1e-8)
+    return opt.final_rate + (1 - opt.final_rate) * 0.5 * (1 + math.cos(math.pi * phase))

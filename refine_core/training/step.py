@@ -1,0 +1,115 @@
+"""One optimiser step: parts of a batch, one after the other, on each of several processes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from refine_core.errors import InputError
+from refine_core.noise import Noise, derive
+from refine_core.training.config import Optimisation
+from refine_core.training.loader import Parts
+from refine_core.training.state import Module, Row, TrainState
+
+COUNT = "count"
+"""Name of a loss that is none: how many terms "loss" is a mean over."""
+
+
+@dataclass
+class Losses:
+    """Losses of a part of a batch, detached, and what they are means over."""
+
+    values: dict[str, Tensor]
+    samples: int
+    count: Tensor
+    """Terms that "loss" is a mean over."""
+
+
+class Step(Generic[Module]):
+    """Computes gradients of the mean loss of a batch, and updates the weights.
+
+    Args:
+        fabric: Of the processes.
+        state: What is trained.
+        opt: How.
+        seed: Of the noise.
+    """
+
+    def __init__(
+        self, fabric: Fabric, state: TrainState[Module], opt: Optimisation, seed: int
+    ) -> None:
+        self.fabric, self.state, self.opt, self.seed = fabric, state, opt, seed
+        module = state.module
+        compiled = cast(nn.Module, torch.compile(module)) if opt.compile else module
+        self.forward, self.optimizer = fabric.setup(
+            compiled, state.optimizer, _reapply_compile=False
+        )
+        self.alone = opt.accumulate == 1 and fabric.world_size == 1
+
+    def __call__(self, parts: Parts, rate: float) -> None:
+        """Take one step at a learning rate.
+
+        Raises:
+            InputError: The loss or its gradient is not finite.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(derive(self.seed, self.state.step, self.fabric.global_rank))
+        self.forward.train()
+        found = [self._backward(*part, last=part is parts[-1]) for part in parts]
+        row = self._means(found)
+        parameters = self.state.module.parameters()
+        row["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, self.opt.clip or math.inf))
+        self._check(row)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        after_step = getattr(self.state.module, "after_step", None)
+        if after_step is not None:
+            after_step()
+        self.state.advance(row)
+
+    def _backward(self, index: Tensor, batch: object, *, last: bool) -> Losses:
+        """Add the gradients of a part; those of a mean are multiplied by its count of terms."""
+        noise = Noise(derive(self.seed, self.state.step), self.fabric.to_device(index))
+        losses = dict(self.forward(self.fabric.to_device(batch), noise))
+        loss: Tensor = losses["loss"]
+        count = torch.as_tensor(losses.pop(COUNT, len(index)), device=loss.device)
+        with self.fabric.no_backward_sync(self.forward, enabled=not last):
+            self.fabric.backward(loss if self.alone else loss * count)
+        return Losses({name: loss.detach() for name, loss in losses.items()}, len(index), count)
+
+    def _means(self, found: Sequence[Losses]) -> Row:
+        """Means over all parts and processes, of the losses and in place of the gradients."""
+        if self.alone:
+            return {name: float(value) for name, value in found[0].values.items()}
+        names = list(found[0].values)
+        sums = []
+        for part in found:
+            weights = [part.count if name == "loss" else part.samples for name in names]
+            terms = [
+                part.values[name] * weight for name, weight in zip(names, weights, strict=True)
+            ]
+            count, samples = part.count.to(terms[0]), terms[0].new_tensor(part.samples)
+            sums.append(torch.stack([*terms, count, samples]))
+        total = cast(Tensor, self.fabric.all_reduce(torch.stack(sums).sum(0), reduce_op="sum"))
+        *terms, count, samples = total.unbind()
+        factor = self.fabric.world_size / count  # gradients are means over processes
+        for parameter in self.state.module.parameters():
+            if parameter.grad is not None:
+                parameter.grad *= factor
+        return {
+            name: float(term / (count if name == "loss" else samples))
+            for name, term in zip(names, terms, strict=True)
+        }
+
+    def _check(self, row: Row) -> None:
+        if not math.isfinite(row["loss"] + row["grad_norm"]):
+            raise InputError(
+                f"Training diverged at step {self.state.step}: loss {row['loss']}, gradient norm "
+                f"{row['grad_norm']}; "
+                "check the data for extreme values or lower `learning_rate`."
+            )
