@@ -8,9 +8,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from refine_core.data import Data, Tensors
 from refine_core.errors import InputError
 from refine_core.noise import derive
+from refine_core.training.data import Data, Tensors
 
 T = TypeVar("T")
 Parts = list[tuple[Tensor, object]]

@@ -27,9 +27,9 @@ import torch
 from lightning_fabric import Fabric
 
 from refine_core.app.progress import Progress
-from refine_core.data import Data
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Data
 from refine_core.training.loader import Loader
 from refine_core.training.runs import Run
 from refine_core.training.state import Module, Row, TrainState

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from refine_core.data import Data
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Data
 from refine_core.training.loop import Validate, fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Module

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from refine_core.config.schema import load
-from refine_core.data import Tensors
 from refine_core.errors import InputError
 from refine_core.storage.checkpoint import versions
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Tensors
 from refine_core.training.loop import fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Row, TrainState
