@@ -1,4 +1,4 @@
-"""Every mistake in a config: its dotted path, what was found, what was expected."""
+"""Sentences about mistakes in a config: the dotted path, what was found, what was expected."""
 
 import dataclasses
 import re
@@ -17,9 +17,9 @@ def refusal(source: str, cls: type, data: object, error: ValidationError) -> Inp
 
     Args:
         source: Where the data come from, such as the name of a file.
-        cls: The config that should have been made of them.
-        data: What was found.
-        error: Why it does not fit.
+        cls: The config that should have been made from them.
+        data: The data.
+        error: What pydantic found.
 
     Returns:
         A sentence for one mistake; for several a heading and a line a mistake.
