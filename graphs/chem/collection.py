@@ -13,8 +13,8 @@ from graphs.chem.labels import BONDS, atom_name
 from graphs.chem.parser import ParseOptions
 from graphs.chem.workers import Chunk, parse_all
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.data.disk_array import Spool, Texts
-from graphs.data.store import GraphStore, Ragged, starts
+from graphs.data.disk_array import DiskArray, DiskStrings
+from graphs.data.store import GraphStore, Ragged, Report, starts
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 
@@ -55,7 +55,7 @@ def collect_molecules(
             dropped += chunk.dropped
             progress.update(first + len(chunk.kept) + len(chunk.skipped))
     kept = np.array(growing.kept.array())
-    report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
+    report: Report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
     vocabulary = reading.vocabulary or growing.vocabulary()
     store = GraphStore(growing.arrays(vocabulary), vocabulary, report=report)
     return Collected(store, kept, skipped)
@@ -69,11 +69,11 @@ class _Growing:
     """
 
     def __init__(self, reading: ParseOptions) -> None:
-        self.kept, self.texts = Spool(np.int64), Texts()
-        self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
+        self.kept, self.texts = DiskArray(np.int64), DiskStrings()
+        self.sizes, self.counts = DiskArray(np.int32), DiskArray(np.int32)
         # Labels as they come; they are known in their order only when all have come.
-        self.atoms, self.bonds = Spool(np.uint16), Spool(np.uint8)
-        self.ends = Spool(np.min_scalar_type(max(reading.limit, 1) - 1))
+        self.atoms, self.bonds = DiskArray(np.uint16), DiskArray(np.uint8)
+        self.ends = DiskArray(np.min_scalar_type(max(reading.limit, 1) - 1))
         self.numbers: dict[int, int] = {}
         self.orders: set[int] = set()
 
@@ -114,9 +114,9 @@ class _Growing:
         )
 
 
-def _renamed(spool: Spool, names: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+def _renamed(spool: DiskArray, names: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     """Items of a spool by their new names, a million at a time."""
-    table, result, old = np.array(names, np.int64), Spool(dtype), spool.array()
+    table, result, old = np.array(names, np.int64), DiskArray(dtype), spool.array()
     for start in range(0, len(old), 10**6):
         result.extend(table[old[start : start + 10**6]])
     return result.array()
