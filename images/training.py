@@ -7,8 +7,8 @@ from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig
 from images.data.load import Images
 from images.model import ImageModel
-from refine_core.data import Tensors
 from refine_core.errors import InputError
+from refine_core.training.data import Tensors
 from refine_core.training.stages import Stages
 
 

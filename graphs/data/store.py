@@ -51,7 +51,7 @@ class Ragged:
 
 @dataclass(frozen=True)
 class GraphStore:
-    """`refine_core.data.Data` of graphs, each sample a graph.
+    """`refine_core.training.data.Data` of graphs, each sample a graph.
 
     Args:
         arrays: The graphs.

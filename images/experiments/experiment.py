@@ -26,10 +26,10 @@ from images.experiments.denoisers import (
 )
 from images.experiments.heads import Autoencoder, fit_head
 from images.experiments.metrics import first_below, gradient_spread, high_band, image_errors, psnr
-from refine_core.data import Tensors
 from refine_core.noise import derive
 from refine_core.storage.files import digest
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Tensors
 from refine_core.training.loop import fit
 
 Row = dict[str, float]

@@ -22,10 +22,10 @@ NETWORK = NetworkConfig(dim=16, depth=1, heads=2, width=8, grid=(4, 8), training
 
 
 def store(folder: Path) -> Path:
-    """The synthetic atmosphere as a Zarr store in `folder`."""
+    """The synthetic atmosphere as a Zarr store in `folder`, in chunks of 25 times."""
     path = folder / "truth.zarr"
     if not path.exists():
-        atmosphere().to_zarr(path, zarr_format=3, consolidated=False)
+        atmosphere().chunk(time=25).to_zarr(path, zarr_format=3, consolidated=False)
     return path
 
 
