@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 from refine_core.errors import InputError, suggest
 
 
-def refusal(source: str, cls: type, data: object, error: ValidationError) -> InputError:
+def refusal(
+    source: str, cls: type, data: object, error: ValidationError, *, one_line: bool = False
+) -> InputError:
     """Turn what pydantic found into one message.
 
     Args:
@@ -20,9 +22,10 @@ def refusal(source: str, cls: type, data: object, error: ValidationError) -> Inp
         cls: The config that should have been made from them.
         data: The data.
         error: What pydantic found.
+        one_line: Whether several mistakes share a line.
 
     Returns:
-        A sentence for one mistake; for several a heading and a line a mistake.
+        A sentence for one mistake; for several a heading and all of them.
     """
     found: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):
@@ -35,7 +38,8 @@ def refusal(source: str, cls: type, data: object, error: ValidationError) -> Inp
     ]
     if len(lines) == 1:
         return InputError(f"{source}: {lines[0]}")
-    return InputError("\n  ".join([f"{source} has {len(lines)} mistakes:", *lines]))
+    before, between = (" ", "; ") if one_line else ("\n  ", "\n  ")
+    return InputError(f"{source} has {len(lines)} mistakes:{before}{between.join(lines)}")
 
 
 def _path(data: object, detail: ErrorDetails) -> list[int | str]:

@@ -46,7 +46,7 @@ def config(cls: type[T]) -> type[T]:
         try:
             checked(self, *args, **fields)
         except pydantic.ValidationError as error:
-            raise refusal(cls.__name__, made, fields, error) from None
+            raise refusal(cls.__name__, made, fields, error, one_line=True) from None
 
     cast(Any, made).__init__ = init
     return made
