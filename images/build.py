@@ -1,4 +1,4 @@
-"""The images model: what the domain plugs into the core."""
+"""Tokeniser and generator of images, assembled from their configs."""
 
 from torch import Tensor
 
@@ -27,7 +27,7 @@ def build_tokenizer(
     """Tokeniser for images of `channels` x `size`.
 
     Raises:
-        InputError: If the finest scale does not fit the image, or the sizes do not fit the loop.
+        InputError: The finest size does not fit the image, or a list has not one entry per size.
     """
     grid = (-(-size[0] // config.patch), -(-size[1] // config.patch))
     finest = config.sizes[-1]
@@ -56,7 +56,11 @@ def build_tokenizer(
 
 
 def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -> ImageRefiner:
-    """Refiner over a tokeniser's codes."""
+    """Generator over a tokeniser's codes, of `classes` classes.
+
+    Raises:
+        InputError: The loss weights are neither one nor one per scale.
+    """
     return build_refiner(
         tokenizer,
         GridEmbed(tokenizer, config.dim, classes),

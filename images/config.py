@@ -47,11 +47,11 @@ class TokenizerConfig:
     levels: OneOrMore[Count] = (8, 5, 5, 5)
     """Levels of each channel (fsq)."""
     codebooks: Literal["per_scale", "shared", "base"] = "per_scale"
-    """per_scale: one each; shared: one, as in VAR; base: one for the coarsest, one for the rest"""
+    """per_scale: one each; shared: one in all, as in VAR; base: a second one for the coarsest."""
     dim: PositiveInt = 16
-    """Channels of the features (fsq: count of `levels`; bitwise: bits)."""
+    """Channels of the features (bitwise: bits; fsq takes the count of `levels` instead)."""
     loop: Literal["closed", "open"] = "closed"
-    """closed: VAR's, quantises what is still missing; open: the paper's Laplacian bands."""
+    """closed, as in VAR: a scale quantises the remaining error; open, as in the paper: a band."""
     phi: bool = True
     """Whether a learned convolution follows each expansion."""
     truncation: Share = 0.3
@@ -59,9 +59,9 @@ class TokenizerConfig:
     width: Width = 64
     """Channels inside encoder and decoder, a multiple of 8."""
     blocks: NonNegativeInt = 2
-    """Residual blocks of the encoder, and of the decoder."""
+    """Residual blocks of the encoder, and as many of the decoder."""
     patch: PositiveInt = 4
-    """Pixels per side of a feature."""
+    """Side of the square of pixels that a feature stands for."""
     training: Optimisation = field(default_factory=Optimisation)
 
 
@@ -72,7 +72,7 @@ class GeneratorConfig:
     dim: PositiveInt = 128
     """Width, a multiple of `heads`."""
     depth: PositiveInt = 4
-    """Blocks."""
+    """Count of blocks."""
     heads: PositiveInt = 4
     """Attention heads."""
     history: Literal["full", "markov"] = "full"

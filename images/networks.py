@@ -1,4 +1,4 @@
-"""Convolutional encoder and decoder between images and a feature grid, and VAR's phi."""
+"""Convolutional encoder and decoder between images and a grid of features, and phi of VAR."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class Encoder(nn.Module):
     """Images (b, c, h, w) to features (b, d, ceil(h / patch), ceil(w / patch)).
 
-    Patches become channels at once, so all convolutions run on the small grid.
+    Patches become channels first, so all convolutions run on the small grid.
     """
 
     def __init__(self, channels: int, dim: int, width: int, blocks: int, patch: int) -> None:

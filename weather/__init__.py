@@ -1,10 +1,18 @@
-"""Weather: iterative refinement over latitude-longitude pyramids."""
+"""Weather: ensemble forecasts by iterative refinement over latitude-longitude pyramids."""
 
 from typing import TYPE_CHECKING
 
 from refine_core.exports import lazy
 
 if TYPE_CHECKING:
+    from weather.calibration.search import calibrate as calibrate
+    from weather.config import WeatherConfig as WeatherConfig
+    from weather.data.preparation import prepare as prepare
+    from weather.forecast.initial_states import InitialStates as InitialStates
+    from weather.forecast.run import write_forecast as write_forecast
+    from weather.forecaster.rollout import State as State
+    from weather.model import WeatherModel as WeatherModel
     from weather.model import load as load
+    from weather.training.run import train as train
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

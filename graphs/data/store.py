@@ -5,7 +5,6 @@ edges likewise; both ends of an edge are numbered within their graph. One file h
 is read as it is needed, so memory does not grow with the number of graphs.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,7 +20,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.disk_array import write_safetensors
 from refine_core.errors import InputError
-from refine_core.storage.files import atomic_write
+from refine_core.storage.files import atomic_write, digest
 
 Array = NDArray[Any]
 PROPERTY = "property:"
@@ -52,7 +51,7 @@ class Ragged:
 
 @dataclass(frozen=True)
 class GraphStore:
-    """`refine_core.data.Data` of graphs, each sample a graph.
+    """`refine_core.training.data.Data` of graphs, each sample a graph.
 
     Args:
         arrays: The graphs.
@@ -103,16 +102,10 @@ class GraphStore:
 
     def digest(self) -> str:
         """Sixteen digits that tell these graphs, their labels and properties from others."""
-        found = hashlib.sha256(json.dumps(asdict(self.vocabulary)).encode())
         arrays = [self.arrays.node_start, self.arrays.nodes, self.arrays.ends, self.arrays.edges]
         rows = [] if self.rows is None else [self.rows]
-        for array in (
-            *arrays,
-            *rows,
-            *(self.properties[name] for name in sorted(self.properties)),
-        ):
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()[:16]
+        columns = [self.properties[name] for name in sorted(self.properties)]
+        return digest(json.dumps(asdict(self.vocabulary)), *arrays, *rows, *columns)
 
     def text(self, index: Tensor | int) -> list[str]:
         """Text of the graphs at `index` (b,), the canonical SMILES of molecules.

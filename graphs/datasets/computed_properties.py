@@ -3,7 +3,6 @@
 They are computed once and kept in the cache, under a name made of the molecules themselves.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from graphs.data.batch import Vocabulary
 from graphs.data.store import GraphStore, Ragged
 from refine_core.app.progress import Progress
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import atomic_write
+from refine_core.storage.files import atomic_write, digest
 
 if TYPE_CHECKING:
     from graphs.datasets.splits import Splits
@@ -63,9 +62,8 @@ def with_columns(
 def _column(arrays: Ragged, name: str, folder: Path, quiet: bool) -> NDArray[np.float32]:
     """(N,) of all graphs, from the cache or computed."""
     assert arrays.text is not None and arrays.text_start is not None
-    key = hashlib.sha256(np.ascontiguousarray(arrays.text).tobytes())
-    key.update(np.ascontiguousarray(arrays.text_start).tobytes() + version("rdkit").encode())
-    kept = folder / f"{name}-{key.hexdigest()[:16]}.npy"
+    key = digest(arrays.text, arrays.text_start, version("rdkit"))
+    kept = folder / f"{name}-{key}.npy"
     if not kept.exists():
         count = len(arrays.text_start) - 1
         texts = GraphStore(arrays, Vocabulary()).text(torch.arange(count))

@@ -4,7 +4,6 @@ A file is read once. Its graphs are kept in the cache under a name made of its c
 it is read, with a list of the rows that were skipped and why beside them.
 """
 
-import hashlib
 import json
 import logging
 from dataclasses import asdict, replace
@@ -20,7 +19,7 @@ from graphs.datasets.skipped_rows import announce, list_skipped, shown
 from graphs.datasets.splits import Splits, alike, apart, divide
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import sha256
+from refine_core.storage.files import digest, sha256
 
 log = logging.getLogger(__name__)
 
@@ -148,8 +147,7 @@ def read_molecules(
     options = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(reading)}
     if rows is not None:
         options["rows"] = rows
-    named = sha256(path) + json.dumps(options, sort_keys=True)
-    key = hashlib.sha256(named.encode()).hexdigest()[:16]
+    key = digest(sha256(path), json.dumps(options, sort_keys=True))
     kept = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
     listing = kept.with_suffix(".skipped.csv")
     if not kept.exists():

@@ -96,7 +96,7 @@ class Properties:
 
 @dataclass(frozen=True)
 class WithProperties:
-    """`refine_core.data.Data` of graphs and their properties."""
+    """`refine_core.training.data.Data` of graphs and their properties."""
 
     store: GraphStore
     properties: Properties

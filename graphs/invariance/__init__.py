@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from graphs.invariance.examples import pyg_example as pyg_example
     from graphs.invariance.exchangeability import Exchangeability as Exchangeability
     from graphs.invariance.exchangeability import ExchangeabilityError as ExchangeabilityError
+    from graphs.invariance.exchangeability import UndecidedError as UndecidedError
     from graphs.invariance.exchangeability import assert_exchangeable as assert_exchangeable
     from graphs.invariance.exchangeability import exchangeability_test as exchangeability_test
     from graphs.invariance.report import Check as Check
@@ -60,6 +61,6 @@ if TYPE_CHECKING:
     from graphs.invariance.report import PermutationError as PermutationError
     from graphs.invariance.report import Report as Report
     from graphs.invariance.report import check_model as check_model
-    from graphs.invariance.report import table as table
+    from graphs.invariance.report import check_table as check_table
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -26,7 +26,7 @@ def assert_permutation_equivariant(
     grow: int = 2,
     padding: Padding | None = None,
     ties: bool = True,
-    float64: bool = False,
+    float64: bool | None = None,
     atol: float | None = None,
     rtol: float | None = None,
     seed: int = 0,
@@ -64,10 +64,11 @@ def assert_permutation_equivariant(
             itself; or "zero". By default "features", but "zero" in a GraphBatch, which promises
             zeros.
         ties: Whether to tie nodes.
-        float64: Whether to run in double precision. Converts the module and all inputs, but not
-            what `call` holds, nor tensors that the module itself makes by `.float()`.
-        atol: Absolute error allowed, by default 1e-5, in double precision 1e-10.
-        rtol: Error allowed over the largest entry, by default 1e-4, in double precision 1e-8.
+        float64: Whether to run in double precision, where rounding hides no error above 1e-8. The
+            module and all inputs are cast, but not what `call` holds. By default, it is done where
+            the module runs so and rounds nothing to less; `Report.precision` says whether it was.
+        atol: Absolute error allowed, by default 1e-10, in single precision 1e-5.
+        rtol: Error allowed over the largest entry, by default 1e-8, in single precision 1e-4.
         seed: Of relabellings and padding.
 
     Returns:
@@ -86,12 +87,19 @@ def assert_permutation_equivariant(
     """
     inputs = Inputs(tuple(node_inputs), tuple(edge_inputs), tuple(graph_inputs))
     given = prepare(batch, inputs, padding)
-    given = given.cast(torch.float64) if float64 else given
-    tolerance = Tolerance(
-        (1e-10 if float64 else 1e-5) if atol is None else atol,
-        (1e-8 if float64 else 1e-4) if rtol is None else rtol,
-    )
-    runner = Runner(module, call, float64, outputs, tolerance)
+
+    def runner_of(dtype: torch.dtype) -> Runner:
+        absolute, relative = (1e-10, 1e-8) if dtype == torch.float64 else (1e-5, 1e-4)
+        tolerance = Tolerance(
+            absolute if atol is None else atol, relative if rtol is None else rtol
+        )
+        return Runner(module, call, dtype, outputs, tolerance)
+
+    runner, double = runner_of(torch.float64), given.cast(torch.float64)
+    if float64 or (float64 is None and runner.computes_in_double(double)):
+        given = double
+    else:
+        runner = runner_of(torch.get_default_dtype())
     compared: list[Comparison] = []
     seeds = [derive(seed, number) for number in range(relabellings)]
     if not ties:
@@ -117,7 +125,7 @@ def assert_permutation_invariant(
     grow: int = 2,
     padding: Padding | None = None,
     ties: bool = True,
-    float64: bool = False,
+    float64: bool | None = None,
     atol: float | None = None,
     rtol: float | None = None,
     seed: int = 0,
@@ -168,7 +176,7 @@ def _compare(
         ties = " with tied nodes (`ties=False` leaves these out)" if tied else ""
         raise PermutationError(
             runner.name,
-            Report(_kind(runner), (), 0),
+            Report(_kind(runner), (), 0, runner.precision),
             f"cannot be checked: {undefined} where nodes are{ties}; expected finite numbers: mend "
             "the module, or give a batch for which it returns them.",
         )
@@ -190,7 +198,7 @@ def _report(runner: Runner, compared: Sequence[Comparison], relabellings: int) -
     for change in dict.fromkeys(each.change for each in reversed(compared)):  # relabelling first
         worst = max(each.difference for each in compared if each.change == change)
         findings.append(Finding(change, worst.error, worst.output))
-    return Report(_kind(runner), tuple(findings), relabellings)
+    return Report(_kind(runner), tuple(findings), relabellings, runner.precision)
 
 
 def _failure(runner: Runner, report: Report, compared: Sequence[Comparison]) -> PermutationError:
@@ -207,7 +215,8 @@ def _failure(runner: Runner, report: Report, compared: Sequence[Comparison]) -> 
             counterexamples.append(find_counterexample(runner, worst))
     alone = [str(each) for each in counterexamples if each is not None]
     lines = [
-        f"{report.verdict}; allowed {runner.tolerance}, {report.relabellings} relabellings.",
+        f"{report.verdict}; allowed {runner.tolerance}, {report.relabellings} relabellings in "
+        f"{report.precision}.",
         *(f"{finding}." for finding in report.findings),
         *(alone or ["No graph of the batch shows it in a batch of its own."]),
     ]

@@ -1,16 +1,16 @@
-"""Test that the law of what a sampler draws does not depend on the labels of nodes.
+"""Test that the law of sampled graphs does not depend on the labels of nodes.
 
-If it does not, then relabelling every sampled graph at random, independently, changes nothing in
-law: the statistics of the sample as drawn are one more draw among those of its relabellings. The
-share of relabellings that are at least as extreme is therefore an exact p-value at any sample
-size, whatever the statistics (randomisation test: Lehmann and Romano, Testing Statistical
-Hypotheses, section 15.2). Several statistics are combined by the smallest of their p-values, whose
-own law comes from the same relabellings (Westfall and Young, 1993), so that the level holds.
+If it does not, relabelling every sampled graph at random, independently, changes nothing in law:
+the statistics of the sample are one more draw among those of its relabellings. The share of
+relabellings that are at least as extreme is therefore an exact p-value at any sample size,
+whatever the statistics (randomisation test: Lehmann and Romano, Testing Statistical Hypotheses,
+section 15.2). Several statistics are combined by the smallest of their p-values, whose own law
+comes from the same relabellings (Westfall and Young, 1993), so that the level holds.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +18,17 @@ from graphs.data.batch import GraphBatch
 from graphs.invariance.labelling_statistics import (
     STATISTICS,
     Floats,
-    Group,
-    groups,
+    SameSize,
+    by_size,
     read,
     statistics,
 )
 from refine_core.errors import InputError
 
-Sample = Callable[[int], GraphBatch | Iterable[Any]]
+if TYPE_CHECKING:
+    import networkx as nx
+
+Sample = Callable[[int], "GraphBatch | Iterable[nx.Graph[Any]]"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,14 @@ class Exchangeability:
     Args:
         p_value: Probability of a sample as extreme under an exchangeable law.
         statistics: The p-value of each statistic, corrected for their number.
-        power: Share of simulated samples rejected at `alpha`, in which the nodes of a share `leak`
-            of the graphs are sorted by degree, and all else is exchangeable.
+        power: Share of simulated samples rejected at `alpha`, which are exchangeable but for a
+            share `leak` of the distinguishable graphs, whose nodes are sorted. NaN if it was not
+            asked for, or if no graph is distinguishable.
         leak: See there.
         alpha: Level of the test.
-        graphs: Count of graphs drawn.
+        graphs: Count of sampled graphs.
+        distinguishable: Count of those with more than one labelling. A complete graph of one
+            label has one only, so no order of its nodes can leak.
     """
 
     p_value: float
@@ -48,18 +54,21 @@ class Exchangeability:
     leak: float
     alpha: float
     graphs: int
+    distinguishable: int
 
     def __str__(self) -> str:
+        if not self.distinguishable:
+            return f"each of the {self.graphs} graphs has one labelling only, so none can leak"
         worst = min(self.statistics, key=self.statistics.__getitem__)
         return (
-            f"p = {self.p_value:.3g} over {self.graphs} graphs, most of all by {worst}; power "
-            f"{self.power:.2f} at level {self.alpha} against {self.leak:.0%} of the graphs sorted "
-            "by degree"
+            f"p = {self.p_value:.3g} over {self.graphs} graphs, smallest for {worst}; power "
+            f"{self.power:.2f} at level {self.alpha} against {self.leak:.0%} of the graphs with "
+            "sorted nodes"
         )
 
 
 class ExchangeabilityError(AssertionError):
-    """A sampler that leaks the order of nodes, or of which too little was seen.
+    """A sampler that leaks the order of nodes.
 
     Args:
         report: What was found.
@@ -69,6 +78,10 @@ class ExchangeabilityError(AssertionError):
     def __init__(self, report: Exchangeability, message: str) -> None:
         super().__init__(message)
         self.report = report
+
+
+class UndecidedError(ExchangeabilityError):
+    """Too few samples to tell whether the order of nodes leaks."""
 
 
 def exchangeability_test(
@@ -83,20 +96,21 @@ def exchangeability_test(
 ) -> Exchangeability:
     """Test whether a sampler's law is unchanged by relabelling nodes.
 
-    Graphs are taken for independent draws. Statistics, per graph size: degree by node index, label
-    by index, edge by pair of indices (and label of edge), the trend of degree along indices and
-    the distance of the indices of linked nodes.
+    Graphs are taken for independent samples. The statistics are, for each size of graphs, the
+    degree by node index, the label by index, the edge by pair of indices (and label of edge), the
+    trend of degree along indices and the distance of the indices of linked nodes.
 
     Args:
-        sample: Draws graphs for a seed: a `GraphBatch`, or networkx graphs, whose nodes are taken
-            in their order of iteration and whose attributes `label` are read.
+        sample: Samples graphs for a seed: a `GraphBatch`, or networkx graphs, whose nodes are
+            taken in their order of iteration and whose attributes `label` are read.
         draws: Calls of `sample`, with seeds `seed`, `seed + 1`, ...
         relabellings: Random ones to compare with; the p-value is a multiple of
             `1 / (relabellings + 1)`.
-        alpha: Level at which to tell the power.
-        leak: Share of graphs sorted by degree in the alternative that the power is told for.
-        simulations: Simulated samples for it; with none, the power is NaN.
-        seed: Of draws and relabellings.
+        alpha: Level at which to compute the power.
+        leak: Share of graphs whose nodes are sorted in the alternative that the power is computed
+            for: by degree, or where all nodes have one degree, by label or by distance.
+        simulations: Simulated samples for the power; with none, it is NaN.
+        seed: Of samples and relabellings.
 
     Raises:
         InputError: The relabellings are too few for `alpha`, or no graph has two nodes.
@@ -115,19 +129,21 @@ def exchangeability_test(
             f"least {int(np.ceil(1 / alpha)) - 1}: raise relabellings."
         )
     graphs = [graph for call in range(draws) for graph in read(sample(seed + call))]
-    parts, random = groups(graphs), np.random.default_rng(seed)
+    parts, random = by_size(graphs), np.random.default_rng(seed)
     if not parts:
         raise InputError(
             f"None of the {len(graphs)} sampled graphs has two nodes: sample larger ones."
         )
-    drawn = [np.broadcast_to(np.arange(p.labels.shape[1]), p.labels.shape) for p in parts]
+    as_sampled = [np.broadcast_to(np.arange(p.labels.shape[1]), p.labels.shape) for p in parts]
     null = np.stack(
         [statistics(parts, [part.shuffled(random) for part in parts]) for _ in range(relabellings)]
     )
-    adjusted = _p_values(statistics(parts, drawn), null)
+    adjusted = _p_values(statistics(parts, as_sampled), null)
+    distinguishable = sum(int(part.distinguishable.sum()) for part in parts)
     # Relabelled graphs share their relabellings, so the alternatives need none of their own.
     detected = [
-        _p_values(_leaking(parts, leak, random), null).min() <= alpha for _ in range(simulations)
+        _p_values(_leaking(parts, leak, random), null).min() <= alpha
+        for _ in range(simulations if distinguishable else 0)
     ]
     return Exchangeability(
         p_value=float(adjusted.min()),
@@ -136,6 +152,7 @@ def exchangeability_test(
         leak=leak,
         alpha=alpha,
         graphs=len(graphs),
+        distinguishable=distinguishable,
     )
 
 
@@ -152,16 +169,17 @@ def assert_exchangeable(
     """Assert that a sampler leaks no order of nodes.
 
     Args:
-        sample: See `exchangeability_test`, as for the rest.
+        sample: See `exchangeability_test`, as for the other arguments.
         draws: Calls of it.
-        relabellings: To compare with.
+        relabellings: Random ones to compare with.
         alpha: Probability of failing an exchangeable sampler.
-        leak: Share of graphs sorted by degree that has to be detected.
-        power: With this probability at least; else there are too few graphs to tell.
-        seed: Of draws and relabellings.
+        leak: Share of graphs with sorted nodes that has to be detected.
+        power: With this probability at least.
+        seed: Of samples and relabellings.
 
     Raises:
-        ExchangeabilityError: An AssertionError; the law depends on labels, or the power is lower.
+        ExchangeabilityError: An AssertionError; the law depends on labels.
+        UndecidedError: One of these; the graphs are too few for the power.
         InputError: As `exchangeability_test`.
     """
     result = exchangeability_test(
@@ -169,8 +187,8 @@ def assert_exchangeable(
     )
     if result.p_value <= alpha:
         raise ExchangeabilityError(result, f"The sampler leaks the order of nodes: {result}.")
-    if result.power < power:
-        raise ExchangeabilityError(
+    if result.power < power:  # false for NaN, where nothing can leak
+        raise UndecidedError(
             result,
             f"Too few graphs to tell whether the sampler leaks the order of nodes: {result}, "
             f"expected a power of {power}; sample more.",
@@ -178,23 +196,24 @@ def assert_exchangeable(
     return result
 
 
-def _leaking(parts: list[Group], leak: float, random: np.random.Generator) -> Floats:
-    """Statistics where a share of the graphs is sorted by degree."""
-    count = sum(len(part.labels) for part in parts)
-    chosen = random.permutation(count) < round(leak * count)
+def _leaking(parts: list[SameSize], leak: float, random: np.random.Generator) -> Floats:
+    """Statistics where the nodes of a share of the distinguishable graphs are sorted."""
+    able = np.concatenate([part.distinguishable for part in parts])
+    rank = np.where(able, random.random(len(able)), 2).argsort().argsort()
+    chosen = rank < round(leak * int(able.sum()))
     at = np.cumsum([0, *(len(part.labels) for part in parts)])
-    ranks = [
-        part.ranked(chosen[a:b], random) for part, a, b in zip(parts, at[:-1], at[1:], strict=True)
+    sorted_ = [
+        part.sorted(chosen[a:b], random) for part, a, b in zip(parts, at[:-1], at[1:], strict=True)
     ]
-    return statistics(parts, ranks)
+    return statistics(parts, sorted_)
 
 
 def _p_values(tested: Floats, null: Floats) -> Floats:
     """(5,) p-values of the tested statistics (5,), corrected for their number.
 
     Args:
-        tested: Statistics to be judged.
-        null: (relabellings, 5) those to compare with.
+        tested: Statistics of the sample.
+        null: (relabellings, 5) statistics of its relabellings.
     """
     rows = np.concatenate([tested[None], null])
     below = np.stack([np.searchsorted(np.sort(column), column) for column in rows.T], 1)

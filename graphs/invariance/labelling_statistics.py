@@ -1,8 +1,8 @@
-"""Statistics of labelled graphs, which tell a law that depends on the labelling."""
+"""Statistics of labelled graphs, whose law tells whether these are exchangeable."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from graphs.data.batch import GraphBatch
 from refine_core.errors import InputError
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Graph = tuple[Ints, Ints]  # labels (n,); edges (e, 3): from, to, label; both directions
 
 STATISTICS = (
@@ -24,44 +28,87 @@ STATISTICS = (
 
 
 @dataclass(frozen=True)
-class Group:
-    """The m graphs of one size n.
+class SameSize:
+    """The m sampled graphs of one size n.
 
     Args:
         labels: (m, n) of nodes.
         edges: (e, 4): graph, from, to, label.
-        degree: (m, n).
+        key: (m, n) what a leaked order of nodes could follow; see `order_key`.
     """
 
     labels: Ints
     edges: Ints
-    degree: Ints
+    key: Ints
+
+    @property
+    def distinguishable(self) -> Flags:
+        """(m,) whether a graph has more than one labelling."""
+        varies: Flags = self.key.min(1) < self.key.max(1)
+        return varies
 
     def shuffled(self, random: np.random.Generator) -> Ints:
         """(m, n) new index of every node, uniform and independent over graphs."""
         return random.random(self.labels.shape).argsort(1)
 
-    def ranked(self, chosen: NDArray[np.bool_], random: np.random.Generator) -> Ints:
-        """The same, but by falling degree in the `chosen` (m,) graphs; ties at random."""
+    def sorted(self, chosen: Flags, random: np.random.Generator) -> Ints:
+        """The same, but by the key in the `chosen` (m,) graphs; ties at random."""
         chance = random.random(self.labels.shape)
-        key = np.where(chosen[:, None], chance - self.degree, chance)
-        return key.argsort(1).argsort(1)
+        return np.where(chosen[:, None], chance + self.key, chance).argsort(1).argsort(1)
 
 
-def groups(graphs: Sequence[Graph]) -> list[Group]:
+def by_size(graphs: Sequence[Graph]) -> list[SameSize]:
     """Gather graphs by size, leaving out those of fewer than two nodes."""
     found = []
     for size in sorted({len(labels) for labels, _ in graphs} - {0, 1}):
-        mine = [graph for graph in graphs if len(graph[0]) == size]
-        owner = np.repeat(np.arange(len(mine)), [len(edges) for _, edges in mine])
-        edges = np.column_stack([owner, np.concatenate([edges for _, edges in mine])])
-        ends = owner[:, None] * size + edges[:, 1:3]
-        degree = np.bincount(ends.ravel(), minlength=len(mine) * size).reshape(-1, size)
-        found.append(Group(np.stack([labels for labels, _ in mine]), edges, degree))
+        alike = [graph for graph in graphs if len(graph[0]) == size]
+        owner = np.repeat(np.arange(len(alike)), [len(edges) for _, edges in alike])
+        edges = np.column_stack([owner, np.concatenate([edges for _, edges in alike])])
+        labels = np.stack([labels for labels, _ in alike])
+        found.append(SameSize(labels, edges, order_key(labels, edges)))
     return found
 
 
-def statistics(parts: Sequence[Group], indices: Sequence[Ints]) -> Floats:
+def order_key(labels: Ints, edges: Ints) -> Ints:
+    """(m, n) what an order of nodes that leaks could follow in each of m graphs.
+
+    It is the falling degree; where all nodes have one degree, the label; where they have one
+    label, the sum of the labels of edges; else the distance from node 0. It is the same for all
+    nodes of a graph whose labellings are all the same, such as a complete graph of one label.
+
+    Args:
+        labels: (m, n) of nodes.
+        edges: (e, 4): graph, from, to, label.
+    """
+    count, n = labels.shape
+    ends = (edges[:, :1] * n + edges[:, 1:3]).ravel()
+    kinds = edges[:, 3].repeat(2)
+    degree = np.bincount(ends, minlength=count * n).reshape(count, n)
+    strength = np.bincount(ends, kinds, count * n).astype(np.int64).reshape(count, n)
+    key = np.zeros_like(labels)
+    for candidate in (-degree, labels, strength, _distances(count, n, edges)):
+        undecided = key.min(1) == key.max(1)
+        key[undecided] = candidate[undecided]
+    return key
+
+
+def _distances(count: int, n: int, edges: Ints) -> Ints:
+    """(count, n) distances of nodes from node 0; zeros in graphs without or with all edges."""
+    linked = np.zeros((count, n, n), bool)
+    linked[edges[:, 0], edges[:, 1], edges[:, 2]] = True
+    linked |= linked.swapaxes(1, 2)
+    distance = np.full((count, n), n, np.int64)
+    distance[:, 0] = 0
+    for step in range(1, n):
+        reached = ((distance == step - 1)[:, :, None] & linked).any(1) & (distance == n)
+        if not reached.any():
+            break
+        distance[reached] = step
+    distance[np.isin(linked.sum((1, 2)), (0, n * (n - 1)))] = 0
+    return distance
+
+
+def statistics(parts: Sequence[SameSize], indices: Sequence[Ints]) -> Floats:
     """The statistics, each larger the further the graphs are from exchangeable.
 
     Counts c of an event at index i (or pair of indices) are summed as `(c_i - mean)^2 / mean` over
@@ -71,7 +118,7 @@ def statistics(parts: Sequence[Group], indices: Sequence[Ints]) -> Floats:
 
     Args:
         parts: The graphs.
-        indices: Of each part (m, n), the new index of every node.
+        indices: (m, n) the new index of every node, for each part.
 
     Returns:
         (5,) in the order of `STATISTICS`.
@@ -96,7 +143,7 @@ def statistics(parts: Sequence[Group], indices: Sequence[Ints]) -> Floats:
     return np.abs(total).round(9)  # so that equal labellings tie
 
 
-def read(sampled: GraphBatch | Iterable[Any]) -> list[Graph]:
+def read(sampled: "GraphBatch | Iterable[nx.Graph[Any]]") -> list[Graph]:
     """Graphs as arrays; those of networkx with their attributes `label`, in order of nodes.
 
     Raises:
@@ -110,26 +157,26 @@ def read(sampled: GraphBatch | Iterable[Any]) -> list[Graph]:
             triples = np.column_stack([ends.numpy(), inner[ends[:, 0], ends[:, 1]].numpy()])
             found.append((nodes[valid].numpy().astype(np.int64), triples.astype(np.int64)))
         return found
-    names: dict[Any, int] = {}
+    numbers: dict[Hashable, int] = {}
     graphs = list(sampled)
     if not all(hasattr(graph, "adjacency") for graph in graphs):
         raise InputError(
             f"Found samples of type {type(graphs[0]).__name__}, expected a GraphBatch or networkx "
             "graphs: convert them in the function that samples."
         )
-    return [_from_networkx(graph, names) for graph in graphs]
+    return [_from_networkx(graph, numbers) for graph in graphs]
 
 
-def _from_networkx(graph: Any, names: dict[Any, int]) -> Graph:
-    def number(label: Any) -> int:
-        return names.setdefault(label, len(names))
+def _from_networkx(graph: "nx.Graph[Any]", numbers: dict[Hashable, int]) -> Graph:
+    def number(label: Hashable) -> int:
+        return numbers.setdefault(label, len(numbers))
 
     place = {node: i for i, node in enumerate(graph)}
-    labels = [number(label) for _, label in graph.nodes(data="label")]
+    labels = [number(data.get("label")) for _, data in graph.nodes(data=True)]
     edges = [
-        (place[a], place[b], number(label))
+        (place[a], place[b], number(data.get("label")))
         for a, neighbours in graph.adjacency()
-        for b, label in ((b, data.get("label")) for b, data in neighbours.items())
+        for b, data in neighbours.items()
     ]
     triples = np.array(edges, dtype=np.int64).reshape(-1, 3)
     return np.array(labels, dtype=np.int64), triples[triples[:, 0] != triples[:, 1]]

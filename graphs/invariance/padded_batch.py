@@ -163,7 +163,8 @@ class PaddedBatch:
         ]
         parts = (x[0], adjacency[0], batch.valid[graph, order])
         place, most = order.argsort(1), max(self.sizes, default=0)
-        rows, exists = torch.zeros(len(order), most).long(), torch.zeros(len(order), most).bool()
+        rows = torch.zeros(len(order), most, dtype=torch.int64)
+        exists = torch.zeros(len(order), most, dtype=torch.bool)
         for i, size in enumerate(self.sizes):
             rows[i, :size], exists[i, :size] = place[i, self.nodes(i)], True
         return PaddedArrangement(

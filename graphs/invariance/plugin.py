@@ -68,7 +68,7 @@ def pytest_terminal_summary(
     """Print the table of errors under `pytest -v`."""
     checks = config.stash.get(_CHECKS, [])
     if checks and config.get_verbosity() > 0:
-        from graphs.invariance.report import table
+        from graphs.invariance.report import check_table
 
         terminalreporter.section("permutation kit")
-        terminalreporter.write_line(table(checks))
+        terminalreporter.write_line(check_table(checks))

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graphs.invariance.comparison import Error
-from graphs.invariance.exchangeability import Exchangeability, ExchangeabilityError
+from graphs.invariance.exchangeability import (
+    Exchangeability,
+    ExchangeabilityError,
+    UndecidedError,
+)
+from refine_core.app.report import Column, table
 
 Kind = Literal["equivariance", "invariance"]
 
@@ -39,11 +44,13 @@ class Report:
         kind: Which of the two.
         findings: Of relabelling, and of the padding or the order of edges.
         relabellings: How many were tried.
+        precision: In which the module was run, e.g. "float64".
     """
 
     kind: Kind
     findings: tuple[Finding, ...]
     relabellings: int
+    precision: str
 
     @property
     def absolute(self) -> float:
@@ -143,42 +150,44 @@ class Check:
         part: What was checked.
         outcome: What was found; None if that is not known.
         failure: Why it failed; "" if it passed.
+        verdict: "pass", "FAIL", or "undecided" if the samples were too few to tell.
     """
 
     part: str
     outcome: Outcome | None
     failure: str = ""
+    verdict: Literal["pass", "FAIL", "undecided"] = "pass"
 
 
 NamedCheck = tuple[str, Callable[[], Outcome]]
 
 
 def failed(part: str, error: AssertionError) -> Check:
-    """The row of a check that failed."""
-    found = error.report if isinstance(error, PermutationError | ExchangeabilityError) else None
-    return Check(part, found, str(error) or "assertion failed")
+    """The row of a check that failed, or could not be decided."""
+    outcome = error.report if isinstance(error, PermutationError | ExchangeabilityError) else None
+    verdict: Literal["FAIL", "undecided"] = "FAIL"
+    if isinstance(error, UndecidedError):
+        verdict = "undecided"
+    return Check(part, outcome, str(error) or "assertion failed", verdict)
 
 
-HEAD = ("part", "kind", "relabelling", "padding or edge order", "p-value (power)", "verdict")
-
-
-def table(checks: Sequence[Check]) -> str:
+def check_table(checks: Sequence[Check]) -> str:
     """Part, kind, worst absolute errors or p-value, and verdict, in Markdown.
 
     >>> findings = (Finding("relabelling", Error(0, 2e-7)), Finding("padding", Error()))
-    >>> print(table([Check("encoder", Report("equivariance", findings, 8))]))
-    | part    | kind         | relabelling | padding or edge order | p-value (power) | verdict |
-    |---------|--------------|-------------|-----------------------|-----------------|---------|
-    | encoder | equivariance | 2.0e-07     | 0.0e+00               |                 | pass    |
+    >>> report = Report("equivariance", findings, 8, "float32")
+    >>> print(check_table([Check("encoder", report)]).splitlines()[-1])
+    | encoder | equivariance | 2.0e-07 | 0.0e+00 | float32 |  | pass |
     """
-    rows = [HEAD, *((c.part, *_cells(c.outcome), "FAIL" if c.failure else "pass") for c in checks)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
+    columns: list[Column | str] = [
+        *("part", "kind", Column("relabelling", form=".1e")),
+        *(Column("padding or edge order", form=".1e"), "precision", "p-value (power)", "verdict"),
+    ]
+    return table(columns, [_row(check) for check in checks])
 
 
 def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print) -> bool:
-    """Run checks, and print their table and what failed in full.
+    """Run checks, and print their table and what did not pass in full.
 
     Args:
         checks: Name of each part and its check, e.g.
@@ -195,18 +204,24 @@ def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print
             rows.append(Check(part, run()))
         except AssertionError as error:
             rows.append(failed(part, error))
-    say(table(rows))
+    say(check_table(rows))
     failures = [row for row in rows if row.failure]
     for row in failures:
         say(f"\n{row.part}: {row.failure}")
     return not failures
 
 
-def _cells(outcome: Outcome | None) -> tuple[str, str, str, str]:
-    if isinstance(outcome, Report):
-        errors = [f"{finding.error.absolute:.1e}" for finding in outcome.findings]
-        relabelling, surroundings = (*errors, "", "")[:2]
-        return outcome.kind, relabelling, surroundings, ""
-    if isinstance(outcome, Exchangeability):
-        return "exchangeability", "", "", f"{outcome.p_value:.3f} ({outcome.power:.2f})"
-    return "", "", "", ""
+def _row(check: Check) -> dict[str, object]:
+    row: dict[str, object] = {"part": check.part, "verdict": check.verdict}
+    if isinstance(check.outcome, Report):
+        errors = [finding.error.absolute for finding in check.outcome.findings]
+        names = ("relabelling", "padding or edge order")
+        row |= dict(zip(names, errors, strict=False))
+        row |= {"kind": check.outcome.kind, "precision": check.outcome.precision}
+    elif isinstance(check.outcome, Exchangeability):
+        power = f"{check.outcome.power:.2f}" if check.outcome.distinguishable else "one labelling"
+        row |= {
+            "kind": "exchangeability",
+            "p-value (power)": f"{check.outcome.p_value:.3f} ({power})",
+        }
+    return row

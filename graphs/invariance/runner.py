@@ -1,13 +1,14 @@
 """Runs of a module under test on relabelled batches."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphs.data.batch import GraphBatch
 from graphs.invariance.comparison import Error, Inputs, Level, Tolerance, error, tensors
@@ -88,7 +89,7 @@ class Runner:
     Args:
         module: Any callable.
         call: How to call it.
-        float64: Whether in double precision.
+        dtype: Precision of new tensors; an nn.Module is cast to double precision.
         level: Level of the outputs; None to tell it by shape.
         tolerance: Of errors.
     """
@@ -97,19 +98,24 @@ class Runner:
         self,
         module: Callable[..., object],
         call: Callable[..., object] | None,
-        float64: bool,
+        dtype: torch.dtype,
         level: Level | None,
         tolerance: Tolerance,
     ) -> None:
         self.module = copy.deepcopy(module)
         self.call, self.level, self.tolerance = call or _call, level, tolerance
-        self.dtype = torch.float64 if float64 else torch.get_default_dtype()
+        self.dtype = dtype
         self.levels: dict[str, Level] = {}
         owner = getattr(self.module, "__self__", self.module)  # that of a method
         self.root = owner if isinstance(owner, nn.Module) else None
-        if self.root is not None and float64:
+        if self.root is not None and dtype == torch.float64:
             self.root.double()
         self.name = str(getattr(module, "__qualname__", type(module).__name__))
+
+    @property
+    def precision(self) -> str:
+        """Name of the precision, e.g. "float64"."""
+        return str(self.dtype).removeprefix("torch.")
 
     def outputs(self, arrangement: Arrangement) -> dict[str, Tensor]:
         """The tensors in what the module returns, by their paths.
@@ -127,6 +133,16 @@ class Runner:
         """Run on a relabelled batch."""
         arrangement = batch.arrange(relabelling)
         return Run(arrangement, self.outputs(arrangement))
+
+    def computes_in_double(self, batch: RelabelledBatch) -> bool:
+        """Whether the module runs on a batch in double precision without any rounding to less."""
+        arrangement = batch.arrange(batch.identity())
+        try:
+            with _LowerPrecision() as lower:
+                self.outputs(arrangement)
+        except Exception:  # it was made for single precision, which is tried next
+            return False
+        return not lower.found
 
     def determine_levels(self, batch: RelabelledBatch, outputs: dict[str, Tensor]) -> None:
         """Tell the level of each output by how its shape grows with the batch.
@@ -194,3 +210,24 @@ def _reproducible(dtype: torch.dtype) -> Iterator[None]:
             yield
         finally:
             torch.set_default_dtype(usual)
+
+
+class _LowerPrecision(TorchDispatchMode):
+    """Notices operations that round floating-point numbers to less than double precision."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found = False
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., object],
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        result = func(*args, **(kwargs or {}))
+        for _, tensor in tensors(result):
+            if tensor.is_floating_point() and tensor.dtype != torch.float64:
+                self.found = True
+        return result

@@ -6,14 +6,17 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 
-Split: TypeAlias = tuple[NDArray[Any], NDArray[Any] | None]
+Array: TypeAlias = NDArray[np.generic]
+"""Numbers of any type."""
+
+Split: TypeAlias = tuple[Array, Array | None]
 """Images (n, c, h, w) as stored, and labels that should be class numbers (n,), or None.
 
 Every reader returns one or two splits: training and test, or one that is still to be divided.

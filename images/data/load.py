@@ -6,15 +6,13 @@ k / 255 exactly, so `(pixels * 255).round()` gives the bytes back.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from images.data.folders import picture_splits
-from images.data.idx import Split, idx_files, idx_splits
+from images.data.idx import Array, Split, idx_files, idx_splits
 from images.data.mnist_archive import mnist_folder
 from images.data.npz import npz_splits
 from refine_core.errors import InputError
@@ -133,14 +131,12 @@ def _assemble(train: Split, test: Split, path: Path) -> Images:
     return Images(parts[0], parts[1], classes=largest + 1)
 
 
-def _tensors(
-    images: NDArray[Any], labels: NDArray[Any] | None, white: float
-) -> tuple[Tensor, Tensor | None]:
+def _tensors(images: Array, labels: Array | None, white: float) -> tuple[Tensor, Tensor | None]:
     pixels = torch.from_numpy(np.ascontiguousarray(images).astype(np.float32)).div_(white)
     return pixels, None if labels is None else torch.from_numpy(labels.astype(np.int64))
 
 
-def _white(train: NDArray[Any], test: NDArray[Any], path: Path) -> float:
+def _white(train: Array, test: Array, path: Path) -> float:
     """Check the range of all values, and return the stored value of white."""
     values = np.array([[array.min(), array.max()] for array in (train, test)], dtype=float)
     if not np.isfinite(values).all():
@@ -161,7 +157,7 @@ def _white(train: NDArray[Any], test: NDArray[Any], path: Path) -> float:
     return 255.0 if high > 1 or whole == {True} else 1.0
 
 
-def _check_labels(images: NDArray[Any], labels: NDArray[Any] | None, path: Path) -> None:
+def _check_labels(images: Array, labels: Array | None, path: Path) -> None:
     """Refuse labels that are not class numbers, one for each image."""
     if labels is None:
         return
@@ -177,9 +173,7 @@ def _check_labels(images: NDArray[Any], labels: NDArray[Any] | None, path: Path)
         )
 
 
-def _divide(
-    images: NDArray[Any], labels: NDArray[Any] | None, path: Path, seed: int
-) -> tuple[Split, Split]:
+def _divide(images: Array, labels: Array | None, path: Path, seed: int) -> tuple[Split, Split]:
     """Choose a tenth of the images, at least one, as the test set; both keep the stored order."""
     if len(images) < 2:
         raise InputError(f"{path} holds one image; training and test need at least one each.")

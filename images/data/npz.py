@@ -3,12 +3,10 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from images.data.idx import Split
+from images.data.idx import Array, Split
 from refine_core.errors import InputError
 
 
@@ -36,7 +34,7 @@ def npz_splits(path: Path) -> list[Split]:
     return [(_channels_first(arrays[x], path), arrays.get(y)) for x, y in pairs]
 
 
-def _channels_first(images: NDArray[Any], path: Path) -> NDArray[Any]:
+def _channels_first(images: Array, path: Path) -> Array:
     """Return images as (n, c, h, w), taking the shorter of the two possible axes for c."""
     if images.dtype.kind not in "biuf":
         raise InputError(f"{path} has images of type {images.dtype}; expected numbers.")

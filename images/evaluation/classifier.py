@@ -15,12 +15,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from images.data.load import Images, LabelledImages
 from images.evaluation.metrics import class_accuracy
-from refine_core.data import Batch, Tensors
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Batch, Tensors
 from refine_core.training.loop import fit
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "evaluator.safetensors"

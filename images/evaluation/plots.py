@@ -73,7 +73,7 @@ def plot_filmstrip(model: ImageModel, path: Path, count: int = 6, seed: int = 0)
 def plot_usage(usages: Sequence[Usage], names: Sequence[str], path: Path) -> None:
     """Plot how often each code is used, most used first, a panel a scale."""
     with house_style():
-        figure, panels = _panels(len(usages), 5, (2.6, 2.6))
+        figure, panels = _panels(len(usages), 5, (2.6, 2.6), alike=True)
         for axes, usage, name in zip(panels, usages, names, strict=True):
             share = usage.count.double() / usage.count.sum(1, keepdim=True).clamp(min=1)
             for digit in share:
@@ -82,7 +82,8 @@ def plot_usage(usages: Sequence[Usage], names: Sequence[str], path: Path) -> Non
             axes.set(xlabel="code, most used first", yscale="log")
             axes.set_title(
                 f"scale {name}\n{usage.fraction:.0%} used, "
-                f"perplexity {usage.perplexity:.0f} of {usage.size}"
+                f"perplexity {usage.perplexity:.0f} of {usage.size}",
+                fontsize=8,
             )
         panels[0].set_ylabel("frequency / uniform")
         save(figure, path, dpi=110)
@@ -103,12 +104,17 @@ def plot_curves(run: Path, path: Path) -> None:
         save(figure, path, dpi=110)
 
 
-def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels of `size` in inches, in rows of at most `columns`."""
+def _panels(
+    count: int, columns: int, size: tuple[float, float], *, alike: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels of `size` in inches, in rows of at most `columns`.
+
+    With `alike` they share the y axis.
+    """
     columns = min(count, columns)
     rows = -(-count // columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=alike).flat)
     for axes in panels[count:]:
         axes.set_visible(False)
     return figure, panels[:count]
@@ -118,6 +124,7 @@ def _show(axes: Axes, image: Tensor) -> None:
     """Show an image (c, h, w) in [0, 1] without ticks, lines and frame."""
     shown: NDArray[np.float32] = image.clamp(0, 1).movedim(0, -1).numpy()
     axes.imshow(shown if shown.shape[2] == 3 else shown[:, :, 0], cmap="gray", vmin=0, vmax=1)
+    axes.grid(False)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

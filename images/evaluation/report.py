@@ -116,40 +116,34 @@ def evaluate(
     labels = judge.checked_labels(images.test)
     count = min(samples, len(images.test), len(images.train))
     _check(model, images, count)
-    test, train, labels = images.test.images[:count], images.train.images[:count], labels[:count]
+    test, labels = images.test.images[:count], labels[:count]
+    real = judge.evaluate(test)
     say(f"reconstructing {count} test images")
-    reconstructed = model.reconstruct(test)
-    say(f"drawing {count} samples")
+    tokenizer = _tokenizer_scores(model, images, judge, real)
+    say(f"sampling {count} images")
     started = time.perf_counter()
     sampled = model.sample(count, seed=seed, labels=labels if model.classes else None)
     seconds = time.perf_counter() - started
-    say("comparing features")
-    real, floor, copy, made = (judge.evaluate(x) for x in (test, train, reconstructed, sampled))
-    recognised = labels if model.classes else made.logits.argmax(1)
+    made, floor = (judge.evaluate(x) for x in (sampled, images.train.images[:count]))
+    classes = labels if model.classes else made.logits.argmax(1)
+    test_labels = images.test.labels if model.classes else None
     say("looking for copies of training images")
     report = Report(
         images=count,
         seed=seed,
         evaluator=judge.digest,
         test_accuracy=class_accuracy(real.logits, labels),
-        tokenizer={
-            **tokenizer_metrics(model.tokenizer, images.test.images),
-            "psnr": psnr(reconstructed, test),
-            "frechet": frechet(real.features, copy.features),
-            "accuracy": class_accuracy(copy.logits, labels),
-        },
+        tokenizer=tokenizer,
         floor=_sample_scores(floor, real),
         generator={
             **_sample_scores(made, real),
-            "test_bits": code_bits(
-                model.refiner, images.test.images, images.test.labels if model.classes else None
-            ),
+            "test_bits": code_bits(model.refiner, images.test.images, test_labels),
             "seconds_per_image": seconds / count,
         },
         accuracy=class_accuracy(made.logits, labels) if model.classes else None,
-        diversity=diversity(made.features, recognised, real.features, labels).tolist(),
+        diversity=diversity(made.features, classes, real.features, labels).tolist(),
         memorisation=memorisation(sampled, images.train.images, test),
-        network_calls=len(model.tokenizer.schedule),
+        network_calls=len(model.schedule),
         threads=torch.get_num_threads(),
         sampling=model.config.sampling,
     )
@@ -243,6 +237,23 @@ def _check(model: ImageModel, images: Images, count: int) -> None:
         )
 
 
+def _tokenizer_scores(
+    model: ImageModel, images: Images, judge: Evaluator, real: Evaluation
+) -> Scores:
+    """Scores of the first test images, reconstructed, and code usage over all of them."""
+    assert images.test.labels is not None
+    count = len(real.features)
+    test, labels = images.test.images[:count], images.test.labels[:count]
+    reconstructed = model.reconstruct(test)
+    copy = judge.evaluate(reconstructed)
+    return {
+        **tokenizer_metrics(model.tokenizer, images.test.images),
+        "psnr": psnr(reconstructed, test),
+        "frechet": frechet(real.features, copy.features),
+        "accuracy": class_accuracy(copy.logits, labels),
+    }
+
+
 def _sample_scores(made: Evaluation, real: Evaluation) -> Scores:
     """Frechet distance and neighbourhoods of images compared with test images."""
     near = neighbourhoods(real.features, made.features)
@@ -252,7 +263,7 @@ def _sample_scores(made: Evaluation, real: Evaluation) -> Scores:
 def _plot(model: ImageModel, images: Images, sampled: Tensor, nearest: Tensor, out: Path) -> None:
     plot_samples(model, out / "samples.png")
     plot_filmstrip(model, out / "filmstrip.png")
-    names = [scale.name for scale in model.tokenizer.schedule]
+    names = [scale.name for scale in model.schedule]
     plot_usage(usage(model.tokenizer, images.test.images), names, out / "usage.png")
     test = images.test.images[:10]
     rows = [test, model.reconstruct(test), sampled[:10], images.train.images[nearest[:10]]]

@@ -84,10 +84,10 @@ def tune(
     chosen = torch.randperm(len(every), generator=torch.Generator().manual_seed(seed))[:count]
     real, labels = judge.evaluate(images.train.images[chosen]).features, every[chosen]
     tried: list[tuple[Candidate, ImageModel]] = []
-    for weight, heat, rise, tuned in _distinct(model, guidance, temperature, power):
+    for w, t, p, tuned in _distinct(model, guidance, temperature, power):
         made = judge.evaluate(tuned.sample(count, seed=seed, labels=labels))
         scores = frechet(real, made.features), class_accuracy(made.logits, labels)
-        tried.append((Candidate(weight, heat, rise, *scores), tuned))
+        tried.append((Candidate(w, t, p, *scores), tuned))
         say(str(tried[-1][0]))
     good = [pair for pair in tried if pair[0].accuracy >= accuracy]
     if not good:
@@ -109,11 +109,10 @@ def _distinct(
     """Combinations that sample differently, each with the model that samples so."""
     done = model.tokenizer.schedule.wholes
     found: dict[SamplingConfig, tuple[float, float, float, ImageModel]] = {}
-    for weight, heat, rise in product(guidance, temperature, power):
-        shares = [(size / max(done[-1], 1)) ** rise for size in done]
-        weights = tuple(round(weight * share, 4) for share in shares)
-        tuned = model.with_sampling(guidance=weights, temperature=(heat,))
-        found.setdefault(tuned.config.sampling, (weight, heat, rise, tuned))
+    for w, t, p in product(guidance, temperature, power):
+        weights = tuple(round(w * (size / max(done[-1], 1)) ** p, 4) for size in done)
+        tuned = model.with_sampling(guidance=weights, temperature=(t,))
+        found.setdefault(tuned.config.sampling, (w, t, p, tuned))
     if not found:
         raise InputError(
             "Found nothing to try, expected one or more values of guidance, temperature and power."

@@ -15,8 +15,9 @@ from images.experiments.metrics import error_floors
 from images.experiments.parallel import run_all
 from images.experiments.replication import Results, fill_tables
 from images.experiments.report import Findings, report
+from refine_core.app.report import write_report
 from refine_core.config import schema as configs
-from refine_core.storage.files import write_json, write_text
+from refine_core.storage.files import write_json
 
 
 def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = False) -> None:
@@ -61,7 +62,7 @@ def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = F
         pictures.append("sweeps.png")
         plots.plot_sweeps(out / pictures[2], swept)
     write_json(out / "ablation.json", _numbers(config, findings))
-    write_text(out / "REPORT.md", report(config, findings, pictures))
+    write_report(out / "REPORT.md", *report(config, findings, pictures))
 
 
 def _numbers(config: AblationConfig, findings: Findings) -> object:

@@ -1,6 +1,5 @@
 """One experiment: a predictor is trained on noisy images and measured on the test set."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -27,9 +26,10 @@ from images.experiments.denoisers import (
 )
 from images.experiments.heads import Autoencoder, fit_head
 from images.experiments.metrics import first_below, gradient_spread, high_band, image_errors, psnr
-from refine_core.data import Tensors
 from refine_core.noise import derive
+from refine_core.storage.files import digest
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Tensors
 from refine_core.training.loop import fit
 
 Row = dict[str, float]
@@ -57,7 +57,7 @@ class Experiment:
     def key(self, fingerprint: str) -> str:
         """Name of the file of its result, a function of the experiment and the data only."""
         text = json.dumps([asdict(self), fingerprint], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest(text)
 
     def cost(self, images: FlatImages) -> float:
         """Rough CPU-seconds: a multiplication by every parameter, and noise for every pixel."""
@@ -119,7 +119,8 @@ def run_experiment(
         tick: Called after each epoch with its share of the experiment.
     """
     setup, limited = experiment.setup, images.limited(experiment.setup)
-    module = _build(experiment, images)
+    with torch.random.fork_rng(devices=[]):
+        module = _build(experiment, images)
     noisy = add_noise(limited.test, setup.sigma, TEST_NOISE)
     every = -(-setup.epochs // setup.validations)
     epoch, started = 0, time.process_time()
@@ -184,13 +185,13 @@ def _build(experiment: Experiment, images: FlatImages) -> Denoiser:
     setup, seed = experiment.setup, experiment.seed
     if experiment.model == "bands":
         width = matched_width(images.shape, experiment.scales, setup.width)
-        torch.manual_seed(derive(seed, 1))
+        torch.default_generator.manual_seed(derive(seed, 1))
         return Bands(images.shape, experiment.scales, width, setup.sigma)
     opt = _optimisation(setup, setup.autoencoder_epochs)
     autoencoder = deepcopy(_autoencoder(images, seed, setup.images, setup.bottleneck, opt))
     with torch.no_grad():
         z = autoencoder.encoder(images.limited(setup).train)
-    torch.manual_seed(derive(seed, 4))
+    torch.default_generator.manual_seed(derive(seed, 4))
     head = fit_head(
         experiment.model,
         z,
@@ -200,7 +201,7 @@ def _build(experiment: Experiment, images: FlatImages) -> Denoiser:
         bits=setup.bits,
         seed=seed,
     )
-    torch.manual_seed(derive(seed, 1))
+    torch.default_generator.manual_seed(derive(seed, 1))
     return Latent(autoencoder.encoder, autoencoder.decoder, head, setup.width, setup.sigma)
 
 
@@ -210,7 +211,7 @@ def _autoencoder(
 ) -> Autoencoder:
     """Autoencoder trained on clean images, the same for all predictors of a seed and setup."""
     train = images.train[:limit]
-    torch.manual_seed(derive(seed, 3))
+    torch.default_generator.manual_seed(derive(seed, 3))
     module = Autoencoder(train.shape[1], bottleneck)
     fit(module, Tensors(train), opt, seed=derive(seed, 3), quiet=True)
     return module.cpu()

@@ -13,6 +13,7 @@ from images.experiments.design import UNITS
 from images.experiments.metrics import Floors
 from images.experiments.paper import MSE, PRINTED, TABLES, Figure, Quantity
 from images.experiments.replication import BELOW, DEFINED, UNPRINTED, Cell, Results, Stat
+from refine_core.app.report import table
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Findings:
         return float(10 ** (-self.mean(predictor, "hf_psnr") / 10))
 
 
-def report(config: AblationConfig, findings: Findings, pictures: Sequence[str]) -> str:
-    """The report as Markdown.
+def report(config: AblationConfig, findings: Findings, pictures: Sequence[str]) -> list[str]:
+    """The parts of the report, in Markdown.
 
     Args:
         config: What was run.
@@ -61,7 +62,7 @@ def report(config: AblationConfig, findings: Findings, pictures: Sequence[str]) 
         *[f"![{name.split('.')[0].replace('_', ' ')}]({name})" for name in pictures],
         "## In short",
         _bullets(summary(findings)),
-        *[_table(table.number, table.title, findings.cells) for table in TABLES],
+        *[_table(each.number, each.title, findings.cells) for each in TABLES],
         _READING,
         "## What does not replicate, and why",
         _bullets(explanations(findings)),
@@ -79,7 +80,7 @@ def report(config: AblationConfig, findings: Findings, pictures: Sequence[str]) 
             "within two standard errors or 1 %; a target that neither reaches leaves it open.",
             *_conditions(findings.outcomes),
         ]
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 _READING = (
@@ -108,28 +109,17 @@ def _method(config: AblationConfig, findings: Findings) -> str:
 
 
 def _table(number: int, title: str, cells: Iterable[Cell]) -> str:
-    lines = [
-        f"## Table {number}. {title}",
-        "",
-        "| row | quantity | paper | ours | floor | verdict |",
-        "|---|---|---|---|---|---|",
-    ]
-    for cell in cells:
-        if cell.table == number:
-            quantity = cell.quantity
-            floor = "–"
-            if cell.floor:
-                floor = f"{cell.floor.value:.{quantity.digits}f} ({cell.floor.name})"
-            columns = (
-                cell.row,
-                quantity.label,
-                _printed(cell.printed, quantity),
-                _measured(cell.ours, quantity),
-                floor,
-                cell.verdict,
-            )
-            lines.append(f"| {' | '.join(columns)} |")
-    return "\n".join(lines)
+    rows = [_row(cell) for cell in cells if cell.table == number]
+    columns = ["row", "quantity", "paper", "ours", "floor", "verdict"]
+    return f"## Table {number}. {title}\n\n{table(columns, rows)}"
+
+
+def _row(cell: Cell) -> list[str]:
+    quantity, floor = cell.quantity, "–"
+    if cell.floor:
+        floor = f"{cell.floor.value:.{quantity.digits}f} ({cell.floor.name})"
+    ours, printed = _measured(cell.ours, quantity), _printed(cell.printed, quantity)
+    return [cell.row, quantity.label, printed, ours, floor, cell.verdict]
 
 
 def _printed(figure: Figure | None, quantity: Quantity) -> str:
@@ -152,12 +142,6 @@ def _conditions(found: Sequence[Outcome]) -> list[str]:
     """A table per claim: at which values of each sweep it holds, is open, or fails."""
     parts = []
     for claim, group in groupby(found, key=lambda o: o.claim):
-        lines = [
-            f"### {claim}",
-            "",
-            "| predictor | in | varied | holds at | open at | fails at |",
-            "|---|---|---|---|---|---|",
-        ]
         rows: dict[tuple[str, str, str], dict[int, list[str]]] = {}
         for outcome in group:
             by_group = outcome.sweep == "groups"
@@ -165,10 +149,12 @@ def _conditions(found: Sequence[Outcome]) -> list[str]:
             key = (name, outcome.quantity.label, UNITS[outcome.sweep])
             places = rows.setdefault(key, {1: [], 0: [], -1: []})
             places[outcome.better].append(f"{outcome.value:g}")
-        for key, places in rows.items():
-            where = [", ".join(places[sign]) or "–" for sign in (1, 0, -1)]
-            lines.append(f"| {' | '.join([*key, *where])} |")
-        parts.append("\n".join(lines))
+        columns = ["predictor", "in", "varied", "holds at", "open at", "fails at"]
+        lines = [
+            [*key, *(", ".join(places[sign]) or "–" for sign in (1, 0, -1))]
+            for key, places in rows.items()
+        ]
+        parts.append(f"### {claim}\n\n{table(columns, lines)}")
     return parts
 
 
@@ -186,7 +172,7 @@ def summary(findings: Findings) -> list[str]:
     for claim, (challenger, base) in zip(CLAIMS, pairs, strict=True):
         ours, other = findings.mean(challenger, "mse"), findings.mean(base, "mse")
         verdict = "holds" if ours < other else "does not hold"
-        compared = [o for o in findings.outcomes if o.claim == claim.text and o.quantity is MSE]
+        compared = [o for o in findings.outcomes if o.claim == claim.text and o.quantity == MSE]
         wins = sum(outcome.better == 1 for outcome in compared)
         swept = (
             f" In the sweeps it holds in {wins} of {len(compared)} comparisons."

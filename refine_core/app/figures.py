@@ -76,16 +76,16 @@ def save(
     path = Path(path)
     if path.suffix not in FORMATS:
         raise InputError(f"{path} ends with {path.suffix!r}: give one of {', '.join(FORMATS)}.")
-    drawn = io.BytesIO()
+    buffer = io.BytesIO()
     metadata = FORMATS[path.suffix]
-    figure.savefig(drawn, dpi=dpi, format=path.suffix[1:], metadata=metadata)
+    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:], metadata=metadata)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close(figure)
     with atomic_write(path) as temporary:
         if colours and path.suffix == ".png":
             from PIL import Image
 
-            few = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            few = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
             few.save(temporary, format="png", optimize=True)
         else:
-            temporary.write_bytes(drawn.getbuffer())
+            temporary.write_bytes(buffer.getbuffer())

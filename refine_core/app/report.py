@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -88,7 +88,7 @@ def _cell(value: object, form: str | Callable[[float], str], missing: str) -> st
         return _text(str(value))
     if callable(form):
         return form(float(value))
-    return format(value, form or ("" if isinstance(value, int) else ".4g"))
+    return format(value, form or ("" if isinstance(value, Integral) else ".4g"))
 
 
 def _align(values: Sequence[object]) -> Literal["left", "right"]:

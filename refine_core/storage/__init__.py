@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from refine_core.storage.checkpoint import load_into as load_into
     from refine_core.storage.checkpoint import load_matching as load_matching
     from refine_core.storage.files import atomic_write as atomic_write
+    from refine_core.storage.files import digest as digest
     from refine_core.storage.files import sha256 as sha256
     from refine_core.storage.files import write_json as write_json
     from refine_core.storage.files import write_text as write_text

@@ -11,6 +11,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @contextmanager
@@ -65,6 +70,23 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*parts: "str | bytes | NDArray[np.generic]") -> str:
+    """Return sixteen hexadecimal digits of the SHA-256 of texts, bytes and arrays joined.
+
+    >>> digest("ab") == digest("a", b"b")
+    True
+    """
+    import numpy as np  # here, for commands that need files only start sooner without
+
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            found.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        else:
+            found.update(part.encode() if isinstance(part, str) else part)
+    return found.hexdigest()[:16]
 
 
 def _to_disk(path: Path) -> None:

@@ -14,17 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from refine_core.config.schema import load
 from refine_core.noise import Noise
 from tests.bench.timing import Call, ratio, taken
 from weather.config import WeatherConfig
 from weather.fields.grid import Grid
-from weather.forecaster.build import build_head
+from weather.forecaster.build import build_untrained
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.inputs import StepInput
-from weather.forecaster.mean import MeanModel
 
 FOLDER = Path(__file__).parents[2] / "configs" / "weather"
 BATCH, STEPS = 5, 10
@@ -93,8 +91,6 @@ def _grid(size: str) -> Grid:
 
 
 def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> Forecaster:
-    data, count = config.data, len(config.data.channels)
-
     finest = config.head.tokenizer.sizes[-1]
     sizes = tuple(
         (round(h * tokens[0] / finest[0]), round(w * tokens[1] / finest[1]))
@@ -104,12 +100,5 @@ def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> F
     head = replace(
         config.head, network=network, tokenizer=replace(config.head.tokenizer, sizes=sizes)
     )
-    static = torch.zeros(len(data.static), *grid.shape)
-    mean = MeanModel(
-        grid, static, torch.ones(count), data.history, 0,
-        replace(config.mean, grid=tokens),
-    )  # fmt: skip
-    ones: Tensor = torch.ones(count, grid.shape[0], 1)
-    limits = torch.full((count,), -torch.inf)
-    made = build_head(head, grid, count, mean)
-    return Forecaster(mean, made, ones, torch.ones(count), limits, grid, [False] * count).eval()
+    mean, statics = replace(config.mean, grid=tokens), len(config.data.static)
+    return build_untrained(config.data, mean, head, grid, statics).eval()

@@ -10,7 +10,7 @@ from refine_core.errors import InputError
 from weather.data.prepared import Prepared
 from weather.fields.arrays import Array
 from weather.forecaster.correction import zonal_power
-from weather.metrics.ensemble import crps, promised_square, spread_skill, variance
+from weather.metrics.ensemble import crps, predicted_square, spread_skill, variance
 from weather.model import WeatherModel
 
 Row = dict[str, float]
@@ -101,7 +101,7 @@ def score(
     chosen, stride, area = rollouts.choose(data), data.stride, data.grid.area()[:, None]
     history = stride * np.arange(1 - data.config.history, 1)
     shape = (len(chosen), rollouts.steps, len(model.channels))
-    total, promised, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    total, predicted, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     power = torch.zeros(rollouts.steps, *climate.shape)
     for i, start in enumerate(chosen):
         past = np.asarray(data.states[start + history])
@@ -115,14 +115,14 @@ def score(
         for k, state in enumerate(states):
             truth = np.asarray(data.states[start + stride * (k + 1)])
             ensemble = state.values.numpy()
-            spread = promised_square(variance(ensemble), rollouts.members)
+            spread = predicted_square(variance(ensemble), rollouts.members)
             square = np.square(ensemble.mean(0) - truth)
             total[i, k] = (crps(ensemble, truth) * area).mean((1, 2))
-            promised[i, k] = (spread * area).mean((1, 2))
+            predicted[i, k] = (spread * area).mean((1, 2))
             errors[i, k] = (square * area).mean((1, 2))
             climatology = model.forecaster.correction.climatology(np.atleast_1d(state.time)).cpu()
             power[k] += zonal_power(model.normalise(state.values) - climatology) / len(chosen)
-    ratios = spread_skill(promised.mean(0), errors.mean(0))
+    ratios = spread_skill(predicted.mean(0), errors.mean(0))
     temperature = model.config.head.temperature
     row = {
         "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),

@@ -5,7 +5,6 @@ of all, `meta.json`. While the source is read, `progress.json` says how far it h
 a killed run continues from there.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from refine_core.app.progress import Progress
 from refine_core.config.schema import to_dict
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import atomic_write, write_json
+from refine_core.storage.files import atomic_write, digest, write_json
 from weather.data.array_file import ArrayFile
 from weather.data.checks import check_source, refusal
 from weather.data.config import DataConfig
@@ -70,8 +69,7 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
 
 def cache_folder(config: DataConfig) -> Path:
     """The folder in the cache for the data of a configuration."""
-    digest = hashlib.sha256(json.dumps(to_dict(config)).encode()).hexdigest()
-    return default_cache() / "weather" / digest[:16]
+    return default_cache() / "weather" / digest(json.dumps(to_dict(config)))
 
 
 def load_prepared(folder: Path, config: DataConfig) -> Prepared:

@@ -1,6 +1,5 @@
 """Data ready for training: states mapped into memory, and what is known of them."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from refine_core.storage.files import digest
 from weather.data.config import DataConfig
 from weather.data.statistics import Statistics
 from weather.data.time_parts import Part, TimeParts
@@ -63,9 +63,8 @@ class Prepared:
     @property
     def digest(self) -> str:
         """Sixteen digits that tell these states from others, by what is known of them."""
-        known = json.dumps(self.statistics.to_dict()).encode()
-        arrays = (self.times.tobytes(), self.static.tobytes(), self.climatology.tobytes())
-        return hashlib.sha256(b"".join((known, *arrays))).hexdigest()[:16]
+        known = json.dumps(self.statistics.to_dict())
+        return digest(known, self.times, self.static, self.climatology)
 
     def normalised_static(self) -> Maps:
         """(S, H, W) static fields of mean 0 and standard deviation 1."""

@@ -7,15 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from refine_core.data import Batch
 from refine_core.noise import Noise
+from refine_core.training.data import Batch
 from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.fields.times import clock
 
 
 class Windows:
-    """`refine_core.data.Data` of past and future states, normalised by mean and std.
+    """`refine_core.training.data.Data` of past and future states, normalised by mean and std.
 
     A batch is
 

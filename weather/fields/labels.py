@@ -53,15 +53,6 @@ def readable_unit(unit: str) -> tuple[float, str]:
     return SCALED.get(unit, (1.0, format_unit(unit)))
 
 
-def format_number(value: float) -> str:
-    """Three digits, or all before the point.
-
-    >>> format_number(1234.5), format_number(0.9876), format_number(0.00012345)
-    ('1234', '0.988', '0.000123')
-    """
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def format_unit(unit: str) -> str:
     """Units with raised powers.
 

@@ -47,10 +47,10 @@ def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -
     return GaussianHead(grid, channels) if config.kind == "gaussian" else NoHead(channels, grid)
 
 
-def build_to_load(
+def build_untrained(
     data: DataConfig, network: NetworkConfig, head: HeadConfig, grid: Grid, statics: int
 ) -> Forecaster:
-    """A forecaster whose weights and buffers are to be loaded.
+    """A forecaster with initial weights, whose scales are one; trained ones are loaded into it.
 
     Args:
         data: The data that it was trained on.
@@ -67,7 +67,7 @@ def build_to_load(
         build_head(head, grid, count, mean),
         scale=torch.ones(count, grid.shape[0], 1),
         inflation=torch.ones(count),
-        lower=torch.zeros(count),
+        lower=torch.full((count,), -torch.inf),
         grid=grid,
         winds=[channel.is_wind for channel in data.channels],
     )

@@ -13,6 +13,9 @@ from refine_core.config.ranges import (
 from refine_core.config.schema import config
 from refine_core.training.config import Optimisation
 
+Sizes = Annotated[
+    tuple[tuple[PositiveInt, PositiveInt], ...], admitting(bool, "the size of at least one scale")
+]
 AtLeastTwo = Annotated[int, admitting(lambda n: n >= 2, "a whole number of at least 2")]
 
 
@@ -41,7 +44,7 @@ class NetworkConfig:
 class TokenizerConfig:
     """The multi-scale tokeniser of the residual."""
 
-    sizes: tuple[tuple[PositiveInt, PositiveInt], ...] = ((2, 4), (4, 8), (8, 16), (8, 16))
+    sizes: Sizes = ((2, 4), (4, 8), (8, 16), (8, 16))
     """Latitudes and longitudes of each scale, coarse to fine; the finest is the feature grid."""
     parts: tuple[PositiveInt, ...] = (1,)
     """Calls in which a scale is sampled, its cells interleaved: one count for all, or one each."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from refine_core.data import Batch
 from refine_core.noise import Noise
+from refine_core.training.data import Batch
 from weather.fields.grid import Grid
 from weather.forecaster.correction import Correction
 from weather.forecaster.head import ResidualHead

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from refine_core.data import Batch
 from refine_core.noise import Noise
+from refine_core.training.data import Batch
 from weather.fields.grid import Grid
 from weather.forecaster.config import NetworkConfig
 from weather.forecaster.inputs import CLOCK, HeadContext, StepInput, rotate

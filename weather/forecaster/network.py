@@ -1,7 +1,7 @@
-"""The backbone: maps in, maps out, a transformer over coarse tokens between convolutions.
+"""The backbone: from maps to maps, by a transformer over coarse tokens between convolutions.
 
-Every way to forecast, the deterministic mean and each head, is this network with other inputs, so
-that comparisons between them compare methods.
+The deterministic mean and each head are this network with other inputs, so that comparisons
+between heads compare methods.
 """
 
 import math
@@ -14,24 +14,25 @@ from refine_core.tokens import Tokens
 from refine_core.transformer import Transformer
 from weather.fields.grid import Grid
 from weather.forecaster.config import NetworkConfig
-from weather.forecaster.sphere import Cells, SphereConv
+from weather.forecaster.sphere import Cells, SphereConv, check_even
 
 
 class StateNetwork(nn.Module):
     """Maps (b, inputs, H, W) and a condition (b, c) to maps (b, outputs, H, W).
 
-    A convolution, patches of p x p cells as tokens, a transformer, patches back to maps beside the
-    convolution's, two more convolutions. The last starts at zero.
+    A convolution; patches of p x p of its cells as tokens; a transformer; its patches as maps,
+    beside those of the convolution; two more convolutions, of which the last starts at zero.
 
     Args:
         grid: Of the data.
-        inputs: Channels in; sines and cosines of latitude and longitude are added.
-        outputs: Channels out.
+        inputs: Input channels; sines and cosines of latitude and longitude are added.
+        outputs: Output channels.
         condition: Width c of the condition.
         config: Sizes.
 
     Raises:
-        InputError: If the tokens' grid is finer than the data's.
+        InputError: The tokens' grid is finer than the data's, or its cells are odd in number
+            around the globe.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class StateNetwork(nn.Module):
     ) -> None:
         super().__init__()
         high, wide = config.grid
+        check_even("grid", config.grid)
         self.patch = max(1, round(grid.shape[1] / wide))
         self.cells = Cells(grid, (high * self.patch, wide * self.patch))
-        self.register_buffer("place", _place(self.cells.size), persistent=False)
+        self.register_buffer("position_maps", _position_maps(self.cells.size), persistent=False)
         self.stem = SphereConv(inputs + 4, config.width)
         self.patches = nn.Linear(config.width * self.patch**2, config.dim)
         self.position = nn.Parameter(0.02 * torch.randn(high * wide, config.dim))
@@ -63,10 +65,10 @@ class StateNetwork(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps out, and the transformer's hidden states (b, h * w, dim)."""
+        """Output maps, and the transformer's hidden states (b, h * w, dim)."""
         x = self.cells.enter(maps)
-        place = self.get_buffer("place").expand(len(x), -1, -1, -1)
-        stem = F.gelu(self.stem(torch.cat([x, place], 1)))
+        where = self.get_buffer("position_maps").expand(len(x), -1, -1, -1)
+        stem = F.gelu(self.stem(torch.cat([x, where], 1)))
         tokens = self.patches(F.pixel_unshuffle(stem, self.patch).flatten(2).transpose(1, 2))
         level = torch.zeros(tokens.shape[1], dtype=torch.int64, device=tokens.device)
         given = Tokens(tokens + self.position, level, condition=self.condition(condition))
@@ -85,7 +87,7 @@ def fourier(x: Tensor, width: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], 1)
 
 
-def _place(size: tuple[int, ...]) -> Tensor:
+def _position_maps(size: tuple[int, ...]) -> Tensor:
     """(4, h, w) sine and cosine of the latitude and longitude of each cell."""
     high, wide = size
     latitude = (((torch.arange(high) + 0.5) / high - 0.5) * math.pi)[:, None].expand(high, wide)

@@ -1,11 +1,10 @@
-"""The pyramid of grids on the sphere: reduce by area, expand around the globe and over the poles.
+"""The pyramid of grids on the sphere: reduces by area, expands around globe and over poles.
 
-A scale of size (h, w) has h x w cells between the poles, equal steps of latitude and longitude.
-Every scale begins at the same meridian. Reducing takes the mean over the area of a cell, whatever
-the sizes, so the global mean is conserved exactly. Expanding interpolates between centres of
-cells, linearly: around the globe in longitude, and over the poles, where the next row is the same
-row on the other side, 180 degrees away. Rolling by a cell of the coarsest scale commutes with
-both.
+A scale of size (h, w) has h x w cells at equal steps of latitude and longitude. Every scale begins
+at the same meridian. Reducing takes the mean over the area of a cell, for all sizes, so that the
+global mean is conserved exactly. Expanding interpolates linearly between the centres of cells:
+around the globe in longitude, and over the poles, where the next row is the same row 180 degrees
+away. Rolling by a cell of the coarsest scale commutes with both.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ class SpherePyramid(nn.Module):
         rows: Edges of latitude rows in degrees, one array per scale; by default equal steps.
 
     Raises:
-        InputError: If sizes do not grow.
+        InputError: Sizes do not grow.
     """
 
     def __init__(self, sizes: Sequence[Size], rows: Sequence[Array] | None = None) -> None:
@@ -71,18 +70,20 @@ class SpherePyramid(nn.Module):
 
 
 class Cells(nn.Module):
-    """Between a data grid and the cells that a network works on, of `size`.
+    """Moves maps between the data's grid and the cells of a network, of `size`.
 
-    Where grid and cells agree, both ways are the identity; elsewhere cells hold means over their
-    area, and maps are interpolated from cells.
+    It is the identity if they are the same; otherwise cells hold means over their area, and maps
+    are interpolated from cells.
+
+    Raises:
+        InputError: The cells are finer than the grid.
     """
 
     def __init__(self, grid: Grid, size: Size) -> None:
         super().__init__()
         self.size = tuple(size)
         equal = np.linspace(-90, 90, size[0] + 1)
-        self.finer = size[0] > grid.shape[0] or size[1] > grid.shape[1]
-        if self.finer:
+        if size[0] > grid.shape[0] or size[1] > grid.shape[1]:
             raise InputError(
                 f"A network of {size[0]}x{size[1]} cells is finer than the data's "
                 f"{grid.shape[0]}x{grid.shape[1]}: lower `grid`."
@@ -99,7 +100,7 @@ class Cells(nn.Module):
 
 
 class SphereConv(nn.Conv2d):
-    """3 x 3 convolution on cells (b, d, h, w), w even, that knows no border."""
+    """3 x 3 convolution on cells (b, d, h, w) of the sphere, which has no border; w is even."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3)
@@ -109,8 +110,21 @@ class SphereConv(nn.Conv2d):
         return super().forward(pad(input))
 
 
+def check_even(name: str, size: Size) -> None:
+    """Check that cells have neighbours over the poles: half the globe is a whole number of cells.
+
+    Raises:
+        InputError: Their number around the globe is odd.
+    """
+    if size[1] % 2:
+        raise InputError(
+            f"{name}: found {size[0]} x {size[1]}, expected an even number of longitudes, as the "
+            "next cell over a pole is half the globe away: add or drop one."
+        )
+
+
 def pad(x: Tensor) -> Tensor:
-    """One more cell on each side: (..., h, w) to (..., h + 2, w + 2), w even."""
+    """Add a cell on each side: (..., h, w) to (..., h + 2, w + 2); w is even, see `check_even`."""
     half = x.shape[-1] // 2
     south, north = x[..., :1, :].roll(half, -1), x[..., -1:, :].roll(half, -1)
     return F.pad(torch.cat([south, x, north], -2), (1, 1, 0, 0), mode="circular")
@@ -131,9 +145,9 @@ def _between(coarse: Array, fine: Array) -> tuple[Array, Array]:
     return weight[:, 1:-1], over
 
 
-def _around(coarse: int, fine: int, turn: float) -> Array:
-    """(fine, coarse) weights of interpolation around the globe, `turn` of a circle further on."""
-    place = ((np.arange(fine) + 0.5) / fine + turn) * coarse - 0.5
+def _around(coarse: int, fine: int, rotation: float) -> Array:
+    """(fine, coarse) weights of interpolation around the globe, rotated by a share of a circle."""
+    place = ((np.arange(fine) + 0.5) / fine + rotation) * coarse - 0.5
     lower = np.floor(place).astype(int)
     share = place - lower
     matrix = np.zeros((fine, coarse))

@@ -13,7 +13,7 @@ from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule, per_scale
 from weather.fields.grid import Grid
 from weather.forecaster.config import TokenizerConfig
-from weather.forecaster.sphere import Cells, SpherePyramid
+from weather.forecaster.sphere import Cells, SpherePyramid, check_even
 
 
 class Patches(nn.Module):
@@ -73,6 +73,8 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
     Raises:
         InputError: Sizes shrink or are finer than the grid, or counts do not fit together.
     """
+    for size in config.sizes:
+        check_even("head.tokenizer.sizes", size)
     parts = per_scale("`parts`", config.parts, len(config.sizes))
 
     def quantizer() -> Quantizer:

@@ -11,7 +11,7 @@ Integers = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 
 BINS = 11
-"""Of forecast probabilities, centred at 0, 0.1, ..., 1."""
+"""Bins of forecast probabilities, centred at 0, 0.1, ..., 1."""
 
 
 def ranks(ensemble: Array, truth: Array, generator: np.random.Generator) -> Integers:
@@ -20,7 +20,7 @@ def ranks(ensemble: Array, truth: Array, generator: np.random.Generator) -> Inte
     Args:
         ensemble: (M, ...).
         truth: (...).
-        generator: Of the random numbers for ties.
+        generator: Gives the random numbers that break ties.
     """
     below = np.count_nonzero(ensemble < truth, axis=0)
     ties = np.count_nonzero(ensemble == truth, axis=0)
@@ -57,7 +57,7 @@ def brier(probability: Array, event: Flags, members: int, *, fair: bool = True) 
     """Brier score, (p - o)^2.
 
     The fair score subtracts p (1 - p) / (M - 1), so that its mean does not depend on M (Ferro
-    2014); of one member both are the same.
+    2014); for one member both are the same.
 
     Args:
         probability: (...) share of members with the event.
@@ -72,7 +72,7 @@ def brier(probability: Array, event: Flags, members: int, *, fair: bool = True) 
 
 
 def reliability(probability: Array, event: Flags, weight: Array) -> Array:
-    """What a reliability diagram needs: sums that add up over forecasts.
+    """Sums for a reliability diagram, which add up over forecasts.
 
     Args:
         probability: (n, H, W).

@@ -5,7 +5,7 @@ With members x_1..x_M and truth y,
     CRPS = 1/M sum_i |x_i - y|  -  1/(2 M^2) sum_ij |x_i - x_j|
 
 and the fair CRPS divides the second sum by 2 M (M - 1): its mean does not depend on M as long as
-the members are exchangeable (Ferro 2014, doi:10.1002/qj.2270). Of one member, both are |x - y|.
+the members are exchangeable (Ferro 2014, doi:10.1002/qj.2270). For one member, both are |x - y|.
 """
 
 import numpy as np
@@ -52,15 +52,15 @@ def crps_terms(error: Array) -> tuple[Array, Array]:
 
 
 def variance(ensemble: Array) -> Array:
-    """Variance of the members (M, ...) about their mean, divided by M - 1; NaN of one member."""
+    """Variance of the members (M, ...) about their mean, divided by M - 1; NaN for one member."""
     if len(ensemble) == 1:
         return np.full_like(ensemble[0], np.nan)
     result: Array = ensemble.var(0, ddof=1)
     return result
 
 
-def promised_square(variance: Array, members: int) -> Array:
-    """(M + 1) / M s^2, the squared error of the ensemble mean that the spread promises.
+def predicted_square(variance: Array, members: int) -> Array:
+    """Squared error of the ensemble mean that its spread predicts, (M + 1) / M s^2.
 
     Args:
         variance: (...) of the members.
@@ -70,7 +70,7 @@ def promised_square(variance: Array, members: int) -> Array:
 
 
 def unbiased_square(square: Array, variance: Array, members: int) -> Array:
-    """Squared error that the mean of an endless ensemble would have: less s^2 / M.
+    """Squared error that the mean of an infinite ensemble would have: s^2 / M less.
 
     Args:
         square: (...) squared error of the mean of the members.
@@ -81,21 +81,21 @@ def unbiased_square(square: Array, variance: Array, members: int) -> Array:
 
 
 def root(square: Array) -> Array:
-    """Root of a mean square; zero where less than nothing is left of it."""
+    """Root of a mean square; zero where an unbiased estimate of it is negative."""
     return np.asarray(np.sqrt(np.maximum(square, 0)))
 
 
-def spread_skill(promised: Array, square: Array) -> Array:
+def spread_skill(predicted: Array, square: Array) -> Array:
     """Spread-skill ratio, 1 where truth and members are exchangeable.
 
     sqrt((M + 1) / M) sqrt<s^2> / sqrt<(mean - y)^2>: averages first, roots last (Fortin et al.
     2014, doi:10.1175/JHM-D-14-0008.1).
 
     Args:
-        promised: (...) mean over area and forecasts of `promised_square`.
+        predicted: (...) mean over area and forecasts of `predicted_square`.
         square: (...) mean over the same of the squared error of the ensemble mean.
     """
-    return np.sqrt(promised / square)
+    return np.sqrt(predicted / square)
 
 
 def anomaly_correlation(product: Array, forecast: Array, truth: Array) -> Array:

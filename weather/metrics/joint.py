@@ -1,7 +1,7 @@
-"""Energy score and variogram score: they see how the points of a map vary together.
+"""Energy score and variogram score, which depend on how the points of a map vary together.
 
-Scores of single points cannot tell an ensemble of weather maps from one whose points were
-shuffled between members. The energy score is the CRPS of vectors,
+Scores of single points are the same for an ensemble of weather maps and for one whose points
+were shuffled between members. The energy score is the CRPS of vectors,
 
     ES = 1/M sum_i ||x_i - y||  -  1/(2 M (M - 1)) sum_ij ||x_i - x_j||
 
@@ -24,8 +24,8 @@ from weather.fields.grid import Grid
 def energy_score(ensemble: Array, truth: Array, weight: Array, *, fair: bool = True) -> Array:
     """Energy score.
 
-    Squared distances add up over the rows of a map, so that all regions share the products of
-    members with each other.
+    Squared distances add up over the rows of a map, so that the products of members with each
+    other are computed once for all regions.
 
     Args:
         ensemble: (M, ..., H, W).
@@ -41,7 +41,7 @@ def energy_score(ensemble: Array, truth: Array, weight: Array, *, fair: bool = T
     skill: Array = np.sqrt((error**2).mean(-1) @ weight.T).mean(0)
     if members == 1:
         return skill
-    deviation = np.moveaxis(error - error.mean(0), 0, -2)  # else rounding spoils the distances
+    deviation = np.moveaxis(error - error.mean(0), 0, -2)  # so that distances do not cancel
     products = deviation @ deviation.swapaxes(-1, -2) / error.shape[-1]  # (..., H, M, M)
     flat = products.reshape(*products.shape[:-2], -1)
     gram = (weight.astype(flat.dtype) @ flat).reshape(*flat.shape[:-2], -1, members, members)
@@ -90,7 +90,7 @@ class Blocks:
     Args:
         grid: Of the maps.
         weight: (R, H) of the rows in each region.
-        shape: Rows and columns of blocks, as far as the grid has as many.
+        shape: Rows and columns of blocks; at most those of the grid.
     """
 
     def __init__(self, grid: Grid, weight: Array, shape: tuple[int, int] = (6, 12)) -> None:
@@ -104,7 +104,7 @@ class Blocks:
         latitude = np.deg2rad(self._rows @ grid.latitude)
         longitude = np.deg2rad(self._columns @ grid.longitude)
         self.weight = _pairs(weight @ in_row.T, latitude, longitude)
-        """(R, rows x columns, rows x columns), of sum 1: areas, over the distance."""
+        """(R, rows x columns, rows x columns) products of areas over distances, of sum 1."""
 
     def __call__(self, maps: Array) -> Array:
         """(..., rows x columns) means of maps (..., H, W)."""

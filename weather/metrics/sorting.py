@@ -7,7 +7,7 @@ import numpy as np
 from weather.fields.arrays import Array
 
 BLOCK = 128
-"""Points that are brought together at a time, so that they stay in the cache."""
+"""Points that are sorted at a time, so that they fit in the cache."""
 
 
 def sorted_last(values: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Power by zonal wavenumber: do members hold as much small-scale structure as the truth?"""
+"""Power by zonal wavenumber, which shows whether members have as much small-scale structure."""
 
 import numpy as np
 from scipy.fft import rfft

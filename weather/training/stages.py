@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from refine_core.data import Batch
 from refine_core.noise import Noise
+from refine_core.training.data import Batch
 from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
 from weather.data.prepared import Prepared

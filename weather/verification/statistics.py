@@ -60,7 +60,7 @@ def forecast_statistics(
         "square": square,
         "square_unbiased": ensemble.unbiased_square(square, variance, count),
         "variance": variance,
-        "promised": ensemble.promised_square(variance, count),
+        "predicted": ensemble.predicted_square(variance, count),
     }
     if climate is not None:
         anomaly = truth - climate.mean
@@ -99,7 +99,7 @@ def scores(mean: Mapping[str, Array]) -> Table:
             "mae": mean["absolute"],
             "bias": mean["error"],
             "spread": ensemble.root(mean["variance"]),
-            "spread_skill": ensemble.spread_skill(mean["promised"], mean["square"]),
+            "spread_skill": ensemble.spread_skill(mean["predicted"], mean["square"]),
             "energy": mean["energy"],
             "variogram": mean["variogram"],
         }

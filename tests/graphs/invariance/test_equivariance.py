@@ -29,6 +29,7 @@ from tests.graphs.invariance.models import (
 @pytest.mark.parametrize("float64", [False, True])
 def test_accepts(make: Callable[[], nn.Module], float64: bool) -> None:
     report = assert_permutation_equivariant(built(make()), dense_example(DIM), float64=float64)
+    assert report.precision == ("float64" if float64 else "float32")
     assert report.relabellings == 8
     assert report.absolute < (1e-12 if float64 else 1e-5)
 
@@ -179,3 +180,26 @@ def test_padding_and_relabelling_are_told_apart() -> None:
     both = failure(assert_permutation_equivariant, built(Model("position", "padding")), batch)
     assert both.report.verdict == "is not permutation equivariant and depends on the padding"
     assert [each.change[:8] for each in both.counterexamples] == ["swapping", "adding 2"]
+
+
+def test_leaks_smaller_than_single_precision_show() -> None:
+    def numbered(x: Tensor, adjacency: Tensor, valid: Tensor) -> Tensor:
+        return x + 1e-6 * torch.arange(x.shape[1])[:, None]
+
+    batch = dense_example(DIM)
+    error = failure(assert_permutation_equivariant, numbered, batch)
+    assert error.report.precision == "float64" and "in float64" in str(error)
+    report = assert_permutation_equivariant(numbered, batch, float64=False)
+    assert report.precision == "float32" and 1e-7 < report.absolute < 1e-4
+
+
+def test_modules_that_round_are_compared_in_single_precision() -> None:
+    layer = nn.Linear(DIM, DIM)
+    rounding: list[Callable[..., Tensor]] = [
+        lambda x, a, v: (layer(x.float()).float() * v[:, :, None]).sum(1),  # parameters not cast
+        lambda x, a, v: (x * v[:, :, None]).sum(1).float().exp().to(x),  # a step in between
+    ]
+    for module in rounding:
+        report = assert_permutation_invariant(module, dense_example(DIM))
+        assert report.precision == "float32"
+    assert assert_permutation_equivariant(layer, dense_example(DIM), call=lambda m, b: m(b[0]))

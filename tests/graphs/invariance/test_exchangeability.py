@@ -9,11 +9,12 @@ import torch
 from graphs.data.batch import GraphBatch
 from graphs.invariance import (
     ExchangeabilityError,
+    UndecidedError,
     assert_exchangeable,
     exchangeability_test,
     graph_example,
 )
-from graphs.invariance.labelling_statistics import STATISTICS, groups, read, statistics
+from graphs.invariance.labelling_statistics import STATISTICS, by_size, read, statistics
 from refine_core.errors import InputError
 
 nx = pytest.importorskip("networkx")
@@ -137,15 +138,45 @@ def test_power_grows_with_the_leak_and_is_the_level_without() -> None:
 
 
 def test_too_few_graphs_do_not_pass() -> None:
-    with pytest.raises(ExchangeabilityError, match="Too few graphs"):
+    with pytest.raises(UndecidedError, match="Too few graphs"):
         assert_exchangeable(lambda seed: random_graphs(seed, 10))
+
+
+def cycles(seed: int, *, leak: bool = False, count: int = 200, n: int = 6) -> GraphBatch:
+    """Cycles, whose nodes have all one degree; numbered along the cycle, or at random."""
+    random = torch.Generator().manual_seed(seed)
+    edges = (torch.eye(n).roll(1, 0) + torch.eye(n).roll(-1, 0)).long().expand(count, n, n)
+    batch = GraphBatch(torch.zeros(count, n).long(), edges, torch.ones(count, n).bool())
+    return batch if leak else batch.permute(torch.rand(count, n, generator=random).argsort(1))
+
+
+def test_regular_graphs_are_decided_by_the_order_along_their_edges() -> None:
+    result = assert_exchangeable(cycles, leak=0.2)
+    assert result.power > 0.9 and result.distinguishable == 200
+    with pytest.raises(ExchangeabilityError, match="leaks"):
+        assert_exchangeable(lambda seed: cycles(seed, leak=True))
+    with pytest.raises(UndecidedError):
+        assert_exchangeable(lambda seed: cycles(seed, count=5))
+
+
+@pytest.mark.parametrize("few", [3, 100])
+def test_graphs_of_one_labelling_leak_nothing(few: int) -> None:
+    """A complete graph stays what it is under every relabelling: a fact about the sample."""
+    whole = (~torch.eye(5).bool()).long().expand(few, 5, 5)
+    valid = torch.ones(few, 5).bool()
+    result = assert_exchangeable(lambda seed: GraphBatch(torch.zeros(few, 5).long(), whole, valid))
+    assert result.p_value == 1 and result.distinguishable == 0
+    assert "one labelling only" in str(result)
+    labels = torch.arange(5).expand(few, 5)  # the labels give the order away
+    with pytest.raises(ExchangeabilityError, match="leaks"):
+        assert_exchangeable(lambda seed: GraphBatch(labels, whole, valid))
 
 
 def test_statistics_of_relabelled_graphs_are_those_of_relabelled_arrays() -> None:
     """Index arithmetic against relabelling the graphs themselves."""
     batch = random_graphs(0)
     order = torch.rand(batch.nodes.shape).masked_fill(~batch.valid, 2).argsort(1)
-    parts, moved = groups(read(batch)), groups(read(batch.permute(order)))
+    parts, moved = by_size(read(batch)), by_size(read(batch.permute(order)))
     inverse = order.argsort(1)
     indices = [
         inverse[batch.sizes == part.labels.shape[1], : part.labels.shape[1]].numpy()
@@ -172,5 +203,5 @@ def test_wrong_input_gets_a_sentence() -> None:
     with pytest.raises(InputError, match="two nodes"):
         exchangeability_test(lambda seed: random_graphs(seed, n=1))
     with pytest.raises(InputError, match="of type int"):
-        exchangeability_test(lambda seed: [1])
+        exchangeability_test(lambda seed: [1])  # type: ignore[list-item]
     assert set(exchangeability_test(random_graphs, simulations=1).statistics) == set(STATISTICS)

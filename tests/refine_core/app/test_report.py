@@ -31,6 +31,7 @@ def test_rows_are_mappings_or_sequences() -> None:
         (1.23456, "", "1.235"),
         (np.float32(0.5), "", "0.5"),
         (np.int64(7), ".3g", "7"),
+        (np.int64(123456), "", "123456"),
         (0.25, ".1%", "25.0%"),
         (1234.5, number, "1234"),
         (True, "", "True"),

@@ -6,9 +6,10 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from refine_core.storage.files import atomic_write, sha256, write_json, write_text
+from refine_core.storage.files import atomic_write, digest, sha256, write_json, write_text
 
 OLD = "what stood there"
 
@@ -109,3 +110,9 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     content = os.urandom(300_000)
     (tmp_path / "x").write_bytes(content)
     assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_digests_are_those_of_the_bytes_joined() -> None:
+    arrays = [np.arange(6).reshape(2, 3)[:, ::2], np.zeros((0, 2)), np.array(["2020"], "M8[D]")]
+    expected = hashlib.sha256(b"ab" + b"".join(array.tobytes() for array in arrays))
+    assert digest("a", b"b", *arrays) == expected.hexdigest()[:16]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from refine_core.data import Tensors
 from refine_core.errors import InputError
+from refine_core.training.data import Tensors
 from refine_core.training.loader import Loader, ahead
 from refine_core.training.loop import fit
 from tests.refine_core.training.toys import OPT, data, line

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from refine_core.data import Batch, Tensors
 from refine_core.noise import Noise
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.training.config import Optimisation
+from refine_core.training.data import Batch, Tensors
 from refine_core.training.state import Module
 
 OPT = Optimisation(epochs=4, batch=8, learning_rate=0.05, ema=0.9, save_minutes=60.0)

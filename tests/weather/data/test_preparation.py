@@ -3,26 +3,31 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from refine_core.config.schema import dump
 from refine_core.errors import InputError
+from tests.weather import tiny
 from tests.weather.synthetic import atmosphere, config
-from weather.cli.main import main as command
-from weather.config import WeatherConfig
 from weather.data import preparation as module
 from weather.data.array_file import ArrayFile
 from weather.data.config import DataConfig
 from weather.data.preparation import prepare
+from weather.data.prepared import Prepared
 
 
-def store(path: Path, source: xr.Dataset | None = None) -> DataConfig:
-    source = atmosphere() if source is None else source
+def store(path: Path, source: xr.Dataset) -> DataConfig:
     source.chunk(time=25).to_zarr(path, zarr_format=3, consolidated=False, mode="w")
     return config(path)
+
+
+@pytest.fixture
+def surface(folder: Path) -> DataConfig:
+    """The variables without levels, of which there are few to read."""
+    return config(tiny.store(folder), atmospheric=(), levels=())
 
 
 @pytest.fixture
@@ -36,9 +41,8 @@ def content(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
-def test_arrays_are_those_of_the_source(tmp_path: Path, small_blocks: None) -> None:
+def test_arrays_are_those_of_the_source(made: Prepared) -> None:
     source = atmosphere()
-    made = prepare(store(tmp_path / "s.zarr"), tmp_path / "p", quiet=True)
     assert [c.name for c in made.channels][:3] == [
         "geopotential_500",
         "geopotential_850",
@@ -56,9 +60,8 @@ def test_arrays_are_those_of_the_source(tmp_path: Path, small_blocks: None) -> N
     assert made.grid.shape == (8, 16)
 
 
-def test_statistics_are_of_the_training_part_and_weighted_by_area(tmp_path: Path) -> None:
+def test_statistics_are_of_the_training_part_and_weighted_by_area(made: Prepared) -> None:
     source = atmosphere()
-    made = prepare(store(tmp_path / "s.zarr"), tmp_path / "p", quiet=True)
     train = source.sel(time=slice("2000-01-01", "2000-01-20T23"))
     edge = np.sin(np.deg2rad(np.linspace(-90, 90, 9)))
     weight = xr.DataArray(np.diff(edge), dims="latitude")
@@ -83,16 +86,13 @@ def test_statistics_are_of_the_training_part_and_weighted_by_area(tmp_path: Path
     np.testing.assert_allclose(known.static_mean[0], land, 1e-6)
 
 
-def test_later_parts_are_not_known(tmp_path: Path) -> None:
+def test_later_parts_are_not_known(tmp_path: Path, made: Prepared) -> None:
     later = atmosphere().copy(deep=True)
     later["2m_temperature"][100:] = later["2m_temperature"][100:] * 0.95
-    one, two = (
-        prepare(store(tmp_path / f"{k}.zarr", source), tmp_path / f"{k}", quiet=True)
-        for k, source in enumerate((atmosphere(), later))
-    )
-    assert not np.array_equal(one.states, two.states)
-    assert one.statistics.to_dict() == two.statistics.to_dict()
-    np.testing.assert_array_equal(one.climatology, two.climatology)
+    other = prepare(store(tmp_path / "s.zarr", later), tmp_path / "p", quiet=True)
+    assert not np.array_equal(made.states, other.states)
+    assert made.statistics.to_dict() == other.statistics.to_dict()
+    np.testing.assert_array_equal(made.climatology, other.climatology)
 
 
 WRITE = ArrayFile.write
@@ -118,16 +118,15 @@ def count_blocks(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> li
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(
-    tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, surface: DataConfig, small_blocks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = store(tmp_path / "s.zarr")
     whole = count_blocks(monkeypatch)
-    prepare(data, tmp_path / "whole", quiet=True)
+    prepare(surface, tmp_path / "whole", quiet=True)
     assert len(whole) > 4
     with monkeypatch.context() as patch:
         count_blocks(patch, stop=3)
         with pytest.raises(Interrupted):
-            prepare(data, tmp_path / "killed", quiet=True)
+            prepare(surface, tmp_path / "killed", quiet=True)
     assert not (tmp_path / "killed" / "states.npy").exists()
     with open(tmp_path / "killed" / "states.npy.part", "ab") as file:
         file.write(b"half a block")
@@ -139,17 +138,20 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(module, "measure_statistics", killed)
         with pytest.raises(Interrupted):  # and once more, when all is read
-            prepare(data, tmp_path / "killed", quiet=True)
+            prepare(surface, tmp_path / "killed", quiet=True)
     assert rest == whole[3:]
-    prepare(data, tmp_path / "killed", quiet=True)
+    prepare(surface, tmp_path / "killed", quiet=True)
     assert rest == whole[3:]
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
 def test_a_full_disk_names_the_file_and_loses_nothing(
-    tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    surface: DataConfig,
+    small_blocks: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data, synced = store(tmp_path / "s.zarr"), []
+    synced = []
 
     def full(descriptor: int) -> None:
         synced.append(descriptor)
@@ -159,9 +161,9 @@ def test_a_full_disk_names_the_file_and_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=r"states\.npy|forcing\.npy|progress\.json"):
-            prepare(data, tmp_path / "p", quiet=True)
-    prepare(data, tmp_path / "p", quiet=True)
-    prepare(data, tmp_path / "q", quiet=True)
+            prepare(surface, tmp_path / "p", quiet=True)
+    prepare(surface, tmp_path / "p", quiet=True)
+    prepare(surface, tmp_path / "q", quiet=True)
     assert content(tmp_path / "p") == content(tmp_path / "q")
 
 
@@ -169,19 +171,21 @@ def test_the_cache_is_used_until_source_or_config_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REFINE_CACHE", str(tmp_path / "cache"))
-    data, seen = store(tmp_path / "s.zarr"), count_blocks(monkeypatch)
+    states, name = atmosphere()[["2m_temperature"]], "2m_temperature"
+    few: dict[str, Any] = {"atmospheric": (), "levels": (), "static": (), "forcing": ()}
+    few |= {"surface": (name,)}
+    states.to_netcdf(tmp_path / "s.nc")
+    data, seen = config(tmp_path / "s.nc", **few), count_blocks(monkeypatch)
     first = prepare(data, quiet=True)
     assert len(seen) == 1
     assert prepare(data, quiet=True).folder == first.folder
     assert len(seen) == 1
-    prepare(config(tmp_path / "s.zarr", step_hours=24), quiet=True)
+    prepare(config(tmp_path / "s.nc", **few, step_hours=24), quiet=True)
     assert len(seen) == 2
-    warmer = atmosphere()
-    warmer["2m_temperature"] = warmer["2m_temperature"] + 1
-    store(tmp_path / "s.zarr", warmer)
+    (states + 1).assign_attrs(states.attrs).to_netcdf(tmp_path / "s.nc")
     again = prepare(data, quiet=True)
     assert len(seen) == 3
-    np.testing.assert_allclose(again.statistics.mean[4] - first.statistics.mean[4], 1, 1e-4)
+    np.testing.assert_allclose(again.statistics.mean[0] - first.statistics.mean[0], 1, 1e-4)
 
 
 def test_missing_values_are_found_while_reading(tmp_path: Path, small_blocks: None) -> None:
@@ -195,18 +199,3 @@ def test_missing_values_are_found_while_reading(tmp_path: Path, small_blocks: No
         assert "temperature at 850 hPa: missing (NaN)" in str(raised.value)
         assert "2000-01-20T06:00" in str(raised.value)
     assert not (tmp_path / "p" / "meta.json").exists()
-
-
-def test_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REFINE_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "c.yaml").write_text(dump(WeatherConfig(data=store(tmp_path / "s.zarr"))))
-    command(["prepare", "--config", str(tmp_path / "c.yaml")])
-    said = capsys.readouterr().out
-    for text in ("geopotential_500", "land_sea_mask", "train: 76 starts", str(tmp_path / "cache")):
-        assert text in said
-    with pytest.raises(InputError, match="1 problem:\n- temperatur: not in the source"):
-        command(
-            ["prepare", "--config", str(tmp_path / "c.yaml"), "--data.atmospheric", "temperatur"]
-        )

@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.weather import tiny
 from tests.weather.synthetic import atmosphere, config, times
 from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.data.time_parts import PARTS, TimeParts, bounds
 from weather.data.windows import Windows
 from weather.fields.times import clock
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    folder = tmp_path_factory.mktemp("windows")
-    atmosphere().to_netcdf(folder / "s.nc")
-    return prepare(config(folder / "s.nc"), folder / "p", quiet=True)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -52,13 +46,22 @@ def test_training_windows_are_normalised(made: Prepared) -> None:
     assert ((past**2 * weight).mean((0, 1, 3, 4)) - 1).abs().max() < 0.1
 
 
-def test_windows_without_forcing(tmp_path: Path) -> None:
-    atmosphere().to_netcdf(tmp_path / "s.nc")
-    data = config(tmp_path / "s.nc", forcing=(), static=(), history=1)
-    windows = Windows(prepare(data, tmp_path / "p", quiet=True), "train", 2)
+def test_windows_without_forcing(folder: Path) -> None:
+    windows = Windows(prepare(tiny.config(folder).data, quiet=True), "train", 2)
     past, _, forcing, _ = windows[torch.arange(4)]
-    assert past.shape == (4, 1, 6, 8, 16)
+    assert past.shape == (4, 2, 6, 8, 16)
     assert forcing.shape == (4, 2, 0, 8, 16)
+
+
+def test_batches_spread_evenly_over_the_part(made: Prepared) -> None:
+    windows = Windows(made, "train")
+    index = windows.evenly(5)
+    assert index.tolist() == [0, 19, 38, 56, 75]
+    assert windows.evenly(1000).tolist() == list(range(76))
+    batches = list(windows.batches(index, torch.device("cpu"), size=3, seed=7))
+    assert [len(batch[0]) for batch, _ in batches] == [3, 2]
+    assert torch.equal(batches[1][0][1], windows[index[3:]][1])
+    assert batches[1][1].seed == 7 and torch.equal(batches[1][1].index, index[3:])
 
 
 @pytest.mark.parametrize("history", [1, 2, 3])

@@ -76,8 +76,8 @@ def test_spread_equals_skill_for_exchangeable_members_of_any_number(members: int
     centre, noise = draws(100_000), np.random.default_rng(3).normal(size=(members + 1, 100_000))
     x, y = centre + noise[1:], centre + noise[0]
     variance, square = ensemble.variance(x), (x.mean(0) - y) ** 2
-    promised = ensemble.promised_square(variance, members)
-    assert ensemble.spread_skill(promised.mean(), square.mean()) == pytest.approx(1, abs=0.01)
+    predicted = ensemble.predicted_square(variance, members)
+    assert ensemble.spread_skill(predicted.mean(), square.mean()) == pytest.approx(1, abs=0.01)
     without = np.sqrt(variance.mean() / square.mean())
     assert without == pytest.approx(np.sqrt(members / (members + 1)), abs=0.01)
 

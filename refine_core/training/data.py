@@ -1,9 +1,12 @@
 """What training asks of a data set."""
 
-import hashlib
 from typing import Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
+
+from refine_core.storage.files import digest
 
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 Batch = tuple[Tensor, ...]
@@ -42,8 +45,7 @@ class Tensors:
 
     def digest(self) -> str:
         """Sixteen digits that tell these tensors from others."""
-        found = hashlib.sha256()
+        parts: list[str | NDArray[np.generic]] = []
         for tensor in self.tensors:
-            found.update(repr((tensor.shape, tensor.dtype)).encode())
-            found.update(tensor.detach().cpu().contiguous().numpy().data)
-        return found.hexdigest()[:16]
+            parts += [repr((tensor.shape, tensor.dtype)), tensor.detach().cpu().numpy()]
+        return digest(*parts)

@@ -1,0 +1,67 @@
+"""Laws of the heads that refinement is compared with."""
+
+from importlib import util
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from tests.weather import tiny
+from weather.fields.grid import Grid
+from weather.forecaster.config import HeadConfig
+from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead
+from weather.forecaster.inputs import HeadContext
+
+GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
+
+
+def context(count: int) -> HeadContext:
+    return HeadContext(torch.zeros(count, 1, 4, 8), torch.zeros(0), torch.zeros(0))
+
+
+def test_gaussian_noise_has_the_covariance_of_errors() -> None:
+    torch.manual_seed(0)
+    mix = torch.randn(2 * 4 * 8, 2 * 4 * 8) / 8
+    errors = torch.randn(400, 64) @ mix
+    head = GaussianHead(GRID, 2, rank=48)
+    head.estimate(errors.unflatten(1, (2, 4, 8)))
+    sampled = head.sample(context(8000), Noise.range(0, 8000)).flatten(1)
+    expected, found = errors.T @ errors / len(errors), torch.cov(sampled.T)
+    assert (expected - found).norm() / expected.norm() < 0.15
+
+
+def test_diffusion_samples_what_a_perfect_denoiser_knows() -> None:
+    head = DiffusionHead(GRID, 1, 1, HeadConfig(network=tiny.NETWORK, levels=20))
+
+    def denoise(noisy: Tensor, sigma: Tensor, context: HeadContext) -> Tensor:
+        return 2 + (noisy - 2) * 0.25 / (0.25 + sigma[:, None, None, None] ** 2)
+
+    head.denoise = denoise  # type: ignore[method-assign]
+    sampled = head.sample(context(500), Noise.range(0, 500))
+    assert abs(sampled.mean() - 2) < 0.02
+    assert abs(sampled.std() - 0.5) < 0.03
+
+
+def test_a_missing_library_is_named_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weather.forecaster.controls.find_spec", lambda name: None)
+    assert util.find_spec("diffusers")
+    with pytest.raises(InputError, match="the library diffusers, which is not installed"):
+        DiffusionHead(GRID, 1, 1, HeadConfig(network=tiny.NETWORK, levels=20))
+
+
+def test_almost_fair_crps_is_least_for_the_right_spread() -> None:
+    """Samples from N(0, s) against truths from N(0, 1): the loss is least near s = 1."""
+    head = CRPSHead(GRID, 1, 1, HeadConfig(network=tiny.NETWORK))
+    noise, losses = Noise.range(0, 2000), {}
+    truth = torch.randn(2000, 1, 4, 8, generator=torch.Generator().manual_seed(0))
+    for spread in (0.5, 1.0, 2.0):
+
+        def sample(context: HeadContext, noise: Noise, spread: float = spread) -> Tensor:
+            return spread * noise.normal(0, 1, 4, 8)
+
+        head.sample = sample  # type: ignore[method-assign]
+        losses[spread] = float(head(truth, context(2000), noise)["loss"])
+    assert losses[1.0] < min(losses[0.5], losses[2.0])

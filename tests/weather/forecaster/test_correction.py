@@ -1,0 +1,85 @@
+"""Laws of the corrections of a step."""
+
+import numpy as np
+import pytest
+import torch
+
+from weather.fields.grid import Grid
+from weather.forecaster.correction import (
+    Correction,
+    from_waves,
+    log_power_ratio,
+    smooth,
+    zonal_waves,
+)
+
+GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
+
+
+def test_unfitted_it_changes_nothing() -> None:
+    correction = Correction(GRID, [False, True])
+    x, before = torch.randn(3, 2, 4, 8), zonal_waves(torch.randn(3, 2, 4, 8))
+    assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
+    assert torch.allclose(correction.damp(x, torch.randn(2, 4, 8), 3), x, atol=1e-6)
+
+
+def test_memory_correlates_steps_and_keeps_the_power() -> None:
+    correction = Correction(GRID, [False])
+    correction.memory.fill_(0.6)
+    first, before = correction.residual(torch.randn(20_000, 1, 4, 8), None)
+    second, _ = correction.residual(torch.randn(20_000, 1, 4, 8), before)
+    assert float(second.var()) == pytest.approx(1, abs=0.02)
+    assert float((first * second).mean()) == pytest.approx(0.6, abs=0.02)
+
+
+def test_the_first_step_has_a_gain_of_its_own() -> None:
+    correction = Correction(GRID, [False])
+    correction.first.fill_(0.5)
+    x = torch.randn(3, 1, 4, 8)
+    first, before = correction.residual(x, None)
+    assert torch.allclose(first, x / 2, atol=1e-6)
+    assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
+
+
+def test_departures_fade_by_wave() -> None:
+    correction = Correction(GRID, [False])
+    correction.keep[..., 2] = 0.5
+    usual = torch.randn(1, 4, 8)
+    wave = torch.cos(2 * torch.arange(8) * 2 * torch.pi / 8).expand(1, 4, 8)
+    damped = correction.damp((usual + wave + 3)[None], usual, 1)
+    assert torch.allclose(damped[0], usual + wave / 2 + 3, atol=1e-5)
+
+
+def test_departures_fade_as_they_become_unknown() -> None:
+    correction = Correction(GRID, [False])
+    correction.keep.fill_(0.0625)
+    correction.pace.fill_(0.5)
+    x, usual = torch.randn(3, 1, 4, 8), torch.randn(1, 4, 8)
+    for number, factor in ((0, 0.5), (1, 0.125), (2, 0.0625), (9, 0.0625)):
+        damped = correction.damp(x, usual, number)
+        assert torch.allclose(damped, usual + factor * (x - usual), atol=1e-5)
+
+
+def test_a_pole_is_one_place() -> None:
+    """Scalars have one value there, a wind blows from one side to the other."""
+    grid = Grid(np.array([-90.0, -30.0, 30.0, 90.0]), np.arange(0.0, 360.0, 45.0))
+    correction = Correction(grid, [False, True])
+    x, usual = torch.randn(3, 2, 4, 8), torch.zeros(2, 4, 8)
+    damped = correction.damp(x, usual, 0)
+    assert torch.allclose(damped[:, :, 1:3], x[:, :, 1:3], atol=1e-6)
+    poles = damped[:, :, [0, 3]]
+    assert torch.allclose(poles[:, 0], x[:, 0, [0, 3]].mean(-1, keepdim=True).expand(3, 2, 8))
+    assert torch.allclose(poles[:, 1, :, :4], -poles[:, 1, :, 4:], atol=1e-6)
+    assert poles[:, 1].std(-1).min() > 0.01
+
+
+def test_smoothing_keeps_a_constant() -> None:
+    assert torch.allclose(smooth(torch.ones(2, 4, 33)), torch.ones(2, 4, 33))
+    assert from_waves(zonal_waves(torch.eye(5)), 5).allclose(torch.eye(5), atol=1e-6)
+
+
+def test_the_excess_over_a_steep_spectrum_is_found_at_every_wave() -> None:
+    """Ratios of powers over a band would be those of its lowest wave, in steps."""
+    wave = torch.arange(33.0).add(1)
+    found = log_power_ratio(wave.pow(-4).expand(1, 4, 33), wave.pow(-6).expand(1, 4, 33)).exp()
+    assert torch.allclose(found[0, 0, :-8], wave[:-8] ** 2, rtol=0.1)

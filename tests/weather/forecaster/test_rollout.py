@@ -1,0 +1,89 @@
+"""Roll-outs of a model: mistakes are named before anything is computed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from refine_core.errors import InputError
+from tests.weather import tiny
+from tests.weather.synthetic import atmosphere
+from weather.io.source import Source
+from weather.model import WeatherModel
+
+TIME = "2000-02-05T00"
+SUN = "toa_incident_solar_radiation"
+
+
+@pytest.fixture(scope="module")
+def model() -> WeatherModel:
+    return tiny.untrained()
+
+
+@pytest.fixture(scope="module")
+def past(model: WeatherModel) -> NDArray[np.float32]:
+    return Source("", atmosphere()).read(model.channels, np.array([138, 140]))
+
+
+def test_a_time_is_read_in_all_its_forms(model: WeatherModel, past: NDArray[np.float32]) -> None:
+    states = [
+        next(model.rollout(past, time, members=1, steps=1))
+        for time in (TIME, datetime(2000, 2, 5), np.datetime64(TIME, "ns"))
+    ]
+    assert states[0].time == np.datetime64("2000-02-05T12")
+    assert torch.equal(states[0].values, states[1].values)
+    assert torch.equal(states[0].values, states[2].values)
+
+
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        ("2000-02-05T01:30", "2000-02-05T01:30:00, expected a full hour"),
+        (np.datetime64("2000-02-05T00:00:01"), "expected a full hour"),
+        ("2000-02-05T00+01:00", "expected one of UTC"),
+        ("soon", "'soon', expected one of UTC such as 2003-11-01T00"),
+    ],
+)
+def test_a_time_that_the_model_does_not_know_is_refused(
+    model: WeatherModel, past: NDArray[np.float32], time: Any, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        model.rollout(past, time)
+
+
+@pytest.mark.parametrize("members", [0, -1, [], [0, -2]])
+def test_no_members_are_refused(
+    model: WeatherModel, past: NDArray[np.float32], members: int | Sequence[int]
+) -> None:
+    with pytest.raises(InputError, match="expected a count of one or more, or names from 0"):
+        model.rollout(past, TIME, members=members)
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_no_steps_are_refused(model: WeatherModel, past: NDArray[np.float32], steps: int) -> None:
+    with pytest.raises(InputError, match=f"Found {steps} steps, expected one or more"):
+        model.rollout(past, TIME, steps=steps)
+
+
+def test_bad_states_are_refused(model: WeatherModel, past: NDArray[np.float32]) -> None:
+    with pytest.raises(InputError, match=r"shape \(1, 6, 8, 16\)"):
+        model.rollout(past[:1], TIME)
+    broken: NDArray[np.float32] = past.copy()
+    broken[1, 2, 0, 0] = np.nan
+    with pytest.raises(InputError, match="not finite in temperature_500"):
+        model.rollout(broken, TIME)
+    with pytest.raises(InputError, match="blew up"):
+        next(model.rollout(past * np.float32(1e6), TIME, members=2))
+
+
+def test_missing_forcing_is_named(past: NDArray[np.float32]) -> None:
+    model = tiny.untrained(forcing=(SUN,))
+    with pytest.raises(InputError, match=f"forcing fields {SUN}"):
+        model.rollout(past, TIME, steps=2)
+    fields = Source("", atmosphere()).read(model.data.forcing_channels, np.array([142, 144]))
+    states = list(model.rollout(past, TIME, steps=2, members=1, forcing=fields))
+    assert len(states) == 2
