@@ -108,7 +108,7 @@ def test_wrong_output(tmp_path: Path) -> None:
         ),
         (lambda: write_molecules(["C1"], tmp_path / "a.sdf"), "'C1' is not a molecule"),
         (lambda: plot_molecules(["C"], tmp_path / "a.jpg"), "expected .png or .svg"),
-        (lambda: plot_molecules([], tmp_path / "a.png"), "no molecule to draw"),
+        (lambda: plot_molecules([], tmp_path / "a.png"), "no molecule to plot"),
         (lambda: plot_molecules(["C", "C1"], tmp_path / "a.png"), "'C1' is not a molecule"),
         (
             lambda: to_smiles(graph(["C"]), Vocabulary(("Xx",), PLAIN.edges)),
