@@ -50,7 +50,7 @@ def start_from(
     own, given = refiner.state_dict(), dict(saved.tensors)
     if ENTRY in own and ENTRY in given:
         given[ENTRY] = _columns(own[ENTRY], given[ENTRY], names, saved.spec.properties.names)
-    theirs = saved.spec.vocabulary
+    theirs = saved.spec.statistics.vocabulary
     given |= _relabelled(own, given, vocabulary, theirs)
     if left := load_matching(refiner, given):
         log.warning("start_from %s: %d of %d tensors do not fit", name, len(left), len(own))

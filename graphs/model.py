@@ -5,6 +5,7 @@
 ['CCN(C)C(=O)C1CO1', 'COC1(C=O)C2CC1O2', 'N#CC1C(O)C1(O)CO', 'C#CC12CCC(C1)C2O']
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +15,19 @@ from torch import Tensor
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
-from graphs.generators.build import build
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import Order, Parallel, SamplingConfig
+from graphs.generators.common.kind import GeneratorKind
 from graphs.generators.common.refiner import GraphRefiner
-from graphs.generators.common.valence import Support
-from graphs.generators.masked.state import Order
-from graphs.generators.sampling import check, contracting, draw, prepare, way
-from graphs.generators.scaffold.request import Kept
+from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.kinds import kind_of
+from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
 from graphs.stored_config import current
 from refine_core.app.progress import Progress
+from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.sampling import Sampling
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -34,13 +36,12 @@ class GraphSpec:
     """What a model is rebuilt from; the fields are those of `GraphModel`."""
 
     config: GraphsConfig
-    vocabulary: Vocabulary
-    limits: tuple[int, ...]
-    connected: bool
+    statistics: GraphStatistics
     properties: Properties
-    support: Support | None = None
-    sizes: tuple[int, ...] = ()
 
+
+Sampler = Callable[[Noise, Tensor | None], GraphBatch]
+"""Samples graphs from their noise and wanted properties (b, p)."""
 
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights", current=current)
 
@@ -52,22 +53,24 @@ class GraphModel:
     Args:
         refiner: In evaluation mode.
         config: That made it.
-        vocabulary: What its labels mean.
-        limits: Largest counts, see `graphs.generators.contraction.tokenizer.ContractionTokenizer`.
-        connected: Whether all graphs are in one piece.
+        statistics: Of the graphs that it was trained on.
         properties: What it is conditioned on.
-        support: What may be drawn, see `graphs.generators.common.valence`.
-        sizes: Count of training graphs of size 0, 1, ...
     """
 
     refiner: GraphRefiner
     config: GraphsConfig
-    vocabulary: Vocabulary
-    limits: tuple[int, ...]
-    connected: bool
-    properties: Properties
-    support: Support | None = None
-    sizes: tuple[int, ...] = ()
+    statistics: GraphStatistics
+    properties: Properties = Properties()
+
+    @property
+    def kind(self) -> GeneratorKind:
+        """Its kind of generator."""
+        return kind_of(self.config.model)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names of its graphs' labels."""
+        return self.statistics.vocabulary
 
     @property
     def device(self) -> torch.device:
@@ -108,47 +111,68 @@ class GraphModel:
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
             calls: Network calls, where the model's kind leaves them free; likewise.
-            order: What masked diffusion reveals next; likewise.
+            order: The labels that masked diffusion reveals next; likewise.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
-                every graph drawn contains (`graphs.generators.scaffold.sampler`).
-            particles: Draws of which one is kept, for each graph with a scaffold; more cost time
-                and agree better with the model.
+                every sample contains (`graphs.generators.scaffold.sampler`).
+            particles: Samples of which one is chosen, for each graph with a scaffold; more cost
+                time and agree better with the model.
             quiet: Whether to show no progress.
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, or it
                 cannot extend the scaffold.
         """
-        check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
-        how = way(
-            self.config.model,
-            self.config.sampling,
+        _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
+        settings = self.settings(
+            guidance=guidance,
             parallel=parallel,
             calls=calls,
             order=order,
             temperature=temperature,
-            guidance=guidance,
         )
         context = self.properties.request(where, count).to(self.device) if where else None
-        kept = None
-        if scaffold is not None:
-            contracting(self.config.model, "extend a scaffold")
-            kept = Kept.of(scaffold, self.vocabulary, self.limits, self.support)
+        self.kind.prepare(self.refiner, settings)
+        guide = settings.guidance if where else 0.0
+        sampling = Sampling(temperature=settings.temperature, guidance=guide)
+        sampler = self._sampler(sampling, scaffold, particles)
+        at_once = batch if scaffold is None else max(1, batch // particles)
         parts = []
         with Progress("drawing", count, quiet=quiet) as progress:
-            for index in torch.arange(count).split(max(1, batch // (particles if kept else 1))):
+            for index in torch.arange(count).split(at_once):
                 given = None if context is None else context[index]
-                noise = Noise(seed, index.to(self.device))
-                if kept is None:
-                    drawn = draw(self.refiner, noise, given, how)
-                else:
-                    (sampling,) = prepare(self.refiner, how, given)
-                    drawn = kept.sample(self.refiner, noise, given, sampling, particles)
-                parts.append(drawn.to("cpu"))
+                graphs = sampler(Noise(seed, index.to(self.device)), given)
+                parts.append(graphs.to("cpu"))
                 progress.update(int(index[-1]) + 1)
         return GraphBatch.joined(parts)
+
+    def settings(self, **given: object) -> SamplingConfig:
+        """The model's settings for sampling, with those given in their place; None gives none.
+
+        Raises:
+            InputError: A setting is out of its range, or the model's kind does not know it.
+        """
+        known = {name: value for name, value in given.items() if value is not None}
+        settings = from_dict(SamplingConfig, to_dict(self.config.sampling) | known, "sampling")
+        self.config.model.check_sampling(settings)
+        return settings
+
+    def _sampler(
+        self, sampling: Sampling, scaffold: str | GraphBatch | None, particles: int
+    ) -> Sampler:
+        """What samples a batch of graphs."""
+        if scaffold is None:
+            return lambda noise, context: self.refiner.sample(noise, context, sampling=[sampling])
+        if not self.kind.extends_scaffolds:
+            raise InputError(
+                f"A model of kind {self.config.model.kind!r} cannot extend a scaffold: use one of "
+                "kind 'contraction', such as the shipped qm9."
+            )
+        request = ScaffoldRequest.of(scaffold, self.statistics)
+        return lambda noise, context: request.sample(
+            self.refiner, noise, context, sampling, particles
+        )
 
     @torch.no_grad()
     def code_log_prob(
@@ -188,15 +212,7 @@ class GraphModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        spec = GraphSpec(
-            self.config,
-            self.vocabulary,
-            self.limits,
-            self.connected,
-            self.properties,
-            self.support,
-            self.sizes,
-        )
+        spec = GraphSpec(self.config, self.statistics, self.properties)
         MODELS.save(path, self.refiner, spec, half=half)
 
 
@@ -208,22 +224,24 @@ def load(name: str | Path, device: str = "cpu") -> GraphModel:
     """
     saved = MODELS.load(name)
     spec = saved.spec
-    refiner = build(
-        spec.config.model,
-        spec.vocabulary,
-        spec.limits,
-        connected=spec.connected,
-        properties=len(spec.properties.names),
-        support=spec.support,
-        sizes=spec.sizes,
-    )
+    kind = kind_of(spec.config.model)
+    refiner = kind.build(spec.statistics, len(spec.properties.names))
     return GraphModel(
-        saved.restore(refiner, device),
-        spec.config,
-        spec.vocabulary,
-        spec.limits,
-        spec.connected,
-        spec.properties,
-        spec.support,
-        spec.sizes,
+        saved.restore(refiner, device), spec.config, spec.statistics, spec.properties
     )
+
+
+def _check(*, where: dict[str, float] | None, guidance: float | None, **counts: int) -> None:
+    """Refuse counts below one, and guidance without a property.
+
+    Raises:
+        InputError: One of these is given.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise InputError(f"Found {name} {count}, expected 1 or more: give a larger number.")
+    if guidance and not where:
+        raise InputError(
+            f"Found guidance {guidance:g} but no property to guide to: say which value of which "
+            "is wanted, as in --where logp=1.5, or leave guidance out."
+        )

@@ -127,7 +127,7 @@ def build_refiner(
 
     Args:
         tokenizer: Frozen in the refiner.
-        embed: Of width `dim`, as its condition.
+        embed: Its tokens and its condition have width `dim`.
         dim: Width of the transformer.
         depth: Blocks.
         heads: Attention heads.

@@ -41,7 +41,7 @@ class Noise:
     """Random numbers of a batch of samples.
 
     Args:
-        seed: Of the run.
+        seed: Seed of the run.
         index: (b,) int64, the name of each sample, on the device where numbers are wanted.
 
     Raises:

@@ -34,7 +34,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         embed: States and context to tokens.
         transformer: Tokens to hidden states.
         head: Hidden states to distributions.
-        weights: Of each scale's loss per token: one for all scales, or one each.
+        weights: Weight of a token's loss: one for all scales, or one each.
         corruption: Largest share of digits replaced at random in self-correction training; each
             sample draws its share uniformly below it. Later scales' targets are derived anew. 0 is
             off.
@@ -107,7 +107,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
 
         Args:
             x: Data.
-            context: As in `sample_trace`.
+            context: See `sample_trace`.
             noise: For tokenisers that break symmetries at random.
         """
         with torch.no_grad():
@@ -155,8 +155,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         """What calls the transformer for one scale after the other.
 
         Args:
-            context: Of `count` samples.
-            count: Of samples.
+            context: Context of `count` samples.
+            count: Number of samples.
             guided: Whether distributions without the context are computed as well.
             cached: Whether keys and values are kept; the result is the same.
         """

@@ -84,7 +84,7 @@ class Keep(Generic[FeaturesT]):
     The codes are derived anew from the reference at every scale, so later scales repair seams.
 
     Args:
-        features: Of the reference, as `Tokenizer.features` gives them.
+        features: Features of the reference, as `Tokenizer.features` gives them.
         tokens: One mask (b, n_k) per scale, True where the reference stays.
     """
 
@@ -100,7 +100,7 @@ class Caller(Generic[StateT, ContextT]):
         transformer: Tokens to hidden states.
         head: Hidden states to distributions.
         contexts: The context, and for guidance, None.
-        count: Of samples.
+        count: Number of samples.
         cached: Whether keys and values are kept, or under markov history all but the context
             forgotten; the result is the same.
     """

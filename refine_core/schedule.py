@@ -106,7 +106,8 @@ class ScaleSchedule:
         Args:
             sizes: Coarse to fine.
             codes: Values of a digit: one count for all sizes, or one per size.
-            parts: Calls in which a size is predicted, see `Scale.part`; likewise.
+            parts: Calls in which a size is predicted, see `Scale.part`: one count for all, or one
+                per size.
 
         Raises:
             InputError: A list has neither one entry nor one per size.
@@ -190,7 +191,7 @@ def per_scale(name: str, values: Sequence[T], count: int) -> list[T]:
     Args:
         name: What the values are called, for the message.
         values: One or `count` values.
-        count: Of scales.
+        count: Number of scales.
 
     Raises:
         InputError: There are neither one nor `count` values.

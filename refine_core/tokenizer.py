@@ -92,7 +92,7 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
         """Random replacement of digits by others, each as likely (self-correction).
 
         Args:
-            noise: Of the training step.
+            noise: Random numbers of the training step.
             share: Largest share of digits that are replaced; each sample draws its own below it.
         """
         own = noise.fork(Stream.CORRUPTION)

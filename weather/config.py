@@ -1,4 +1,4 @@
-"""Configuration of the weather domain; the files are in `configs/weather/`."""
+"""Configuration of a weather model; files of it are in `configs/weather/`."""
 
 from dataclasses import field
 
@@ -13,12 +13,12 @@ class WeatherConfig:
     """A forecast model."""
 
     name: RunName = "gcm"
-    """Of the run: everything goes to `runs/<name>/`."""
+    """Of the run, whose files go to `runs/<name>/`."""
     seed: int = 0
-    """Of weights, order and noise."""
+    """Of the initial weights, the order of samples and all noise."""
     data: DataConfig = field(default_factory=DataConfig)
     mean: NetworkConfig = field(default_factory=NetworkConfig)
     """The network of the deterministic mean."""
     mean_from: str = ""
-    """A trained model whose mean is taken over, by name or path; empty trains one."""
+    """Name or path of a trained model, to use its mean; empty trains one."""
     head: HeadConfig = field(default_factory=HeadConfig)

@@ -1,4 +1,4 @@
-"""Trained models: kept as one file, and what a user does with one.
+"""Trained forecast models, each of which is one file: load, roll out, save.
 
 >>> model = load("gcm")                                            # doctest: +SKIP
 >>> for state in model.rollout(initial, time, members=20, steps=10):   # doctest: +SKIP
@@ -57,13 +57,13 @@ class WeatherModel:
 
     Args:
         forecaster: In evaluation mode.
-        config: That made it.
+        config: It was trained with.
         grid: Of its maps.
         mean: (C,) mean of each channel, in SI units.
         std: (C,) standard deviation of each channel, in SI units.
         forcing_mean: (F,) mean of each forcing field.
         forcing_std: (F,) standard deviation of each forcing field.
-        digest: Of the file it was loaded from; names the model in what it makes.
+        digest: Of the file that it was loaded from; identifies the model in forecasts.
     """
 
     forecaster: Forecaster
@@ -92,11 +92,11 @@ class WeatherModel:
 
     @property
     def group(self) -> int:
-        """Members that the network sees at once.
+        """Members that the network computes at once.
 
         Rounding depends on how many they are and on their places, and after some days the smallest
-        difference is a large one: so a member is computed with the same others, at the same place,
-        whoever is asked for.
+        difference has become a large one. So a member is always computed with the same others, at
+        the same place among them, whichever members are wanted.
         """
         return 5 if self.forecaster.device.type == "cpu" else 50
 
@@ -127,15 +127,15 @@ class WeatherModel:
             )
 
     def normalise(self, states: Tensor) -> Tensor:
-        """States (..., C, H, W) in SI units, as the network takes them."""
+        """Normalise states (..., C, H, W) in SI units, for the network."""
         return (states - self.mean[:, None, None]) / self.std[:, None, None]
 
     def denormalise(self, states: Tensor) -> Tensor:
-        """The inverse of `normalise`."""
+        """States (..., C, H, W) in SI units, of normalised ones."""
         return states * self.std[:, None, None] + self.mean[:, None, None]
 
     def normalise_forcing(self, fields: Tensor) -> Tensor:
-        """Forcing fields (..., F, H, W) in SI units, as the network takes them."""
+        """Normalise forcing fields (..., F, H, W) in SI units, for the network."""
         mean, std = self.forcing_mean[:, None, None], self.forcing_std[:, None, None]
         return (fields - mean) / std
 
@@ -171,7 +171,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: If there is no such model, or the file is not one.
+        InputError: There is no such model, or the file is not one.
     """
     saved = MODELS.load(name)
     spec, config = saved.spec, saved.spec.config

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from graphs.config import DataConfig, GraphsConfig
+from graphs.config import GraphsConfig
+from graphs.datasets.config import DataConfig
 from refine_core.app.outputs import check_folder, output_file
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
@@ -18,7 +19,7 @@ def train(config: GraphsConfig) -> None:
     Args:
         config: Of data, model and training.
     """
-    from graphs.train import train
+    from graphs.training import train
 
     folder = Path("runs") / config.name
     check_folder(folder, "--name")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from graphs.config import DataConfig
 from graphs.data.graphml import read_graphml
 from graphs.data.store import GraphStore
 from graphs.datasets.computed_properties import with_columns
+from graphs.datasets.config import DataConfig
 from graphs.datasets.random_families import FAMILIES, generic
 from graphs.datasets.splits import Splits, divide
 

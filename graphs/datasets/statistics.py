@@ -1,4 +1,4 @@
-"""TODO."""
+"""Facts about all graphs of a store, gathered batch by batch."""
 
 from collections.abc import Iterator
 
@@ -15,13 +15,13 @@ def batches(store: GraphStore, size: int = 10_000) -> Iterator[GraphBatch]:
         yield store[index][0]
 
 
-def limits(store: GraphStore) -> tuple[int, ...]:
+def max_counts(store: GraphStore) -> tuple[int, ...]:
     """Largest count of nodes of each label, then of edges of each label, in a graph."""
     labels, kinds = len(store.vocabulary.nodes), len(store.vocabulary.edges)
     most = torch.zeros(labels + kinds, dtype=torch.int64)
     for graphs in batches(store):
         nodes = F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None]
-        # Every edge is seen from both ends: of arcs either count may be what is seen first.
+        # Every edge is in the matrix twice, an arc with a label and its reverse.
         each = [(graphs.edges == e + 1).sum((1, 2)) for e in range(kinds)]
         edges = each if store.vocabulary.directed else [count // 2 for count in each]
         counts = torch.cat([nodes.sum(1), torch.stack(edges, 1)], 1)

@@ -11,7 +11,7 @@ import torch
 
 from graphs.datasets.load import splits
 from graphs.evaluation.network_calls import CallCounter, SamplingSetting, sampling_settings
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
 from refine_core.app import figures
 from refine_core.app.report import Column, table, write_report

@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Self, TypedDict
+from typing import Self
 
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import SamplingOptions
 from graphs.model import GraphModel
 
 
@@ -37,13 +37,6 @@ class CallCounter:
         self._hook.remove()
 
 
-class SamplingOptions(TypedDict, total=False):
-    """Options of `GraphModel.sample` on which the number of network calls depends."""
-
-    parallel: Parallel
-    calls: int
-
-
 @dataclass(frozen=True)
 class SamplingSetting:
     """One way to sample from a model.
@@ -60,16 +53,9 @@ class SamplingSetting:
 def sampling_settings(model: GraphModel, calls: tuple[int, ...]) -> list[SamplingSetting]:
     """Settings with which a model makes different numbers of network calls, fewest first.
 
-    Contraction models split all clusters at once, or only clusters that are no neighbours; the
-    number of calls follows. Masked diffusion makes any number of calls.
-
     Args:
         model: Of any kind.
         calls: Numbers of calls, for models that make any.
     """
-    if model.config.model.kind == "contraction":
-        return [
-            SamplingSetting("all at once", {"parallel": "all"}),
-            SamplingSetting("no neighbours", {"parallel": "independent"}),
-        ]
-    return [SamplingSetting(f"{number} calls", {"calls": number}) for number in sorted(set(calls))]
+    alternatives = model.kind.alternatives(calls)
+    return [SamplingSetting(name, options) for name, options in alternatives.items()]

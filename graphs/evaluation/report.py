@@ -10,7 +10,7 @@ from graphs.datasets.splits import Splits
 from graphs.evaluation.molecules import molecule_metrics, read_smiles
 from graphs.evaluation.network_calls import CallCounter
 from graphs.evaluation.plain_graphs import graph_metrics
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
 from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
@@ -116,7 +116,8 @@ def markdown(metrics: Mapping[str, float]) -> str:
 
 
 def _check_unchanged(model: GraphModel, parts: Splits) -> None:
-    if model.sizes and tuple(parts.train.sizes.bincount().tolist()) != model.sizes:
+    sizes = model.statistics.sizes
+    if sizes and tuple(parts.train.sizes.bincount().tolist()) != sizes:
         raise InputError(
             f"{model.config.data.source} holds other graphs now than those the model was trained "
             "on, so what was held out then is not known: put the data back, or train again."

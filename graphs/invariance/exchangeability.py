@@ -206,7 +206,7 @@ def _leaking(parts: list[SameSize], leak: float, random: np.random.Generator) ->
     sorted_ = [
         part.sorted(chosen[a:b], random) for part, a, b in zip(parts, at[:-1], at[1:], strict=True)
     ]
-    (found,) = statistics(parts, sorted_)
+    found: Floats = statistics(parts, sorted_)[0]
     return found
 
 

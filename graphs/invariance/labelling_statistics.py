@@ -156,7 +156,7 @@ def relabelled_statistics(
     parts: Sequence[SameSize], relabellings: int, random: np.random.Generator
 ) -> Floats:
     """(relabellings, 5) statistics of random relabellings, some at a time to bound the memory."""
-    most = max(1, 2_000_000 // max(part.cells for part in parts))
+    most = max(1, 50_000 // max(part.cells for part in parts))
     found = []
     for start in range(0, relabellings, most):
         count = min(most, relabellings - start)

@@ -1,4 +1,4 @@
-"""Every mistake in a config: its dotted path, what was found, what was expected."""
+"""Sentences about mistakes in a config: the dotted path, what was found, what was expected."""
 
 import dataclasses
 import re
@@ -12,17 +12,20 @@ from pydantic_core import ErrorDetails
 from refine_core.errors import InputError, suggest
 
 
-def refusal(source: str, cls: type, data: object, error: ValidationError) -> InputError:
+def refusal(
+    source: str, cls: type, data: object, error: ValidationError, *, one_line: bool = False
+) -> InputError:
     """Turn what pydantic found into one message.
 
     Args:
         source: Where the data come from, such as the name of a file.
-        cls: The config that should have been made of them.
-        data: What was found.
-        error: Why it does not fit.
+        cls: The config that should have been made from them.
+        data: The data.
+        error: What pydantic found.
+        one_line: Whether several mistakes share a line.
 
     Returns:
-        A sentence for one mistake; for several a heading and a line a mistake.
+        A sentence for one mistake; for several a heading and all of them.
     """
     found: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):
@@ -35,7 +38,8 @@ def refusal(source: str, cls: type, data: object, error: ValidationError) -> Inp
     ]
     if len(lines) == 1:
         return InputError(f"{source}: {lines[0]}")
-    return InputError("\n  ".join([f"{source} has {len(lines)} mistakes:", *lines]))
+    before, between = (" ", "; ") if one_line else ("\n  ", "\n  ")
+    return InputError(f"{source} has {len(lines)} mistakes:{before}{between.join(lines)}")
 
 
 def _path(data: object, detail: ErrorDetails) -> list[int | str]:

@@ -3,16 +3,15 @@
 The class is the documentation: a field's annotation says what it admits, its default makes it
 optional, and the docstring below it is what `--help` shows.
 
->>> from typing import Annotated
->>> from pydantic import Field
+>>> from refine_core.config.ranges import PositiveInt
 >>> @config
 ... class Model:
-...     width: Annotated[int, Field(gt=0)] = 64
+...     width: PositiveInt = 64
 ...     '''Channels of every hidden layer.'''
 >>> Model(width=0)
 Traceback (most recent call last):
     ...
-refine_core.errors.InputError: Model: width: found 0, expected greater than 0
+refine_core.errors.InputError: Model: width: found 0, expected a whole number above 0
 """
 
 import dataclasses
@@ -47,7 +46,7 @@ def config(cls: type[T]) -> type[T]:
         try:
             checked(self, *args, **fields)
         except pydantic.ValidationError as error:
-            raise refusal(cls.__name__, made, fields, error) from None
+            raise refusal(cls.__name__, made, fields, error, one_line=True) from None
 
     cast(Any, made).__init__ = init
     return made
@@ -67,7 +66,7 @@ def load(cls: type[T], path: str | Path) -> T:
 
 
 def from_dict(cls: type[T], data: Mapping[str, object], source: str = "config") -> T:
-    """Make a config, or another dataclass, of what `to_dict` returned or a file holds.
+    """Make a config, or another dataclass, from what `to_dict` returned or a file holds.
 
     Args:
         cls: A class decorated with `config`, or a dataclass with such fields.

@@ -41,7 +41,7 @@ class Bitwise(Quantizer):
     Args:
         bits: d and g, channels and digits; a digit is 1 where the input is positive.
         kind: See above.
-        scale: Of the values.
+        scale: Size of the values.
         commitment: Weight of the first term.
         entropy: Weight of the second one, in nats summed over bits.
         temperature: T.

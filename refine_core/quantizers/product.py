@@ -16,7 +16,7 @@ class ProductQuantizer(Quantizer):
         groups: g, equal parts that a vector is cut into.
         codes: Size of each codebook.
         dim: d, channels of the whole vector.
-        metric: As in `VQ`, like all further arguments.
+        metric: See `VQ`, as for all further arguments.
         learn: See `VQ`.
         decay: See `VQ`.
         commitment: See `VQ`.

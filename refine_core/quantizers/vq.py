@@ -52,7 +52,7 @@ class VQ(Quantizer):
         metric: "cosine" puts the input and the codes on the unit sphere (arXiv 2110.04627,
             section 3.2).
         learn: Moving averages of the vectors that chose a code, or the gradient of the loss.
-        decay: Of the moving averages of counts and sums.
+        decay: Decay of the moving averages of counts and sums.
         commitment: beta.
         restart_below: A code is dead when its count, a moving average, is lower than this share of
             the mean count, so that scales of few tokens restart as soon as those of many; 0 never

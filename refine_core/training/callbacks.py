@@ -1,4 +1,4 @@
-"""What a user adds to the training loop.
+"""Calls from the training loop to code of the user.
 
 >>> class EarlyStopping(Callback[Module]):
 ...     def end_epoch(self, state: TrainState[Module]) -> bool:

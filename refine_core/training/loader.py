@@ -27,8 +27,8 @@ class Loader:
     Args:
         data: Training samples.
         batch: Samples a step, over all processes.
-        seed: Of the order.
-        rank: Of this process.
+        seed: Seeds the order.
+        rank: Number of this process.
         processes: Count of processes; each gets an equal share of a batch.
         parts: Count of parts in which a process computes its share, one after the other.
 
@@ -82,7 +82,7 @@ class Loader:
         return torch.randperm(len(self.data), generator=generator)
 
     def _share(self, order: Tensor, step: int) -> Tensor:
-        """Places of the samples of this process."""
+        """Places in the data of the samples that this process has in a step."""
         together = order[step * self.batch : (step + 1) * self.batch]
         return together.chunk(self.processes)[self.rank]
 

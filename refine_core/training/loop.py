@@ -9,11 +9,10 @@ process and part, up to rounding, if
 
 - "loss" is a mean over samples, or over a number of terms that the module returns as "count";
 - random numbers come from `noise`. `nn.Dropout` draws from torch's global generator instead,
-  which each process has its own of: then the runs differ as two seeds do;
-- statistics of the batch are taken over all processes, as quantisers do. Parts of a step cannot
-  know of each other's: `accumulate` takes such statistics, which are those of "lfq" and "bsq"
-  and of batch normalisation, over a part, and a codebook begins at other vectors. Batch
-  normalisation takes them over a process's share.
+  of which each process has its own: then the two runs differ as runs with two seeds do;
+- statistics of the batch are those of the batch of all processes, as in all quantisers; batch
+  normalisation has those of one process. With `accumulate` they are those of a part, so that
+  "lfq" and "bsq" differ, and a codebook starts from other vectors.
 """
 
 import atexit
@@ -62,16 +61,16 @@ def fit(
     steps (before clipping), `seconds`, and what `validate(module)` returned, called in evaluation
     mode without gradients. The last, incomplete batch of an epoch is left out.
 
-    A run can be continued with another number of epochs. Then the learning rate of the steps that
-    are left is that of a run of the new length: that of a run that had ended rises again.
+    A run can be continued with another number of epochs. From there on the learning rate is that
+    of a run of the new length, so that it rises again if the run had ended.
 
-    Torch's global generators, on the CPU and on the device used, are as before when `fit` returns.
+    Torch's global generators, of the CPU and of the device in use, are restored at the end.
 
     Args:
         module: What to train, modified in place.
         data: Training samples.
-        opt: See `Optimisation`.
-        seed: Of the order and of every random number.
+        opt: The settings of the training.
+        seed: Seeds the order of samples and every random number.
         run: Where metrics and checkpoints go; a run that holds a checkpoint is continued. With
             None, nothing is written.
         validate: Computes further metrics after each epoch.
@@ -121,7 +120,7 @@ def fit(
 
 @dataclass
 class _Training(Generic[Module]):
-    """The loop over epochs, and what it needs."""
+    """The loop over epochs, with its parts."""
 
     fabric: Fabric
     loader: Loader
@@ -139,12 +138,12 @@ class _Training(Generic[Module]):
         return self.loader.steps * self.opt.epochs
 
     def goes_on(self) -> bool:
-        """Whether there is a step, or the end of an epoch, left to do."""
-        unended = self.state.step < self.total and not self.state.stopped
-        return unended or bool(self.state.metrics)
+        """Whether a step, or the end of an epoch, is left."""
+        steps_left = self.state.step < self.total and not self.state.stopped
+        return steps_left or bool(self.state.metrics)
 
     def epoch(self, progress: Progress) -> None:
-        """Do what is left of an epoch."""
+        """Train until the end of the epoch."""
         state, started, saved = self.state, time.monotonic(), time.monotonic()
         # Steps with metrics and without a row belong to an epoch that has not ended yet.
         epoch = (state.step - bool(state.metrics)) // self.loader.steps
@@ -160,7 +159,7 @@ class _Training(Generic[Module]):
         self.save()
 
     def save(self) -> None:
-        """Write metrics and a checkpoint, if this process is the one that does."""
+        """Write metrics and a checkpoint, in the one process that has the run."""
         if self.run is not None:
             self.state.save(self.run, self.seed, self.opt.epochs)
 

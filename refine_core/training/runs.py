@@ -1,4 +1,4 @@
-"""A run's folder: what was asked for, with what, and what came out.
+"""The folder of a run: its configuration, how it was started, its metrics and its checkpoint.
 
 `runs/<name>/` holds `config.yaml` (resolved), `run.json` (seed, versions, command), `metrics.csv`
 and `metrics.json` (one row per epoch), and `last.safetensors` (from which the run continues).
@@ -19,16 +19,24 @@ from refine_core.storage.files import write_json, write_text
 
 @dataclass(frozen=True)
 class Run:
-    """Folder of one run, and the resolved configuration it was started with."""
+    """A run.
+
+    Args:
+        path: The folder.
+        config: The resolved configuration, as JSON values.
+        data: Digest of the data, so that a run is not continued on other data under the same name.
+    """
 
     path: Path
     config: dict[str, object]
     data: str = ""
-    """Digest of the data, so that a run is not continued on other data under the same name."""
 
     @classmethod
     def start(cls, path: Path, config: object, seed: int, data: str = "") -> "Run":
-        """Create (or take up) the folder and record configuration, seed, versions and command."""
+        """Create the folder and record configuration, seed, versions and command in it.
+
+        A folder that exists is left as it is, for its run to be continued.
+        """
         run = cls(Path(path), configs.to_dict(config), data)
         if not (run.path / "config.yaml").exists():
             run.write_config()

@@ -58,17 +58,18 @@ class Stages:
         callbacks: Sequence[Callback[Module]] = (),
         title: str = "",
     ) -> Module:
-        """Train a module, or continue its training; return it averaged, in evaluation mode.
+        """Train a module, or continue its training; return it averaged and in evaluation mode.
 
         Args:
             module: Trained in place, see `refine_core.training.fit`.
             data: Training samples.
-            opt: How it is trained.
-            stream: Of the run's seed, for the order of samples and all noise of this stage.
+            opt: The settings of this stage.
+            stream: Number of the stage's stream of the run's seed, which gives the order of
+                samples and all noise.
             config: Recorded in the folder; a stage is not continued with another config.
-            name: Folder of the stage within that of the run, which itself is the default.
-            start_from: State dict of a trained model, where the training starts from, as far as
-                names and shapes agree.
+            name: Folder of the stage within the run's folder; by default the run's folder itself.
+            start_from: State dict of a trained model. The training starts from its weights, as far
+                as names and shapes agree.
             validate: Computes further metrics after each epoch.
             callbacks: Called after each step and each epoch.
             title: Shown beside the progress bar; `name` by default.

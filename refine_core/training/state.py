@@ -1,4 +1,4 @@
-"""All that changes while training, and how it is saved and taken up again."""
+"""The state of a training: what changes from step to step, saved to a checkpoint and resumed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class _Record:
     stopped: bool = False
 
     def is_other_length(self, run: Run, epochs: int) -> bool:
-        """Whether a run has another number of epochs, and no other change of configuration."""
+        """Whether a run has another number of epochs and else the same configuration."""
         return list(differences(self.config, run.config).values()) == [(self.epochs, epochs)]
 
     def check(self, run: Run, seed: int, epochs: int) -> None:
@@ -113,7 +113,7 @@ class TrainState(Generic[Module]):
         return averaged
 
     def advance(self, row: Row) -> None:
-        """Count one optimiser step and note its metrics."""
+        """Count one optimiser step, update the average of the weights, and record the metrics."""
         if self.average is not None:
             self.average.update_parameters(self.module)
         self.metrics.append(row)
@@ -143,10 +143,10 @@ class TrainState(Generic[Module]):
         """Continue from the run's last checkpoint, if there is one.
 
         Args:
-            run: Holds the checkpoint.
-            seed: Of the training.
-            epochs: After which the training ends; the one setting that may have changed.
-            steps: Of an epoch.
+            run: The run, whose folder may hold a checkpoint.
+            seed: Seed of the training.
+            epochs: Length of the training, the one setting that may have changed.
+            steps: Steps of an epoch.
 
         Raises:
             InputError: If the checkpoint belongs to another seed, configuration, model or data, or

@@ -16,27 +16,32 @@ from refine_core.training.loader import Parts
 from refine_core.training.state import Module, Row, TrainState
 
 COUNT = "count"
-"""Name of a loss that is none: how many terms "loss" is a mean over."""
+"""Key beside the losses: how many terms "loss" is a mean over."""
 
 
 @dataclass
 class Losses:
-    """Losses of a part of a batch, detached, and what they are means over."""
+    """Losses of a part of a batch, and what they are means over.
+
+    Args:
+        values: Losses by name, detached.
+        samples: How many samples the part has.
+        count: How many terms "loss" is a mean over.
+    """
 
     values: dict[str, Tensor]
     samples: int
     count: Tensor
-    """Terms that "loss" is a mean over."""
 
 
 class Step(Generic[Module]):
-    """Computes gradients of the mean loss of a batch, and updates the weights.
+    """Computes the gradient of the mean loss of a batch, and updates the weights.
 
     Args:
-        fabric: Of the processes.
-        state: What is trained.
-        opt: How.
-        seed: Of the noise.
+        fabric: Joins the processes.
+        state: The state of the training, changed in place.
+        opt: The settings of the training.
+        seed: Seeds the noise.
     """
 
     def __init__(
@@ -51,7 +56,11 @@ class Step(Generic[Module]):
         self.alone = opt.accumulate == 1 and fabric.world_size == 1
 
     def __call__(self, parts: Parts, rate: float) -> None:
-        """Take one step at a learning rate.
+        """Take one step.
+
+        Args:
+            parts: The samples of this process.
+            rate: Learning rate.
 
         Raises:
             InputError: The loss or its gradient is not finite.
@@ -73,7 +82,7 @@ class Step(Generic[Module]):
         self.state.advance(row)
 
     def _backward(self, index: Tensor, batch: object, *, last: bool) -> Losses:
-        """Add the gradients of a part; those of a mean are multiplied by its count of terms."""
+        """Add the gradient of a part of a batch, multiplied by its count of terms."""
         noise = Noise(derive(self.seed, self.state.step), self.fabric.to_device(index))
         losses = dict(self.forward(self.fabric.to_device(batch), noise))
         loss: Tensor = losses["loss"]
@@ -83,7 +92,7 @@ class Step(Generic[Module]):
         return Losses({name: loss.detach() for name, loss in losses.items()}, len(index), count)
 
     def _means(self, found: Sequence[Losses]) -> Row:
-        """Means over all parts and processes, of the losses and in place of the gradients."""
+        """Average losses over all parts and processes, and gradients in place."""
         if self.alone:
             return {name: float(value) for name, value in found[0].values.items()}
         names = list(found[0].values)

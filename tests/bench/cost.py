@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from graphs.config import ModelConfig
 from graphs.data.batch import Vocabulary
 from graphs.data.store import collect
 from graphs.datasets.random_families import planar, tree
-from graphs.datasets.statistics import limits
-from graphs.generators.build import build
+from graphs.datasets.statistics import max_counts
+from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.kinds import kind_of
 from refine_core.app.figures import house_style, save
 from refine_core.app.report import Column, table, write_report
 from refine_core.noise import Noise
@@ -32,8 +33,8 @@ OUT = Path(__file__).parents[2] / "results" / "graphs" / "cost"
 SIZES = (9, 16, 32, 64, 128, 256, 500)
 FITTED = 64  # sizes from here on say the exponent
 BATCH = 2
-CONFIG = ModelConfig(
-    dim=64, depth=3, heads=4, matching="dense", coupled=True, cycles=True, shown="splitting"
+CONFIG = ContractionConfig(
+    dim=64, depth=3, heads=4, matching="dense", coupled=True, cycles=True, edge_tokens="splitting"
 )
 COLUMNS = {"train_s": "training step, s", "sample_s": "sampling, s", "memory_mb": "memory, MB"}
 
@@ -49,7 +50,8 @@ def measure(kind: str, n: int) -> Row:
     nodes = [np.zeros(size, np.int64) for size, _ in drawn]
     edges = [np.ones(len(ends), np.int64) for _, ends in drawn]
     store = collect(nodes, [ends for _, ends in drawn], edges, Vocabulary())
-    model = build(CONFIG, Vocabulary(), limits(store)).train()
+    statistics = GraphStatistics(Vocabulary(), max_counts(store))
+    model = kind_of(CONFIG).build(statistics).train()
     optimizer = torch.optim.AdamW(model.parameters())
     graphs, noise = store[torch.arange(BATCH)][0], Noise(0, torch.arange(BATCH))
     scales = 0

@@ -7,7 +7,7 @@ import pytest
 
 from graphs.config import GraphsConfig
 from graphs.datasets.random_families import FAMILIES
-from graphs.train import train
+from graphs.training import train
 from refine_core.config.schema import load
 from refine_core.training.config import Optimisation
 

@@ -1,6 +1,8 @@
 """Directed graphs: in and out, contracted, learnt, drawn and judged."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -9,27 +11,33 @@ import torch
 
 from graphs import model as trained
 from graphs.cli.main import main
-from graphs.config import DataConfig, GraphsConfig, ModelConfig, SamplingConfig
+from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch
 from graphs.data.convert_networkx import from_networkx, to_networkx
 from graphs.data.convert_pyg import from_pyg, to_pyg
 from graphs.data.graphml import write_graphml
 from graphs.data.store import GraphStore, load, save
-from graphs.datasets.properties import Properties
-from graphs.datasets.statistics import limits
+from graphs.datasets.config import DataConfig
+from graphs.datasets.statistics import max_counts
 from graphs.evaluation.equivariance import check_equivariance
 from graphs.evaluation.report import evaluate
-from graphs.generators.build import build
+from graphs.generators.common.config import Parallel
+from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
+from graphs.generators.expansion.config import ExpansionConfig
+from graphs.generators.kinds import kind_of
+from graphs.generators.masked.config import MaskedConfig
 from graphs.model import GraphModel
-from graphs.train import train
+from graphs.training import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
 
 pytest.importorskip("torch_geometric")
 
-SMALL = {"dim": 16, "depth": 1, "heads": 2, "shown": "none"}
+SMALL: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "edge_tokens": "none"}
 QUICK = Optimisation(epochs=1, batch=4)
 
 
@@ -63,12 +71,14 @@ def _same(x: "nx.Graph[int]", y: "nx.Graph[int]") -> bool:
 
 
 def _model(store: GraphStore) -> GraphModel:
+    config = GraphsConfig(name="small", model=ContractionConfig(**SMALL))
+    statistics = replace(GraphStatistics.of(store), connected=False, valence_limits=None)
     torch.manual_seed(0)
-    config = GraphsConfig(name="small", model=ModelConfig(**SMALL), sampling=SamplingConfig())  # type: ignore[arg-type]
-    refiner = build(config.model, store.vocabulary, limits(store), connected=False).eval()
-    torch.nn.init.normal_(refiner.embed.link.weight)  # type: ignore[union-attr, arg-type]
-    nothing = Properties((), (), ())
-    return GraphModel(refiner, config, store.vocabulary, limits(store), False, nothing)
+    refiner = kind_of(config.model).build(statistics).eval()
+    embed = refiner.embed
+    assert isinstance(embed, GraphEmbed) and embed.link is not None
+    torch.nn.init.normal_(embed.link.weight)
+    return GraphModel(refiner, config, statistics)
 
 
 @pytest.mark.parametrize("labelled", [False, True])
@@ -88,10 +98,10 @@ def test_there_and_back_whatever_the_order_of_nodes(labelled: bool, tmp_path: Pa
 
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("parallel", ["one", "independent"])
-def test_codes_decode_to_the_graph(labelled: bool, parallel: str) -> None:
+def test_codes_decode_to_the_graph(labelled: bool, parallel: Parallel) -> None:
     graphs = _graphs(labelled)
     store = from_networkx(graphs)
-    tokens = ContractionTokenizer(store.vocabulary, limits(store), parallel, connected=False)  # type: ignore[arg-type]
+    tokens = ContractionTokenizer(store.vocabulary, max_counts(store), parallel, connected=False)
     noise = Noise(3, torch.arange(len(graphs)))
     trace = tokens.trace(tokens.features(_batch(store), noise))
     for graph, back in zip(
@@ -100,9 +110,9 @@ def test_codes_decode_to_the_graph(labelled: bool, parallel: str) -> None:
         assert _same(back, graph)
 
 
-def test_what_a_cluster_sees_of_an_edge_does_not_depend_on_which_end_came_first() -> None:
+def test_the_label_of_an_edge_at_a_cluster_does_not_depend_on_which_end_came_first() -> None:
     store = from_networkx(_graphs(True))
-    tokens = ContractionTokenizer(store.vocabulary, limits(store), connected=False)
+    tokens = ContractionTokenizer(store.vocabulary, max_counts(store), connected=False)
     noise = Noise(0, torch.arange(len(store)))
     state = tokens.trace(tokens.features(_batch(store), noise)).states[4]
     assert bool(state.real.any())
@@ -175,7 +185,7 @@ def test_directed_graphs_by_path_are_learnt_drawn_and_judged(
     config = GraphsConfig(
         name="stars",
         data=DataConfig(source=str(tmp_path / "stars")),
-        model=ModelConfig(**SMALL, training=QUICK),  # type: ignore[arg-type]
+        model=ContractionConfig(**SMALL, training=QUICK),
     )
     train(config, tmp_path / "runs", quiet=True)
     report = evaluate(trained.load("runs/stars"), tmp_path / "out", count=20)
@@ -189,9 +199,11 @@ def test_directed_graphs_by_path_are_learnt_drawn_and_judged(
 
 def test_what_cannot_be_is_refused() -> None:
     store = from_networkx(_graphs(False))
-    with pytest.raises(InputError, match="takes no directed graphs: set `model.kind`"):
-        build(ModelConfig(kind="masked"), store.vocabulary, limits(store))
-    with pytest.raises(InputError, match="'all' shown takes no directed graphs"):
-        build(ModelConfig(), store.vocabulary, limits(store))
-    with pytest.raises(InputError, match="Scaffolds of directed graphs"):
+    statistics = GraphStatistics.of(store)
+    for config in (MaskedConfig(), ExpansionConfig()):
+        with pytest.raises(InputError, match="takes no directed graphs: set `model.kind`"):
+            kind_of(config).build(statistics)
+    with pytest.raises(InputError, match="edge_tokens 'all' takes no directed graphs"):
+        kind_of(ContractionConfig()).build(statistics)
+    with pytest.raises(InputError, match="Directed graphs take no scaffolds"):
         _model(store).sample(2, scaffold=_batch(store)[:1])

@@ -6,14 +6,16 @@ import networkx as nx
 import torch
 
 from graphs import model as trained
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
 from graphs.data.convert_networkx import to_networkx
 from graphs.data.graphml import write_graphml
+from graphs.datasets.config import DataConfig
 from graphs.datasets.load import splits
 from graphs.datasets.random_families import generic
 from graphs.evaluation.report import evaluate
 from graphs.generators.common.coarsening import contract
-from graphs.train import train
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.training import train
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
 
@@ -37,7 +39,7 @@ def test_labelled_graphs_by_path_are_learnt_and_come_back_with_labels(tmp_path: 
     config = GraphsConfig(
         name="rings",
         data=DataConfig(source=str(folder)),
-        model=ModelConfig(dim=16, depth=1, heads=2, training=QUICK),
+        model=ContractionConfig(dim=16, depth=1, heads=2, training=QUICK),
     )
     train(config, tmp_path, quiet=True)
     model = trained.load(tmp_path / "rings")

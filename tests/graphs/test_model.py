@@ -1,22 +1,23 @@
 """A generator of molecules end to end on a few of them: train, save, load, sample."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from graphs import model as trained
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch
+from graphs.datasets.config import DataConfig
 from graphs.datasets.properties import Properties
 from graphs.evaluation.equivariance import check_equivariance
-from graphs.generators.common.valence import Support
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.contraction.split.head import SplitHead
 from graphs.model import GraphModel
-from graphs.train import train
+from graphs.training import train
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from refine_core.storage import checkpoint
 from refine_core.training.config import Optimisation
 
 MOLECULES = [
@@ -44,7 +45,9 @@ def settings(folder: Path) -> GraphsConfig:
     return GraphsConfig(
         name="tiny",
         data=DataConfig(source=str(folder / "molecules.csv"), properties=("length",)),
-        model=ModelConfig(dim=16, depth=1, heads=2, training=Optimisation(epochs=2, batch=16)),
+        model=ContractionConfig(
+            dim=16, depth=1, heads=2, training=Optimisation(epochs=2, batch=16)
+        ),
     )
 
 
@@ -65,8 +68,7 @@ def test_saved_model_is_the_same(model: GraphModel, tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors", half=False)
     again = trained.load(tmp_path)
     assert again.config == model.config
-    assert again.vocabulary == model.vocabulary and again.properties == model.properties
-    assert again.support == model.support
+    assert again.statistics == model.statistics and again.properties == model.properties
     assert equal(again.sample(20, seed=1), model.sample(20, seed=1))
 
 
@@ -77,29 +79,32 @@ def test_samples_depend_on_seed_and_place_only(model: GraphModel) -> None:
 
 
 def test_no_node_exceeds_what_its_label_had(model: GraphModel) -> None:
-    assert model.support is not None
-    labels = dict(zip(model.vocabulary.nodes, model.support.capacity, strict=True))
-    assert labels["C"] == 8 and labels["O"] == 4  # twice the valence: carbon of benzene, C=O
-    drawn = model.sample(200, seed=0)
-    weight = torch.tensor((0, *model.support.weight))
-    used = weight[drawn.edges].sum(2)
-    over = used > torch.tensor(model.support.capacity)[drawn.nodes]
-    loose = replace(model, support=None)
-    loose.refiner.head.support = None  # type: ignore[attr-defined]
-    free = loose.sample(200, seed=0)
-    loose.refiner.head.support = model.support  # type: ignore[attr-defined]
-    excess = weight[free.edges].sum(2) > torch.tensor(model.support.capacity)[free.nodes]
-    assert over.any(1).float().mean() < 0.5 * excess.any(1).float().mean()
+    limits, head = model.statistics.valence_limits, model.refiner.head
+    assert limits is not None and isinstance(head, SplitHead)
+    of_label = dict(zip(model.vocabulary.nodes, limits.capacity, strict=True))
+    assert of_label["C"] == 8 and of_label["O"] == 4  # twice the valence: benzene's carbon, C=O
+    weight, capacity = torch.tensor((0, *limits.weight)), torch.tensor(limits.capacity)
+
+    def exceeding() -> float:
+        """Share of samples with a node that exceeds its limit."""
+        graphs = model.sample(200, seed=0)
+        return float((weight[graphs.edges].sum(2) > capacity[graphs.nodes]).any(1).float().mean())
+
+    limited = exceeding()
+    head.valence_limits = None
+    free = exceeding()
+    head.valence_limits = limits
+    assert limited < 0.5 * free
 
 
-def test_support_is_what_was_seen() -> None:
+def test_valence_limits_are_the_largest_totals_of_training() -> None:
     edges = torch.zeros(1, 3, 3).long()
     edges[0, 0, 1] = edges[0, 1, 0] = 2
     edges[0, 1, 2] = edges[0, 2, 1] = 1
     batch = GraphBatch(torch.tensor([[0, 1, 0]]), edges, torch.ones(1, 3).bool())
     from graphs.data.batch import Vocabulary
 
-    found = Support.of([batch], Vocabulary(("C", "N"), ("SINGLE", "DOUBLE")))
+    found = ValenceLimits.of([batch], Vocabulary(("C", "N"), ("SINGLE", "DOUBLE")))
     assert found.capacity == (4, 6) and found.weight == (2, 4)
 
 
@@ -147,16 +152,3 @@ def test_no_order_leaks(model: GraphModel, capsys: pytest.CaptureFixture[str]) -
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(InputError, match="There is no model 'qm8'"):
         trained.load("qm8")
-
-
-def test_settings_that_no_longer_exist_are_left_out_when_a_model_is_loaded(
-    model: GraphModel, tmp_path: Path
-) -> None:
-    model.save(tmp_path / "new.safetensors", half=False)
-    saved = checkpoint.load(tmp_path / "new.safetensors", trained.MODELS.kind)
-    config = saved.meta["config"]
-    assert isinstance(config, dict)
-    config["sampling"] |= {"restarts": 2, "restart_scale": 4}
-    config["model"]["latent"] = {"dim": 64}
-    checkpoint.save(tmp_path / "old.safetensors", saved.tensors, saved.meta)
-    assert trained.load(tmp_path / "old.safetensors").config == model.config

@@ -1,4 +1,4 @@
-"""Being told properties: what it changes, what it does not, and starting from a model without."""
+"""Conditioning on properties, and training that starts from a model without them."""
 
 import json
 from copy import deepcopy
@@ -10,33 +10,28 @@ import numpy as np
 import pytest
 import torch
 
-from graphs import model as trained
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
 from graphs.data.batch import Vocabulary
 from graphs.datasets import computed_properties as columns
+from graphs.datasets.config import DataConfig
 from graphs.datasets.load import splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import ENTRY, start_from
-from graphs.generators.build import build
 from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.contraction.config import ContractionConfig
 from graphs.model import GraphModel
-from graphs.train import train
+from graphs.training import train
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.storage import checkpoint
 from refine_core.training.config import Optimisation
-from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names
+from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(N)=O", "N#CC1CC1O", "CC#N", "C=CCO", "CCF", "OCC1CC1"]
 
 
-def told(properties: int = 2, single: float = 0.0) -> GraphRefiner:
-    torch.manual_seed(0)
-    config = ModelConfig(dim=16, depth=2, heads=2, single_dropout=single, property_dropout=0.0)
-    model = build(config, VOCABULARY, LIMITS, properties=properties)
-    for parameter in model.parameters():
-        parameter.data.add_(0.05 * torch.randn(parameter.shape))
-    return model.eval()
+def conditioned(single_dropout: float = 0.0) -> GraphRefiner:
+    """On two properties."""
+    return refiner(properties=2, single_dropout=single_dropout, property_dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +47,7 @@ def settings(folder: Path, *properties: str, **model: Any) -> GraphsConfig:
     return GraphsConfig(
         name="-".join(properties) or "plain",
         data=DataConfig(source=str(folder / "molecules.csv"), properties=properties),
-        model=ModelConfig(
+        model=ContractionConfig(
             dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=16), **model
         ),
     )
@@ -71,8 +66,8 @@ def models(folder: Path) -> tuple[GraphModel, GraphModel]:
     return made[0], made[1]
 
 
-def test_what_is_told_matters_and_what_is_dropped_does_not() -> None:
-    model, batch = told(), graphs(12, 6)
+def test_properties_matter_and_dropped_ones_do_not() -> None:
+    model, batch = conditioned(), graphs(12, 6)
     values = torch.randn(12, 2)
     everywhere = torch.ones(12).bool()
     with torch.no_grad():
@@ -92,18 +87,18 @@ def test_what_is_told_matters_and_what_is_dropped_does_not() -> None:
 
 def test_single_properties_are_left_out_in_training() -> None:
     batch, values = graphs(20, 6), torch.randn(20, 2)
-    kept, lost, some = told(), told(single=1.0), told(single=0.5)
+    every, none, some = conditioned(), conditioned(1.0), conditioned(0.5)
     unknown = torch.full_like(values, torch.nan)
     with torch.no_grad():
-        free = kept((batch, unknown), names(20))["loss"]
-        assert torch.equal(lost((batch, values), names(20))["loss"], free)
-        whole = kept((batch, values), names(20))["loss"]
+        free = every((batch, unknown), names(20))["loss"]
+        assert torch.equal(none((batch, values), names(20))["loss"], free)
+        whole = every((batch, values), names(20))["loss"]
         part = some((batch, values), names(20))["loss"]
     assert len({float(x) for x in (free, whole, part)}) == 3
 
 
 def test_relabelling_changes_nothing_with_properties() -> None:
-    batch, model, values = graphs(20, 7), told(), torch.randn(20, 2)
+    batch, model, values = graphs(20, 7), conditioned(), torch.randn(20, 2)
     order = torch.rand(20, 7).argsort(1)
     with torch.no_grad():
         plain = model.code_log_prob(batch, values, names(20))
@@ -153,17 +148,10 @@ def test_a_warm_start_equals_the_old_model(
     batch, index = plain.sample(8, seed=1), torch.arange(8)
     for old, context in ((plain, None), (knowing, torch.randn(8, 2))):
         old.save(tmp_path / "old.safetensors", half=False)
-        told = ("qed", *old.properties.names)
-        new = build(
-            replace(old.config.model),
-            old.vocabulary,
-            old.limits,
-            connected=old.connected,
-            properties=len(told),
-            support=old.support,
-        )
-        start_from(new, tmp_path / "old.safetensors", told, old.vocabulary)
-        values = torch.randn(8, len(told))
+        names = ("qed", *old.properties.names)
+        new = old.kind.build(old.statistics, len(names))
+        start_from(new, tmp_path / "old.safetensors", names, old.vocabulary)
+        values = torch.randn(8, len(names))
         if context is not None:
             values[:, 1:] = context
         with torch.no_grad():
@@ -179,8 +167,9 @@ def test_a_warm_start_gives_weights_to_labels_of_the_same_name(
     old.save(tmp_path / "old.safetensors", half=False)
     vocabulary = Vocabulary(("S", *reversed(old.vocabulary.nodes)), old.vocabulary.edges)
     kinds, labels = len(vocabulary.edges), len(old.vocabulary.nodes)
-    most = (3, *reversed(old.limits[:labels]), *(40 for _ in range(kinds)))
-    new = build(old.config.model, vocabulary, most, properties=0, support=old.support)
+    counts = old.statistics.max_counts[:labels]
+    most = (3, *reversed(counts), *(40 for _ in range(kinds)))
+    new = old.kind.build(replace(old.statistics, vocabulary=vocabulary, max_counts=most))
     fresh = new.state_dict()["head.out_bias"].clone()
     start_from(new, tmp_path / "old.safetensors", (), vocabulary)
     ours, theirs = new.state_dict(), old.refiner.state_dict()
@@ -212,22 +201,6 @@ def test_training_starts_there(
         assert torch.allclose(a[name], b[name], atol=2e-3)
     rows = json.loads((folder / "runs" / "warm" / "metrics.json").read_text())
     assert rows[-1]["validation_bits"] == pytest.approx(rows[-1]["conditional_bits"], abs=1e-4)
-
-
-def test_models_of_old_still_load(models: tuple[GraphModel, GraphModel], tmp_path: Path) -> None:
-    models[0].save(tmp_path / "new.safetensors", half=False)
-    saved = checkpoint.load(tmp_path / "new.safetensors", trained.MODELS.kind)
-    meta: Any = saved.meta
-    for name in ("single_dropout", "start_from"):
-        del meta["config"]["model"][name]
-    for name in ("low", "high"):
-        del meta["properties"][name]
-    checkpoint.save(tmp_path / "old.safetensors", saved.tensors, saved.meta)
-    old = trained.load(tmp_path / "old.safetensors")
-    assert torch.equal(old.sample(9).nodes, models[0].sample(9).nodes)
-    with pytest.raises(InputError, match="takes no properties"):
-        old.sample(1, where={"gap": 0.2})
-    assert len(trained.load("qm9").sample(3)) == 3
 
 
 def test_mistakes_get_a_sentence(models: tuple[GraphModel, GraphModel], folder: Path) -> None:

@@ -1,20 +1,30 @@
-"""Small random graphs and a small refiner, for laws."""
+"""Small random graphs and untrained models of every kind, for laws."""
 
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
 import torch
 from torch import Tensor
 
-from graphs.config import ModelConfig
+from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.generators.build import build
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import Parallel, SamplingConfig
 from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.config import ModelConfig
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.kinds import kind_of
+from graphs.model import GraphModel
 from refine_core.noise import Noise
 
 VOCABULARY = Vocabulary(("C", "N", "O"), ("SINGLE", "DOUBLE"))
-LIMITS = (6, 6, 6, 9, 9)
+SIZES = (0, 0, 2, 2, 5, 3, 2)
+STATISTICS = GraphStatistics(VOCABULARY, (6, 6, 6, 9, 9), sizes=SIZES)
+LIMITS = ValenceLimits((8, 6, 4), (2, 4))
+PLAIN = GraphStatistics(Vocabulary(), (6, 9), sizes=SIZES)
+SMALL: dict[str, Any] = {"dim": 16, "depth": 2, "heads": 2}
 
 
 def graphs(count: int, n: int, *, connected: bool = True, seed: int = 0) -> GraphBatch:
@@ -55,15 +65,43 @@ def same(a: "nx.Graph[int]", b: "nx.Graph[int]") -> bool:
 
 
 def refiner(
-    parallel: Parallel = "independent", *, connected: bool = True, **options: Any
+    parallel: Parallel = "independent",
+    *,
+    connected: bool = True,
+    properties: int = 0,
+    **options: Any,
 ) -> GraphRefiner:
-    """Options as of `ModelConfig`."""
+    """A contraction without valence limits; options as of `ContractionConfig`."""
+    config = ContractionConfig(**SMALL, parallel=parallel, **options)
+    return untrained(config, replace(STATISTICS, connected=connected), properties, 0.05)
+
+
+def untrained(
+    config: ModelConfig, statistics: GraphStatistics, properties: int = 0, spread: float = 0.1
+) -> GraphRefiner:
+    """A refiner in evaluation mode with random weights."""
     torch.manual_seed(0)
-    config = ModelConfig(dim=16, depth=2, heads=2, parallel=parallel, **options)
-    model = build(config, VOCABULARY, LIMITS, connected=connected)
-    for parameter in model.parameters():  # gates of zero would hide most of the network
-        parameter.data.add_(0.05 * torch.randn(parameter.shape))
-    return model.eval()
+    made = kind_of(config).build(statistics, properties)
+    for parameter in made.parameters():  # gates of zero would hide most of the network
+        parameter.data.add_(spread * torch.randn(parameter.shape))
+    return made.eval()
+
+
+def model(
+    config: ModelConfig, statistics: GraphStatistics = STATISTICS, **sampling: Any
+) -> GraphModel:
+    """An untrained model; `sampling` as of `SamplingConfig`."""
+    whole = GraphsConfig(model=config, sampling=SamplingConfig(**sampling))
+    return GraphModel(untrained(config, statistics), whole, statistics)
+
+
+def plain(batch: GraphBatch) -> GraphBatch:
+    """The same graphs without labels."""
+    return GraphBatch(batch.nodes * 0, (batch.edges > 0).long(), batch.valid)
+
+
+def equal(a: GraphBatch, b: GraphBatch) -> bool:
+    return all(torch.equal(x, y) for x, y in ((a.nodes, b.nodes), (a.edges, b.edges)))
 
 
 def names(count: int, seed: int = 0) -> Noise:

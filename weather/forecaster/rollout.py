@@ -57,15 +57,15 @@ class Rollable(Protocol):
         ...
 
     def normalise(self, states: Tensor) -> Tensor:
-        """States (..., C, H, W) in SI units, as the network takes them."""
+        """Normalise states (..., C, H, W) in SI units, for the network."""
         ...
 
     def denormalise(self, states: Tensor) -> Tensor:
-        """The inverse of `normalise`."""
+        """States (..., C, H, W) in SI units, of normalised ones."""
         ...
 
     def normalise_forcing(self, fields: Tensor) -> Tensor:
-        """Forcing fields (..., F, H, W) in SI units, as the network takes them."""
+        """Normalise forcing fields (..., F, H, W) in SI units, for the network."""
         ...
 
 

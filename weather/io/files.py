@@ -90,8 +90,8 @@ def _zarr(path: str) -> xr.Dataset:
     with warnings.catch_warnings():
         # Stores without consolidated metadata can be read too, but are slower to open.
         warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated")
-        opened: xr.Dataset = xr.open_zarr(path, chunks={}, decode_timedelta=False)
-        return opened
+        dataset: xr.Dataset = xr.open_zarr(path, chunks={}, decode_timedelta=False)
+        return dataset
 
 
 def _grib(path: Path) -> xr.Dataset:
@@ -158,8 +158,8 @@ def read_errors(path: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # readers, codecs and file systems raise errors of their own
-        said = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"{path} cannot be read ({said}): it is damaged, incomplete, or of no kind that "
+            f"{path} cannot be read ({reason}): it is damaged, incomplete, or of no kind that "
             f"xarray reads; give {_EXPECTED}."
         ) from error

@@ -88,7 +88,7 @@ def _check_finest(mean: NetworkConfig, finest: tuple[int, int]) -> None:
 
 
 def _model_of_mean(config: WeatherConfig, data: Prepared) -> WeatherModel | None:
-    """The model whose mean is taken over, if there is one.
+    """The model whose mean is used, if there is one.
 
     Raises:
         InputError: There is no such model, or it was trained on other data.
@@ -98,13 +98,14 @@ def _model_of_mean(config: WeatherConfig, data: Prepared) -> WeatherModel | None
     other = load(config.mean_from)
     if to_dict(other.data) != to_dict(config.data):
         raise InputError(
-            f"The model {config.mean_from}, whose mean `mean_from` takes over, was trained "
+            f"The model {config.mean_from}, whose mean is to be used (mean_from), was trained "
             "on other data settings: give this config the same `data`."
         )
     if other.grid != data.grid:
+        found, expected = (f"{g.shape[0]} x {g.shape[1]}" for g in (data.grid, other.grid))
         raise InputError(
-            f"The model {config.mean_from}, whose mean `mean_from` takes over, was trained on a "
-            f"grid of {other.grid.shape[0]} x {other.grid.shape[1]} points, the data have one of "
-            f"{data.grid.shape[0]} x {data.grid.shape[1]}: train the mean on these data."
+            f"The model {config.mean_from}, whose mean is to be used (mean_from), was trained on "
+            f"a grid of {expected} points, the data have one of {found}: train the mean on these "
+            "data."
         )
     return other

@@ -1,23 +1,22 @@
 """The forward process: contraction of a graph to one cluster, as a binary tree.
 
 Clusters joined by an edge are merged two at a time, along a random matching, until one is left.
-Small clusters go first, so a tree over n nodes is about log2(n) deep. Who merges with whom
-depends on the graph and on one random number per node, never on the order of the nodes: the tree
-is equivariant, and with exchangeable numbers exchangeable.
+Small clusters go first, so a tree over n nodes is about log2(n) deep. The tree depends on the
+graph and on one random number per node, never on the order of the nodes: it is equivariant, and
+with exchangeable numbers exchangeable.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.config import Matching
 
-Matching = Literal["random", "rings", "dense", "tight"]
 SMALL = 6
-"""Nodes of clusters too small for their edges to tell whether they are of one community."""
+"""Nodes of clusters that are too small for their edges to show whether they are one community."""
 LAST = 1e6
 """Factor of a cost that puts a pair after all others."""
 
@@ -37,55 +36,56 @@ class Tree:
     root: Tensor
 
 
-def contract(graphs: GraphBatch, name: Tensor, matching: Matching = "random") -> Tree:
+def contract(graphs: GraphBatch, node_noise: Tensor, matching: Matching = "random") -> Tree:
     """Draw one tree per graph.
 
     Components of a disconnected graph are merged last, as if joined.
 
     Args:
         graphs: b graphs, each of at least one node.
-        name: (b, n) numbers in [0, 1), independent and uniform.
-        matching: Which neighbour a cluster prefers, see `_cost`.
+        node_noise: (b, n) numbers in [0, 1), independent and uniform, which break symmetries.
+        matching: The neighbour that a cluster prefers, see `_cost`.
     """
     count, n = graphs.nodes.shape
-    place = torch.arange(n, device=name.device)
-    members = torch.zeros(count, 2 * n - 1, n, dtype=torch.bool, device=name.device)
+    place = torch.arange(n, device=node_noise.device)
+    members = torch.zeros(count, 2 * n - 1, n, dtype=torch.bool, device=node_noise.device)
     members[:, :n] = torch.diag_embed(graphs.valid)
     children = place.new_full((count, 2 * n - 1, 2), -1)
-    led = place.expand(count, n).clone()  # tree node of the cluster that node i leads
-    made = place.new_full((count,), n)
-    alive, size = graphs.valid.clone(), graphs.valid.long()
+    node = place.expand(count, n).clone()  # tree node of the cluster that graph node i leads
+    used = place.new_full((count,), n)  # tree nodes so far
+    leads, size = graphs.valid.clone(), graphs.valid.long()
     weight = (graphs.edges > 0).float()
     ring = on_rings(weight) if matching == "rings" else weight
-    name = name.double().clone()
+    noise = node_noise.double().clone()
     for step in range(n):
-        if not bool((alive.sum(1) > 1).any()):
+        if not bool((leads.sum(1) > 1).any()):
             break
-        partner = _matching(weight, ring, alive, size, name, step, matching)
+        partner = _matching(weight, ring, leads, size, noise, step, matching)
         first = partner > place
         b, i = torch.nonzero(first, as_tuple=True)
         j = partner[b, i]
-        new = made[b] + first.cumsum(1)[b, i] - 1
-        children[b, new] = torch.stack([led[b, i], led[b, j]], 1)
-        members[b, new] = members[b, led[b, i]] | members[b, led[b, j]]
-        made = made + first.sum(1)
-        led[b, i], alive[b, j] = new, False
+        new = used[b] + first.cumsum(1)[b, i] - 1
+        children[b, new] = torch.stack([node[b, i], node[b, j]], 1)
+        members[b, new] = members[b, node[b, i]] | members[b, node[b, j]]
+        used = used + first.sum(1)
+        node[b, i], leads[b, j] = new, False
         size[b, i] += size[b, j]
-        name[b, i] = (name[b, i] + name[b, j]) % 1  # not the first's, which is the order's choice
+        # Symmetric in both clusters, for which of them leads depends on the order of the nodes.
+        noise[b, i] = (noise[b, i] + noise[b, j]) % 1
         leader = place.expand(count, n).clone()
         leader[b, j] = i
         merge = F.one_hot(leader, n).float()
         weight, ring = (merge.mT @ edges @ merge for edges in (weight, ring))
     single = graphs.valid.long().argmax(1)
-    return Tree(children, members, torch.where(made > n, made - 1, single))
+    return Tree(children, members, torch.where(used > n, used - 1, single))
 
 
 def _matching(
     weight: Tensor,
     ring: Tensor,
-    alive: Tensor,
+    leads: Tensor,
     size: Tensor,
-    name: Tensor,
+    noise: Tensor,
     step: int,
     matching: Matching,
 ) -> Tensor:
@@ -95,14 +95,14 @@ def _matching(
     come after all others, so that rings are contracted whole.
     """
     n = weight.shape[1]
-    both = (alive[:, :, None] & alive[:, None, :]) & ~torch.eye(
-        n, dtype=torch.bool, device=name.device
+    both = (leads[:, :, None] & leads[:, None, :]) & ~torch.eye(
+        n, dtype=torch.bool, device=noise.device
     )
     joined = (weight > 0) & both
-    # Where nothing is joined any more, anything may be.
+    # Where nothing is joined any more, any two clusters may be merged.
     joined = torch.where(joined.flatten(1).any(1)[:, None, None], joined, both)
-    # A number for every pair and step, of the fractional part of a large multiple of its names.
-    pair = (name[:, :, None] + name[:, None]) * (4e5 + 1e5 * step) % 1
+    # A number for every pair and step: the fractional part of a large multiple of their noise.
+    pair = (noise[:, :, None] + noise[:, None]) * (4e5 + 1e5 * step) % 1
     degree = weight.sum(2).double()
     cost = _cost(weight * both, size.double(), degree, pair, matching)
     if matching == "rings":
@@ -116,19 +116,19 @@ def _matching(
 def _cost(
     weight: Tensor, size: Tensor, degree: Tensor, pair: Tensor, matching: Matching
 ) -> Tensor:
-    """(b, n, n) what a cluster minimises over its neighbours.
+    """(b, n, n) cost of merging two clusters, which each minimises over its neighbours.
 
-    "random", "rings": the size of the cluster that they make, ties at random. "tight": likewise,
-    and more for what would make three joined clusters part the others, see `_loose`. "dense": the
-    square of the size over the share of possible ways between the two that exist, ways of one edge
-    and of two, and clusters of more than `SMALL` nodes last of all where they have no more edges,
-    or but one, than degrees would lead one to expect (modularity, Newman, 2006); clusters grow
-    compact, and communities whole before they merge with others.
+    "random", "rings": the size of the merged cluster, ties at random. "tight": likewise, and more
+    if merging would let three joined clusters separate the others, see `_separation`. "dense": the
+    square of the size over the share of possible paths between the two that exist, paths of one
+    edge and of two. Clusters of more than `SMALL` nodes come last of all where they have no more
+    edges, or one more, than degrees would lead one to expect (modularity, Newman, 2006). So
+    clusters grow compact, and communities whole before they merge with others.
 
     Args:
         weight: (b, n, n) edges between clusters, 0 on the diagonal.
         size: (b, n) float64 nodes of each.
-        degree: (b, n) float64 ends of edges at each, those inside it included.
+        degree: (b, n) float64 half-edges at each, those inside it included.
         pair: (b, n, n) float64 in [0, 1), symmetric and random.
         matching: Which of them.
     """
@@ -136,10 +136,10 @@ def _cost(
     if matching in ("random", "rings"):
         return total + pair
     if matching == "tight":
-        return total + pair + _loose((weight > 0).double())
-    ways = (weight + weight @ weight).double() + 1e-9
+        return total + pair + _separation((weight > 0).double())
+    paths = (weight + weight @ weight).double() + 1e-9
     # Rounding must not break the symmetry of ties; noise does, if only a little.
-    cost = total**2 * size[:, :, None] * size[:, None] / ways * (1 + 0.1 * pair)
+    cost = total**2 * size[:, :, None] * size[:, None] / paths * (1 + 0.1 * pair)
     expected = degree[:, :, None] * degree[:, None] / degree.sum(1)[:, None, None]
     apart = (weight <= expected.clamp_min(1)) & (total > SMALL)
     return torch.where(apart, LAST * cost, cost)
@@ -159,19 +159,20 @@ def on_rings(joined: Tensor) -> Tensor:
     return found
 
 
-def _loose(joined: Tensor) -> Tensor:
-    """(b, n, n) what speaks against contracting joined nodes of a triangulation.
+def _separation(joined: Tensor) -> Tensor:
+    """(b, n, n) penalty of merging joined nodes of a triangulation.
 
     Two for each common neighbour beyond two: if there are two, a triangulation is left (the link
     condition, Dey et al., 1999). One for each ring of four without a chord through both, that
-    becomes one of three around which the graph falls apart; counted by ways of three edges that
-    do not shorten, but for those inside cliques of four.
+    becomes one of three which separates the graph; counted by paths of three edges without a
+    shortcut, except for those inside cliques of four.
 
     Args:
         joined: (b, n, n) float64, 0 or 1.
     """
     common = joined @ joined
     turns = (common * joined) @ joined
-    ends = joined.sum(2)
-    rings = common @ joined - turns - turns.mT - ends[:, :, None] - ends[:, None] + 2 * common + 1
+    degree = joined.sum(2)
+    rings = common @ joined - turns - turns.mT
+    rings = rings - degree[:, :, None] - degree[:, None] + 2 * common + 1
     return 2 * (common - 2).clamp(min=0) + rings.clamp(min=0)

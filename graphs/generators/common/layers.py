@@ -3,35 +3,33 @@
 import torch
 from torch import Tensor, nn
 
-from graphs.config import ModelConfig
 from refine_core.transformer import Transformer
 
 
-def set_transformer(config: ModelConfig, levels: int) -> Transformer:
+def set_transformer(
+    dim: int, depth: int, heads: int, dropout: float, *, levels: int
+) -> Transformer:
     """A transformer without positions, conditioned on a vector; a scale sees its state only.
 
     Args:
-        config: Sizes.
+        dim: Width.
+        depth: Blocks.
+        heads: Attention heads.
+        dropout: Inside the blocks.
         levels: Kinds of tokens that have parameters of their own.
     """
     return Transformer(
-        config.dim,
-        config.depth,
-        config.heads,
-        levels=levels,
-        condition=config.dim,
-        history="markov",
-        dropout=config.dropout,
+        dim, depth, heads, levels=levels, condition=dim, history="markov", dropout=dropout
     )
 
 
 class PairLogits(nn.Module):
-    """From the states of both ends of a pair, and what relates them, to logits.
+    """Symmetric logits of pairs of nodes, from the states of both and how they are related.
 
     Args:
         dim: Width d.
         outputs: Count v of logits.
-        relations: Relations told apart.
+        relations: Count of relations.
     """
 
     def __init__(self, dim: int, outputs: int, relations: int = 1) -> None:
@@ -57,5 +55,5 @@ class PairLogits(nn.Module):
         pair = self.out(x)
         table = pair.new_zeros(len(pair), n, n, pair.shape[2])
         table[:, i, j] = pair
-        both_ways: Tensor = table + table.transpose(1, 2)
-        return both_ways
+        symmetric: Tensor = table + table.transpose(1, 2)
+        return symmetric

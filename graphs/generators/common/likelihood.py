@@ -1,5 +1,6 @@
-"""The log-probability of graphs whose symmetry is broken by given numbers."""
+"""The log-probability of graphs as a function of the noise that breaks their symmetry."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,29 +9,31 @@ from torch import Tensor, nn
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphRefiner
 from refine_core.noise import Noise
+from refine_core.tokenizer import Trace
+
+TraceGraphs = Callable[[GraphBatch, Noise, Tensor], Trace[Any]]
 
 
 class LogProb(nn.Module):
-    """Tokeniser and refiner as one function of graphs and names.
+    """The log-probability of graphs, given the numbers that break their symmetry.
 
     Args:
-        refiner: Whose tokeniser has `named(graphs, noise, name)`.
+        refiner: Gives the probabilities.
+        trace: Codes of b graphs from noise and one number for each node, (b, n).
     """
 
-    def __init__(self, refiner: GraphRefiner) -> None:
+    def __init__(self, refiner: GraphRefiner, trace: TraceGraphs) -> None:
         super().__init__()
-        self.refiner = refiner
+        self.refiner, self.trace = refiner, trace
 
-    def forward(self, graphs: GraphBatch, name: Tensor) -> Tensor:
-        """Log-probabilities (b,), large and negative where a graph is larger than any known.
+    def forward(self, graphs: GraphBatch, node_noise: Tensor) -> Tensor:
+        """Log-probabilities (b,), -10,000 where a graph is larger than the model knows.
 
         Args:
             graphs: b graphs.
-            name: (b, n) numbers, one for each node.
+            node_noise: (b, n) numbers, one for each node.
         """
-        tokens: Any = self.refiner.tokenizer
-        noise = Noise(0, torch.arange(len(graphs)))
-        trace = tokens.trace(tokens.named(graphs, noise, name))
-        given = self.refiner.distributions(trace.states[:-1])
-        each = [d.log_prob(code) for d, code in zip(given, trace.codes, strict=True)]
+        trace = self.trace(graphs, Noise(0, torch.arange(len(graphs))), node_noise)
+        dists = self.refiner.distributions(trace.states[:-1])
+        each = [dist.log_prob(code) for dist, code in zip(dists, trace.codes, strict=True)]
         return torch.stack(each).sum(0).nan_to_num(neginf=-1e4)

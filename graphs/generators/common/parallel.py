@@ -1,19 +1,17 @@
-"""TODO."""
-
-from typing import Literal
+"""The choice of the clusters that split in one call."""
 
 import torch
 from torch import Tensor
 
-Parallel = Literal["one", "independent", "all"]
+from graphs.generators.common.config import Parallel
 
 
 def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -> Tensor:
     """Clusters (b, m) to split next, a symmetric function of the state and of exchangeable noise.
 
     Large clusters go first, equals in random order. 'all' splits every cluster of two nodes or
-    more; 'independent' only such as have no edge between them, for splits drawn at once cannot see
-    each other; 'one' a single one.
+    more; 'independent' only clusters without an edge between them, since splits in one call are
+    independent of each other; 'one' a single cluster.
 
     Args:
         sizes: (b, m) int64 nodes of each cluster, 0 at padding.
@@ -24,7 +22,7 @@ def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -
     free = sizes > 1
     if parallel == "all":
         return free
-    # Places, as sums may be equal: of two neighbours that wait for each other, neither would go.
+    # Ranks, not sums: of two neighbours with equal sums, neither would be chosen.
     rank = (sizes + uniform.double()).argsort(dim=1, stable=True).argsort(dim=1)
     if parallel == "one":
         best = rank.masked_fill(~free, -1).argmax(1, keepdim=True)

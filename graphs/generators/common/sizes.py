@@ -1,4 +1,4 @@
-"""How many nodes graphs have: the histogram of the training graphs, smoothed where it has gaps."""
+"""The distribution of sizes of graphs: a histogram of the training graphs, smoothed over gaps."""
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,10 @@ from refine_core.noise import Noise
 class Sizes(nn.Module):
     """Distribution of sizes.
 
-    As much as the share of sizes met once (the estimate of Good and Turing, 1953, of what has not
-    been met) is spread by a Gaussian kernel of Silverman's width (1986, eq. 3.31), up to three
-    widths beyond the largest size. Where every size was met twice, that is the histogram itself.
+    The probability of sizes that did not occur is estimated by the share of sizes that occurred
+    once (Good and Turing, 1953), and spread by a Gaussian kernel of Silverman's width (1986, eq.
+    3.31), up to three widths beyond the largest size. Where every size occurred twice, the
+    distribution is the histogram itself.
 
     Args:
         counts: Of training graphs of size 0, 1, ...
@@ -48,23 +49,23 @@ class Sizes(nn.Module):
         return torch.where(inside, each[size.clamp(max=self.largest)], -torch.inf)
 
     def sample(self, noise: Noise, stream: int) -> Tensor:
-        """Which nodes there are, (b, n) bool, n being the largest size drawn."""
+        """The nodes of b graphs, (b, n) bool, where n is the largest size drawn."""
         size = (self.share <= noise.uniform(stream)[:, None]).sum(1)
         return torch.arange(int(size.max()), device=size.device) < size[:, None]
 
 
 def _smoothed(counts: tuple[int, ...]) -> Tensor:
     """Probability of size 0, 1, ... up to the largest that has any."""
-    met = torch.tensor(counts, dtype=torch.float64)
-    share, size = met / met.sum(), torch.arange(len(counts), dtype=torch.float64)
-    unmet = float((met == 1).sum() / met.sum())
+    count = torch.tensor(counts, dtype=torch.float64)
+    share, size = count / count.sum(), torch.arange(len(counts), dtype=torch.float64)
+    unseen = float((count == 1).sum() / count.sum())
     spread = float((share * (size - (share * size).sum()) ** 2).sum().sqrt())
     width = 0.9 * spread * sum(counts) ** -0.2
-    if not unmet * width:
+    if not unseen * width:
         return share
     reached = torch.arange(len(counts) + int(3 * width), dtype=torch.float64)
     kernel = torch.exp(-(((reached[:, None] - size) / width) ** 2) / 2) @ share
     kernel[0] = 0
-    result = unmet * kernel / kernel.sum()
-    result[: len(counts)] += (1 - unmet) * share
+    result = unseen * kernel / kernel.sum()
+    result[: len(counts)] += (1 - unseen) * share
     return result

@@ -4,32 +4,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphs.generators.common.valence import Support
-from graphs.generators.contraction.edge_tokens import Shown, between, reduced
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.contraction.config import EdgeTokens
 from graphs.generators.contraction.relations import EXTRA, relations
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.edge_tokens import between, reduced
+from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.contraction.state.valence import slack
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
 
 
 class GraphEmbed(Embed[Partition, Tensor]):
-    """A set transformer's view of a state: no positions, no order.
+    """Cluster and edge tokens without positions or order.
 
-    A cluster's token holds its counts and whether it splits next, an edge's its label and those of
-    the clusters at its ends. The attention bias depends on how two tokens stand to each other in
-    the graph of clusters and edges, see `graphs.generators.contraction.relations`.
+    A cluster's token holds its counts and whether it splits next, an edge's token its label and
+    the counts of the clusters at its ends. The attention bias depends on how two tokens are
+    related, see `graphs.generators.contraction.relations`.
 
     Args:
         dim: Width of the tokens.
         heads: Attention heads.
         labels: Node labels T.
         kinds: Edge labels O.
-        values: Counts from here on look alike, but for their logarithm.
-        reach: Largest distance told apart; a neighbouring cluster is at 2.
-        properties: Numbers of the context, e.g. a property to aim at.
-        support: Whose slack is shown, if given.
-        cycles: Whether attention tells triangles.
-        shown: Which edges are tokens, see `graphs.generators.contraction.edge_tokens`.
+        values: Counts from here on have the same one-hot digit, but their own logarithm.
+        reach: Largest distance that is distinguished; a neighbouring cluster is at 2.
+        properties: Count of properties in the context.
+        valence_limits: Clusters' tokens hold their slack, if given.
+        cycles: Whether attention distinguishes triangles.
+        edge_tokens: Which edges are tokens, see `state.edge_tokens`.
     """
 
     def __init__(
@@ -41,22 +43,22 @@ class GraphEmbed(Embed[Partition, Tensor]):
         values: int = 16,
         reach: int = 8,
         properties: int = 0,
-        support: Support | None = None,
+        valence_limits: ValenceLimits | None = None,
         cycles: bool = False,
-        shown: Shown = "all",
+        edge_tokens: EdgeTokens = "all",
     ) -> None:
         super().__init__()
         self.values, self.reach, self.properties = values, reach, properties
-        self.cycles, self.shown = cycles, shown
+        self.cycles, self.edge_tokens = cycles, edge_tokens
         counts = labels + 2 * kinds + 2
-        self.support = support
+        self.valence_limits = valence_limits
         self.cluster = nn.Linear(counts * (values + 1), dim)
         self.split = nn.Embedding(3, dim)
         self.label = nn.Embedding(kinds, dim)
         self.end = nn.Linear(dim, dim, bias=False)
         self.bias = nn.Embedding(reach + (EXTRA if cycles else 3), heads)
         nn.init.zeros_(self.bias.weight)
-        self.link = nn.Embedding(kinds, heads) if shown == "none" else None
+        self.link = nn.Embedding(kinds, heads) if edge_tokens == "none" else None
         if self.link is not None:
             nn.init.zeros_(self.link.weight)
         self.property = nn.Sequential(
@@ -64,12 +66,12 @@ class GraphEmbed(Embed[Partition, Tensor]):
         )
 
     def forward(self, state: Partition, k: int, context: Tensor | None = None) -> Tokens:
-        """Tokens (b, m + e, d) of the m clusters and the e edges shown."""
+        """Tokens (b, m + e, d) of the m clusters and those e edges that are tokens."""
         outer = state.outer if state.started else torch.zeros_like(state.inner)
-        slack = torch.zeros_like(state.sizes)
-        if self.support is not None and state.started:
-            slack = self.support.slack(state).clamp(min=0) // 2
-        sums = [state.nodes, state.inner, outer, state.sizes[:, :, None], slack[:, :, None]]
+        left = torch.zeros_like(state.sizes)
+        if self.valence_limits is not None and state.started:
+            left = slack(self.valence_limits, state).clamp(min=0) // 2
+        sums = [state.nodes, state.inner, outer, state.sizes[:, :, None], left[:, :, None]]
         counts = torch.cat(sums, 2)
         kind = state.split.long() + (not state.started)
         cluster = self.cluster(self._digits(counts)) + self.split(kind)
@@ -77,7 +79,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         if self.link is not None:
             return self._clusters(cluster, ends, state)
         joined = state.edge_counts
-        state = reduced(state) if self.shown == "splitting" else state
+        state = reduced(state) if self.edge_tokens == "splitting" else state
         value = torch.cat([cluster, self.label(state.label) + between(ends, state)], 1)
         valid = torch.cat([state.valid, state.real], 1)
         relation = relations(joined, state.ends, self.reach, self.cycles)
@@ -89,8 +91,8 @@ class GraphEmbed(Embed[Partition, Tensor]):
 
         Args:
             cluster: (b, m, d).
-            ends: (b, m, d) what a cluster tells its neighbours.
-            state: Whose tokens.
+            ends: (b, m, d) messages of clusters to their neighbours.
+            state: Of the clusters.
         """
         assert self.link is not None
         graph, slot = state.real.nonzero(as_tuple=True)
@@ -109,7 +111,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         return 1 if state.started else 2
 
     def condition(self, context: Tensor | None, count: int) -> Tensor:
-        """(count, d) of properties (count, p) in units of their spread; NaN is any value."""
+        """(count, d) from properties (count, p) in units of their spread; NaN is any value."""
         device = self.label.weight.device
         if context is None:
             context = torch.full((count, max(self.properties, 1)), torch.nan, device=device)
@@ -118,7 +120,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         return vector
 
     def drop(self, context: Tensor, where: Tensor) -> Tensor:
-        """Properties with NaN in place of the dropped."""
+        """Properties with NaN in the samples `where` (b,) is True."""
         return torch.where(where[:, None], torch.nan, context)
 
     def _digits(self, counts: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Codes of a graph: the walk down its contraction tree."""
+"""Codes of graphs: the splits that undo a contraction tree, from its root to single nodes."""
 
 from dataclasses import dataclass
 
@@ -8,22 +8,23 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges, pair_counts
-from graphs.generators.common.coarsening import Matching, Tree, contract
-from graphs.generators.common.parallel import Parallel, choose
-from graphs.generators.contraction.state import both_ways
+from graphs.generators.common.coarsening import Tree, contract
+from graphs.generators.common.config import Matching, Parallel
+from graphs.generators.common.parallel import choose
+from graphs.generators.contraction.state.partition import both_ways
 from refine_core.noise import Noise
 
 NEVER = torch.iinfo(torch.int64).max
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What encoding leaves for the loop to replay.
+class EncodedGraphs:
+    """The codes of b graphs, for `ContractionTokenizer.trace` to replay.
 
     Args:
         codes: One (b, m + e, g) tensor per scale, see
-        `graphs.generators.contraction.divide.divide`.
-        noise: Of the tree and of the choice of clusters.
+            `graphs.generators.contraction.state.divide.divide`.
+        noise: Names the graphs; it drew the tree and chose the clusters of each scale.
     """
 
     codes: list[Tensor]
@@ -43,49 +44,48 @@ class _Step:
     split: Tensor
 
 
-def walk(
+def encode(
     graphs: GraphBatch,
     noise: Noise,
+    node_noise: Tensor,
     labels: int,
     kinds: int,
     parallel: Parallel,
-    name: Tensor | None = None,
     matching: Matching = "random",
     reverse: Tensor | None = None,
-) -> Walk:
-    """Draw a tree and the order in which its clusters split; write down the codes.
+) -> EncodedGraphs:
+    """Draw a tree, and the order in which its clusters split; return the codes of the splits.
 
     Args:
         graphs: b graphs.
-        noise: Names them.
+        noise: Names them, and chooses the clusters of each scale.
+        node_noise: (b, n) in [0, 1), breaks the symmetry of nodes.
         labels: Count T of node labels.
         kinds: Count O of edge labels.
         parallel: See `graphs.generators.common.parallel.choose`.
-        name: (b, n) numbers that break the nodes' symmetry; by default drawn from `noise`.
         matching: See `graphs.generators.common.coarsening.contract`.
-        reverse: As of `Partition`. An edge inside a cluster is counted by what it will be seen
-            from the end in the first child, once that splits from the other.
+        reverse: As of `Partition`. An edge inside a cluster counts with its label as seen from the
+            end that will be in the first child, once its two ends are in different children.
     """
-    name = noise.uniform(0, graphs.nodes.shape[1]) if name is None else name
-    tree, edges = contract(graphs, name, matching), Edges.of(graphs)
+    tree, edges = contract(graphs, node_noise, matching), Edges.of(graphs)
     # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
     nodes = tree.members.float() @ F.one_hot(graphs.nodes, labels).float()
-    ends = [_pick(tree.members, edges.ends[:, :, side]) for side in (0, 1)]
-    inside = (ends[0] & ends[1]).float()
-    # The order of children must not tell from which end an edge was first seen.
-    alike = both_ways(edges.label, reverse).amin(2)
-    sums = torch.cat([nodes, inside @ _one_hot(edges, alike, kinds)], 2).long()
-    children = _ordered(tree, sums, name, labels)
+    first, second = (_holds(tree.members, edges.ends[:, :, side]) for side in (0, 1))
+    inside = (first & second).float()
+    # The order of children must not depend on the end from which an edge was first seen.
+    unordered = both_ways(edges.label, reverse).amin(2)
+    sums = torch.cat([nodes, inside @ _one_hot(edges, unordered, kinds)], 2).long()
+    children = _ordered(tree, sums, node_noise, labels)
     steps = _descend(tree, children, edges, sums[:, :, :labels].sum(2), noise, parallel)
-    met, turned = _reveal(tree, children, steps, edges)
+    time, turned = _appearance(tree, children, steps, edges)
     label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
     sums = torch.cat([nodes, inside @ _one_hot(edges, label, kinds)], 2).long()
     flipped = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
-    edges = _sorted(Edges(flipped, label, edges.real), met, name, kinds)
+    edges = _sorted(Edges(flipped, label, edges.real), time, node_noise, kinds)
     whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
     codes = [F.pad(whole, (0, 2 * kinds))]
     codes += [_code(tree, children, sums, edges, step, kinds, reverse) for step in steps]
-    return Walk(codes, noise)
+    return EncodedGraphs(codes, noise)
 
 
 def _one_hot(edges: Edges, label: Tensor, kinds: int) -> Tensor:
@@ -93,23 +93,22 @@ def _one_hot(edges: Edges, label: Tensor, kinds: int) -> Tensor:
     return F.one_hot(label, kinds).float() * edges.real[:, :, None]
 
 
-def _pick(members: Tensor, node: Tensor) -> Tensor:
-    """(b, 2n - 1, e): whether tree nodes hold graph nodes (b, e)."""
+def _holds(members: Tensor, node: Tensor) -> Tensor:
+    """(b, 2n - 1, e) bool: whether tree nodes hold graph nodes (b, e)."""
     return members.gather(2, node[:, None].expand(-1, members.shape[1], -1))
 
 
-def _ordered(tree: Tree, sums: Tensor, name: Tensor, labels: int) -> Tensor:
-    """Children with the larger first: by nodes, then by its sums, then at random."""
+def _ordered(tree: Tree, sums: Tensor, node_noise: Tensor, labels: int) -> Tensor:
+    """Children with the larger first: by count of nodes, then by their sums, then at random."""
     pair = tree.children.clamp(min=0)
     both = sums.gather(1, pair.flatten(1)[:, :, None].expand(-1, -1, sums.shape[2]))
     both = torch.cat([both[:, :, :labels].sum(2, keepdim=True), both], 2)
     gap = both[:, 0::2] - both[:, 1::2]
     lead = (gap != 0).long().argmax(2, keepdim=True)
     sign = gap.gather(2, lead)[:, :, 0].sign().double()
-    draw = (tree.members.double() @ name[:, :, None].double())[:, :, 0] * 7919 % 1
-    draw = draw.gather(1, pair.flatten(1)).view_as(pair)
-    draw = draw[:, :, 0] - draw[:, :, 1]
-    swap = torch.where(sign == 0, draw, sign) < 0
+    tie_break = (tree.members.double() @ node_noise[:, :, None].double())[:, :, 0] * 7919 % 1
+    tie_break = tie_break.gather(1, pair.flatten(1)).view_as(pair)
+    swap = torch.where(sign == 0, tie_break[:, :, 0] - tie_break[:, :, 1], sign) < 0
     return torch.where(swap[:, :, None], tree.children.flip(2), tree.children)
 
 
@@ -142,38 +141,38 @@ def _descend(
 
 
 def _moves(tree: Tree, both: Tensor, split: Tensor, place: Tensor) -> Tensor:
-    """(b, n): whether each graph node goes to the second child of a cluster that splits."""
+    """(b, n) bool: whether each graph node goes to the second child of a cluster that splits."""
     second = both[:, :, 1].clamp(min=0).gather(1, place)
     rows = torch.arange(len(place), device=place.device)[:, None]
     inside = tree.members[rows, second, torch.arange(place.shape[1], device=place.device)]
     return inside & split.gather(1, place)
 
 
-def _reveal(
+def _appearance(
     tree: Tree, children: Tensor, steps: list[_Step], edges: Edges
 ) -> tuple[Tensor, Tensor]:
-    """When `divide` meets each edge, (b, e), and whether its second end is in the first child.
+    """When `divide` adds each edge, (b, e), and whether its second end is in the first child.
 
-    Edges are met in order of the scale whose split parts their ends, then of the cluster split.
+    An edge is added by the split that separates its ends: by scale, then by cluster.
     """
-    met = torch.full_like(edges.label, NEVER)
+    time = torch.full_like(edges.label, NEVER)
     turned = torch.zeros_like(edges.real)
     for scale, step in reversed(list(enumerate(steps))):
         ends = edges.at(step.place)
         # Going backwards, the first scale at which an edge lies inside a cluster is its last.
-        here = (ends[:, :, 0] == ends[:, :, 1]) & edges.real & (met == NEVER)
-        met = torch.where(here, scale * 10**6 + ends[:, :, 0], met)
+        here = (ends[:, :, 0] == ends[:, :, 1]) & edges.real & (time == NEVER)
+        time = torch.where(here, scale * 10**6 + ends[:, :, 0], time)
         both = children.gather(1, step.node[:, :, None].expand(-1, -1, 2))
         second = _moves(tree, both, step.split, step.place).gather(1, edges.ends[:, :, 0])
         turned = turned | (here & second)
-    return met, turned
+    return time, turned
 
 
-def _sorted(edges: Edges, met: Tensor, name: Tensor, kinds: int) -> Edges:
-    """Edges in the order in which `divide` meets them: then by label, then at random."""
-    key = torch.where(met == NEVER, NEVER, met * kinds + edges.label)
-    lot = edges.at(name.double()).sum(2) * 7919 % 1
-    order = lot.argsort(dim=1)
+def _sorted(edges: Edges, time: Tensor, node_noise: Tensor, kinds: int) -> Edges:
+    """Edges in the order in which `divide` adds them; of one split by label, then at random."""
+    key = torch.where(time == NEVER, NEVER, time * kinds + edges.label)
+    tie_break = edges.at(node_noise.double()).sum(2) * 7919 % 1
+    order = tie_break.argsort(dim=1)
     order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
     ends = edges.ends.gather(1, order[:, :, None].expand_as(edges.ends))
     return Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
@@ -200,14 +199,14 @@ def _code(
     join = (of(step.node) - first - second)[:, :, -kinds:]
     ends = edges.at(step.place)
     real = edges.real & (ends[:, :, 0] != ends[:, :, 1])
-    shown = int(real.sum(1).max())
+    count = int(real.sum(1).max())
     goes = _moves(tree, both, step.split, step.place)
     goes = edges.at(goes) & real[:, :, None]
-    stays, seen = torch.zeros_like(join), both_ways(edges.label, reverse)
+    stays, labels = torch.zeros_like(join), both_ways(edges.label, reverse)
     for side in (0, 1):
         b, e = torch.nonzero(real & ~goes[:, :, side], as_tuple=True)
-        place = (b, ends[b, e, side], seen[b, e, side])
+        place = (b, ends[b, e, side], labels[b, e, side])
         stays.index_put_(place, torch.ones_like(b), accumulate=True)
     code = torch.cat([first, join, stays], 2) * step.split[:, :, None]
-    bits = F.pad(goes[:, :shown].long(), (0, digits - 2))
+    bits = F.pad(goes[:, :count].long(), (0, digits - 2))
     return torch.cat([code, bits], 1)

@@ -1,9 +1,9 @@
-"""Training a refiner of contractions: only what has something to learn is computed.
+"""Training of contractions on the splits of many scales at once.
 
-A graph that has come apart has nothing to split at later scales, so these leave it out. Of the
-others a share may be drawn, which trades scales of few graphs for scales of more graphs: the later
-a scale, the more clusters it reads and the fewer of them it splits. States of like size go through
-the transformer together, whatever their scale.
+A graph that has come apart has nothing to split at later scales, which therefore leave it out. Of
+the other scales only some may be used, so that a step can hold more graphs: the later a scale, the
+more clusters it reads and the fewer of them it splits. States of similar size go through the
+transformer together, whatever their scale.
 """
 
 from collections.abc import Iterator
@@ -14,19 +14,18 @@ import torch
 from torch import Tensor
 
 from graphs.generators.common.refiner import GraphData, GraphRefiner
-from graphs.generators.contraction.state import Partition, padded
-from refine_core.errors import InputError
+from graphs.generators.contraction.state.partition import Partition, padded
 from refine_core.noise import Noise, Stream
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """States to learn from, r of them, all before the first scale or all after it.
+class SplitExamples:
+    """States and the codes that split them; all before the first scale, or all after it.
 
     Args:
-        state: Their clusters and edges.
+        state: r states.
         code: (r, m + e, g) of what splits next.
         graph: (r,) int64, place of each one's graph in the batch.
         weight: (r,) of its loss.
@@ -37,16 +36,16 @@ class Lesson:
     graph: Tensor
     weight: Tensor
 
-    def rows(self, index: Tensor) -> "Lesson":
+    def rows(self, index: Tensor) -> "SplitExamples":
         """Those at `index`, without padding that none of them needs."""
         state, m = self.state.rows(index), self.state.valid.shape[1]
         cluster = self.code[index, : state.valid.shape[1]]
         edge = self.code[index, m : m + state.real.shape[1]]
         code = torch.cat([cluster, edge], 1)
-        return Lesson(state, code, self.graph[index], self.weight[index])
+        return SplitExamples(state, code, self.graph[index], self.weight[index])
 
     @classmethod
-    def joined(cls, parts: list["Lesson"]) -> "Lesson":
+    def joined(cls, parts: list["SplitExamples"]) -> "SplitExamples":
         """One of several, padded to the largest."""
         state = Partition.stacked([part.state for part in parts])
         m, e = state.valid.shape[1], state.real.shape[1]
@@ -59,8 +58,8 @@ class Lesson:
         graph, weight = (torch.cat([getattr(p, x) for p in parts]) for x in ("graph", "weight"))
         return cls(state, code, graph, weight)
 
-    def alike(self) -> Iterator["Lesson"]:
-        """In parts of like size: of 1, of 2 to 3, of 4 to 7 clusters and so on."""
+    def by_size(self) -> Iterator["SplitExamples"]:
+        """In parts of similar size: of 1, of 2 to 3, of 4 to 7 clusters and so on."""
         order = self.state.valid.sum(1).log2().floor()
         for size in order.unique().tolist():
             yield self.rows((order == size).nonzero()[:, 0])
@@ -71,38 +70,37 @@ class ContractionRefiner(GraphRefiner):
 
     Args:
         parts: As of `Refiner`.
-        share: See `drawn`; None draws every scale.
-        single: Share of single properties that are left out in training, beside the `dropout` of
-            all, so that any subset of them can be asked for.
+        scale_subsampling: See `scale_weights`.
+        single_dropout: Share of single properties that are left out in training, beside the
+            `dropout` of all, so that any subset of them can be asked for.
         options: As of `Refiner`.
-
-    Raises:
-        InputError: The share is below 1.
     """
 
     def __init__(
-        self, *parts: Any, share: float | None = None, single: float = 0.0, **options: Any
+        self,
+        *parts: Any,
+        scale_subsampling: float | None = None,
+        single_dropout: float = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__(*parts, **options)
-        if share is not None and share < 1:
-            raise InputError(f"Found share {share}, expected 1 or more, or null for all scales.")
-        self.share, self.single = share, single
+        self.scale_subsampling, self.single_dropout = scale_subsampling, single_dropout
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]` with properties `batch[1]` (b, p), if any.
 
-        "loss" is in nats a cluster that splits, "bits" a graph's; unbiased for any `share`.
+        "loss" is in nats a cluster that splits, of which there are "count"; "bits" are a graph's.
+        Both are unbiased under subsampling.
         """
         context = batch[1] if len(batch) > 1 else None
         if context is not None:
-            left_out = noise.uniform(-3, context.shape[1]) < self.single
+            left_out = noise.uniform(-3, context.shape[1]) < self.single_dropout
             context = torch.where(left_out, torch.nan, context)
-            context = self.embed.drop(
-                context, noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
-            )
+            dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
+            context = self.embed.drop(context, dropped)
         with torch.no_grad():
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
-            parts = lessons(trace, noise.uniform(-5), self.share)
+            parts = split_examples(trace, noise.uniform(-5), self.scale_subsampling)
         nats = torch.zeros((), device=noise.index.device)
         for part in parts:
             given = None if context is None else context[part.graph]
@@ -111,51 +109,55 @@ class ContractionRefiner(GraphRefiner):
         bits = nats.detach() / len(batch[0]) / torch.log(torch.tensor(2.0))
         return {"loss": nats / splits, "bits": bits, "count": torch.tensor(splits)}
 
-    def _log_prob(self, lesson: Lesson, context: Tensor | None) -> Tensor:
+    def _log_prob(self, examples: SplitExamples, context: Tensor | None) -> Tensor:
         """Log-probability (r,) of codes; without properties all share one condition."""
-        state, count = lesson.state, len(lesson.graph)
+        state, count = examples.state, len(examples.graph)
         part = self.tokens(state, 0, context)
-        given = self.embed.condition(context, 1 if context is None else count)
-        hidden = self.transformer(join([part], given))
-        return self.head(hidden, state, 0, part.valid).log_prob(lesson.code)
+        condition = self.embed.condition(context, 1 if context is None else count)
+        hidden = self.transformer(join([part], condition))
+        return self.head(hidden, state, 0, part.valid).log_prob(examples.code)
 
 
-def lessons(trace: Trace[Partition], uniform: Tensor, share: float | None) -> list[Lesson]:
-    """What is to be learnt of a trace, in parts that the transformer reads at once.
+def split_examples(
+    trace: Trace[Partition], uniform: Tensor, scale_subsampling: float | None
+) -> list[SplitExamples]:
+    """The training examples of a trace, in parts that the transformer reads at once.
 
     Args:
         trace: Of b graphs.
         uniform: (b,) in [0, 1).
-        share: See `drawn`.
+        scale_subsampling: See `scale_weights`.
     """
     states = trace.states[:-1]
     active = torch.stack([state.split.any(1) for state in states], 1)
     clusters = torch.stack([state.valid.sum(1) for state in states], 1)
-    weight = drawn(active, clusters, uniform, share)
-    place = torch.arange(len(weight), device=weight.device)
+    weight = scale_weights(active, clusters, uniform, scale_subsampling)
+    graph = torch.arange(len(weight), device=weight.device)
     every = [
-        Lesson(state, code, place, weight[:, k]).rows(weight[:, k].nonzero()[:, 0])
+        SplitExamples(state, code, graph, weight[:, k]).rows(weight[:, k].nonzero()[:, 0])
         for k, (state, code) in enumerate(zip(states, trace.codes, strict=True))
     ]
-    first, *later = (lesson for lesson in every if len(lesson.graph))
-    return [first, *Lesson.joined(later).alike()] if later else [first]
+    first, *later = (examples for examples in every if len(examples.graph))
+    return [first, *SplitExamples.joined(later).by_size()] if later else [first]
 
 
-def drawn(active: Tensor, clusters: Tensor, uniform: Tensor, share: float | None) -> Tensor:
+def scale_weights(
+    active: Tensor, clusters: Tensor, uniform: Tensor, scale_subsampling: float | None
+) -> Tensor:
     """(b, K) weights of scales, 0 for those left out, whose expectation is `active`.
 
-    A scale of m clusters is drawn with probability share / sqrt(m), systematically, so that the
-    number drawn of each graph varies by less than one.
+    A scale of m clusters is chosen with probability scale_subsampling / sqrt(m), by systematic
+    sampling, so that the number chosen of each graph varies by less than one.
 
     Args:
         active: (b, K) bool, where something splits.
         clusters: (b, K) int64.
         uniform: (b,) in [0, 1).
-        share: None draws every scale.
+        scale_subsampling: None chooses every scale.
     """
-    if share is None:
+    if scale_subsampling is None:
         return active.float()
-    chance = (share / clusters.sqrt()).clamp(max=1) * active
+    chance = (scale_subsampling / clusters.sqrt()).clamp(max=1) * active
     after = (chance.double().cumsum(1) + uniform[:, None]).floor()
     before = torch.cat([torch.zeros_like(after[:, :1]), after[:, :-1]], 1)
     return torch.where(after > before, 1 / chance.clamp(min=1e-9), 0)

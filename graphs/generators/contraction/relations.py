@@ -1,4 +1,4 @@
-"""How tokens stand to each other in the graph of clusters and edges.
+"""How two tokens are related in the graph of clusters and edges.
 
 Every cluster and every edge between clusters is a token; an edge is a neighbour of the two
 clusters at its ends. All relations follow from those between clusters, of which there are far
@@ -15,17 +15,17 @@ EXTRA = 6  # distances and names of relations beyond `reach`
 def relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) -> Tensor:
     """(b, m + e, m + e) int64, the relation of tokens.
 
-    0 to `reach` is a distance, `reach + 1` a larger one, `reach + TWICE` that of tokens at
+    0 to `reach` is a distance and `reach + 1` a larger one. `reach + TWICE` relates tokens at
     distance 2 with two common neighbours: edges between the same clusters, and those clusters.
-    With `cycles`, `reach + TRIANGLE` that of edges that share one end while their other ends are
-    joined, `reach + ACROSS` of a cluster and an edge both of whose ends it is joined to, and
-    `reach + SHARED` of clusters joined by one edge that have a common neighbour.
+    With `cycles`, `reach + TRIANGLE` relates edges that share one end while their other ends are
+    joined, `reach + ACROSS` a cluster and an edge to both of whose ends it is joined, and
+    `reach + SHARED` clusters joined by one edge that have a common neighbour.
 
     Args:
         counts: (b, m, m) int64 edges between m clusters.
         ends: (b, e, 2) int64 clusters at both ends of the edges that are tokens.
-        reach: Largest distance told apart.
-        cycles: Whether to tell triangles.
+        reach: Largest distance that is distinguished.
+        cycles: Whether triangles are distinguished.
     """
     joined = counts > 0
     hops = _hops(joined, reach // 2 + 1)
@@ -49,7 +49,7 @@ def relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) ->
         third = (joined.float() @ joined.float() > 0) & (counts == 1)
         among = torch.where(third, reach + SHARED, among)
         across = torch.where((from_first == 1) & (from_second == 1), reach + ACROSS, across)
-        # What the ends that are not shared are to each other.
+        # Whether the ends that are not shared are joined.
         closed = [same[3 - k] & (between[k] == 1) for k in range(4)]
         triangle = closed[0] | closed[1] | closed[2] | closed[3]
         gap = torch.where(triangle & ~parallel, reach + TRIANGLE, gap)
@@ -59,14 +59,14 @@ def relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) ->
 
 
 def _hops(joined: Tensor, most: int) -> Tensor:
-    """(b, m, m) edges on the shortest way between clusters; or `10 * most`."""
+    """(b, m, m) length of the shortest path between clusters; beyond `most`, `10 * most`."""
     near = joined.float()
-    seen = torch.eye(joined.shape[1], device=joined.device).expand_as(near)
-    hops = torch.where(seen > 0, 0, 10 * most)
+    reached = torch.eye(joined.shape[1], device=joined.device).expand_as(near)
+    hops = torch.where(reached > 0, 0, 10 * most)
     for step in range(1, most + 1):
-        wider = ((seen + seen @ near) > 0).float()
-        hops = torch.where((wider > 0) & (seen == 0), step, hops)
-        seen = wider
+        wider = ((reached + reached @ near) > 0).float()
+        hops = torch.where((wider > 0) & (reached == 0), step, hops)
+        reached = wider
     return hops
 
 

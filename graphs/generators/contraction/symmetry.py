@@ -1,6 +1,4 @@
-"""TODO."""
-
-from typing import cast
+"""Checks that contraction treats nodes as a set."""
 
 import torch
 import torch.nn.functional as F
@@ -10,20 +8,21 @@ from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges
 from graphs.generators.common.likelihood import LogProb
 from graphs.generators.common.refiner import GraphRefiner
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.invariance import assert_permutation_equivariant, assert_permutation_invariant
 from graphs.invariance.report import NamedCheck
 from refine_core.noise import Noise
+from refine_core.tokenizer import Trace
 
 
 class Hidden(nn.Module):
     """Embedding and transformer on a graph whose nodes are the clusters: (b, n, d)."""
 
-    def __init__(self, refiner: GraphRefiner) -> None:
+    def __init__(self, refiner: GraphRefiner, tokens: ContractionTokenizer) -> None:
         super().__init__()
         self.embed, self.transformer = refiner.embed, refiner.transformer
-        self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
+        self.tokens = tokens
 
     def forward(self, graphs: GraphBatch) -> Tensor:
         """Hidden states of the nodes."""
@@ -33,7 +32,7 @@ class Hidden(nn.Module):
 
 
 def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:
-    """State of which every cluster is a node."""
+    """The state in which every cluster is a node."""
     edges = Edges.of(graphs)
     return Partition(
         nodes=F.one_hot(graphs.nodes, tokens.labels) * graphs.valid[:, :, None],
@@ -48,10 +47,23 @@ def finest(graphs: GraphBatch, tokens: ContractionTokenizer) -> Partition:
     )
 
 
-def _checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
-    """Of contractions."""
-    name = torch.rand(batch.valid.shape, generator=torch.Generator().manual_seed(seed))
-    hidden, likely = Hidden(refiner).eval(), LogProb(refiner).eval()
+def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+    """A check of the networks, and one of the likelihood.
+
+    Args:
+        refiner: To check.
+        batch: Graphs with its labels.
+        seed: Of relabellings.
+    """
+    tokens = refiner.tokenizer
+    assert isinstance(tokens, ContractionTokenizer)
+
+    def trace(graphs: GraphBatch, noise: Noise, node_noise: Tensor) -> Trace[Partition]:
+        return tokens.trace(tokens.encoded(graphs, noise, node_noise))
+
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(batch.valid.shape, generator=generator).double()
+    hidden, log_prob = Hidden(refiner, tokens).eval(), LogProb(refiner, trace).eval()
     return [
         (
             "embedding, transformer",
@@ -59,8 +71,6 @@ def _checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCh
         ),
         (
             "tokeniser, refiner",
-            lambda: assert_permutation_invariant(
-                likely, batch, node_inputs=[name.double()], seed=seed
-            ),
+            lambda: assert_permutation_invariant(log_prob, batch, node_inputs=[noise], seed=seed),
         ),
     ]

@@ -1,13 +1,11 @@
 """The contraction tokeniser: graphs as sequences of splits, from one cluster down to nodes.
 
-Encoding draws a contraction tree (`graphs.generators.common.coarsening`) and walks it from its
-root; each scale splits
-some clusters (`graphs.generators.common.parallel.choose`), so the number of scales follows from
-the graph. The
-codes of a scale are, for each cluster, the sums of its first child
-(`graphs.generators.contraction.split.bounds`), and for
-each end of each edge between clusters, whether it goes to the second child. The tree is latent:
-`code_log_prob` is a lower bound on the log-probability of the graph, in expectation over trees.
+Encoding draws a contraction tree (`graphs.generators.common.coarsening`) and descends from its
+root; each scale splits some clusters (`graphs.generators.common.parallel.choose`), so the number
+of scales follows from the graph. The codes of a scale are, for each cluster, the sums of its first
+child (`graphs.generators.contraction.split.bounds`), and for each half-edge between clusters,
+whether it goes to the second child. The tree is latent: `code_log_prob` is a lower bound on the
+log-probability of the graph, in expectation over trees.
 """
 
 from dataclasses import replace
@@ -16,23 +14,23 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.generators.common.coarsening import Matching
-from graphs.generators.common.parallel import Parallel, choose
-from graphs.generators.contraction.divide import divide
-from graphs.generators.contraction.encode import Walk, walk
-from graphs.generators.contraction.state import Partition
+from graphs.generators.common.config import Matching, Parallel
+from graphs.generators.common.parallel import choose
+from graphs.generators.contraction.encode import EncodedGraphs, encode
+from graphs.generators.contraction.state.divide import divide
+from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
+class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
     """Graphs <-> splits.
 
     Args:
         vocabulary: Labels of nodes and edges.
-        limits: Largest count of nodes of each label, then of edges of each label, in a graph.
+        max_counts: Largest count of nodes of each label, then of edges of each label, in a graph.
         parallel: Which clusters split at once, see `graphs.generators.common.parallel.choose`.
         connected: Whether all graphs are.
         matching: What is contracted first, see `graphs.generators.common.coarsening.contract`.
@@ -41,44 +39,44 @@ class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
     def __init__(
         self,
         vocabulary: Vocabulary,
-        limits: tuple[int, ...],
+        max_counts: tuple[int, ...],
         parallel: Parallel = "independent",
         connected: bool = True,
         matching: Matching = "random",
     ) -> None:
         super().__init__()
         self.limit: Tensor
-        self.vocabulary, self.limits = vocabulary, limits
+        self.vocabulary, self.max_counts = vocabulary, max_counts
         self.parallel, self.connected, self.matching = parallel, connected, matching
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
-        self.schedule = ScaleSchedule((Scale(),) * (sum(limits[: self.labels]) + 1))
-        self.register_buffer("limit", torch.tensor(limits), persistent=False)
+        self.schedule = ScaleSchedule((Scale(),) * (sum(max_counts[: self.labels]) + 1))
+        self.register_buffer("limit", torch.tensor(max_counts), persistent=False)
 
-    def features(self, x: GraphBatch, noise: Noise | None = None) -> Walk:
-        """A random walk down a random contraction tree."""
+    def features(self, x: GraphBatch, noise: Noise | None = None) -> EncodedGraphs:
+        """The codes of the splits of a random contraction tree."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return self.named(x, noise)
+        return self.encoded(x, noise, noise.uniform(0, x.nodes.shape[1]))
 
-    def named(self, x: GraphBatch, noise: Noise, name: Tensor | None = None) -> Walk:
-        """A walk down the tree of the numbers `name` (b, n), by default drawn from `noise`."""
+    def encoded(self, x: GraphBatch, noise: Noise, node_noise: Tensor) -> EncodedGraphs:
+        """The codes of the splits of the tree that `node_noise` (b, n) in [0, 1) determines."""
         sizes = self.labels, self.kinds
-        return walk(x, noise, *sizes, self.parallel, name, self.matching, self.reverse)
+        return encode(x, noise, node_noise, *sizes, self.parallel, self.matching, self.reverse)
 
     def start(self, count: int, noise: Noise | None = None) -> Partition:
-        """One cluster, of which only the limits are known."""
+        """One cluster, of which only the largest counts are known."""
         device = self.limit.device
         noise = noise or Noise(0, torch.arange(count, device=device))
         nodes, inner = self.limit.expand(count, 1, -1).split([self.labels, self.kinds], 2)
-        yes = torch.ones(count, 1, dtype=torch.bool, device=device)
+        one = torch.ones(count, 1, dtype=torch.bool, device=device)
         none = torch.zeros(count, 0, dtype=torch.int64, device=device)
         ends = none[:, :, None].expand(count, 0, 2)
-        none_yet = (ends, none, none.bool())
-        return Partition(nodes, inner, yes, *none_yet, yes, noise, False, self.reverse)
+        edges = (ends, none, none.bool())
+        return Partition(nodes, inner, one, *edges, one, noise, False, self.reverse)
 
-    def trace(self, features: Walk, corrupt: Corrupt | None = None) -> Trace[Partition]:
-        """Replay a walk."""
+    def trace(self, features: EncodedGraphs, corrupt: Corrupt | None = None) -> Trace[Partition]:
+        """Replay the splits."""
         start = self.start(len(features), features.noise)
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
 
@@ -86,8 +84,8 @@ class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
         """Whether nothing is left to split."""
         return not bool(state.split.any())
 
-    def quantize(self, features: Walk, state: Partition, k: int) -> Quantized:
-        """The walk's code."""
+    def quantize(self, features: EncodedGraphs, state: Partition, k: int) -> Quantized:
+        """The code of scale k."""
         return self.lookup(features.codes[k], k)
 
     def lookup(self, code: Tensor, k: int) -> Quantized:
@@ -95,15 +93,15 @@ class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
         return Quantized.known(code)
 
     def digits(self, k: int) -> int:
-        """Of a cluster's code."""
+        """Numbers in a cluster's code."""
         return self.labels + 3 * self.kinds
 
     def digit_values(self, k: int) -> int:
         """Values that suffice for every count."""
-        return max(self.limits) + 1
+        return max(self.max_counts) + 1
 
     def add(self, state: Partition, value: Tensor, k: int) -> Partition:
-        """Split, and choose what splits next."""
+        """Split, and choose the clusters that split next."""
         after = divide(state, value)
         sizes = after.sizes * after.valid
         uniform = after.noise.uniform(k + 1, sizes.shape[1])
@@ -121,6 +119,6 @@ class ContractionTokenizer(Tokenizer[GraphBatch, Walk, Partition]):
         label = state.label_at[b, e] + 1
         edges[b, i, j], edges[b, j, i] = label.unbind(1)
         found = GraphBatch(state.nodes.argmax(2) * state.valid, edges, state.valid)
-        # Clusters are numbered by the history of their splits, which tells of their size.
+        # Clusters are numbered by the order of their splits, which depends on their size.
         shuffle = state.noise.uniform(-4, m).masked_fill(~state.valid, 2).argsort(1)
         return found.permute(shuffle)

@@ -1,1 +1,1 @@
-"""Local expansion of plain graphs: clusters split, and deal their edges one by one."""
+"""Local expansion of plain graphs: clusters split, and assign their edges one by one."""

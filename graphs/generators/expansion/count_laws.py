@@ -1,4 +1,4 @@
-"""Laws of counts: how many of some edges fall where."""
+"""Laws of counts: how many of some edges go to the first of two parts."""
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ def tilted(
     low: Tensor | int,
     other: Tensor | int,
 ) -> Tensor:
-    """(..., v) logits of how much of a total falls into the first of two parts.
+    """(..., v) logits of the part of a total that falls into the first of two parts.
 
     Args:
         total: (...) int64 w.
@@ -33,11 +33,11 @@ def tilted(
     w, here, there = (y[..., None] for y in (total, first, second))
     rest = w - x
     inside = (x <= here) & (rest <= there) & (x >= unsqueezed(low)) & (rest >= unsqueezed(other))
-    # Padding, and what cannot be, has one value.
+    # Padding, and totals that do not fit, have one value.
     inside = inside | (~inside.any(-1, keepdim=True) & (x == 0))
-    ways = _choose(here, x) + _choose(there, rest.clamp(min=0))
+    choices = _choose(here, x) + _choose(there, rest.clamp(min=0))
     a, b = tilt[..., :1], tilt[..., 1:]
-    logits = ways + a * x + b * x * rest / w.clamp(min=1)
+    logits = choices + a * x + b * x * rest / w.clamp(min=1)
     return logits.masked_fill(~inside, NEVER)
 
 
@@ -54,7 +54,7 @@ def mixed(logits: Tensor, weight: Tensor) -> Tensor:
 
 
 def several(dim: int, modes: int) -> nn.Linear:
-    """A linear map to three numbers of each of a mixture's modes; the first tells them apart."""
+    """A linear map to three numbers of each mode of a mixture; the first numbers start apart."""
     layer = nn.Linear(dim, 3 * modes)
     with torch.no_grad():
         layer.weight.mul_(0.1)
@@ -64,7 +64,7 @@ def several(dim: int, modes: int) -> nn.Linear:
 
 
 def zero(dim: int, outputs: int) -> nn.Linear:
-    """A linear map that says zero before any training."""
+    """A linear map that starts as zero."""
     layer = nn.Linear(dim, outputs)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -77,6 +77,6 @@ def unsqueezed(x: Tensor | int) -> Tensor | int:
 
 
 def _choose(n: Tensor, k: Tensor) -> Tensor:
-    """Logarithm of the binomial coefficient; what it is where k > n does not matter."""
+    """Logarithm of the binomial coefficient; meaningless where k > n."""
     n, k = n.float(), k.float()
     return torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma((n - k).clamp(min=0) + 1)

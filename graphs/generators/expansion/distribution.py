@@ -7,51 +7,74 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.expansion.neighbours import Deal
-from graphs.generators.expansion.state import FIXED, Coarse
+from graphs.generators.expansion.neighbours import Neighbours
+from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
 from refine_core.head import CodeDistribution
 from refine_core.noise import Noise
 
 
-class Dealer(Protocol):
-    """Logits of the parts of a code, see `graphs.generators.expansion.head.DealHead`."""
+class ExpansionLogits(Protocol):
+    """Logits of the parts of a code; see `graphs.generators.expansion.head` for shapes."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """Neighbours that random numbers are drawn for."""
 
-    def places(self, state: Coarse) -> tuple[int, ...]: ...  # noqa: D102
-    def digit_logits(  # noqa: D102
-        self, place: int, own: Tensor, state: Coarse, deal: Deal, code: Tensor
-    ) -> Tensor: ...
-    def completed(self, state: Coarse, deal: Deal, code: Tensor) -> Tensor: ...  # noqa: D102
-    def labels(self, deal: Deal, code: Tensor) -> Tensor: ...  # noqa: D102
-    def coded(self, state: Coarse, deal: Deal, label: Tensor) -> Tensor: ...  # noqa: D102
-    def start(self, hidden: Tensor, state: Coarse, deal: Deal, code: Tensor) -> Tensor: ...  # noqa: D102
-    def edge_logits(  # noqa: D102
-        self, base: Tensor, state: Coarse, deal: Deal, code: Tensor, label: Tensor, place: slice
-    ) -> Tensor: ...
+    def places(self, state: CoarseGraph) -> tuple[int, ...]:
+        """Digits of a code that are drawn, in order."""
+
+    def digit_logits(
+        self, place: int, own: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
+    ) -> Tensor:
+        """(r, v) logits of a digit, given those before it."""
+
+    def completed(self, state: CoarseGraph, neighbours: Neighbours, code: Tensor) -> Tensor:
+        """Digits (r, CLUSTER_DIGITS) with those that follow from the others."""
+
+    def labels(self, neighbours: Neighbours, code: Tensor) -> Tensor:
+        """(r, d) int64 values of edges in the end (r, 2 m) of a code."""
+
+    def coded(self, state: CoarseGraph, neighbours: Neighbours, label: Tensor) -> Tensor:
+        """(r, 2 m): inverse of `labels`."""
+
+    def edge_states(
+        self, hidden: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
+    ) -> Tensor:
+        """(r, d, 2 dim) states of edges, given the digits of their clusters."""
+
+    def edge_logits(
+        self,
+        edge: Tensor,
+        state: CoarseGraph,
+        neighbours: Neighbours,
+        code: Tensor,
+        label: Tensor,
+        place: slice,
+    ) -> Tensor:
+        """(r, q, v) logits of edges at `place`, given the values of those before them."""
 
 
 @dataclass(frozen=True)
-class DealDistribution:
-    """Of clusters that split independently; of each, its edges are dealt one after the other.
+class ExpansionDistribution:
+    """Clusters split independently; the edges of each get their values one after the other.
 
         p(code) = prod_j p(digit_j | digits before j) prod_i p(edge_i | digits, edges before i)
 
     Args:
-        head: Its parameters.
+        head: Gives the logits.
         state: What splits.
         hidden: (b, m, d).
-        deal: Neighbours in order.
+        neighbours: Of the clusters that split, in order.
         temperature: Divides the logits.
         top_k: As in `refine_core.head.CodeDistribution.sharpened`.
         top_p: Likewise.
     """
 
-    head: Dealer
-    state: Coarse
+    head: ExpansionLogits
+    state: CoarseGraph
     hidden: Tensor
-    deal: Deal
+    neighbours: Neighbours
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float = 1.0
@@ -63,23 +86,24 @@ class DealDistribution:
 
     def token_log_prob(self, code: Tensor) -> Tensor:
         """Log-probability (b, m) of each cluster's split; zero where none is."""
-        head, state, deal = self.head, self.state, self.deal
-        given = code[deal.graph, deal.cluster]
+        head, state, neighbours = self.head, self.state, self.neighbours
+        splitting = (neighbours.graph, neighbours.cluster)
+        given = code[splitting]
         result = self.hidden.new_zeros(code.shape[:2])
         if not len(given):
             return result
-        own, digits = self.hidden[deal.graph, deal.cluster], given[:, :FIXED]
+        own, digits = self.hidden[splitting], given[:, :CLUSTER_DIGITS]
         total = own.new_zeros(len(own))
         for place in head.places(state):
-            logits = head.digit_logits(place, own, state, deal, digits)
+            logits = head.digit_logits(place, own, state, neighbours, digits)
             total = total - F.cross_entropy(logits, digits[:, place], reduction="none")
-        if deal.near.shape[1]:
-            label = head.labels(deal, given[:, FIXED:])
-            base = head.start(self.hidden, state, deal, digits)
-            logits = head.edge_logits(base, state, deal, digits, label, slice(None))
+        if neighbours.index.shape[1]:
+            label = head.labels(neighbours, given[:, CLUSTER_DIGITS:])
+            edge = head.edge_states(self.hidden, state, neighbours, digits)
+            logits = head.edge_logits(edge, state, neighbours, digits, label, slice(None))
             each = F.log_softmax(logits, 2).gather(2, label[..., None])[..., 0]
-            total = total + (each * deal.real).sum(1)
-        result[deal.graph, deal.cluster] = total
+            total = total + (each * neighbours.real).sum(1)
+        result[splitting] = total
         return result
 
     def log_prob(self, code: Tensor) -> Tensor:
@@ -87,41 +111,53 @@ class DealDistribution:
         return self.token_log_prob(code).sum(1)
 
     def sample(self, noise: Noise) -> Tensor:
-        """Codes (b, m, FIXED + 2 m)."""
-        head, state, deal = self.head, self.state, self.deal
-        count, m = state.size.shape
-        code = torch.zeros(count, m, FIXED + 2 * m, dtype=torch.int64, device=self.hidden.device)
-        if not len(deal.graph):
+        """Codes (b, m, CLUSTER_DIGITS + 2 m)."""
+        head, state, neighbours = self.head, self.state, self.neighbours
+        splitting = (neighbours.graph, neighbours.cluster)
+        (count, m), device = state.size.shape, self.hidden.device
+        code = torch.zeros(count, m, CLUSTER_DIGITS + 2 * m, dtype=torch.int64, device=device)
+        if not len(neighbours.graph):
             return code
-        own = self.hidden[deal.graph, deal.cluster]
-        draw = noise.uniform(0, m, FIXED)[deal.graph, deal.cluster]
-        digits = torch.zeros(len(own), FIXED, dtype=torch.int64, device=own.device)
+        own = self.hidden[splitting]
+        uniform = noise.uniform(0, m, CLUSTER_DIGITS)[splitting]
+        digits = torch.zeros(len(own), CLUSTER_DIGITS, dtype=torch.int64, device=device)
         for place in head.places(state):
-            logits = head.digit_logits(place, own, state, deal, digits)
-            digits[:, place] = self._drawn(logits, draw[:, place])
-        digits = head.completed(state, deal, digits)
-        label = torch.zeros_like(deal.near)
-        if label.shape[1]:
-            draws = noise.uniform(1, m, head.width)[deal.graph, deal.cluster]
-            base = head.start(self.hidden, state, deal, digits)
-            for t in range(label.shape[1]):
-                place_ = slice(t, t + 1)
-                logits = head.edge_logits(base, state, deal, digits, label, place_)[:, 0]
-                label[:, t] = self._drawn(logits, draws[:, t]) * deal.real[:, t]
-        code[deal.graph, deal.cluster] = torch.cat([digits, head.coded(state, deal, label)], 1)
+            logits = head.digit_logits(place, own, state, neighbours, digits)
+            digits[:, place] = self._values(logits, uniform[:, place])
+        digits = head.completed(state, neighbours, digits)
+        label = self._edge_values(digits, noise)
+        ends = head.coded(state, neighbours, label)
+        code[splitting] = torch.cat([digits, ends], 1)
         return code
 
-    def guided(self, unconditional: "DealDistribution", weight: float) -> "DealDistribution":
+    def _edge_values(self, digits: Tensor, noise: Noise) -> Tensor:
+        """(r, d) int64 values of edges, one after the other; 0 at padding."""
+        head, state, neighbours = self.head, self.state, self.neighbours
+        label = torch.zeros_like(neighbours.index)
+        if not label.shape[1]:
+            return label
+        uniform = noise.uniform(1, state.size.shape[1], head.width)
+        uniform = uniform[neighbours.graph, neighbours.cluster]
+        edge = head.edge_states(self.hidden, state, neighbours, digits)
+        for t in range(label.shape[1]):
+            one = slice(t, t + 1)
+            logits = head.edge_logits(edge, state, neighbours, digits, label, one)[:, 0]
+            label[:, t] = self._values(logits, uniform[:, t]) * neighbours.real[:, t]
+        return label
+
+    def guided(
+        self, unconditional: "ExpansionDistribution", weight: float
+    ) -> "ExpansionDistribution":
         """There is no context to be guided by."""
         raise InputError("Expansion takes no properties, so there is no guidance.")
 
     def sharpened(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> "DealDistribution":
+    ) -> "ExpansionDistribution":
         """With a temperature, and the likeliest values only."""
         return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
 
-    def _drawn(self, logits: Tensor, uniform: Tensor) -> Tensor:
+    def _values(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """(r,) values of logits (r, v) at uniform numbers (r,)."""
         every = CodeDistribution(logits[:, None, None])
         sharp = every.sharpened(self.temperature, self.top_k, self.top_p)

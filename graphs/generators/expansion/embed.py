@@ -4,26 +4,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphs.generators.expansion.state import Coarse
+from graphs.generators.expansion.state import CoarseGraph
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
 
-VALUES = 12  # counts from here on look alike, but for their logarithm
-SHARED = 4  # common neighbours of joined clusters told apart
+VALUES = 12  # all larger counts have the same one-hot digit, but their own logarithm
+SHARED = 4  # counts of common neighbours of joined clusters that are distinguished
 
 
-class CoarseEmbed(Embed[Coarse, Tensor]):
-    """A set transformer's view of a coarse graph: no positions, no order.
+class CoarseEmbed(Embed[CoarseGraph, Tensor]):
+    """Cluster tokens without positions or order.
 
-    A cluster's token holds its nodes, its neighbours, the triangles that it is part of, and
-    whether it splits. The bias of attention depends on the distance of two clusters, or, if they
-    are joined, on how many neighbours they share; before any training, heads fall off with
-    distance, each faster than the one before.
+    A cluster's token holds its counts of nodes, neighbours and triangles, and whether it splits.
+    The bias of attention depends on the distance of two clusters, or, if they are joined, on their
+    count of common neighbours; before any training, attention falls off with distance, in each
+    head faster than in the one before.
 
     Args:
         dim: Width of the tokens.
         heads: Attention heads.
-        reach: Largest distance told apart.
+        reach: Largest distance that is distinguished.
         counted: Whether edges are counted; then tokens and bias also depend on densities.
     """
 
@@ -41,7 +41,7 @@ class CoarseEmbed(Embed[Coarse, Tensor]):
         self.ties = nn.Linear(3, heads) if counted else None
         self.whole = nn.Sequential(nn.Linear(2, dim), nn.SiLU(), nn.Linear(dim, dim))
 
-    def forward(self, state: Coarse, k: int, context: Tensor | None = None) -> Tokens:
+    def forward(self, state: CoarseGraph, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, m, d)."""
         joined = (state.edges > 0).float()
         shared = (joined @ joined) * joined
@@ -59,23 +59,23 @@ class CoarseEmbed(Embed[Coarse, Tensor]):
         return Tokens(value, valid=state.valid, bias=bias, condition=self.whole(whole.float()))
 
     def relations(self, joined: Tensor, shared: Tensor) -> Tensor:
-        """(b, m, m) int64 distances, and beyond `reach + 1` how many neighbours are shared."""
+        """(b, m, m) int64 distances; of joined clusters `reach + 2` + their common neighbours."""
         eye = torch.eye(joined.shape[1], device=joined.device)
-        seen, hops = eye.expand_as(joined), (self.reach + 1) * (1 - eye).long()
+        reached, hops = eye.expand_as(joined), (self.reach + 1) * (1 - eye).long()
         for step in range(1, min(self.reach, joined.shape[1]) + 1):
-            wider = ((seen + seen @ joined) > 0).float()
-            hops = torch.where((wider > 0) & (seen == 0), step, hops)
-            seen = wider
+            wider = ((reached + reached @ joined) > 0).float()
+            hops = torch.where((wider > 0) & (reached == 0), step, hops)
+            reached = wider
         common = self.reach + 2 + shared.long().clamp(max=SHARED - 1)
         return torch.where(joined > 0, common, hops)
 
-    def level(self, state: Coarse, k: int) -> int:
+    def level(self, state: CoarseGraph, k: int) -> int:
         """One level for all scales."""
         return 1
 
 
-def _densities(state: Coarse) -> Tensor:
-    """(b, m, 4) edges inside and outside of clusters, and the shares of possible ones."""
+def _densities(state: CoarseGraph) -> Tensor:
+    """(b, m, 4) counts of edges inside and outside of clusters, and their densities."""
     size = state.size.clamp(min=1)
     outer, rest = state.edges.sum(2), state.size.sum(1, keepdim=True) - size
     inside = state.inner / (size * (size - 1) / 2).clamp(min=1)
@@ -83,8 +83,8 @@ def _densities(state: Coarse) -> Tensor:
     return torch.stack([torch.log1p(state.inner), torch.log1p(outer), inside, 10 * outside], 2)
 
 
-def _ties(state: Coarse) -> Tensor:
-    """(b, m, m, 3) edges between clusters, and their share of possible ones."""
+def _ties(state: CoarseGraph) -> Tensor:
+    """(b, m, m, 3) counts of edges between clusters, and their density."""
     size = state.size.clamp(min=1)
     density = state.edges / (size[:, :, None] * size[:, None])
     return torch.stack([torch.log1p(state.edges), density, density.sqrt()], 3)

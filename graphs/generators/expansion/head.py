@@ -1,32 +1,32 @@
 """From hidden states of clusters to how they split: which edges there are."""
 
-from typing import Any
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.generators.expansion.count_laws import NEVER
-from graphs.generators.expansion.distribution import DealDistribution
-from graphs.generators.expansion.neighbours import LABELS, SEEN, Deal
-from graphs.generators.expansion.state import Coarse
+from graphs.generators.expansion.distribution import ExpansionDistribution
+from graphs.generators.expansion.neighbours import CONTEXT, LABELS, Neighbours
+from graphs.generators.expansion.state import CoarseGraph
 
 KNOTS = 16  # of the logits of the first child's share of nodes, linear in between
-SMALL = 6  # sizes from here on look alike, but for their logarithm
+SMALL = 6  # all larger sizes have the same one-hot digit
 
 
-class SplitHead(nn.Module):
-    """What both heads share: the nodes of the first child, and what a cluster's edges start from.
+class ExpansionHead(nn.Module, ABC):
+    """The nodes of the first child, and the states of edges; which edges there are is abstract.
 
     Args:
         dim: Width d.
         connected: Whether the children of a cluster are always joined.
         width: Neighbours that random numbers are drawn for, so that they do not depend on the
             batch.
-        facts: Numbers that are known of each cluster that splits.
+        facts: Count of features of each cluster that splits.
 
     Attributes:
-        ring: See `Deal.of`.
+        ring: See `Neighbours.of`.
     """
 
     ring = True
@@ -34,17 +34,63 @@ class SplitHead(nn.Module):
     def __init__(self, dim: int, connected: bool, width: int, facts: int) -> None:
         super().__init__()
         self.connected, self.width = connected, width
-        self.wide = 2 * dim  # of what edges start from
+        self.wide = 2 * dim  # of the states of edges
         self.share = nn.Linear(dim, KNOTS)
         self.own, self.other = nn.Linear(dim, self.wide), nn.Linear(dim, self.wide)
         self.facts = nn.Linear(facts, self.wide)
 
     def forward(
-        self, hidden: Tensor, state: Coarse, k: int, valid: Tensor | None = None
-    ) -> DealDistribution:
+        self, hidden: Tensor, state: CoarseGraph, k: int, valid: Tensor | None = None
+    ) -> ExpansionDistribution:
         """Distribution of the codes of scale k."""
-        head: Any = self
-        return DealDistribution(head, state, hidden, Deal.of(state, k, self.ring))
+        return ExpansionDistribution(self, state, hidden, Neighbours.of(state, k, self.ring))
+
+    @abstractmethod
+    def places(self, state: CoarseGraph) -> tuple[int, ...]:
+        """Digits of a code that are drawn, in order."""
+
+    @abstractmethod
+    def digit_logits(
+        self, place: int, own: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
+    ) -> Tensor:
+        """(r, v) logits of a digit, given those before it in code (r, CLUSTER_DIGITS)."""
+
+    @abstractmethod
+    def completed(self, state: CoarseGraph, neighbours: Neighbours, code: Tensor) -> Tensor:
+        """Digits (r, CLUSTER_DIGITS) with those that follow from the others."""
+
+    @abstractmethod
+    def labels(self, neighbours: Neighbours, code: Tensor) -> Tensor:
+        """(r, d) int64 values of edges in the end (r, 2 m) of a code; 0 at padding."""
+
+    @abstractmethod
+    def coded(self, state: CoarseGraph, neighbours: Neighbours, label: Tensor) -> Tensor:
+        """(r, 2 m): inverse of `labels`."""
+
+    @abstractmethod
+    def edge_states(
+        self, hidden: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
+    ) -> Tensor:
+        """(r, d, 2 dim) states of edges, given the digits (r, CLUSTER_DIGITS) of their clusters.
+
+        Args:
+            hidden: (b, m, dim).
+            state: What splits.
+            neighbours: Of the r clusters that split, at the other ends of the edges.
+            code: (r, CLUSTER_DIGITS).
+        """
+
+    @abstractmethod
+    def edge_logits(
+        self,
+        edge: Tensor,
+        state: CoarseGraph,
+        neighbours: Neighbours,
+        code: Tensor,
+        label: Tensor,
+        place: slice,
+    ) -> Tensor:
+        """(r, q, v) logits of edges at `place`, given the values (r, d) of those before them."""
 
     def size_logits(self, own: Tensor, size: Tensor) -> Tensor:
         """(r, s) logits of 0, 1, ... nodes in the first child, half of them or more.
@@ -58,70 +104,74 @@ class SplitHead(nn.Module):
         inside = (2 * first >= size[:, None]) & (first < size[:, None])
         return interpolated(self.share(own), share).masked_fill(~inside, NEVER)
 
-    def base(self, hidden: Tensor, deal: Deal, facts: Tensor) -> Tensor:
-        """(r, d, 2 dim) what does not depend on the edges dealt.
-
-        Args:
-            hidden: (b, m, dim).
-            deal: What is dealt.
-            facts: (r, f) what is known of clusters.
-        """
-        own = self.own(hidden[deal.graph, deal.cluster]) + self.facts(facts)
-        base: Tensor = own[:, None] + self.other(hidden)[deal.graph[:, None], deal.near]
-        return base
+    def _edge_states(self, hidden: Tensor, neighbours: Neighbours, facts: Tensor) -> Tensor:
+        """(r, d, 2 dim), from hidden states (b, m, dim) and features of clusters (r, f)."""
+        own = self.own(hidden[neighbours.graph, neighbours.cluster]) + self.facts(facts)
+        other = self.other(hidden)[neighbours.graph[:, None], neighbours.index]
+        states: Tensor = own[:, None] + other
+        return states
 
 
-class DealHead(SplitHead):
+class AssignmentHead(ExpansionHead):
     """Each edge goes to the first child, to the second, or to both."""
 
     def __init__(self, dim: int, connected: bool, width: int) -> None:
         super().__init__(dim, connected, width, 2 * (SMALL + 1))
         self.join = None if connected else nn.Linear(dim, 1)
-        self.seen = nn.Linear(SEEN, self.wide)
+        self.seen = nn.Linear(CONTEXT, self.wide)
         self.out = nn.Sequential(
             nn.GELU(), nn.Linear(self.wide, self.wide), nn.GELU(), nn.Linear(self.wide, LABELS)
         )
 
-    def places(self, state: Coarse) -> tuple[int, ...]:
-        """Digits of a code that are drawn, in order: of the first child, and whether joined."""
+    def places(self, state: CoarseGraph) -> tuple[int, ...]:
+        """Nodes of the first child, and whether the children are joined."""
         return (0, 3)
 
     def digit_logits(
-        self, place: int, own: Tensor, state: Coarse, deal: Deal, code: Tensor
+        self, place: int, own: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
     ) -> Tensor:
-        """(r, v) logits of a digit, given those before it in code (r, FIXED)."""
+        """(r, v) logits of a digit, given those before it in code (r, CLUSTER_DIGITS)."""
         if place == 0:
-            return self.size_logits(own, state.size[deal.graph, deal.cluster])
+            return self.size_logits(own, state.size[neighbours.graph, neighbours.cluster])
         sure = own.new_full((len(own), 1), -NEVER) if self.join is None else self.join(own)
         return torch.cat([torch.zeros_like(sure), sure], 1)
 
-    def completed(self, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
-        """Digits (r, FIXED) with those that follow from the others."""
+    def completed(self, state: CoarseGraph, neighbours: Neighbours, code: Tensor) -> Tensor:
+        """The digits as they are."""
         return code
 
-    def labels(self, deal: Deal, code: Tensor) -> Tensor:
-        """(r, d) int64 values of edges in the end (r, 2 m) of a code; 0 at padding."""
-        first, second = (half.gather(1, deal.near) for half in code.chunk(2, 1))
-        return (torch.where(first > 0, 0, 1) + 2 * ((first > 0) & (second > 0))) * deal.real
+    def labels(self, neighbours: Neighbours, code: Tensor) -> Tensor:
+        """(r, d) int64 in 0..LABELS - 1."""
+        first, second = (half.gather(1, neighbours.index) for half in code.chunk(2, 1))
+        both = (first > 0) & (second > 0)
+        return (torch.where(first > 0, 0, 1) + 2 * both) * neighbours.real
 
-    def coded(self, state: Coarse, deal: Deal, label: Tensor) -> Tensor:
+    def coded(self, state: CoarseGraph, neighbours: Neighbours, label: Tensor) -> Tensor:
         """(r, 2 m): inverse of `labels`."""
         m = state.size.shape[1]
-        return torch.cat([deal.spread((label != other).long(), m) for other in (1, 0)], 1)
+        return torch.cat([neighbours.spread((label != other).long(), m) for other in (1, 0)], 1)
 
-    def start(self, hidden: Tensor, state: Coarse, deal: Deal, code: Tensor) -> Tensor:
-        """(r, d, 2 dim) what edges start from, given digits (r, FIXED)."""
-        size = state.size[deal.graph, deal.cluster]
+    def edge_states(
+        self, hidden: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
+    ) -> Tensor:
+        """(r, d, 2 dim), given the sizes of both children."""
+        size = state.size[neighbours.graph, neighbours.cluster]
         both = torch.stack([code[:, 0], size - code[:, 0]], 1)
         hot = F.one_hot(both.clamp(max=SMALL) - 1, SMALL).float()
         digits = torch.cat([hot, both.float().log()[..., None]], 2).flatten(1)
-        return self.base(hidden, deal, digits)
+        return self._edge_states(hidden, neighbours, digits)
 
     def edge_logits(
-        self, base: Tensor, state: Coarse, deal: Deal, code: Tensor, label: Tensor, place: slice
+        self,
+        edge: Tensor,
+        state: CoarseGraph,
+        neighbours: Neighbours,
+        code: Tensor,
+        label: Tensor,
+        place: slice,
     ) -> Tensor:
-        """(r, q, LABELS) of edges at `place` given the labels (r, d) of those before them."""
-        logits: Tensor = self.out(base[:, place] + self.seen(deal.seen(label, place)))
+        """(r, q, LABELS) logits of edges at `place`."""
+        logits: Tensor = self.out(edge[:, place] + self.seen(neighbours.context(label, place)))
         return logits
 
 

@@ -1,12 +1,12 @@
-"""Neighbours of clusters that split, in the order in which the edges to them are dealt.
+"""Neighbours of each splitting cluster, in the order in which their edges go to its children.
 
-Two neighbours of a cluster are beside each other if they are joined and the three do not part the
-others. Around a cluster of a planar graph, neighbours beside each other make a ring: three joined
-clusters are a face, or they part what is inside from what is outside.
+Two neighbours of a cluster are adjacent if they are joined and the three clusters do not separate
+the others. Around a cluster of a planar graph, adjacent neighbours form a ring: three joined
+clusters are a face, or they separate what is inside from what is outside.
 
-The first in order is random; then always one that is beside most of those before it, equals in
-random order. So the order runs along the ring, and what is next follows from what was dealt to
-those beside it.
+The first in order is random; then always one that is adjacent to most of those before it, equals
+in random order. So the order follows the ring, and the child to which an edge goes follows from
+the edges to adjacent neighbours before it.
 """
 
 from dataclasses import dataclass
@@ -16,98 +16,98 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.expansion.state import Coarse
+from graphs.generators.expansion.state import CoarseGraph
 
-RELATIONS = 5  # distances 1, 2, 3 around a cluster, farther, and joined but not beside
+RELATIONS = 5  # distances 1, 2, 3 around a cluster, farther, and joined but not adjacent
 FAR = RELATIONS - 2
 LABELS = 3  # edge to the first child, to the second, to both
-MOST = 4  # counts from here on look alike
+MOST = 4  # all larger counts have the same one-hot digit
 
 
 @dataclass(frozen=True)
-class Deal:
-    """What is dealt at r clusters that split, with d neighbours at most.
+class Neighbours:
+    """The d neighbours, at most, of each of r clusters that split.
 
     Args:
         graph: (r,) int64.
         cluster: (r,) int64.
-        near: (r, d) int64 neighbours, in order, 0 at padding.
+        index: (r, d) int64 neighbours, in order, 0 at padding.
         real: (r, d) bool, False at padding.
-        relation: (r, d, d) int64 in 0..RELATIONS - 1, of neighbours to each other, over those that
-            are neighbours too; RELATIONS with itself and at padding.
+        relation: (r, d, d) int64 in 0..RELATIONS - 1, how two neighbours are related, over paths
+            through neighbours; RELATIONS with itself and at padding.
     """
 
     graph: Tensor
     cluster: Tensor
-    near: Tensor
+    index: Tensor
     real: Tensor
     relation: Tensor
 
     @classmethod
-    def of(cls, state: Coarse, k: int, ring: bool = True) -> "Deal":
-        """At scale k; without `ring`, all that are joined are beside each other."""
+    def of(cls, state: CoarseGraph, k: int, ring: bool = True) -> "Neighbours":
+        """Those at scale k; without `ring`, all that are joined are adjacent."""
         graph, cluster = torch.nonzero(state.split, as_tuple=True)
         joined = state.edges > 0
         around = joined[graph, cluster]
         degree = around.sum(1)
         wide = int(degree.max()) if len(degree) else 0
-        near = (~around).long().argsort(dim=1, stable=True)[:, :wide]
-        real = torch.arange(wide, device=near.device) < degree[:, None]
-        link = joined[graph[:, None, None], near[:, :, None], near[:, None]]
+        index = (~around).long().argsort(dim=1, stable=True)[:, :wide]
+        real = torch.arange(wide, device=index.device) < degree[:, None]
+        link = joined[graph[:, None, None], index[:, :, None], index[:, None]]
         link = link & real[:, :, None] & real[:, None]
-        beside = link & ~parting(state, graph, cluster, near, link) if ring else link
-        lot = state.noise.fork(k).uniform(-5, state.size.shape[1])[graph[:, None], near]
-        order = _order(beside.float(), real, lot)
-        near = near.gather(1, order) * real
-        link, beside = (_permuted(table, order) for table in (link, beside))
-        return cls(graph, cluster, near, real, _relations(link, beside, real))
+        adjacent = link & ~separating(state, graph, cluster, index, link) if ring else link
+        uniform = state.noise.fork(k).uniform(-5, state.size.shape[1])[graph[:, None], index]
+        order = _order(adjacent.float(), real, uniform)
+        index = index.gather(1, order) * real
+        link, adjacent = (_permuted(table, order) for table in (link, adjacent))
+        return cls(graph, cluster, index, real, _relations(link, adjacent, real))
 
     @cached_property
     def related(self) -> Tensor:
-        """(r, d, d, RELATIONS) float, one hot."""
+        """(r, d, d, RELATIONS) float, one-hot."""
         return F.one_hot(self.relation, RELATIONS + 1)[..., :RELATIONS].float()
 
     def spread(self, value: Tensor, m: int) -> Tensor:
-        """(r, m) values (r, d) of neighbours in the places of m clusters, else zero."""
+        """(r, m) values (r, d) of neighbours at their places among m clusters, else zero."""
         table = torch.zeros(len(value), m + 1, dtype=value.dtype, device=value.device)
-        return table.scatter(1, torch.where(self.real, self.near, m), value)[:, :m]
+        return table.scatter(1, torch.where(self.real, self.index, m), value)[:, :m]
 
-    def seen(self, label: Tensor, place: slice) -> Tensor:
-        """(r, q, f) what neighbours at `place` see of labels (r, d) dealt before them.
+    def context(self, label: Tensor, place: slice) -> Tensor:
+        """(r, q, CONTEXT) features of neighbours at `place` from the labels (r, d) before them.
 
-        Counts of those with each label at each distance, of those yet to come, of each label, and
-        of ways of two steps over what is dealt by the labels met: unlike distances, these do not
-        take what lies beyond a gap for what lies behind.
+        Counts of earlier neighbours with each label at each distance, of later ones, of earlier
+        ones with each label anywhere, and of paths of two steps over earlier neighbours by the
+        labels on them. Unlike distances, these paths do not go around through later neighbours.
         """
         d = label.shape[1]
         given = F.one_hot(label, LABELS).float() * self.real[:, :, None]
         at = torch.arange(d, device=label.device)
         before = (at[None] < at[place, None]).float()
         related = self.related[:, place]
-        dealt = torch.einsum("rqdk,rdl->rqkl", related * before[..., None], given).flatten(2)
+        earlier = torch.einsum("rqdk,rdl->rqkl", related * before[..., None], given).flatten(2)
         later = (related * (1 - before)[..., None]).sum(2)
         total = torch.einsum("qd,rdl->rql", before, given)
-        beside = self.related[..., 0]
-        behind = torch.einsum("qk,rjk,rkl->rqjl", before, beside, given)
-        ways = torch.einsum("rqj,rjm,rqjl->rqml", beside[:, place] * before, given, behind)
-        counts = torch.cat([dealt, later, total, ways.flatten(2)], 2)
+        adjacent = self.related[..., 0]
+        behind = torch.einsum("qk,rjk,rkl->rqjl", before, adjacent, given)
+        paths = torch.einsum("rqj,rjm,rqjl->rqml", adjacent[:, place] * before, given, behind)
+        counts = torch.cat([earlier, later, total, paths.flatten(2)], 2)
         hot = F.one_hot(counts.long().clamp(max=MOST - 1), MOST).float().flatten(2)
         return torch.cat([hot, torch.log1p(counts)], 2)
 
 
-SEEN = (RELATIONS * (LABELS + 1) + LABELS + LABELS**2) * (MOST + 1)
+CONTEXT = (RELATIONS * (LABELS + 1) + LABELS + LABELS**2) * (MOST + 1)
 
 
-def _order(link: Tensor, real: Tensor, lot: Tensor) -> Tensor:
+def _order(link: Tensor, real: Tensor, uniform: Tensor) -> Tensor:
     """(r, d) places of neighbours in order."""
-    seen = torch.zeros_like(lot)
-    score, order = lot.masked_fill(~real, -1), []
-    for _ in range(lot.shape[1]):
-        best = score.masked_fill(seen > 0, -2).argmax(1, keepdim=True)
+    done = torch.zeros_like(uniform)
+    score, order = uniform.masked_fill(~real, -1), []
+    for _ in range(uniform.shape[1]):
+        best = score.masked_fill(done > 0, -2).argmax(1, keepdim=True)
         order.append(best)
-        seen = seen.scatter(1, best, 1.0)
+        done = done.scatter(1, best, 1.0)
         score = score + link.gather(1, best[:, :, None].expand(-1, 1, link.shape[2]))[:, 0]
-    return torch.cat(order, 1) if order else lot.long()
+    return torch.cat(order, 1) if order else uniform.long()
 
 
 def _permuted(table: Tensor, order: Tensor) -> Tensor:
@@ -116,29 +116,31 @@ def _permuted(table: Tensor, order: Tensor) -> Tensor:
     return rows.gather(2, order[:, None].expand_as(table))
 
 
-def _relations(link: Tensor, beside: Tensor, real: Tensor) -> Tensor:
+def _relations(link: Tensor, adjacent: Tensor, real: Tensor) -> Tensor:
     eye = torch.eye(link.shape[1], device=link.device)
-    near, seen = beside.float(), eye.expand_as(link)
-    hops = torch.where(link & ~beside, FAR + 1, FAR)
+    near, reached = adjacent.float(), eye.expand_as(link)
+    hops = torch.where(link & ~adjacent, FAR + 1, FAR)
     for step in range(FAR):
-        wider = ((seen + seen @ near) > 0).float()
-        fresh = (wider > 0) & (seen == 0) & (hops == FAR)
+        wider = ((reached + reached @ near) > 0).float()
+        fresh = (wider > 0) & (reached == 0) & (hops == FAR)
         hops = torch.where(fresh, step, hops)
-        seen = wider
+        reached = wider
     outside = ~(real[:, :, None] & real[:, None]) | (eye > 0)
     return hops.masked_fill(outside, RELATIONS)
 
 
-def parting(state: Coarse, graph: Tensor, cluster: Tensor, near: Tensor, link: Tensor) -> Tensor:
-    """(r, d, d) bool, symmetric: whether three joined clusters part the others.
+def separating(
+    state: CoarseGraph, graph: Tensor, cluster: Tensor, index: Tensor, link: Tensor
+) -> Tensor:
+    """(r, d, d) bool, symmetric: whether three joined clusters separate the others.
 
-    That is, whether without them two parts are left, or more, that were joined to all three.
+    That is, whether two components or more are left without them that were joined to all three.
 
     Args:
         state: b graphs.
         graph: (r,) int64.
         cluster: (r,) int64, the first of the three.
-        near: (r, d) int64, its neighbours.
+        index: (r, d) int64, its neighbours.
         link: (r, d, d) bool, which of them are joined.
     """
     result = torch.zeros_like(link)
@@ -149,22 +151,23 @@ def parting(state: Coarse, graph: Tensor, cluster: Tensor, near: Tensor, link: T
     count = torch.bincount(of, minlength=len(state))
     slot = torch.arange(len(r), device=r.device) - (count.cumsum(0) - count)[of]
     left = state.valid[:, None].repeat(1, int(count.max()), 1)
-    for gone in (cluster[r], near[r, i], near[r, j]):
-        left[of, slot, gone] = False
+    triangle = (cluster[r], index[r, i], index[r, j])
+    for corner in triangle:
+        left[of, slot, corner] = False
     joined = (state.edges > 0).float()
     touching = torch.ones_like(left)[:, :, None].repeat(1, 1, 3, 1)
-    for side, end in enumerate((cluster[r], near[r, i], near[r, j])):
-        touching[of, slot, side] = state.edges[of, end] > 0
-    parts = torch.zeros_like(left[:, :, 0], dtype=torch.int64)
+    for side, corner in enumerate(triangle):
+        touching[of, slot, side] = state.edges[of, corner] > 0
+    components = torch.zeros_like(left[:, :, 0], dtype=torch.int64)
     while bool(left.any()):
-        seen = F.one_hot(left.long().argmax(2), left.shape[2]).bool() & left
+        reached = F.one_hot(left.long().argmax(2), left.shape[2]).bool() & left
         while True:
-            wider = seen | ((seen.float() @ joined > 0) & left)
-            if torch.equal(wider, seen):
+            wider = reached | ((reached.float() @ joined > 0) & left)
+            if torch.equal(wider, reached):
                 break
-            seen = wider
-        parts += (touching & seen[:, :, None]).any(3).all(2)
-        left &= ~seen
-    apart = parts[of, slot] > 1
+            reached = wider
+        components += (touching & reached[:, :, None]).any(3).all(2)
+        left &= ~reached
+    apart = components[of, slot] > 1
     result[r, i, j] = result[r, j, i] = apart
     return result

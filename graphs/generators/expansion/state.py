@@ -2,7 +2,7 @@
 
 An edge between two clusters is one number, however many edges of the graph it stands for: their
 count, or only that there are some. A scale splits clusters that have no edge between them, so each
-edge is dealt to the children of one of its ends at a time.
+edge is divided among the children at one of its ends at a time.
 """
 
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from graphs.generators.common.coarsening import Tree
 from graphs.generators.common.parallel import choose
 from refine_core.noise import Noise
 
-FIXED = 4  # digits of a code before those of edges
+CLUSTER_DIGITS = 4  # digits of a code before those of the edges to other clusters
 
 
 @dataclass(frozen=True)
-class Coarse:
+class CoarseGraph:
     """States of b graphs.
 
     Args:
@@ -29,8 +29,8 @@ class Coarse:
             where they are not counted.
         split: (b, m) bool, clusters that the next codes split.
         noise: Names the samples.
-        tree: The contraction that is being undone; None in sampling.
-        node: (b, m) int64 the tree's node of each cluster.
+        tree: The contraction that is undone; None in sampling.
+        node: (b, m) int64 the node of the tree that each cluster is.
         started: Whether the edges of the whole graph are known, where they are counted.
     """
 
@@ -52,13 +52,13 @@ class Coarse:
         """(b, m) bool, False at padding."""
         return self.size > 0
 
-    def divided(self, code: Tensor) -> "Coarse":
-        """After a split; nothing is chosen to split next.
+    def divided(self, code: Tensor) -> "CoarseGraph":
+        """The state after the splits of a code; which clusters split next is left open.
 
         Args:
-            code: (b, m, FIXED + 2 m) int64, of each cluster that splits: nodes of its first child,
-                edges inside its first and second, edges between them, edges of the first child to
-                each cluster, edges of the second; zero elsewhere.
+            code: (b, m, CLUSTER_DIGITS + 2 m) int64, of each cluster that splits: nodes of its
+                first child, edges inside its first and second, edges between them, edges of the
+                first child to each cluster, edges of the second; zero elsewhere.
         """
         if not self.started:
             return replace(self, inner=code[:, :, 1], started=True)
@@ -67,8 +67,8 @@ class Coarse:
         wide = int((self.valid.sum(1) + self.split.sum(1)).max())
         b, i = torch.nonzero(self.split, as_tuple=True)
         new = fresh[b, i]
-        first, second = code[:, :, FIXED:].split(m, 2)
-        # An edge of which neither end splits stays; clusters that split are not joined.
+        first, second = code[:, :, CLUSTER_DIGITS:].split(m, 2)
+        # An edge stays if neither of its clusters splits; clusters that split are not joined.
         still = ~(self.split[:, :, None] | self.split[:, None])
         edges = self.edges * still + first + first.mT
         edges = F.pad(edges, (0, wide - m, 0, wide - m))
@@ -93,8 +93,8 @@ class Coarse:
             node=node,
         )
 
-    def chosen(self, k: int) -> "Coarse":
-        """With a random choice of what splits at scale k: clusters that are not joined."""
+    def chosen(self, k: int) -> "CoarseGraph":
+        """With a random choice of clusters that split at scale k, no two of them joined."""
         if not self.started:
             return replace(self, split=self.valid)
         uniform = self.noise.uniform(k, self.size.shape[1])
@@ -104,5 +104,5 @@ class Coarse:
 
     @staticmethod
     def children(tree: Tree, node: Tensor) -> Tensor:
-        """(b, m, 2) tree nodes that clusters' (b, m) tree nodes were made of; -1 for none."""
+        """(b, m, 2) children of tree nodes (b, m); -1 for none."""
         return tree.children.gather(1, node[:, :, None].expand(-1, -1, 2))

@@ -1,9 +1,9 @@
 """The expansion tokeniser: graphs as sequences of splits of a coarse graph.
 
 Encoding contracts a graph to one cluster (`graphs.generators.common.coarsening`), and undoes that
-from coarse to fine;
-each scale splits some clusters, and the number of scales follows from the graph. A code says how
-many nodes the first child has, and which of the cluster's edges go to either child, or to both.
+from coarse to fine; each scale splits some clusters, and the number of scales follows from the
+graph. A code says how many nodes the first child has, and which of the cluster's edges go to
+either child, or to both.
 Compare Bergmeister et al., "Efficient and scalable graph generation through iterative local
 expansion" (arXiv 2312.11529), whose coarsening contracts edges too, and which decides all edges of
 the children at once by diffusion.
@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.generators.common.coarsening import Matching, Tree, contract
+from graphs.generators.common.coarsening import Tree, contract
+from graphs.generators.common.config import Matching
 from graphs.generators.common.sizes import Sizes
-from graphs.generators.expansion.state import FIXED, Coarse
+from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
@@ -28,7 +29,7 @@ from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
 
-class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", Coarse]):
+class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", CoarseGraph]):
     """Plain graphs <-> splits.
 
     Args:
@@ -60,18 +61,19 @@ class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", Coarse]):
     def features(self, x: GraphBatch, noise: Noise | None = None) -> "Contracted":
         """A random contraction."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return self.named(x, noise, noise.uniform(-1, x.nodes.shape[1]))
+        return self.encoded(x, noise, noise.uniform(-1, x.nodes.shape[1]))
 
-    def named(self, x: GraphBatch, noise: Noise, name: Tensor) -> "Contracted":
-        """The contraction that numbers (b, n) in [0, 1), which break the symmetry, say."""
-        return Contracted(x.edges > 0, _ordered(contract(x, name, self.matching), name), noise)
+    def encoded(self, x: GraphBatch, noise: Noise, node_noise: Tensor) -> "Contracted":
+        """The contraction that `node_noise` (b, n) in [0, 1) determines."""
+        tree = contract(x, node_noise, self.matching)
+        return Contracted(x.edges > 0, _ordered(tree, node_noise), noise)
 
-    def start(self, count: int, noise: Noise | None = None) -> Coarse:
+    def start(self, count: int, noise: Noise | None = None) -> CoarseGraph:
         """One cluster of random size."""
         noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
         return self._whole(self.sizes.sample(noise, -2).sum(1), noise)
 
-    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace[Coarse]:
+    def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace[CoarseGraph]:
         """Undo a contraction."""
         tree = features.tree
         index = tree.root[:, None, None].expand(-1, 1, tree.members.shape[2])
@@ -79,21 +81,21 @@ class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", Coarse]):
         start = replace(self._whole(size, features.noise), tree=tree, node=tree.root[:, None])
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
 
-    def finished(self, state: Coarse) -> bool:
+    def finished(self, state: CoarseGraph) -> bool:
         """Whether nothing is left to split."""
         return not bool(state.split.any())
 
-    def quantize(self, features: "Contracted", state: Coarse, k: int) -> Quantized:
-        """How clusters split in the tree."""
+    def quantize(self, features: "Contracted", state: CoarseGraph, k: int) -> Quantized:
+        """The splits of the tree."""
         assert state.tree is not None and state.node is not None
         members, link = state.tree.members, features.joined.float()
         if not state.started:
             edges = (link.sum((1, 2)) / 2).round().long()
-            return self.lookup(F.pad(edges[:, None, None], (1, FIXED)), k)
+            return self.lookup(F.pad(edges[:, None, None], (1, CLUSTER_DIGITS)), k)
         wide = members.shape[2]
 
         def of(node: Tensor) -> Tensor:
-            """(b, m, n) the graph's nodes in the tree's nodes (b, m)."""
+            """(b, m, n) the graph's nodes that tree nodes (b, m) hold."""
             rows = members.gather(1, node.clamp(min=0)[:, :, None].expand(-1, -1, wide))
             return (rows & (node >= 0)[:, :, None]).float()
 
@@ -116,40 +118,42 @@ class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", Coarse]):
         return Quantized.known(code)
 
     def digits(self, k: int) -> int:
-        """Of a cluster's code, at most."""
-        return FIXED + 2 * self.sizes.largest
+        """Digits of a cluster's code, at most."""
+        return CLUSTER_DIGITS + 2 * self.sizes.largest
 
     def digit_values(self, k: int) -> int:
         """Values that suffice for every count."""
         return self.sizes.largest**2 // 2 + 2
 
-    def add(self, state: Coarse, value: Tensor, k: int) -> Coarse:
+    def add(self, state: CoarseGraph, value: Tensor, k: int) -> CoarseGraph:
         """Split, and choose what splits next."""
         return state.divided(value).chosen(k + 1)
 
-    def finish(self, state: Coarse) -> GraphBatch:
+    def finish(self, state: CoarseGraph) -> GraphBatch:
         """Graph of the clusters, in random order."""
         shuffle = state.noise.uniform(-4, state.size.shape[1])
         shuffle = shuffle.masked_fill(~state.valid, 2).argsort(1)
         found = GraphBatch(state.size * 0, (state.edges > 0).long(), state.valid)
         return found.permute(shuffle)
 
-    def _whole(self, size: Tensor, noise: Noise) -> Coarse:
+    def _whole(self, size: Tensor, noise: Noise) -> CoarseGraph:
         """One cluster of `size` (b,) nodes."""
         size = size[:, None]
         none = torch.zeros_like(size)
-        whole = Coarse(size, none, none[:, :, None], none > 0, noise, started=not self.counted)
+        whole = CoarseGraph(
+            size, none, none[:, :, None], none > 0, noise, started=not self.counted
+        )
         return whole.chosen(0)
 
 
 @dataclass(frozen=True)
 class Contracted:
-    """What encoding leaves for the loop to undo.
+    """Graphs and their contractions, as `trace` undoes them.
 
     Args:
         joined: (b, n, n) bool.
-        tree: A contraction of it, the first child of each cluster the larger.
-        noise: Of the tree, and of the choice of clusters.
+        tree: A contraction, in which the first child of each cluster is the larger.
+        noise: Draws the tree and chooses the clusters that split.
     """
 
     joined: Tensor
@@ -161,10 +165,10 @@ class Contracted:
         return len(self.joined)
 
 
-def _ordered(tree: Tree, name: Tensor) -> Tree:
-    """With the larger child first, equals in an order that follows from the names of nodes."""
-    lot = (tree.members.double() @ name[:, :, None].double())[:, :, 0] * 7919 % 1
-    size = tree.members.sum(2) + lot
+def _ordered(tree: Tree, node_noise: Tensor) -> Tree:
+    """With the larger child first; the noise of their nodes decides between equals."""
+    tie_break = (tree.members.double() @ node_noise[:, :, None].double())[:, :, 0] * 7919 % 1
+    size = tree.members.sum(2) + tie_break
     pair = size.gather(1, tree.children.clamp(min=0).flatten(1)).view_as(tree.children)
     swap = (pair[:, :, 0] < pair[:, :, 1])[:, :, None]
     return replace(tree, children=torch.where(swap, tree.children.flip(2), tree.children))

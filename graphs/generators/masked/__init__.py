@@ -1,1 +1,1 @@
-"""Masked diffusion of graphs, the control: labels of nodes and pairs are revealed bit by bit."""
+"""Masked diffusion of graphs, the control: hidden labels of nodes and pairs are revealed."""

@@ -1,23 +1,23 @@
-"""A partial graph as a set of node tokens, with what is known of pairs as attention bias."""
+"""A partial graph as a set of node tokens, with the known labels of pairs as attention bias."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphs.generators.common.valence import Support
-from graphs.generators.masked.state import Partial
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.masked.state import PartialGraphs
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
 
-VALUES = 8  # counts from here on look alike, but for their logarithm
+VALUES = 8  # all larger counts have the same one-hot digit, but their own logarithm
 
 
-class Pairs(nn.Module):
+class PairRelations(nn.Module):
     """Numbers each pair by its label, if known, and its distance over known edges.
 
     Args:
         kinds: Edge labels O.
-        reach: Largest distance told apart.
+        reach: Largest distance that is distinguished.
     """
 
     def __init__(self, kinds: int, reach: int) -> None:
@@ -26,34 +26,34 @@ class Pairs(nn.Module):
 
     @property
     def count(self) -> int:
-        """Numbers that there are."""
+        """Count of the numbers."""
         return (self.kinds + 2) * (self.reach + 2)
 
-    def forward(self, state: Partial) -> Tensor:
+    def forward(self, state: PartialGraphs) -> Tensor:
         """(b, n, n) int64."""
         joined = ((state.edges > 0) & ~state.edge_hidden).float()
-        seen = torch.eye(joined.shape[1], device=joined.device).expand_as(joined)
-        distance = self.reach + 1 - seen.long() * (self.reach + 1)
+        reached = torch.eye(joined.shape[1], device=joined.device).expand_as(joined)
+        distance = self.reach + 1 - reached.long() * (self.reach + 1)
         for step in range(1, min(self.reach, joined.shape[1]) + 1):
-            wider = ((seen + seen @ joined) > 0).float()
-            distance = torch.where((wider > 0) & (seen == 0), step, distance)
-            seen = wider
+            wider = ((reached + reached @ joined) > 0).float()
+            distance = torch.where((wider > 0) & (reached == 0), step, distance)
+            reached = wider
         return state.edges * (self.reach + 2) + distance
 
 
-class PartialEmbed(Embed[Partial, Tensor]):
-    """A set transformer's view of a partial graph: no positions, no order.
+class PartialEmbed(Embed[PartialGraphs, Tensor]):
+    """Node tokens without positions or order.
 
-    A node's token holds its label, how many of its pairs have each label or are hidden, and what
-    its known edges leave of its label's capacity. The bias of attention depends on `Pairs`
-    (Graphormer, Ying et al., arXiv 2106.05234). The condition is the size and the share hidden.
+    A node's token holds its label, the counts of its pairs with each label or hidden, and its
+    slack. The bias of attention depends on `PairRelations` (Graphormer, Ying et al., arXiv
+    2106.05234). The condition is the size and the shares of hidden elements.
 
     Args:
         dim: Width of the tokens.
         heads: Attention heads.
         labels: Node labels T and edge labels O.
-        reach: Largest distance told apart.
-        support: Whose slack is shown, if given.
+        reach: Largest distance that is distinguished.
+        valence_limits: Nodes' tokens hold their slack, if given.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class PartialEmbed(Embed[Partial, Tensor]):
         heads: int,
         labels: tuple[int, int],
         reach: int,
-        support: Support | None = None,
+        valence_limits: ValenceLimits | None = None,
     ) -> None:
         super().__init__()
-        self.labels, self.support = labels, support
-        self.pairs = Pairs(labels[1], reach)
+        self.labels, self.valence_limits = labels, valence_limits
+        self.pairs = PairRelations(labels[1], reach)
         self.node = nn.Embedding(labels[0] + 1, dim)
         self.counts = nn.Linear((labels[1] + 3) * (VALUES + 1), dim)
         self.bias = nn.Embedding(self.pairs.count, heads)
         nn.init.zeros_(self.bias.weight)
         self.progress = nn.Sequential(nn.Linear(3, dim), nn.SiLU(), nn.Linear(dim, dim))
 
-    def forward(self, state: Partial, k: int, context: Tensor | None = None) -> Tokens:
+    def forward(self, state: PartialGraphs, k: int, context: Tensor | None = None) -> Tokens:
         """Tokens (b, n, d)."""
         other = state.pairs[..., None]
         edges = (F.one_hot(state.edges, self.labels[1] + 2) * other).sum(2)
@@ -91,14 +91,14 @@ class PartialEmbed(Embed[Partial, Tensor]):
         condition = self.progress(torch.stack(shares, 1).float())
         return Tokens(value, valid=state.valid, bias=bias, condition=condition)
 
-    def level(self, state: Partial, k: int) -> int:
+    def level(self, state: PartialGraphs, k: int) -> int:
         """One level for all scales."""
         return 1
 
-    def _slack(self, state: Partial) -> Tensor:
-        """(b, n) int64 capacity that known edges leave, halved as edges of order 1 weigh 2."""
-        if self.support is None:
+    def _slack(self, state: PartialGraphs) -> Tensor:
+        """(b, n) int64 slack that known edges leave, halved as edges of order 1 weigh 2."""
+        if self.valence_limits is None:
             return torch.zeros_like(state.nodes)
-        capacity = torch.tensor((*self.support.capacity, 0), device=state.nodes.device)
-        weight = torch.tensor((0, *self.support.weight, 0), device=state.nodes.device)
+        capacity = torch.tensor((*self.valence_limits.capacity, 0), device=state.nodes.device)
+        weight = torch.tensor((0, *self.valence_limits.weight, 0), device=state.nodes.device)
         return (capacity[state.nodes] - weight[state.edges].sum(2)).clamp(min=0) // 2

@@ -1,8 +1,7 @@
-"""Graphs of which a part is hidden, and in which order it is revealed."""
+"""Graphs of which a part is hidden, and the order in which it is revealed."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,12 +9,10 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch
 from refine_core.noise import Noise
 
-Order = Literal["random", "confidence"]
-
 
 @dataclass(frozen=True)
-class Partial:
-    """States of b graphs with nodes and pairs of nodes that are known or hidden.
+class PartialGraphs:
+    """States of b graphs whose nodes and pairs of nodes are known or hidden.
 
     Args:
         nodes: (b, n) int64 labels in 0..T-1, T where hidden, 0 at padding.
@@ -25,7 +22,8 @@ class Partial:
         node_rank: (b, n) int64 places in the order in which a graph's elements are revealed.
         edge_rank: (b, n, n) int64, likewise, symmetric.
         labels: T and O.
-        width: Nodes that random numbers are drawn for, so that they do not depend on the batch.
+        width: Count of nodes that random numbers are drawn for, so that they do not depend on the
+            batch.
     """
 
     nodes: Tensor
@@ -66,8 +64,8 @@ class Partial:
         """(b,) int64, elements that are not hidden."""
         return self.elements - self.node_hidden.sum(1) - self.edge_hidden.sum((1, 2)) // 2
 
-    def filled(self, code: Tensor) -> "Partial":
-        """With the labels of a code (b, n, 1 + n): 0 for what stays as it is, else 1 + label."""
+    def filled(self, code: Tensor) -> "PartialGraphs":
+        """With the labels of a code (b, n, 1 + n): 1 + label, or 0 for no change."""
         node, edge = code[:, :, 0], code[:, :, 1:]
         return replace(
             self,
@@ -83,8 +81,8 @@ class Partial:
         known: Tensor,
         labels: tuple[int, int],
         width: int,
-    ) -> "Partial":
-        """Graphs of whose elements those with a rank below `known` (b,) are not hidden."""
+    ) -> "PartialGraphs":
+        """Graphs whose elements are known if their rank is below `known` (b,), else hidden."""
         node_rank, edge_rank = ranks
         node = (node_rank >= known[:, None]) & graphs.valid
         edge = (edge_rank >= known[:, None, None]) & pairs(graphs.valid)
@@ -105,7 +103,7 @@ def pairs(valid: Tensor) -> Tensor:
     return valid[:, :, None] & valid[:, None] & other
 
 
-def draws(noise: Noise, stream: int, n: int, width: int) -> tuple[Tensor, Tensor]:
+def uniforms(noise: Noise, stream: int, n: int, width: int) -> tuple[Tensor, Tensor]:
     """Uniform numbers (b, n) and symmetric ones (b, n, n); the same for any n up to `width`."""
     node = noise.uniform(stream, width)[:, :n]
     upper = noise.uniform(stream + 1, width, width)[:, :n, :n].triu(1)
@@ -113,12 +111,12 @@ def draws(noise: Noise, stream: int, n: int, width: int) -> tuple[Tensor, Tensor
 
 
 def ranks(node: Tensor, edge: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Places (b, n) and (b, n, n) of a graph's elements in the ascending order of numbers.
+    """Ranks (b, n) and (b, n, n) of a graph's elements, in ascending order of numbers.
 
     Args:
         node: (b, n) numbers below infinity.
         edge: (b, n, n) likewise, symmetric.
-        valid: (b, n) bool; what is padding comes last.
+        valid: (b, n) bool; padding comes last.
     """
     n = valid.shape[1]
     i, j = torch.triu_indices(n, n, 1, device=valid.device)

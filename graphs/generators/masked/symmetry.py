@@ -1,48 +1,44 @@
-"""Whether masked diffusion treats nodes as a set."""
-
-from typing import Any, cast
+"""Checks that masked diffusion treats nodes as a set."""
 
 import torch
 from torch import Tensor, nn
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.masked.distribution import RevealDistribution
-from graphs.generators.masked.model import MaskedRefiner
-from graphs.generators.masked.state import Partial, ranks
+from graphs.generators.masked.state import PartialGraphs, ranks
 from graphs.generators.masked.tokenizer import MaskedTokenizer
 from graphs.invariance import assert_permutation_equivariant
 from graphs.invariance.report import NamedCheck, Outcome
 
 
-class Revealing(nn.Module):
-    """Embedding, transformer and head on graphs half hidden."""
+class HiddenLabels(nn.Module):
+    """Embedding, transformer and head on graphs of which half the elements are hidden."""
 
-    def __init__(self, refiner: MaskedRefiner) -> None:
+    def __init__(self, refiner: GraphRefiner) -> None:
         super().__init__()
-        self.embed, self.transformer = refiner.embed, refiner.transformer
-        self.head: Any = refiner.head
-        self.labels = cast(MaskedTokenizer, refiner.tokenizer).labels
+        assert isinstance(refiner.tokenizer, MaskedTokenizer)
+        self.embed, self.transformer, self.head = refiner.embed, refiner.transformer, refiner.head
+        self.labels = refiner.tokenizer.labels
 
     def forward(self, graphs: GraphBatch, node: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (b, n, T) of nodes and (b, n, n, O + 1) of pairs, zero at padding.
 
         Args:
             graphs: b graphs.
-            node: (b, n) numbers, of which and of `edge` the smaller half is not hidden.
+            node: (b, n) numbers; of these and of `edge`, the smaller half is known.
             edge: (b, n, n), symmetric.
         """
-        order, half = (
-            ranks(node, edge, graphs.valid),
-            (graphs.sizes + 1) ** 2 // 4,
-        )
-        state = Partial.of(graphs, order, half, self.labels, 0)
-        dist: RevealDistribution = self.head(self.transformer(self.embed(state, 0)), state, 0)
+        order, half = ranks(node, edge, graphs.valid), (graphs.sizes + 1) ** 2 // 4
+        state = PartialGraphs.of(graphs, order, half, self.labels, 0)
+        dist = self.head(self.transformer(self.embed(state, 0)), state, 0)
+        assert isinstance(dist, RevealDistribution)
         inside = graphs.valid[:, :, None]
         return dist.nodes * inside, dist.edges * state.pairs[..., None]
 
 
-def checks(refiner: MaskedRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
-    """Part and check of each.
+def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list[NamedCheck]:
+    """A check of the networks.
 
     Args:
         refiner: To check.
@@ -52,11 +48,11 @@ def checks(refiner: MaskedRefiner, batch: GraphBatch, seed: int) -> list[NamedCh
     random, (count, n) = torch.Generator().manual_seed(seed), batch.valid.shape
     edge = torch.rand(count, n, n, generator=random).triu(1)
     node, edge = torch.rand(count, n, generator=random), edge + edge.mT
-    module = Revealing(refiner).eval()
+    module = HiddenLabels(refiner).eval()
 
-    def revealing() -> Outcome:
+    def check() -> Outcome:
         return assert_permutation_equivariant(
             module, batch, node_inputs=[node], edge_inputs=[edge], seed=seed
         )
 
-    return [("embedding, transformer, head", revealing)]
+    return [("embedding, transformer, head", check)]

@@ -1,32 +1,36 @@
-"""Masked diffusion in the core's terms: a scale reveals some of what is hidden.
+"""Masked diffusion as a tokeniser: each scale reveals some of the hidden elements.
 
-The forward process hides one element of a graph, a node's label or a pair's, after the other, in
-random order, and never changes it otherwise: absorbing discrete diffusion (Austin et al., D3PM,
-arXiv 2107.03006) in its modern, masked form (Sahoo et al., MDLM, arXiv 2406.07524). K scales
-reveal equal counts. The size of a graph is drawn first, from the training graphs' histogram.
+An element of a graph is the label of a node or of a pair of nodes. The forward process hides one
+element after the other, in random order, and does nothing else: absorbing discrete diffusion
+(Austin et al., D3PM, arXiv 2107.03006) in its masked form (Sahoo et al., MDLM, arXiv 2406.07524).
+K scales reveal equal counts. The size of a graph is drawn first, from the histogram of the
+training graphs.
 """
 
 import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.common.config import Order
 from graphs.generators.common.sizes import Sizes
-from graphs.generators.masked.state import Order, Partial, draws, ranks
+from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
+ALL = 10**9  # more elements than any graph has
 
-class MaskedTokenizer(Tokenizer[GraphBatch, Partial, Partial]):
+
+class MaskedTokenizer(Tokenizer[GraphBatch, PartialGraphs, PartialGraphs]):
     """Graphs <-> labels in the order in which they are revealed.
 
     Args:
         vocabulary: Labels of nodes and edges.
         sizes: Count of training graphs of size 0, 1, ...
         calls: Scales K.
-        order: Whether what is revealed next is random, or what the network is surest of.
+        order: The elements revealed next: random ones, or the likeliest.
 
     Raises:
         InputError: There is no training graph, or no scale.
@@ -42,10 +46,10 @@ class MaskedTokenizer(Tokenizer[GraphBatch, Partial, Partial]):
         super().__init__()
         self.labels = len(vocabulary.nodes), len(vocabulary.edges)
         self.sizes = Sizes(sizes)
-        self.ask(calls, order)
+        self.set_calls(calls, order)
 
-    def ask(self, calls: int, order: Order) -> None:
-        """Choose the number of scales, and what they reveal.
+    def set_calls(self, calls: int, order: Order) -> None:
+        """Choose the number of scales, and the elements that they reveal.
 
         Raises:
             InputError: There is no scale.
@@ -55,42 +59,44 @@ class MaskedTokenizer(Tokenizer[GraphBatch, Partial, Partial]):
         self.order = order
         self.schedule = ScaleSchedule((Scale(),) * calls)
 
-    def features(self, x: GraphBatch, noise: Noise | None = None) -> Partial:
-        """Graphs, nothing hidden, with a random order."""
+    def features(self, x: GraphBatch, noise: Noise | None = None) -> PartialGraphs:
+        """Graphs without hidden elements, in a random order."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
         n = x.nodes.shape[1]
-        order = ranks(*draws(noise, -3, n, max(n, self.sizes.largest)), x.valid)
-        return Partial.of(
-            x, order, torch.full_like(x.sizes, 10**9), self.labels, self.sizes.largest
+        order = ranks(*uniforms(noise, -3, n, max(n, self.sizes.largest)), x.valid)
+        return PartialGraphs.of(
+            x, order, torch.full_like(x.sizes, ALL), self.labels, self.sizes.largest
         )
 
-    def start(self, count: int, noise: Noise | None = None) -> Partial:
-        """Graphs of random size, all hidden."""
+    def start(self, count: int, noise: Noise | None = None) -> PartialGraphs:
+        """Graphs of random size, whose elements are all hidden."""
         noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
         valid = self.sizes.sample(noise, -1)
         n = valid.shape[1]
-        order = ranks(*draws(noise, -3, n, self.sizes.largest), valid)
+        order = ranks(*uniforms(noise, -3, n, self.sizes.largest), valid)
         nothing = GraphBatch(valid.long() * 0, torch.zeros_like(order[1]), valid)
-        return Partial.of(nothing, order, valid.sum(1) * 0, self.labels, self.sizes.largest)
+        return PartialGraphs.of(nothing, order, valid.sum(1) * 0, self.labels, self.sizes.largest)
 
-    def goal(self, state: Partial, k: int) -> Tensor:
+    def goal(self, state: PartialGraphs, k: int) -> Tensor:
         """(b,) int64, elements known after scale k."""
         return state.elements * (k + 1) // len(self.schedule)
 
-    def trace(self, features: Partial, corrupt: Corrupt | None = None) -> Trace[Partial]:
+    def trace(
+        self, features: PartialGraphs, corrupt: Corrupt | None = None
+    ) -> Trace[PartialGraphs]:
         """Reveal a graph."""
         start = self.hidden(features, torch.zeros_like(features.elements))
         return self.unroll(start, lambda state, k: self.quantize(features, state, k), corrupt)
 
-    def hidden(self, features: Partial, known: Tensor) -> Partial:
-        """A graph of which the first `known` (b,) elements are."""
+    def hidden(self, features: PartialGraphs, known: Tensor) -> PartialGraphs:
+        """Graphs whose elements are hidden, except the first `known` (b,) of them."""
         graph = GraphBatch(features.nodes, features.edges, features.valid)
-        return Partial.of(
+        return PartialGraphs.of(
             graph, (features.node_rank, features.edge_rank), known, self.labels, self.sizes.largest
         )
 
-    def quantize(self, features: Partial, state: Partial, k: int) -> Quantized:
-        """Labels of what scale k reveals."""
+    def quantize(self, features: PartialGraphs, state: PartialGraphs, k: int) -> Quantized:
+        """Labels that scale k reveals."""
         goal = self.goal(state, k)
         node = state.node_hidden & (state.node_rank < goal[:, None])
         edge = state.edge_hidden & (state.edge_rank < goal[:, None, None])
@@ -102,19 +108,19 @@ class MaskedTokenizer(Tokenizer[GraphBatch, Partial, Partial]):
         return Quantized.known(code)
 
     def digits(self, k: int) -> int:
-        """Of a node's code: its own label, and one for each pair that it may be part of."""
+        """Digits of a node's code: its own label, and one for each pair that it may be part of."""
         return 1 + self.sizes.largest
 
     def digit_values(self, k: int) -> int:
-        """One for nothing, and one for each label."""
+        """One value for no change, and one for each label."""
         return 1 + max(self.labels[0], self.labels[1] + 1)
 
-    def add(self, state: Partial, value: Tensor, k: int) -> Partial:
+    def add(self, state: PartialGraphs, value: Tensor, k: int) -> PartialGraphs:
         """Reveal."""
         return state.filled(value)
 
-    def finish(self, state: Partial) -> GraphBatch:
-        """Graphs; what is still hidden is the first label, and no edge."""
+    def finish(self, state: PartialGraphs) -> GraphBatch:
+        """Graphs; hidden nodes get the first label, hidden pairs no edge."""
         return GraphBatch(
             state.nodes.masked_fill(state.node_hidden, 0),
             state.edges.masked_fill(state.edge_hidden, 0),

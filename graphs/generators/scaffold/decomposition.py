@@ -1,4 +1,4 @@
-"""The random trees along which a scaffold comes apart."""
+"""The random tree along which the scaffold of a sample comes apart."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,11 @@ from refine_core.noise import Noise
 
 
 @dataclass(frozen=True)
-class Plan:
+class Decomposition:
     """One contraction tree of a scaffold for each of b samples, and what its nodes hold.
 
-    A tree has 2s - 1 nodes; the last row of each table is the empty part.
+    A tree over s nodes has 2s - 1 nodes, the parts of the scaffold; the last row of each table is
+    the empty part.
 
     Args:
         children: (b, 2s, 2) int64, the empty part at leaves.
@@ -36,7 +37,7 @@ class Plan:
     cycles: Tensor
 
     @classmethod
-    def draw(cls, scaffold: Scaffold, noise: Noise, labels: int, kinds: int) -> "Plan":
+    def sample(cls, scaffold: Scaffold, noise: Noise, labels: int, kinds: int) -> "Decomposition":
         """Contract the scaffold alone, once per sample."""
         count, s = len(noise.index), len(scaffold.nodes)
         graphs = scaffold.batch(count)
@@ -57,7 +58,7 @@ class Plan:
         return self.size.shape[1] - 1
 
     def at(self, name: str, node: Tensor) -> Tensor:
-        """Rows `node` (c, ...) of a table, c a multiple of b: several samples share a tree."""
+        """Rows `node` (c, ...) of a table; c is a multiple of b where samples share a tree."""
         table: Tensor = getattr(self, name)
         row = torch.arange(len(node), device=node.device) // (len(node) // len(table))
         return table[row.view(-1, *[1] * (node.ndim - 1)), node]

@@ -1,4 +1,4 @@
-"""What a user asks to keep: a scaffold, and of molecules RDKit's word on whether it is there."""
+"""A scaffold as a user asks for it; of molecules, RDKit decides whether a sample contains it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.refiner import GraphRefiner
-from graphs.generators.common.valence import Support
+from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.errors import InputError
@@ -16,12 +16,12 @@ from refine_core.sampling import Sampling
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A scaffold, checked.
+class ScaffoldRequest:
+    """A scaffold that has been checked.
 
     Args:
         scaffold: Its nodes and edges.
-        vocabulary: What its labels mean.
+        vocabulary: The names of its labels.
         smiles: As typed, if it is a molecule.
     """
 
@@ -30,28 +30,27 @@ class Kept:
     smiles: str | None = None
 
     @classmethod
-    def of(
-        cls,
-        given: str | GraphBatch,
-        vocabulary: Vocabulary,
-        limits: tuple[int, ...],
-        support: Support | None,
-    ) -> "Kept":
-        """Of SMILES, or of a batch of one graph, for a model with these labels and limits.
+    def of(cls, given: str | GraphBatch, statistics: GraphStatistics) -> "ScaffoldRequest":
+        """A request by SMILES, or by a batch of one graph.
+
+        Args:
+            given: The scaffold.
+            statistics: Of the graphs that the model was trained on.
 
         Raises:
-            InputError: It is no molecule, or nothing that the model can extend.
+            InputError: It is no molecule, or no graph of training could contain it.
         """
+        vocabulary = statistics.vocabulary
         if vocabulary.directed:
-            raise InputError("Scaffolds of directed graphs are not known: leave `scaffold`.")
+            raise InputError("Directed graphs take no scaffolds: leave `scaffold` out.")
         if isinstance(given, GraphBatch):
-            kept = cls(Scaffold.of(given), vocabulary)
-        elif vocabulary.nodes != ("",):
-            kept = cls(Scaffold.read(given, vocabulary, limits), vocabulary, given)
+            request = cls(Scaffold.of(given), vocabulary)
+        elif vocabulary.molecular:
+            request = cls(Scaffold.read(given, statistics), vocabulary, given)
         else:
             raise InputError("This model's graphs are not molecules: give a scaffold as a graph.")
-        kept.scaffold.check(vocabulary, limits, support)
-        return kept
+        request.scaffold.check(statistics)
+        return request
 
     def sample(
         self,
@@ -61,7 +60,7 @@ class Kept:
         sampling: Sampling,
         particles: int,
     ) -> GraphBatch:
-        """Draw graphs that contain it, see `graphs.generators.scaffold.sampler`."""
+        """Draw graphs that contain the scaffold, see `graphs.generators.scaffold.sampler`."""
         return extend(
             refiner,
             self.scaffold.to(noise.index.device),
@@ -73,9 +72,9 @@ class Kept:
         )
 
     def _found(self, graphs: GraphBatch) -> Tensor:
-        """(b,) bool: molecules in which RDKit finds it, and what is no molecule at all.
+        """(b,) bool: molecules in which RDKit finds the scaffold, and graphs that are none.
 
-        Alternating bonds that become part of another aromatic ring are there, but not found.
+        RDKit does not find alternating bonds that have become part of another aromatic ring.
         """
         from graphs.chem import to_smiles
         from graphs.chem.substructure import contain

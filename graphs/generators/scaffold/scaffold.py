@@ -1,4 +1,4 @@
-"""A part of a graph to keep."""
+"""A part of a graph that samples shall contain."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges
-from graphs.generators.common.valence import Support
+from graphs.generators.common.statistics import GraphStatistics
 from refine_core.errors import InputError
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """Nodes and edges that every graph drawn shall have.
+    """Nodes and edges that every sample shall contain.
 
     Args:
         nodes: (s,) int64 labels.
@@ -28,21 +28,23 @@ class Scaffold:
 
     @classmethod
     def of(cls, graph: GraphBatch) -> "Scaffold":
-        """Of a batch of one graph."""
+        """The scaffold that a batch of one graph is."""
         assert len(graph) == 1
         edges = Edges.of(graph)
         return cls(graph.nodes[0, graph.valid[0]], edges.ends[0], edges.label[0])
 
     @classmethod
-    def read(cls, smiles: str, vocabulary: Vocabulary, limits: tuple[int, ...]) -> "Scaffold":
-        """Of a molecule; aromatic rings get alternating bonds where the vocabulary has no others.
+    def read(cls, smiles: str, statistics: GraphStatistics) -> "Scaffold":
+        """The scaffold of a molecule, whose aromatic rings may get alternating bonds.
 
         Raises:
             InputError: It is no molecule, or has atoms or bonds outside of the vocabulary.
         """
         from graphs.chem import to_graphs
 
-        return cls.of(to_graphs([smiles], vocabulary, sum(limits[: len(vocabulary.nodes)])))
+        vocabulary = statistics.vocabulary
+        largest = sum(statistics.max_counts[: len(vocabulary.nodes)])
+        return cls.of(to_graphs([smiles], vocabulary, largest))
 
     def to(self, device: torch.device | str) -> "Scaffold":
         """The same on another device."""
@@ -57,30 +59,29 @@ class Scaffold:
         valid = torch.ones(count, s, dtype=torch.bool, device=self.nodes.device)
         return GraphBatch(self.nodes.expand(count, s), edges.expand(count, s, s), valid)
 
-    def check(
-        self, vocabulary: Vocabulary, limits: tuple[int, ...], support: Support | None
-    ) -> None:
-        """Refuse what the model cannot extend.
+    def check(self, statistics: GraphStatistics) -> None:
+        """Refuse a scaffold that no graph of training could contain.
 
         Raises:
             InputError: More nodes or edges of a label than any graph of training has, or a node
                 with more edges than any of its label.
         """
+        vocabulary, limits = statistics.vocabulary, statistics.valence_limits
         names = (*vocabulary.nodes, *vocabulary.edges)
         found = Counter(self.nodes.tolist())
         found.update((len(vocabulary.nodes) + self.label).tolist())
-        for place, most in enumerate(limits):
+        for place, most in enumerate(statistics.max_counts):
             if found[place] > most:
                 raise InputError(
                     f"The scaffold has {found[place]} {names[place] or 'nodes or edges'}, but no "
                     f"graph of training has more than {most}: give a smaller one."
                 )
-        if support is None:
+        if limits is None:
             return
-        table = torch.tensor((0, *support.weight))
+        table = torch.tensor((0, *limits.weight))
         used = table[self.batch(1).edges[0].cpu()].sum(1)
         for node, total in zip(self.nodes.tolist(), used.tolist(), strict=True):
-            if total > support.capacity[node]:
+            if total > limits.capacity[node]:
                 raise InputError(
                     f"The scaffold has {vocabulary.nodes[node] or 'a node'} with more bonds than "
                     "any in training: give another one."

@@ -1,4 +1,4 @@
-"""Who holds what of a scaffold while a graph is drawn, and what that demands of splits."""
+"""Tracks which cluster holds each scaffold node and edge, and the least counts of each split."""
 
 from dataclasses import replace
 
@@ -8,119 +8,128 @@ from torch import Tensor
 
 from graphs.generators.contraction.split.bounds import Demand
 from graphs.generators.contraction.split.sampling import FIRST, FREE, SECOND
-from graphs.generators.contraction.state import Partition
-from graphs.generators.scaffold.decomposition import Plan
+from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.scaffold.decomposition import Decomposition
 from graphs.generators.scaffold.scaffold import Scaffold
 
 
-class Grip:
+class ScaffoldTracker:
     """Follows the nodes and edges of a scaffold through the splits of b samples.
 
     Args:
-        scaffold: What to keep.
-        plan: How it comes apart.
+        scaffold: What every sample shall contain.
+        tree: How it comes apart.
 
     Attributes:
-        part: (b, m) node of the plan that each cluster holds.
+        part: (b, m) node of the tree that each cluster holds.
         slot: (b, f) place of each edge of the scaffold among those between clusters; -1 inside.
         side: (b, f) end of that edge at which the scaffold's edge begins.
     """
 
-    def __init__(self, scaffold: Scaffold, plan: Plan) -> None:
-        self.ends, self.label, self.plan = scaffold.ends, scaffold.label, plan
-        self.part = plan.root[:, None]
-        self.slot = plan.root.new_full((len(plan.root), len(scaffold.ends)), -1)
+    def __init__(self, scaffold: Scaffold, tree: Decomposition) -> None:
+        self.ends, self.label, self.tree = scaffold.ends, scaffold.label, tree
+        self.part = tree.root[:, None]
+        self.slot = tree.root.new_full((len(tree.root), len(scaffold.ends)), -1)
         self.side = torch.zeros_like(self.slot)
 
-    def ways(self, state: Partition, candidates: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What each candidate gives to both children, (b, candidates, m); ways to split (b, m).
+    def assignments(self, state: Partition, candidates: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Parts of the scaffold that the children get in each of several candidate splits.
 
-        The first child is the larger, and neither is empty.
+        The candidates take turns through the possible assignments: the whole part of a cluster
+        to the first child, or to the second, or the two children of that part one to each. The
+        first child is the larger, and neither is empty.
+
+        Returns:
+            Parts of first and of second children, (b, candidates, m) each, and how many
+            assignments are possible, (b, m).
         """
-        part, empty = self.part, self.plan.empty
+        part, empty = self.part, self.tree.empty
         nothing = torch.full_like(part, empty)
         if not state.started:
             wide = (-1, candidates, -1)
             one = torch.ones_like(part).float()
             return part[:, None].expand(wide), nothing[:, None].expand(wide), one
-        a, b = self.plan.at("children", part).unbind(2)
+        a, b = self.tree.at("children", part).unbind(2)
         firsts = torch.stack([part, nothing, a, b], 2)
         seconds = torch.stack([nothing, part, b, a], 2)
         size = state.sizes[:, :, None]
-        possible = self.plan.at("size", firsts) < size
-        possible &= self.plan.at("size", seconds) <= size // 2
+        possible = self.tree.at("size", firsts) < size
+        possible &= self.tree.at("size", seconds) <= size // 2
         possible[:, :, 1] &= part != empty
         possible[:, :, 2:] &= (a != empty)[:, :, None]
-        ways = possible.sum(2).clamp(min=1)
-        turn = torch.arange(candidates, device=part.device)[:, None] % ways[:, None]
+        count = possible.sum(2).clamp(min=1)
+        turn = torch.arange(candidates, device=part.device)[:, None] % count[:, None]
         rank = possible.cumsum(2) - 1
-        taken = possible[:, None] & (rank[:, None] == turn[..., None])
-        way = taken.long().argmax(3, keepdim=True)
+        chosen = possible[:, None] & (rank[:, None] == turn[..., None])
+        choice = chosen.long().argmax(3, keepdim=True)
 
         def of(table: Tensor) -> Tensor:
-            picked: Tensor = table[:, None].expand(*way.shape[:3], 4).gather(3, way)
+            picked: Tensor = table[:, None].expand(*choice.shape[:3], 4).gather(3, choice)
             return picked[..., 0]
 
-        return of(firsts), of(seconds), ways.float()
+        return of(firsts), of(seconds), count.float()
 
     def _clusters(self, part: Tensor) -> Tensor:
         """(b, s) cluster that holds each node of the scaffold."""
-        holds: Tensor = self.plan.at("members", part).long()
+        holds: Tensor = self.tree.at("members", part).long()
         return holds.argmax(1)
 
     def forced(self, state: Partition, second: Tensor) -> Tensor:
-        """Where edges of the scaffold go, (b * candidates, e, 2); see `split.sampling`."""
+        """The child that each half-edge has to go to, (b * candidates, e, 2).
+
+        See `graphs.generators.contraction.split.sampling.sample`.
+        """
         candidates = second.shape[1]
         forced: Tensor = torch.full_like(state.ends, FREE).unflatten(0, (-1, candidates))
         if not state.ends.shape[1]:
             return forced.flatten(0, 1)
         cluster = self._clusters(self.part)[:, None].expand(-1, candidates, -1)
-        moves = self.plan.at("members", second)  # (b, candidates, m, s)
+        moves = self.tree.at("members", second)  # (b, candidates, m, s)
         goes = moves.gather(2, cluster[:, :, None])[:, :, 0]
         split = state.split.unflatten(0, (-1, candidates)).gather(2, cluster)
-        want = torch.where(split, torch.where(goes, SECOND, FIRST), FREE)
+        child = torch.where(split, torch.where(goes, SECOND, FIRST), FREE)
         b, f = torch.nonzero(self.slot >= 0, as_tuple=True)
         for end in (0, 1):
             side = (self.side[b, f] + end) % 2
-            forced[b, :, self.slot[b, f], side] = want[b, :, self.ends[f, end]]
+            forced[b, :, self.slot[b, f], side] = child[b, :, self.ends[f, end]]
         return forced.flatten(0, 1)
 
     def demand(self, state: Partition, first: Tensor, second: Tensor, forced: Tensor) -> Demand:
-        """Of the splits of all candidates, in row order."""
+        """Least counts of the children of all candidate splits, in row order."""
         pick = state.split
         whole = self.part[:, None].expand_as(first)
 
         def of(name: str, part: Tensor) -> Tensor:
-            return self.plan.at(name, part).flatten(0, 1)[pick]
+            return self.tree.at(name, part).flatten(0, 1)[pick]
 
         def both(name: str) -> Tensor:
             return torch.stack([of(name, first), of(name, second)], 1)
 
         inner = both("inner")
         outer = []
-        for way in (FIRST, SECOND):
+        for child in (FIRST, SECOND):
             table = torch.zeros_like(state.inner)
-            row, edge, side = torch.nonzero(forced == way, as_tuple=True)
+            row, edge, side = torch.nonzero(forced == child, as_tuple=True)
             place = (row, state.ends[row, edge, side], state.label[row, edge])
             table.index_put_(place, torch.ones_like(row), accumulate=True)
             outer.append(table[pick])
         join = of("inner", whole) - inner.sum(1)
         return Demand(both("nodes"), inner, join, torch.stack(outer, 1), both("cycles"))
 
-    def follow(self, state: Partition, first: Tensor, second: Tensor) -> None:
-        """Note what the clusters hold after a split."""
+    def update(self, state: Partition, first: Tensor, second: Tensor) -> None:
+        """Record the parts (b, m) that the children of a split hold."""
         if not state.started:
             return
         count = state.valid.sum(1)
         fresh = count[:, None] + state.split.cumsum(1) - 1
         more = int((count + state.split.sum(1)).max()) - state.split.shape[1]
-        kept = torch.where(state.split, first, self.part)
-        self.part = F.pad(kept, (0, more), value=self.plan.empty)
+        part = torch.where(state.split, first, self.part)
+        self.part = F.pad(part, (0, more), value=self.tree.empty)
         b, i = torch.nonzero(state.split, as_tuple=True)
         self.part[b, fresh[b, i]] = second[b, i]
 
-    def claim(self, state: Partition) -> None:
-        """Find edges of the scaffold that the last splits have laid bare."""
+    def locate_edges(self, state: Partition) -> None:
+        """Find the edges of the scaffold that the last splits have put between clusters."""
         if not state.ends.shape[1] or not len(self.ends):
             return
         begin, end = self._clusters(self.part)[:, self.ends].unbind(2)
@@ -136,9 +145,9 @@ class Grip:
         starts = state.ends[:, :, 0].gather(1, slot.clamp(max=state.ends.shape[1] - 1))
         self.side = torch.where(new, (starts != begin).long(), self.side)
 
-    def cleared(self, state: Partition) -> Partition:
-        """The final state without further edges where the scaffold has one."""
-        self.claim(state)
+    def without_parallel_edges(self, state: Partition) -> Partition:
+        """The final state without edges that are parallel to an edge of the scaffold."""
+        self.locate_edges(state)
         if not len(self.ends) or not state.ends.shape[1]:
             return state
         pair = state.ends.sort(2).values

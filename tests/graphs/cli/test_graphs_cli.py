@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
+from graphs.datasets.config import DataConfig
+from graphs.generators.contraction.config import ContractionConfig
 from refine_core.app.cli import main
 from refine_core.config.schema import dump
 from refine_core.training.config import Optimisation
@@ -24,7 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config = GraphsConfig(
         name="tiny",
         data=DataConfig(source="molecules.smi"),
-        model=ModelConfig(dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=8)),
+        model=ContractionConfig(
+            dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=8)
+        ),
     )
     Path("tiny.yaml").write_text(dump(config))
     return tmp_path

@@ -5,12 +5,14 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.config import DataConfig, GraphsConfig, ModelConfig
+from graphs.config import GraphsConfig
 from graphs.data.convert_networkx import from_networkx, to_networkx
 from graphs.data.convert_pyg import from_pyg, to_pyg
 from graphs.data.graphml import read_graphml, write_graphml
 from graphs.data.store import GraphStore
-from graphs.train import train
+from graphs.datasets.config import DataConfig
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.training import train
 from refine_core.errors import InputError
 from refine_core.training.config import Optimisation
 
@@ -89,7 +91,7 @@ def test_networkx_graphs_with_a_number_are_learnt_and_asked_for(tmp_path: Path) 
     for graph in graphs:
         graph.graph["rings"] = 1.0 - len(graph) % 2
     optimisation = Optimisation(epochs=2, batch=8)
-    model = ModelConfig(dim=16, depth=1, heads=2, training=optimisation)
+    model = ContractionConfig(dim=16, depth=1, heads=2, training=optimisation)
     config = GraphsConfig(name="n", model=model, data=DataConfig(properties=("rings",)))
     trained = train(config, tmp_path, store=from_networkx(graphs), quiet=True)
     assert int(trained.sample(4, where={"rings": 1.0}).sizes.min()) > 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,8 @@ def test_missing_file_and_folder(path: Path, tmp_path: Path) -> None:
 def test_constructor_refuses_in_the_same_words() -> None:
     with pytest.raises(InputError, match=r"^Model: width: found 0, expected greater than 0$"):
         Model(width=0)
+    with pytest.raises(InputError, match=r"^Model has 2 mistakes: width: .* 0; drop: .* null$"):
+        Model(width=0, drop=math.nan)
     with pytest.raises(InputError, match="Did you mean 'width'"):
         Model(widht=1)  # type: ignore[call-arg]
     with pytest.raises(InputError, match="even number"):

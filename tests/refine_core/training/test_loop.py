@@ -30,17 +30,25 @@ def start(path: Path, opt: Optimisation = OPT) -> Run:
     return Run.start(path, opt, seed=1)
 
 
+@pytest.fixture(scope="module")
+def uninterrupted() -> tuple[Line, list[Row]]:
+    return fit(line(), data(), OPT, seed=1, quiet=True)
+
+
 @pytest.mark.parametrize("stop_at", [1, 7, 19])
 @pytest.mark.parametrize("how", [KeyboardInterrupt, MemoryError])
 def test_resumed_equals_uninterrupted(
-    stop_at: int, how: type[BaseException], tmp_path: Path
+    stop_at: int,
+    how: type[BaseException],
+    uninterrupted: tuple[Line, list[Row]],
+    tmp_path: Path,
 ) -> None:
     """Ctrl-C saves where it hits; any other end loses the steps since the last checkpoint."""
     opt = OPT if how is MemoryError else replace(OPT, save_minutes=0.0)
-    whole, expected = fit(line(), data(), opt, seed=1, run=start(tmp_path / "a", opt), quiet=True)
+    whole, expected = uninterrupted
     with pytest.raises(how):
-        fit(line(stop_at, how), data(), opt, seed=1, run=start(tmp_path / "b", opt), quiet=True)
-    resumed, history = fit(line(), data(), opt, seed=1, run=start(tmp_path / "b", opt), quiet=True)
+        fit(line(stop_at, how), data(), opt, seed=1, run=start(tmp_path, opt), quiet=True)
+    resumed, history = fit(line(), data(), opt, seed=1, run=start(tmp_path, opt), quiet=True)
     assert without_time(history) == without_time(expected)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)

@@ -1,10 +1,10 @@
-"""Bookkeeping of splits: which numbers leave both halves something a simple graph can be made of.
+"""Bounds of the numbers of a split, within which both children can be simple graphs.
 
-A cluster splits into a first child and the rest. The code counts, in this order, the first
+A cluster splits into a first and a second child. The code counts, in this order, the first
 child's nodes of each label, the edges of each label inside it, the edges of each label between
 the two, and how many of the edges that left the cluster leave the first child; what remains is
-the second child's. Where a part of the graph is given, both halves have to hold what they are to
-keep of it, a `Demand`.
+the second child's. Where a sample has to contain a scaffold, both children must hold at least the
+counts of a `Demand`.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What both halves of r splits hold at least; of a graph yet to be drawn, the first is all.
+    """The least counts of both children of r splits; before the first scale, child 0 is the graph.
 
     Args:
         nodes: (r, 2, T) int64.
         inner: (r, 2, O) int64.
         join: (r, O) int64, edges between the two.
         outer: (r, 2, O) int64.
-        cycles: (r, 2) int64, edges demanded beyond those of a forest.
+        cycles: (r, 2) int64, demanded edges beyond those of a forest.
     """
 
     nodes: Tensor
@@ -35,7 +35,7 @@ class Demand:
 
     @classmethod
     def nothing(cls, nodes: Tensor, inner: Tensor) -> "Demand":
-        """Of splits of (r, T) nodes and (r, O) inner edges."""
+        """No demand on the splits of clusters of (r, T) nodes and (r, O) inner edges."""
         two, edges = torch.zeros_like(nodes)[:, None], torch.zeros_like(inner)
         both = edges[:, None].expand(-1, 2, -1)
         return cls(two.expand(-1, 2, -1), both, edges, both, nodes.new_zeros(len(nodes), 2))
@@ -43,16 +43,16 @@ class Demand:
 
 @dataclass(frozen=True)
 class Budget:
-    """What each of r clusters has to divide.
+    """The counts that each of r clusters divides among its children.
 
     Args:
         nodes: (r, T) int64.
         inner: (r, O) int64.
         outer: (r, O) int64.
-        whole: (r,) bool, whether the cluster is a graph yet to be drawn: then its nodes and
-            inner edges are the largest allowed, and the code counts the graph's.
+        whole: (r,) bool, whether the cluster is a graph whose counts are yet to be drawn: then its
+            nodes and inner edges are the largest allowed, and the code counts the graph's.
         connected: Whether clusters are connected.
-        demand: What the halves must hold.
+        demand: The least counts of the children.
     """
 
     nodes: Tensor
@@ -64,7 +64,7 @@ class Budget:
 
     @classmethod
     def of(cls, state: Partition, connected: bool, demand: Demand | None = None) -> "Budget":
-        """Of the clusters that split, in row order; without a demand, of all that is possible."""
+        """The budget of the clusters that split, in row order."""
         pick = state.split
         nodes, inner = state.nodes[pick], state.inner[pick]
         whole = torch.full_like(nodes[:, 0], not state.started).bool()
@@ -90,12 +90,12 @@ class Budget:
         want = self.demand
         bridges = want.join.sum(1).clamp(min=1 if self.connected else 0)
         pairs, others = _pairs(first), _pairs(rest)
-        mine, theirs = self._fewest(first, 0), self._fewest(rest, 1)
-        # Not less than half the nodes: the first child is the larger.
+        in_first, in_second = self._fewest(first, 0), self._fewest(rest, 1)
+        # The first child has half the nodes or more.
         half = torch.where(self.whole, 1, (size + 1) // 2)
         most = torch.where(self.whole, self._largest(), size - 1)
-        inside = torch.where(self.whole, edges, edges - theirs - bridges).minimum(pairs)
-        enough = torch.where(self.whole, mine, edges - others - first * rest)
+        inside = torch.where(self.whole, edges, edges - in_second - bridges).minimum(pairs)
+        enough = torch.where(self.whole, in_first, edges - others - first * rest)
         left = edges - inner.sum(1)
         groups = [
             (self.nodes - want.nodes[:, 1], want.nodes[:, 0], nodes, half, most),
@@ -103,42 +103,42 @@ class Budget:
                 self.inner - want.inner[:, 1] - want.join,
                 want.inner[:, 0],
                 inner,
-                torch.maximum(mine, enough),
+                torch.maximum(in_first, enough),
                 inside,
             ),
             (
-                self._once(self.inner - inner - want.inner[:, 1]),
+                self._unless_whole(self.inner - inner - want.inner[:, 1]),
                 want.join,
                 join,
-                self._once(torch.maximum(left - others, bridges)),
-                torch.minimum(self._once(left - theirs), first * rest),
+                self._unless_whole(torch.maximum(left - others, bridges)),
+                torch.minimum(self._unless_whole(left - in_second), first * rest),
             ),
             (
-                self._once(self.outer - want.outer[:, 1]),
+                self._unless_whole(self.outer - want.outer[:, 1]),
                 want.outer[:, 0],
                 outer,
                 torch.zeros_like(size),
-                self._once(self.outer.sum(1)),
+                self._unless_whole(self.outer.sum(1)),
             ),
         ]
         low, high = zip(*(_interval(*group) for group in groups), strict=True)
         return torch.cat(low, 1), torch.cat(high, 1)
 
-    def _fewest(self, nodes: Tensor, half: int) -> Tensor:
-        """(r,) fewest edges inside a half of so many nodes (r,)."""
+    def _fewest(self, nodes: Tensor, child: int) -> Tensor:
+        """(r,) fewest edges inside a child of so many nodes (r,)."""
         if not self.connected:
-            return self.demand.inner[:, half].sum(1)
-        return (nodes - 1).clamp(min=0) + self.demand.cycles[:, half]
+            return self.demand.inner[:, child].sum(1)
+        return (nodes - 1).clamp(min=0) + self.demand.cycles[:, child]
 
     def _largest(self) -> Tensor:
-        """(r,) most nodes of a graph: those that its edges can connect."""
+        """(r,) most nodes of a graph, which its edges must be able to connect."""
         size = self.nodes.sum(1)
         if not self.connected:
             return size
         return size.minimum(self.inner.sum(1) + 1 - self.demand.cycles[:, 0])
 
-    def _once(self, x: Tensor) -> Tensor:
-        """Zero for graphs yet to be drawn, of which nothing lies outside."""
+    def _unless_whole(self, x: Tensor) -> Tensor:
+        """Zero for whole graphs, which have no second child and nothing outside."""
         whole = self.whole if x.ndim == 1 else self.whole[:, None]
         return torch.where(whole, 0, x)
 
@@ -146,7 +146,7 @@ class Budget:
 def _interval(
     cap: Tensor, floor: Tensor, digits: Tensor, low: Tensor, high: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Bounds of digits, each in [floor, cap], whose sum is to lie in [low, high]."""
+    """Bounds of digits, each in [floor, cap], whose sum must lie in [low, high]."""
     before = digits.cumsum(1) - digits
     smallest = torch.maximum(floor, low[:, None] - before - _later(cap))
     largest = torch.minimum(cap, high[:, None] - before - _later(floor))
@@ -154,7 +154,7 @@ def _interval(
 
 
 def _later(x: Tensor) -> Tensor:
-    """Sums of what comes after each column."""
+    """Sums of the columns after each column."""
     return x.flip(1).cumsum(1).flip(1) - x
 
 

@@ -1,23 +1,27 @@
-"""The ends of edges whose cluster splits, sorted into rows of a cluster and a label."""
+"""Half-edges at splitting clusters, grouped by cluster and edge label.
+
+Each edge between clusters has two half-edges, one at each end. When the cluster at an end splits,
+that half-edge goes to one of the two children.
+"""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 
 
 @dataclass(frozen=True)
-class Ends:
-    """The ends of edges at clusters that split, t of them, gathered into rows of one label.
+class HalfEdges:
+    """The t half-edges at clusters that split; a row holds those of one cluster and one label.
 
     Args:
-        graph, slot, side, cluster: (t,) which end: of which graph, edge, side, at which cluster.
-        row: (t,) row of each, all of one cluster and one label.
+        graph, slot, side, cluster: (t,) of which graph, edge and side, and at which cluster.
+        row: (t,) row of each.
         place: (t,) place in its row.
         owner: (rows,) number of the row's cluster among those that split.
-        label: (rows,) of the row's edges, seen from the cluster.
+        label: (rows,) label of the row's edges, seen from the cluster.
     """
 
     graph: Tensor
@@ -30,8 +34,8 @@ class Ends:
     label: Tensor
 
     @classmethod
-    def of(cls, state: Partition) -> "Ends":
-        """Of the clusters that split next."""
+    def of(cls, state: Partition) -> "HalfEdges":
+        """Those at the clusters that split next."""
         number = state.split.flatten().cumsum(0).view_as(state.split) - 1
         kinds = state.inner.shape[2]
         at = torch.zeros_like(state.ends).bool()
@@ -42,9 +46,9 @@ class Ends:
         key = number[graph, cluster] * kinds + state.label_at[graph, slot, side]
         order = key.argsort(stable=True)
         graph, slot, side, cluster, key = (x[order] for x in (graph, slot, side, cluster, key))
-        names, row, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
+        keys, row, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
         place = torch.arange(len(key), device=key.device) - (count.cumsum(0) - count)[row]
-        return cls(graph, slot, side, cluster, row, place, names // kinds, names % kinds)
+        return cls(graph, slot, side, cluster, row, place, keys // kinds, keys % kinds)
 
     @property
     def real(self) -> Tensor:

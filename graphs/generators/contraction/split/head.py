@@ -2,21 +2,19 @@
 
 The numbers of one cluster's code depend on each other, so they are drawn one after the other by a
 small network behind the transformer (as RQ-Transformer draws the digits of a residual code, Lee
-et al., arXiv 2203.01941), within the bounds of `graphs.generators.contraction.split.bounds`. Which
-edges stay with the first
-child is then a random subset of the number drawn
-(`graphs.generators.contraction.split.conditional_bernoulli`), or one whose members know of
-each other (`graphs.generators.contraction.split.coupled_bernoulli`).
+et al., arXiv 2203.01941), within the bounds of `bounds`. The half-edges that stay with the first
+child are then a random subset of the size drawn (`conditional_bernoulli`), or one whose members
+depend on each other (`coupled_bernoulli`).
 """
 
 import torch
 from torch import Tensor, nn
 
-from graphs.generators.common.valence import Support
-from graphs.generators.contraction.edge_tokens import between, spread
+from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.coupled_bernoulli import Coupling
 from graphs.generators.contraction.split.distribution import SplitDistribution
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.edge_tokens import between, spread
+from graphs.generators.contraction.state.partition import Partition
 
 
 class SplitHead(nn.Module):
@@ -27,10 +25,10 @@ class SplitHead(nn.Module):
         digits: Numbers g in a cluster's code.
         values: Values of a number.
         connected: Whether all graphs are.
-        support: Splits outside of it are drawn again; None allows all.
-        coupled: Whether the edges of a cluster know of each other.
-        smooth: Whether numbers beyond 8 are alike when they are near, see `interpolation`.
-        kinds: Edge labels where edges are no tokens; else None.
+        valence_limits: Splits that exceed them are drawn again; None allows all.
+        coupled: Whether the half-edges of a cluster depend on each other.
+        smooth: Whether logits of numbers beyond 8 are interpolated, see `interpolation`.
+        kinds: Count of edge labels where edges are no tokens; else None.
     """
 
     def __init__(
@@ -39,13 +37,13 @@ class SplitHead(nn.Module):
         digits: int,
         values: int,
         connected: bool,
-        support: Support | None = None,
+        valence_limits: ValenceLimits | None = None,
         coupled: bool = False,
         smooth: bool = False,
         kinds: int | None = None,
     ) -> None:
         super().__init__()
-        self.support = support
+        self.valence_limits = valence_limits
         self.label = None if kinds is None else nn.Embedding(kinds, dim)
         self.values, self.connected = values, connected
         self.enter = nn.Linear(dim, dim)
@@ -72,14 +70,24 @@ class SplitHead(nn.Module):
             hidden = torch.cat([hidden, between(hidden, state)], 1)
         return SplitDistribution(self, state, ((1.0, hidden),))
 
+    @property
+    def numbers(self) -> int:
+        """Numbers g in a cluster's code."""
+        return len(self.place)
+
+    def entered(self, hidden: Tensor) -> Tensor:
+        """(r, d) hidden states of clusters, as `next_logits` takes them."""
+        entered: Tensor = self.enter(hidden)
+        return entered
+
     def number_logits(self, hidden: Tensor, code: Tensor, row: Tensor, digit: Tensor) -> Tensor:
         """(p, values) of numbers of a code, each given those before it.
 
         Args:
             hidden: (r, d) of clusters.
-            code: (r, g); number i is not looked at for logits 0..i.
-            row: (p,) which codes.
-            digit: (p,) which numbers of them, in ascending order.
+            code: (r, g); logits 0..i do not depend on number i.
+            row: (p,) the row of `code` of each number.
+            digit: (p,) the column of each, in ascending order.
         """
         past = self.history(code)
         before = past.cumsum(1) - past
@@ -98,26 +106,30 @@ class SplitHead(nn.Module):
         return flat.view(*code.shape, past.shape[2])
 
     def remembered(self, number: Tensor, i: int) -> Tensor:
-        """(r, d): what number i (r,) adds to the memory."""
+        """(r, d) what number i (r,) adds to the memory."""
         if self.knots is None:
             return self.past[i].index_select(0, number)
         return self.knots.T.index_select(0, number) @ self.past[i]
 
-    def next_logits(self, hidden: Tensor, memory: Tensor, i: int) -> Tensor:
-        """(r, values) of number i; `hidden` (r, d) after `enter`, `memory` (r, d)."""
-        mixed: Tensor = self.mix(hidden + self.place[i] + memory)
+    def next_logits(self, entered: Tensor, memory: Tensor, i: int) -> Tensor:
+        """(r, values) of number i, from `entered` (r, d) and the memory (r, d) of those before."""
+        mixed: Tensor = self.mix(entered + self.place[i] + memory)
         return self._values(mixed @ self.out[i] + self.out_bias[i])
 
     def _values(self, logits: Tensor) -> Tensor:
         """Logits (..., values) of all values from those of the knots."""
         return logits if self.knots is None else logits @ self.knots
 
+    def edge_states(self, edge: Tensor, label: Tensor) -> Tensor:
+        """(t, d) states of half-edges, from those of their edges and their labels (t,)."""
+        return edge if self.label is None else edge + self.label(label)
+
     def stay_logits(self, cluster: Tensor, edge: Tensor, code: Tensor) -> Tensor:
-        """(t,) logits that an edge stays with the first child.
+        """(t,) logits that a half-edge stays with the first child.
 
         Args:
-            cluster: (t, d) hidden states of the cluster at its end.
-            edge: (t, d) of the edge.
+            cluster: (t, d) hidden states of its cluster.
+            edge: (t, d) its own states.
             code: (t, g) of the cluster.
         """
         logit: Tensor = self.stay(

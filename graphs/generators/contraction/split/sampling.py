@@ -1,11 +1,9 @@
-"""Drawing splits, freely or so that they meet a demand.
+"""Samples of splits, free ones or such that meet a demand.
 
-Under a demand every number is drawn from its law within narrower bounds. The product of what these
-laws lose on the way is an unbiased estimate of the probability that a free draw meets the demand,
-which importance sampling needs.
+Under a demand every number is drawn from its law within narrower bounds. The product of the shares
+of these laws that lie within the bounds is an unbiased estimate of the probability that a free
+draw meets the demand, which importance sampling needs.
 """
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,20 +11,17 @@ from torch import Tensor
 from graphs.generators.contraction.split import conditional_bernoulli as subset
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget, Demand
-from graphs.generators.contraction.split.half_edges import Ends
-from graphs.generators.contraction.split.law import bounded
+from graphs.generators.contraction.split.half_edges import HalfEdges
+from graphs.generators.contraction.split.law import SplitLaw, bounded
 from refine_core.head import CodeDistribution
 from refine_core.noise import Noise
 
-if TYPE_CHECKING:
-    from graphs.generators.contraction.split.distribution import SplitDistribution
-
-FREE, FIRST, SECOND = 0, 1, 2  # where the end of an edge has to go
+FREE, FIRST, SECOND = 0, 1, 2  # the child that a half-edge has to go to, if any
 _NEVER = -1e4
 
 
-def draw(
-    dist: "SplitDistribution",
+def sample(
+    law: SplitLaw,
     noise: Noise,
     demand: Demand | None = None,
     forced: Tensor | None = None,
@@ -34,45 +29,43 @@ def draw(
     """Codes (b, m + e, g), and the logarithm (b, m) of the share of each split's law left over.
 
     Args:
-        dist: Of the splits of b graphs of m clusters and e edges.
+        law: Of the splits of b graphs of m clusters and e edges.
         noise: Names the graphs.
         demand: Of the clusters that split.
-        forced: (b, e, 2) where each edge's ends have to go: `FREE`, `FIRST`, `SECOND` child;
+        forced: (b, e, 2) the child that each half-edge has to go to, `FREE`, `FIRST` or `SECOND`;
             agrees with `demand.outer`.
     """
-    state, m = dist.state, dist.state.valid.shape[1]
-    rows, share = _numbers(dist, noise, demand)
-    code = rows.new_zeros(*dist.valid.shape, rows.shape[1])
+    state, m = law.state, law.state.valid.shape[1]
+    rows, share = _numbers(law, noise, demand)
+    code = rows.new_zeros(*law.valid.shape, rows.shape[1])
     code[:, :m][state.split] = rows
-    ends = Ends.of(state)
-    if len(ends.row):
-        ends, pair = dist.couple(ends)
-        stays, kept = _ends(dist, ends, pair, rows, noise, forced)
+    half_edges = HalfEdges.of(state)
+    if len(half_edges.row):
+        half_edges, pair = law.coupled(half_edges)
+        stays, left = _half_edges(law, half_edges, pair, rows, noise, forced)
         if pair is not None:
-            stay = ends.table(stays, False).sum(1)
-            rows[ends.owner, ends.label + dist.drawn] = stay
+            stay = half_edges.table(stays, False).sum(1)
+            rows[half_edges.owner, half_edges.label + law.free_numbers] = stay
             code[:, :m][state.split] = rows
-        code[ends.graph, m + ends.slot, ends.side] = (~stays).long()
-        share = share.index_add(0, ends.owner, kept)
+        code[half_edges.graph, m + half_edges.slot, half_edges.side] = (~stays).long()
+        share = share.index_add(0, half_edges.owner, left)
     result = share.new_zeros(state.valid.shape)
     result[state.split] = share
     return code, result
 
 
-def _numbers(
-    dist: "SplitDistribution", noise: Noise, demand: Demand | None
-) -> tuple[Tensor, Tensor]:
+def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor, Tensor]:
     """Numbers (r, g) of the clusters that split, one after the other; log-shares (r,)."""
-    state, head = dist.state, dist.head
+    state, head = law.state, law.head
     budget = Budget.of(state, head.connected, demand)
     free = budget if demand is None else Budget.of(state, head.connected)
     m = state.valid.shape[1]
     rows = state.nodes.new_zeros(len(budget.nodes), budget.digits)
     uniform = noise.uniform(0, m, budget.digits)[state.split]
-    entered = [(w, head.enter(h[:, :m][state.split])) for w, h in dist.hidden]
+    entered = [(w, head.entered(h[:, :m][state.split])) for w, h in law.hidden]
     memory = torch.zeros_like(entered[0][1])
     share = memory.new_zeros(len(rows))
-    for i in range(dist.drawn):
+    for i in range(law.free_numbers):
         low, high = (bound[:, i] for bound in budget.bounds(rows))
         wide = (low, high) if demand is None else [bound[:, i] for bound in free.bounds(rows)]
         if bool((wide[0] == wide[1]).all()):
@@ -82,47 +75,53 @@ def _numbers(
             logits = torch.stack(each).sum(0)
             within = bounded(logits, low, high)
             number = CodeDistribution(within[:, None, None])
-            number = number.sharpened(dist.temperature, dist.top_k, dist.top_p)
+            number = number.sharpened(law.temperature, law.top_k, law.top_p)
             rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
             if demand is not None:
-                share = share + _share(within, bounded(logits, *wide), dist.temperature)
+                share = share + _share(within, bounded(logits, *wide), law.temperature)
         memory = memory + head.remembered(rows[:, i], i)
     return rows, share
 
 
-def _ends(
-    dist: "SplitDistribution",
-    ends: Ends,
+def _half_edges(
+    law: SplitLaw,
+    half_edges: HalfEdges,
     pair: Tensor | None,
     rows: Tensor,
     noise: Noise,
     forced: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Whether ends (t,) stay with the first child; log-shares of each row of ends."""
-    table = ends.table(dist.stay(ends, rows) / max(dist.temperature, 1e-3), _NEVER)
-    size = rows[ends.owner, ends.label + rows.shape[1] - dist.state.inner.shape[2]]
-    edges = dist.state.real.shape[1]
-    draws = noise.uniform(1, edges, 2)[ends.graph, ends.slot, ends.side]
-    draws = ends.table(draws, 1.0)
+    """Whether half-edges (t,) stay with the first child; log-shares of each row of them."""
+    at = (half_edges.graph, half_edges.slot, half_edges.side)
+    scale = max(law.temperature, 1e-3)
+    table = half_edges.table(law.stay_logits(half_edges, rows) / scale, _NEVER)
+    uniform = half_edges.table(noise.uniform(1, law.state.real.shape[1], 2)[at], 1.0)
+    want = None if forced is None else half_edges.table(forced[at], FREE)
     if pair is not None:
-        want = None if forced is None else forced[ends.graph, ends.slot, ends.side]
-        demands = [None if want is None else ends.table(want == k, False) for k in (FIRST, SECOND)]
-        pair = pair / max(dist.temperature, 1e-3)
-        stays, kept = coupled.sample(table, pair, ends.real, draws, *demands)
-        return stays[ends.row, ends.place], kept
-    if forced is None:
-        stays = subset.sample(table, size, draws)
-        return stays[ends.row, ends.place], table.new_zeros(len(table))
-    want = forced[ends.graph, ends.slot, ends.side]
-    inside = ends.table(want == FIRST, False)
-    free = table.masked_fill(ends.table(want != FREE, False), _NEVER)
+        inside, outside = (None if want is None else want == child for child in (FIRST, SECOND))
+        stays, share = coupled.sample(
+            table, pair / scale, half_edges.real, uniform, inside, outside
+        )
+    else:
+        size = rows[half_edges.owner, half_edges.label + rows.shape[1] - law.state.inner.shape[2]]
+        stays, share = _subsets(table, size, uniform, want)
+    return stays[half_edges.row, half_edges.place], share
+
+
+def _subsets(
+    table: Tensor, size: Tensor, uniform: Tensor, want: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Subsets (rows, D) of given sizes (rows,) that stay; log-shares (rows,)."""
+    if want is None:
+        return subset.sample(table, size, uniform), table.new_zeros(len(table))
+    inside = want == FIRST
+    free = table.masked_fill(want != FREE, _NEVER)
     left = size - inside.sum(1)
-    stays = subset.sample(free, left, draws) | inside
-    kept = torch.where(inside, table, 0).sum(1)
-    share = kept + _normaliser(free, left) - _normaliser(table, size)
-    # Rows without a forced end lose nothing, which rounding might hide.
-    share = torch.where(ends.table(want != FREE, False).any(1), share.clamp(max=0), 0)
-    return stays[ends.row, ends.place], share
+    stays = subset.sample(free, left, uniform) | inside
+    share = torch.where(inside, table, 0).sum(1)
+    share = share + _normaliser(free, left) - _normaliser(table, size)
+    # Rows without a forced half-edge lose nothing, which rounding might hide.
+    return stays, torch.where((want != FREE).any(1), share.clamp(max=0), 0)
 
 
 def _normaliser(table: Tensor, size: Tensor) -> Tensor:
@@ -130,6 +129,6 @@ def _normaliser(table: Tensor, size: Tensor) -> Tensor:
 
 
 def _share(within: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """(r,) log of the mass of `logits` that `within` leaves."""
+    """(r,) logarithm of the mass of `logits` that `within` leaves."""
     scale = max(temperature, 1e-3)
     return (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)

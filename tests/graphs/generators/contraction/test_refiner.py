@@ -5,15 +5,14 @@ import math
 import pytest
 import torch
 
-from graphs.config import ModelConfig
 from graphs.data.batch import GraphBatch
-from graphs.generators.build import build
 from graphs.generators.common.refiner import GraphRefiner
-from graphs.generators.contraction.refiner import drawn, lessons
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.contraction.refiner import scale_weights, split_examples
 from refine_core.errors import InputError
-from tests.graphs.tiny import LIMITS, VOCABULARY, Relabelled, graphs, names, refiner
+from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
-SHOWN = ("all", "splitting", "none")
+EDGE_TOKENS = ("all", "splitting", "none")
 
 
 def _bits(model: GraphRefiner, batch: GraphBatch) -> float:
@@ -21,9 +20,9 @@ def _bits(model: GraphRefiner, batch: GraphBatch) -> float:
     return -float(nats) / math.log(2)
 
 
-@pytest.mark.parametrize("shown", SHOWN)
-def test_training_measures_the_likelihood(shown: str) -> None:
-    model, batch = refiner(shown=shown), graphs(40, 6)
+@pytest.mark.parametrize("edge_tokens", EDGE_TOKENS)
+def test_training_measures_the_likelihood(edge_tokens: str) -> None:
+    model, batch = refiner(edge_tokens=edge_tokens), graphs(40, 6)
     with torch.no_grad():
         found = model((batch,), names(40))
         assert math.isclose(float(found["bits"]), _bits(model, batch), rel_tol=1e-4)
@@ -33,14 +32,14 @@ def test_training_measures_the_likelihood(shown: str) -> None:
     assert math.isclose(float(found["loss"]), nats / splits, rel_tol=1e-4)
 
 
-def test_a_share_of_the_scales_has_the_same_expectation() -> None:
-    model, batch = refiner(shown="none", share=1.2), graphs(30, 6)
+def test_a_subsample_of_scales_has_the_same_expectation() -> None:
+    model, batch = refiner(edge_tokens="none", scale_subsampling=1.2), graphs(30, 6)
     seen = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
-    model.share = None  # type: ignore[assignment]
+    model.scale_subsampling = None  # type: ignore[assignment]
     whole = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
     assert abs(seen.mean() - whole.mean()) < 4 * (seen.std() + whole.std()) / 60**0.5
     trace = model.tokenizer.trace(model.tokenizer.features(batch, names(30)))
-    some, every = (lessons(trace, torch.rand(30), share) for share in (1.2, None))
+    some, every = (split_examples(trace, torch.rand(30), each) for each in (1.2, None))
     assert sum(len(x.graph) for x in some) < sum(len(x.graph) for x in every)
 
 
@@ -48,7 +47,7 @@ def test_weights_are_unbiased_and_counts_even() -> None:
     active = torch.tensor([[True, True, True, True, False]])
     clusters = torch.tensor([[1, 1, 2, 5, 9]])
     uniform = (torch.arange(10_000) + 0.5) / 10_000
-    found = drawn(active.expand(10_000, -1), clusters.expand(10_000, -1), uniform, 1.0)
+    found = scale_weights(active.expand(10_000, -1), clusters.expand(10_000, -1), uniform, 1.0)
     assert torch.allclose(found.mean(0), active[0].float(), atol=0.01)
     assert set((found > 0).sum(1).tolist()) <= {3, 4}  # 1 + 1 + .71 + .45
 
@@ -56,7 +55,7 @@ def test_weights_are_unbiased_and_counts_even() -> None:
 def test_what_is_read_at_once_is_of_like_size() -> None:
     model, batch = refiner(), graphs(40, 9)
     trace = model.tokenizer.trace(model.tokenizer.features(batch, names(40)))
-    for part in lessons(trace, torch.rand(40), None):
+    for part in split_examples(trace, torch.rand(40), None):
         sizes = part.state.valid.sum(1)
         assert int(sizes.max()) < 2 * int(sizes.min())
         assert part.state.valid.shape[1] == sizes.max()
@@ -65,7 +64,7 @@ def test_what_is_read_at_once_is_of_like_size() -> None:
 
 @pytest.mark.parametrize("coupled", [False, True])
 def test_edges_need_not_be_tokens(coupled: bool) -> None:
-    model, noise = refiner(shown="none", coupled=coupled), names(16, seed=5)
+    model, noise = refiner(edge_tokens="none", coupled=coupled), names(16, seed=5)
     trace = model.sample_trace(noise)
     assert any(state.real.any() for state in trace.states)
     forced = model.distributions(trace.states[:-1])
@@ -80,13 +79,13 @@ def test_edges_need_not_be_tokens(coupled: bool) -> None:
 
 
 def test_labels_of_edges_are_seen_and_every_parameter_learns() -> None:
-    model = refiner(shown="none").train()
+    model = refiner(edge_tokens="none").train()
     model((graphs(40, 6),), names(40))["loss"].backward()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and name != "embed.property.0.weight":
             assert parameter.grad is not None and bool(parameter.grad.count_nonzero()), name
 
 
-def test_a_share_below_one_is_refused() -> None:
-    with pytest.raises(InputError, match=r"share 0.5.*1 or more"):
-        build(ModelConfig(share=0.5), VOCABULARY, LIMITS)
+def test_a_chance_below_that_of_one_cluster_is_refused() -> None:
+    with pytest.raises(InputError, match=r"scale_subsampling: found 0.5, expected.*at least 1"):
+        ContractionConfig(scale_subsampling=0.5)

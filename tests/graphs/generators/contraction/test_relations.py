@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from graphs.generators.contraction.relations import ACROSS, SHARED, TRIANGLE, TWICE, relations
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 from tests.graphs.tiny import graphs, names, refiner
 
 

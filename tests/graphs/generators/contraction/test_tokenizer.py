@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from graphs.generators.common.coarsening import contract
-from graphs.generators.common.parallel import Parallel, choose
+from graphs.generators.common.config import Parallel
+from graphs.generators.common.parallel import choose
 from graphs.generators.contraction.split.bounds import Budget
 from tests.graphs.tiny import Relabelled, graphs, names, refiner, same, to_networkx
 

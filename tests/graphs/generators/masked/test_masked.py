@@ -1,20 +1,30 @@
-"""Masked diffusion: probabilities, order and capacities."""
+"""Masked diffusion: probabilities, order and valence limits."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
 
 from graphs.data.batch import GraphBatch
-from graphs.generators.masked.model import MaskedRefiner
+from graphs.generators.common.config import Order
+from graphs.generators.masked.config import MaskedConfig, Weighting
+from graphs.generators.masked.head import RevealHead
+from graphs.generators.masked.refiner import MaskedRefiner
 from graphs.generators.masked.tokenizer import MaskedTokenizer
+from graphs.model import GraphModel
 from refine_core.noise import Noise
 from tests.graphs import tiny
-from tests.graphs.kinds import SIZES, model
+from tests.graphs.tiny import SIZES
+
+
+def _model(weighting: Weighting = "plain") -> GraphModel:
+    statistics = replace(tiny.STATISTICS, valence_limits=tiny.LIMITS)
+    return tiny.model(MaskedConfig(**tiny.SMALL, weighting=weighting), statistics, calls=6)
 
 
 def test_masked_probabilities_sum_to_one() -> None:
-    made = model("masked")
+    made = _model()
     pairs = list(product(range(3), range(3), range(3)))  # two nodes' labels, and their edge's
     nodes = torch.tensor([pair[:2] for pair in pairs])
     edges = torch.zeros(27, 2, 2).long()
@@ -29,16 +39,16 @@ def test_masked_probabilities_sum_to_one() -> None:
 
 @pytest.mark.parametrize("calls", [1, 3, 50])
 @pytest.mark.parametrize("order", ["random", "confidence"])
-def test_masked_reveals_everything_once(calls: int, order: str) -> None:
-    refiner = model("masked").refiner
+def test_masked_reveals_everything_once(calls: int, order: Order) -> None:
+    refiner = _model().refiner
     tokens = refiner.tokenizer
     assert isinstance(tokens, MaskedTokenizer)
-    tokens.ask(calls, order)  # type: ignore[arg-type]
+    tokens.set_calls(calls, order)
     trace = refiner.sample_trace(tiny.names(30))
-    shown = torch.stack([code > 0 for code in trace.codes]).sum(0)
+    revealed = torch.stack([code > 0 for code in trace.codes]).sum(0)
     final = trace.states[-1]
-    assert torch.equal(shown[:, :, 0], final.valid.long())
-    assert torch.equal(shown[:, :, 1:], final.pairs.long())
+    assert torch.equal(revealed[:, :, 0], final.valid.long())
+    assert torch.equal(revealed[:, :, 1:], final.pairs.long())
     known = torch.stack([state.known for state in trace.states])
     assert (known[-1] == final.elements).all() and (known.diff(dim=0) >= 0).all()
 
@@ -46,23 +56,26 @@ def test_masked_reveals_everything_once(calls: int, order: str) -> None:
 def test_masked_bound_is_tighter_with_more_weight_on_it() -> None:
     batch, noise = (tiny.graphs(64, 6),), tiny.names(64)
     losses = {}
-    for weighting in ("bound", "plain"):
-        refiner = model("masked", weighting=weighting).refiner
+    weightings: tuple[Weighting, ...] = ("bound", "plain")
+    for weighting in weightings:
+        refiner = _model(weighting).refiner
         assert isinstance(refiner, MaskedRefiner)
         losses[weighting] = refiner(batch, noise)
     assert torch.equal(losses["bound"]["bits"], losses["plain"]["bits"])
     assert not torch.equal(losses["bound"]["loss"], losses["plain"]["loss"])
 
 
-def test_masked_respects_capacities() -> None:
-    made = model("masked")
-    assert made.support is not None
-    weight, capacity = torch.tensor((0, *made.support.weight)), torch.tensor(made.support.capacity)
+def test_masked_respects_valence_limits() -> None:
+    made = _model()
+    weight = torch.tensor((0, *tiny.LIMITS.weight))
+    capacity = torch.tensor(tiny.LIMITS.capacity)
 
     def excess(graphs: GraphBatch) -> float:
         over = (weight[graphs.edges].sum(2) > capacity[graphs.nodes]) & graphs.valid
         return float(over.any(1).float().mean())
 
-    kept = excess(made.sample(200, calls=30))
-    made.refiner.head.support = None  # type: ignore[attr-defined]
-    assert kept < 0.5 * excess(made.sample(200, calls=30))
+    limited = excess(made.sample(200, calls=30))
+    head = made.refiner.head
+    assert isinstance(head, RevealHead)
+    head.valence_limits = None
+    assert limited < 0.5 * excess(made.sample(200, calls=30))

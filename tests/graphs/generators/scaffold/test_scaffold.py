@@ -11,10 +11,11 @@ from torch import Tensor
 from graphs import model as trained
 from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.parallel import Parallel
+from graphs.generators.common.config import Parallel
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.split.bounds import Demand
-from graphs.generators.contraction.split.sampling import draw
+from graphs.generators.contraction.split.distribution import SplitDistribution
+from graphs.generators.contraction.split.sampling import sample
 from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.invariance import assert_exchangeable
@@ -70,7 +71,7 @@ def test_the_scaffold_is_in_every_sample(mode: Parallel, piece: GraphBatch) -> N
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
 def test_also_where_edges_know_of_each_other(piece: GraphBatch) -> None:
-    model = refiner(coupled=True, cycles=True, shown="splitting", smooth=True)
+    model = refiner(coupled=True, cycles=True, edge_tokens="splitting", smooth=True)
     batch = drawn(model, piece, 15)
     for g in range(15):
         assert holds(batch, g, piece) and nx.is_connected(to_networkx(batch, g))
@@ -97,14 +98,15 @@ def test_shares_are_the_probability_of_meeting_a_demand() -> None:
     state = tokens.start(count, names(count))
     with torch.no_grad():
         (dist,) = model.distributions([state])
+    assert isinstance(dist, SplitDistribution)
     demand = Demand.nothing(state.nodes[:, 0], state.inner[:, 0])
     least = torch.tensor([1, 2, 0]), torch.tensor([1, 1])
     nodes, inner = demand.nodes.clone(), demand.inner.clone()
     nodes[:, 0], inner[:, 0] = least
     demand = replace(demand, nodes=nodes, inner=inner)
     with torch.no_grad():
-        free = draw(dist, names(count))[0][:, 0, :5]  # type: ignore[arg-type]
-        met, share = draw(dist, names(count, seed=1), demand)  # type: ignore[arg-type]
+        free = sample(dist, names(count))[0][:, 0, :5]
+        met, share = sample(dist, names(count, seed=1), demand)
     assert bool((met[:, 0, :5] >= torch.cat(least)).all())
     frequency = (free >= torch.cat(least)).all(1).float().mean()
     assert 0.1 < frequency < 0.9
@@ -147,7 +149,7 @@ def model() -> GraphModel:
 @pytest.mark.parametrize("smiles", ["c1ccccc1", "C1CO1", "[O-]C=O", "C.N"])
 def test_molecules_contain_it(model: GraphModel, smiles: str) -> None:
     batch = model.sample(6, scaffold=smiles, particles=4)
-    piece = Scaffold.read(smiles, model.vocabulary, model.limits).batch(1)
+    piece = Scaffold.read(smiles, model.statistics).batch(1)
     assert all(holds(batch, g, piece) for g in range(6))
     made = model.smiles(batch)
     found = contain(made, smiles)
@@ -168,6 +170,7 @@ def test_a_scaffold_that_cannot_be_gets_a_sentence(model: GraphModel) -> None:
     for smiles, said in cases.items():
         with pytest.raises(InputError, match=said):
             model.sample(1, scaffold=smiles)
-    loose = replace(model, vocabulary=replace(model.vocabulary, nodes=("",)))
+    unnamed = replace(model.vocabulary, nodes=("",))
+    loose = replace(model, statistics=replace(model.statistics, vocabulary=unnamed))
     with pytest.raises(InputError, match="give a scaffold as a graph"):
         loose.sample(1, scaffold="CC")

@@ -6,7 +6,7 @@ import torch
 
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
-from graphs.generators.contraction.split.half_edges import Ends
+from graphs.generators.contraction.split.half_edges import HalfEdges
 from refine_core.noise import Noise
 from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
@@ -63,18 +63,21 @@ def test_demands_are_met_and_their_share_is_an_unbiased_estimate() -> None:
 
 
 def _richest() -> GraphRefiner:
-    return refiner(coupled=True, cycles=True, matching="dense", shown="splitting", smooth=True)
+    return refiner(
+        coupled=True, cycles=True, matching="dense", edge_tokens="splitting", smooth=True
+    )
 
 
-def test_ends_come_near_to_one_before_them() -> None:
+def test_half_edges_come_near_to_one_before_them() -> None:
     model, seen = _richest(), 0
     states = model.tokenizer.trace(model.tokenizer.features(graphs(40, 9), names(40))).states
     for state in states[1:-1]:
-        ends = Ends.of(state)
-        moved, kinds = coupled.ordered(ends, coupled.kinship(state, ends))
-        assert torch.equal(moved.real, ends.real)
+        half_edges = HalfEdges.of(state)
+        kinds = coupled.pair_kinds(state, half_edges)
+        moved, kinds = coupled.ordered(half_edges, kinds)
+        assert torch.equal(moved.real, half_edges.real)
         both = moved.real[:, :, None] & moved.real[:, None]
-        assert torch.equal(kinds[both], coupled.kinship(state, moved)[both])
+        assert torch.equal(kinds[both], coupled.pair_kinds(state, moved)[both])
         for row, size in zip(kinds, moved.real.sum(1).tolist(), strict=True):
             for i in range(1, size):
                 assert row[i, :i].min() == row[i:size, :i].min()

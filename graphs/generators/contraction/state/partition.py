@@ -1,19 +1,20 @@
 """The state that refinement refines: a graph of clusters, and which of them split next.
 
-Of a cluster only sums are known: how many nodes of each label it holds, how many edges of each
-label run inside it. An edge between clusters is an edge of the graph of which the clusters at
-both ends are known, but not yet the nodes. Splitting divides these sums exactly, so composition
-and edge totals never drift.
+A cluster is known by its counts only: nodes of each label, and edges of each label inside it. An
+edge between clusters is an edge of the graph, of which the clusters at both ends are known, but
+not yet the nodes. Splits divide these counts exactly, so the totals of a graph never change.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from graphs.data.edge_list import pair_counts
 from refine_core.noise import Noise
+
+TABLES = ("nodes", "inner", "valid", "ends", "label", "real", "split")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Partition:
         real: (b, e) bool, False at padding.
         split: (b, m) bool, clusters that the next codes split.
         noise: Names the samples.
-        started: Whether the sums are those of a graph.
+        started: Whether the counts are those of a graph.
         reverse: (O,) int64, labels seen from the second end; None if all look the same.
     """
 
@@ -66,14 +67,19 @@ class Partition:
             reverse=self.reverse,
         )
 
+    def repeated(self, times: int, noise: Noise) -> "Partition":
+        """Every state `times` times, with noise of their own; labels' reverses are shared."""
+        tables = {name: getattr(self, name).repeat_interleave(times, 0) for name in TABLES}
+        return replace(self, noise=noise, **tables)
+
     @classmethod
     def stacked(cls, parts: Sequence["Partition"]) -> "Partition":
         """One batch of several, padded to the largest; all started, or none."""
         m, e = (max(getattr(part, x).shape[1] for part in parts) for x in ("valid", "real"))
-        wide = {"nodes": m, "inner": m, "valid": m, "split": m, "ends": e, "label": e, "real": e}
+        widths = {"nodes": m, "inner": m, "valid": m, "split": m, "ends": e, "label": e, "real": e}
         tables = {
             name: torch.cat([padded(getattr(part, name), by) for part in parts])
-            for name, by in wide.items()
+            for name, by in widths.items()
         }
         index = torch.cat([part.noise.index for part in parts])
         noise = Noise(parts[0].noise.seed, index)

@@ -1,4 +1,4 @@
-"""Refining a state by a code: clusters become two, edges find their ends, new edges appear."""
+"""The refinement of a state by a code: clusters split, edges move to children, edges appear."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition
+from graphs.generators.contraction.state.partition import Partition
 
 
 def divide(state: Partition, code: Tensor) -> Partition:
@@ -16,8 +16,8 @@ def divide(state: Partition, code: Tensor) -> Partition:
         state: b graphs of m clusters and e edges between them.
         code: (b, m + e, g) int64. Of a cluster: nodes of its first child by label (T), edges
             inside the first child (O), edges between the children (O), edges of the state that
-            stay with the first child (O). Of an edge: for each of its two ends, 1 if that goes
-            to the second child. Zero wherever nothing splits.
+            stay with the first child (O). Of an edge: for each of its two half-edges, 1 if that
+            goes to the second child. Zero wherever nothing splits.
     """
     m, labels, kinds = state.valid.shape[1], state.nodes.shape[2], state.inner.shape[2]
     nodes, inner, join = code[:, :m, : labels + 2 * kinds].split([labels, kinds, kinds], 2)
@@ -29,8 +29,8 @@ def divide(state: Partition, code: Tensor) -> Partition:
     b, i = torch.nonzero(state.split, as_tuple=True)
 
     def grown(before: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        kept = torch.where(state.split[:, :, None], first, before)
-        after = F.pad(kept, (0, 0, 0, wide - m))
+        after = torch.where(state.split[:, :, None], first, before)
+        after = F.pad(after, (0, 0, 0, wide - m))
         after[b, fresh[b, i]] = second[b, i]
         return after
 

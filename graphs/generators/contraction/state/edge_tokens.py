@@ -1,24 +1,21 @@
-"""Which edges between clusters are tokens.
+"""Selects the edges between clusters that become transformer tokens.
 
-All; only those at clusters that split next, as the codes of others are empty; or none. Of an edge
-that is no token, attention still knows that its clusters are joined, but of its label only where
-none is a token.
+All; only those at clusters that split next, as the codes of others are empty; or none. Attention
+knows of every edge that its clusters are joined; it knows the label of an edge that is no token
+only if none is.
 """
 
 from dataclasses import replace
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.contraction.state import Partition
-
-Shown = Literal["all", "splitting", "none"]
+from graphs.generators.contraction.state.partition import Partition
 
 
 def slots(state: Partition) -> tuple[Tensor, Tensor]:
-    """Edges at clusters that split: their slots (b, f), and (b, f) bool, False at padding."""
+    """Slots (b, f) of the edges at clusters that split, and (b, f) bool, False at padding."""
     at = torch.zeros_like(state.real)
     if state.real.shape[1]:
         ends = state.split.gather(1, state.ends.flatten(1)).view_as(state.ends)
@@ -30,7 +27,7 @@ def slots(state: Partition) -> tuple[Tensor, Tensor]:
 
 
 def reduced(state: Partition) -> Partition:
-    """The state with these edges only."""
+    """The state with only the edges at clusters that split."""
     order, real = slots(state)
     ends = state.ends.gather(1, order[:, :, None].expand(-1, -1, 2))
     label = state.label.gather(1, order)
@@ -38,7 +35,7 @@ def reduced(state: Partition) -> Partition:
 
 
 def spread(hidden: Tensor, state: Partition) -> Tensor:
-    """Hidden states (b, m + e, d) of all edges from those (b, m + f, d) of edges shown."""
+    """Hidden states (b, m + e, d), zero for edges that are no tokens, from those of tokens."""
     m, edges = state.valid.shape[1], state.real.shape[1]
     if hidden.shape[1] == m + edges:
         return hidden
@@ -50,7 +47,7 @@ def spread(hidden: Tensor, state: Partition) -> Tensor:
 
 
 def between(hidden: Tensor, state: Partition) -> Tensor:
-    """(b, e, d) of edges: the sum of hidden states (b, m, d) at both ends."""
+    """(b, e, d): the sum of the hidden states (b, m, d) of the clusters at both ends of edges."""
     row = torch.arange(len(hidden), device=hidden.device)[:, None, None] * hidden.shape[1]
     both = hidden.flatten(0, 1).index_select(0, (state.ends + row).flatten())
     return both.view(*state.ends.shape, hidden.shape[2]).sum(2)

@@ -1,0 +1,31 @@
+"""Settings of the data to learn from."""
+
+from refine_core.config.ranges import PositiveInt
+from refine_core.config.schema import config
+
+
+@config
+class DataConfig:
+    """What to learn."""
+
+    source: str = "qm9"
+    """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster, dag), the path of a .smi,
+    .csv or .sdf file, optionally gzipped, or of a .graphml file or a folder of such. Nodes and
+    edges of these are told apart by an attribute `label`; they are all directed, or none is."""
+    column: str = "smiles"
+    """The column of a .csv file that holds SMILES."""
+    hydrogens: bool = False
+    """Whether hydrogens are atoms of their own."""
+    aromatic: bool = False
+    """Whether aromatic bonds have a label of their own, in place of single and double ones."""
+    largest_fragment: bool = False
+    """Whether salts and mixtures are cut down to their largest fragment."""
+    limit: PositiveInt = 200
+    """Largest molecule, in atoms."""
+    count: PositiveInt = 200
+    """Graphs of a random family: 64 % to learn from, 16 % validate, 20 % test."""
+    subset: PositiveInt | None = None
+    """Learn from that many of the training graphs, chosen at random; null takes all. Of MOSES the
+    others are not even read, and what is new is judged by what was learnt from."""
+    properties: tuple[str, ...] = ()
+    """Numeric columns to condition on, or what RDKit computes of molecules, e.g. logp and qed."""

@@ -1,0 +1,94 @@
+"""Settings that all kinds of generators share: of the network, and of sampling."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import field, fields
+from typing import Literal, TypedDict
+
+from refine_core.config.ranges import NonNegativeFloat, PositiveInt, ShareBelowOne
+from refine_core.config.schema import config
+from refine_core.errors import InputError
+from refine_core.training.config import Optimisation
+
+Matching = Literal["random", "rings", "dense", "tight"]
+Parallel = Literal["one", "independent", "all"]
+Order = Literal["random", "confidence"]
+
+
+@config
+class NetworkConfig:
+    """A set transformer, and how it is trained."""
+
+    dim: PositiveInt = 128
+    """Width; a multiple of `heads`."""
+    depth: PositiveInt = 4
+    """Blocks."""
+    heads: PositiveInt = 8
+    """Attention heads."""
+    dropout: ShareBelowOne = 0.0
+    """Dropout inside the blocks."""
+    reach: PositiveInt = 8
+    """Largest distance that attention tells apart."""
+    start_from: str | None = None
+    """A shipped model's name, a run's folder or a file: training starts from its weights, as far
+    as names and shapes agree; weights of new properties start at zero."""
+    training: Optimisation = field(default_factory=Optimisation)
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads:
+            raise ValueError(
+                f"found dim {self.dim} and heads {self.heads}, expected a multiple of heads"
+            )
+
+
+@config
+class SamplingConfig:
+    """How a model samples unless told otherwise; what its kind does not know must be left out."""
+
+    temperature: NonNegativeFloat = 1.0
+    """Divides the logits; 0 takes the likeliest."""
+    guidance: NonNegativeFloat = 0.0
+    """Weight of classifier-free guidance, where properties are asked for (contraction)."""
+    parallel: Parallel | None = None
+    """Clusters that split in one call; null splits as in training (contraction)."""
+    calls: PositiveInt | None = None
+    """Network calls; null makes 32 (masked). The calls of other kinds follow from the size of the
+    graph."""
+    order: Order | None = None
+    """Labels that are revealed next: those at random places, or the likeliest; null takes random
+    places (masked)."""
+
+
+class SamplingOptions(TypedDict, total=False):
+    """Options of `graphs.model.GraphModel.sample` that change the number of network calls."""
+
+    parallel: Parallel
+    calls: int
+
+
+NO_ADVICE: Mapping[str, str] = {}
+
+
+def check_known(
+    kind: str,
+    sampling: SamplingConfig,
+    known: Collection[str],
+    advice: Mapping[str, str] = NO_ADVICE,
+) -> None:
+    """Refuse settings that a kind does not know, unless they are the default.
+
+    Args:
+        kind: Its name.
+        sampling: The settings.
+        known: Names of those that the kind knows.
+        advice: Says of other names why, and what to do.
+
+    Raises:
+        InputError: There is such a setting.
+    """
+    for setting in fields(SamplingConfig):
+        value = getattr(sampling, setting.name)
+        if setting.name not in known and value != setting.default:
+            why = advice.get(setting.name, "which has no such setting: leave it out")
+            raise InputError(
+                f"Found {setting.name} {value!r} for a generator of kind {kind!r}, {why}."
+            )

@@ -1,0 +1,80 @@
+"""What the rest of the domain asks of a kind of generator."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from graphs.data.batch import GraphBatch
+from graphs.generators.common.config import SamplingConfig, SamplingOptions
+from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.common.statistics import GraphStatistics
+from graphs.invariance.report import NamedCheck
+from refine_core.errors import InputError
+
+
+class GeneratorKind(Protocol):
+    """One kind of generator, made from its config; `graphs.generators.kinds` lists all of them.
+
+    The likelihood of graphs is the `code_log_prob` of the refiner that a kind builds.
+    """
+
+    @property
+    def extends_scaffolds(self) -> bool:
+        """Whether samples can be asked to contain a given part."""
+
+    def build(self, statistics: GraphStatistics, properties: int = 0) -> GraphRefiner:
+        """An untrained refiner.
+
+        Args:
+            statistics: Of the training graphs.
+            properties: Count of the properties that it is conditioned on.
+
+        Raises:
+            InputError: The kind takes no such graphs, or no properties.
+        """
+
+    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
+        """Set a refiner up for sampling."""
+
+    def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
+        """Settings that make different numbers of network calls, by name, fewest first.
+
+        Args:
+            calls: Wanted numbers, where they are free.
+        """
+
+    def symmetry_checks(
+        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
+    ) -> list[NamedCheck]:
+        """Checks that each part of a refiner treats nodes as a set.
+
+        Args:
+            refiner: Of this kind.
+            batch: Graphs with its labels.
+            seed: Of relabellings.
+        """
+
+
+def refuse_directed(kind: str, statistics: GraphStatistics) -> None:
+    """Refuse graphs whose edges have a direction.
+
+    Raises:
+        InputError: They have.
+    """
+    if statistics.vocabulary.directed:
+        raise InputError(
+            f"A generator of kind {kind!r} takes no directed graphs: set `model.kind` to "
+            "contraction and `model.edge_tokens` to none."
+        )
+
+
+def refuse_properties(kind: str, properties: int) -> None:
+    """Refuse to be conditioned on properties.
+
+    Raises:
+        InputError: There are some.
+    """
+    if properties:
+        raise InputError(
+            f"A generator of kind {kind!r} takes no properties: leave `data.properties` empty, or "
+            "set `model.kind` to contraction."
+        )

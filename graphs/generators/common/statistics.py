@@ -1,0 +1,38 @@
+"""Facts about the training graphs that a generator is built from."""
+
+from dataclasses import dataclass
+
+from graphs.data.batch import Vocabulary
+from graphs.data.store import GraphStore
+from graphs.datasets.statistics import all_connected, batches, max_counts
+from graphs.generators.common.valence import ValenceLimits
+
+
+@dataclass(frozen=True)
+class GraphStatistics:
+    """What a generator knows of its graphs before any training.
+
+    Args:
+        vocabulary: Their labels.
+        max_counts: Largest count of nodes of each label, then of edges of each label, in a graph.
+        connected: Whether every graph is in one piece.
+        sizes: Count of graphs of 0, 1, ... nodes.
+        valence_limits: Largest total of edge weights at a node of each label; None if unknown.
+    """
+
+    vocabulary: Vocabulary
+    max_counts: tuple[int, ...]
+    connected: bool = True
+    sizes: tuple[int, ...] = ()
+    valence_limits: ValenceLimits | None = None
+
+    @classmethod
+    def of(cls, store: GraphStore) -> "GraphStatistics":
+        """The statistics of the graphs of a store."""
+        return cls(
+            store.vocabulary,
+            max_counts(store),
+            all_connected(store),
+            tuple(store.sizes.bincount().tolist()),
+            ValenceLimits.of(batches(store), store.vocabulary),
+        )

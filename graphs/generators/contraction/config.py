@@ -1,0 +1,66 @@
+"""Settings of contractions."""
+
+from typing import Annotated, Literal
+
+from graphs.generators.common.config import (
+    Matching,
+    NetworkConfig,
+    Parallel,
+    SamplingConfig,
+    check_known,
+)
+from refine_core.config.ranges import Share, admitting
+from refine_core.config.schema import config
+
+EdgeTokens = Literal["all", "splitting", "none"]
+
+
+@config
+class ContractionConfig(NetworkConfig):
+    """Graphs come apart from one cluster, split by split; the default.
+
+    The only kind that takes properties, scaffolds and directed graphs.
+    """
+
+    kind: Literal["contraction"] = "contraction"
+    """`expansion` and `masked` are the other kinds; their options follow `--model.kind`."""
+    parallel: Parallel = "independent"
+    """Clusters that split in one call: one; all but neighbours; all."""
+    bounded: bool = True
+    """Whether splits are drawn again that leave a node more edges, or of higher order, than any
+    node of its label had in training."""
+    matching: Matching = "random"
+    """The neighbour with which a cluster is contracted. random: any with which it makes a small
+    cluster; rings: likewise, and rings before the edges that join them; dense: one with many paths
+    of one or two edges in between, which keeps clusters inside communities; tight: one with no
+    more than two common neighbours, which keeps triangulations such."""
+    coupled: bool = False
+    """Whether the edges of a cluster that splits are assigned to its children one after the other,
+    each depending on those before it."""
+    smooth: bool = False
+    """Whether the logits of large counts are interpolated, so that what is learnt of 100 edges
+    holds for 101: pays where counts are large and graphs few."""
+    cycles: bool = False
+    """Whether attention distinguishes triangles."""
+    edge_tokens: EdgeTokens = "all"
+    """Edges that are tokens: all; those at clusters that split next, which is several times as
+    fast where graphs are large, but hides the labels of others; or none, which is the fastest:
+    edges pass messages between clusters, and their labels bias attention."""
+    scale_subsampling: (
+        Annotated[float, admitting(lambda x: x >= 1, "a number of at least 1")] | None
+    ) = None
+    """The chance of training on a scale of m clusters is this / sqrt(m), so that a step can hold
+    more graphs; the loss stays unbiased. null trains on all scales."""
+    property_dropout: Share = 0.1
+    """Share of samples trained without their properties, for guidance."""
+    single_dropout: Share = 0.0
+    """Of several properties: share of values that are left out one by one in training, so that any
+    subset of them can be asked for."""
+
+    def check_sampling(self, sampling: SamplingConfig) -> None:
+        """Refuse settings that contractions do not know."""
+        advice = {
+            "calls": "whose calls follow from the size of its graphs: "
+            "give parallel one, independent or all"
+        }
+        check_known("contraction", sampling, ("temperature", "guidance", "parallel"), advice)

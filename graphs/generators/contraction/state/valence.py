@@ -1,0 +1,32 @@
+"""What valence limits leave of a partition: the slack of clusters, and splits that exceed it."""
+
+import torch
+from torch import Tensor
+
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.contraction.state.divide import divide
+from graphs.generators.contraction.state.partition import Partition
+
+
+def slack(limits: ValenceLimits, state: Partition) -> Tensor:
+    """(b, m) int64 capacity that each cluster's edges leave."""
+    capacity = torch.tensor(limits.capacity, device=state.valid.device)
+    weight = torch.tensor(limits.weight, device=state.valid.device)
+    used = ((2 * state.inner + state.outer) * weight).sum(2)
+    return (state.nodes * capacity).sum(2) - used
+
+
+def violated(limits: ValenceLimits, state: Partition, code: Tensor) -> Tensor:
+    """(b, m) bool, clusters of `state` whose split by `code` leaves a child without slack.
+
+    A split is also refused after which more edges join two clusters than they have pairs of nodes.
+    """
+    after = divide(state, code)
+    wrong = (slack(limits, after) < 0) & after.valid
+    sizes = after.sizes
+    wrong = wrong | (after.edge_counts > sizes[:, :, None] * sizes[:, None]).any(2)
+    if not state.started:
+        return wrong
+    fresh = state.valid.sum(1)[:, None] + state.split.cumsum(1) - 1
+    second = wrong.gather(1, fresh.clamp(min=0))
+    return (wrong[:, : state.valid.shape[1]] | second) & state.split

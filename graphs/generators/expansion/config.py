@@ -1,0 +1,29 @@
+"""Settings of local expansion."""
+
+from typing import Literal
+
+from graphs.generators.common.config import Matching, NetworkConfig, SamplingConfig, check_known
+from refine_core.config.ranges import PositiveInt
+from refine_core.config.schema import config
+
+
+@config
+class ExpansionConfig(NetworkConfig):
+    """Graphs without labels come apart from one cluster, and assign their edges one by one."""
+
+    kind: Literal["expansion"] = "expansion"
+    """`contraction` and `masked` are the other kinds; their options follow `--model.kind`."""
+    matching: Matching = "random"
+    """The neighbour with which a cluster is contracted, as for contractions: random, rings, dense
+    (for block models) or tight (for triangulations)."""
+    counted: bool = False
+    """Whether edges between clusters are counted, for graphs whose communities show in how many
+    there are; or it is only known that there are some."""
+    scale_subsampling: PositiveInt | None = None
+    """The chance of training on a scale of m clusters is this / m, so that a step can hold more
+    graphs. null trains on all scales."""
+
+    def check_sampling(self, sampling: SamplingConfig) -> None:
+        """Refuse settings that expansions do not know."""
+        advice = {"calls": "whose calls follow from the size of its graphs: leave it out"}
+        check_known("expansion", sampling, ("temperature",), advice)

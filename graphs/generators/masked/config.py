@@ -1,0 +1,25 @@
+"""Settings of masked diffusion."""
+
+from typing import Literal
+
+from graphs.generators.common.config import NetworkConfig, SamplingConfig, check_known
+from refine_core.config.schema import config
+
+Weighting = Literal["bound", "plain"]
+
+
+@config
+class MaskedConfig(NetworkConfig):
+    """Masked diffusion of labels, the control."""
+
+    kind: Literal["masked"] = "masked"
+    """`contraction` and `expansion` are the other kinds; their options follow `--model.kind`."""
+    bounded: bool = True
+    """Whether labels are drawn again that give a node more edges, or of higher order, than any
+    node of its label had in training."""
+    weighting: Weighting = "plain"
+    """Weight of hidden elements in the loss: as in the bound on the likelihood, or all alike."""
+
+    def check_sampling(self, sampling: SamplingConfig) -> None:
+        """Refuse settings that masked diffusion does not know."""
+        check_known("masked", sampling, ("temperature", "calls", "order"))
