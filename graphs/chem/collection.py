@@ -25,12 +25,12 @@ class Collected:
 
     Args:
         store: The graphs; its report counts what was dropped from them.
-        kept: (n,) int64 places of their texts among all.
+        places: (n,) int64 places of their texts among all.
         skipped: Place of every other text, and the reason why it is no graph.
     """
 
     store: GraphStore
-    kept: NDArray[np.int64]
+    places: NDArray[np.int64]
     skipped: list[tuple[int, str]]
 
 
@@ -53,8 +53,8 @@ def collect_molecules(
             arrays.add(first, chunk)
             skipped += [(first + place, reason) for place, reason in chunk.skipped]
             dropped += chunk.dropped
-            progress.update(first + len(chunk.kept) + len(chunk.skipped))
-    kept = np.array(arrays.kept.array())
+            progress.update(first + len(chunk.places) + len(chunk.skipped))
+    kept = np.array(arrays.places.array())
     report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
     vocabulary = options.vocabulary or arrays.vocabulary()
     store = GraphStore(arrays.ragged(vocabulary), vocabulary, report=report)
@@ -69,7 +69,7 @@ class _GrowingArrays:
     """
 
     def __init__(self, options: ParseOptions) -> None:
-        self.kept, self.texts = Spool(np.int64), Texts()
+        self.places, self.texts = Spool(np.int64), Texts()
         self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
         # Labels are numbered as they are met; their order is known when all molecules are read.
         self.atoms, self.bonds = Spool(np.uint16), Spool(np.uint8)
@@ -83,7 +83,7 @@ class _GrowingArrays:
         places = [self.numbers.setdefault(int(atom), len(self.numbers)) for atom in found]
         self.atoms.extend(np.array(places, np.int64)[inverse])
         self.orders |= set(np.unique(chunk.bonds).tolist())
-        self.kept.extend(first + chunk.kept)
+        self.places.extend(first + chunk.places)
         self.sizes.extend(chunk.atom_count)
         self.counts.extend(chunk.bond_count)
         self.ends.extend(chunk.ends)
