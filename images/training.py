@@ -29,11 +29,12 @@ def train(
         InputError: A section of the config does not fit the images or another section, or the
             folder holds a run with another seed, configuration or data.
     """
-    _check(config, images)
     train_images, test_images = images.train.images, images.test.images
     labels, test_labels = images.train.labels, images.test.labels
     data = Tensors(train_images) if labels is None else Tensors(train_images, labels)
     stages = Stages(runs / config.name, config.seed, data.digest(), quiet)
+    with stages.seeded(0):
+        _check(config, images)
     with stages.seeded(1):
         tokens = build_tokenizer(config.tokenizer, images.shape[0], images.shape[1:])
     tokens = stages.train(

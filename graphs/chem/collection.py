@@ -1,4 +1,4 @@
-"""Many molecules as one store of graphs, which grows on disk while they are read."""
+"""Collections of molecules as a store of graphs, written to disk while they are read."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,59 +21,59 @@ from refine_core.errors import InputError
 
 @dataclass(frozen=True)
 class Collected:
-    """The texts that became graphs, and those that did not.
+    """Molecules that became graphs, and the texts that did not.
 
     Args:
-        store: The graphs; its report counts what they have lost.
-        kept: (n,) int64 places of their texts.
-        skipped: Place of every other text, and the reason.
+        store: The graphs; its report counts what was dropped from them.
+        places: (n,) int64 places of their texts among all.
+        skipped: Place of every other text, and the reason why it is no graph.
     """
 
     store: GraphStore
-    kept: NDArray[np.int64]
+    places: NDArray[np.int64]
     skipped: list[tuple[int, str]]
 
 
 def collect_molecules(
-    texts: Sequence[str], reading: ParseOptions, *, workers: int | None = None, quiet: bool = False
+    texts: Sequence[str], options: ParseOptions, *, workers: int | None = None, quiet: bool = False
 ) -> Collected:
     """Turn SMILES or mol blocks into graphs, on every core.
 
     Args:
         texts: The molecules.
-        reading: How.
+        options: How they become graphs.
         workers: Processes; one for each core when not given.
         quiet: Whether to show no progress.
     """
-    growing = _Growing(reading)
+    arrays = _GrowingArrays(options)
     skipped: list[tuple[int, str]] = []
     dropped: Counter[str] = Counter()
     with Progress("reading molecules", len(texts), quiet=quiet) as progress:
-        for first, chunk in parse_all(texts, reading, workers):
-            growing.add(first, chunk)
+        for first, chunk in parse_all(texts, options, workers):
+            arrays.add(first, chunk)
             skipped += [(first + place, reason) for place, reason in chunk.skipped]
             dropped += chunk.dropped
-            progress.update(first + len(chunk.kept) + len(chunk.skipped))
-    kept = np.array(growing.kept.array())
+            progress.update(first + len(chunk.places) + len(chunk.skipped))
+    kept = np.array(arrays.places.array())
     report: Report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
-    vocabulary = reading.vocabulary or growing.vocabulary()
-    store = GraphStore(growing.arrays(vocabulary), vocabulary, report=report)
+    vocabulary = options.vocabulary or arrays.vocabulary()
+    store = GraphStore(arrays.ragged(vocabulary), vocabulary, report=report)
     return Collected(store, kept, skipped)
 
 
-class _Growing:
-    """The flat arrays of molecules, in the order in which they come.
+class _GrowingArrays:
+    """The flat arrays of a store to which molecules are appended.
 
     Args:
-        reading: Bounds what the arrays hold.
+        options: Of the molecules, which bound what the arrays hold.
     """
 
-    def __init__(self, reading: ParseOptions) -> None:
-        self.kept, self.texts = DiskArray(np.int64), DiskStrings()
+    def __init__(self, options: ParseOptions) -> None:
+        self.places, self.texts = DiskArray(np.int64), DiskStrings()
         self.sizes, self.counts = DiskArray(np.int32), DiskArray(np.int32)
-        # Labels as they come; they are known in their order only when all have come.
+        # Labels are numbered as they are met; their order is known when all molecules are read.
         self.atoms, self.bonds = DiskArray(np.uint16), DiskArray(np.uint8)
-        self.ends = DiskArray(np.min_scalar_type(max(reading.limit, 1) - 1))
+        self.ends = DiskArray(np.min_scalar_type(max(options.limit, 1) - 1))
         self.numbers: dict[int, int] = {}
         self.orders: set[int] = set()
 
@@ -83,7 +83,7 @@ class _Growing:
         places = [self.numbers.setdefault(int(atom), len(self.numbers)) for atom in found]
         self.atoms.extend(np.array(places, np.int64)[inverse])
         self.orders |= set(np.unique(chunk.bonds).tolist())
-        self.kept.extend(first + chunk.kept)
+        self.places.extend(first + chunk.places)
         self.sizes.extend(chunk.atom_count)
         self.counts.extend(chunk.bond_count)
         self.ends.extend(chunk.ends)
@@ -92,38 +92,38 @@ class _Growing:
             self.texts.append(text)
 
     def vocabulary(self) -> Vocabulary:
-        """The labels that occur: neutral atoms first, by element; bonds by order."""
+        """The labels that occur: atoms by charge (0 first) and element, bonds by order."""
         names = tuple(atom_name(atom) for atom in sorted(self.numbers))
         # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
         bonds = tuple(BONDS[bond - 1] for bond in sorted(self.orders))
         return Vocabulary(names or ("C",), bonds or BONDS[:1])
 
-    def arrays(self, vocabulary: Vocabulary) -> Ragged:
-        """The graphs, with labels of the vocabulary."""
+    def ragged(self, vocabulary: Vocabulary) -> Ragged:
+        """The arrays, with labels numbered as in the vocabulary."""
         labels = [vocabulary.nodes.index(atom_name(atom)) for atom in self.numbers]
         orders = [vocabulary.edges.index(b) + 1 if b in vocabulary.edges else 0 for b in BONDS]
         text_start, text = self.texts.flat()
         return Ragged(
             node_start=starts(self.sizes.array()),
-            nodes=_renamed(self.atoms, labels, np.min_scalar_type(len(vocabulary.nodes))),
+            nodes=_renumbered(self.atoms, labels, np.min_scalar_type(len(vocabulary.nodes))),
             edge_start=starts(self.counts.array()),
             ends=self.ends.array().reshape(-1, 2),
-            edges=_renamed(self.bonds, [0, *orders], np.uint8),
+            edges=_renumbered(self.bonds, [0, *orders], np.uint8),
             text_start=text_start,
             text=text,
         )
 
 
-def _renamed(spool: DiskArray, names: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-    """Items of a spool by their new names, a million at a time."""
-    table, result, old = np.array(names, np.int64), DiskArray(dtype), spool.array()
+def _renumbered(array: DiskArray, numbers: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Replace item k of an array by `numbers[k]`, a million at a time."""
+    table, result, old = np.array(numbers, np.int64), DiskArray(dtype), array.array()
     for start in range(0, len(old), 10**6):
         result.extend(table[old[start : start + 10**6]])
     return result.array()
 
 
 def parse_options(vocabulary: Vocabulary, limit: int = 200) -> ParseOptions:
-    """How a model with this vocabulary reads molecules."""
+    """Options that give graphs with labels of a model's vocabulary."""
     return ParseOptions(
         hydrogens="H" in vocabulary.nodes,
         aromatic="AROMATIC" in vocabulary.edges,

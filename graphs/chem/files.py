@@ -1,4 +1,4 @@
-"""Molecules written to files."""
+"""Files of molecules: .smi, .csv and .sdf."""
 
 import csv
 import io
@@ -34,10 +34,11 @@ def write_molecules(
 
     Args:
         smiles: n molecules.
-        path: The file; its suffix decides.
-        properties: Name -> (n,) numbers.
-        coordinates: Of .sdf: a flat drawing, or a conformer in space with hydrogens (ETKDG version
-            3, Wang et al. 2020). A molecule that it cannot embed is drawn flat, with a warning.
+        path: The file; its suffix is that of the format.
+        properties: (n,) numbers by name.
+        coordinates: In .sdf files: those of a flat drawing, or of a conformer with hydrogens
+            (ETKDG version 3, Wang et al. 2020). Molecules that it cannot embed are flat, with a
+            warning.
         seed: Of the conformers.
 
     Raises:
@@ -67,7 +68,7 @@ def _csv(smiles: Sequence[str], properties: Columns) -> str:
 
 
 def _write_sdf(
-    smiles: Sequence[str], path: Path, properties: Columns, space: bool, seed: int
+    smiles: Sequence[str], path: Path, properties: Columns, conformers: bool, seed: int
 ) -> None:
     """Write mol blocks, the SMILES as their titles."""
     flat = 0
@@ -79,7 +80,7 @@ def _write_sdf(
         for place, text in enumerate(smiles):
             if (molecule := Chem.MolFromSmiles(text)) is None:
                 raise InputError(f"{text!r} is not a molecule; leave it out.")
-            embedded = _embedded(molecule, seed) if space else None
+            embedded = _embedded(molecule, seed) if conformers else None
             flat += embedded is None
             molecule = embedded or molecule
             if embedded is None:
@@ -87,17 +88,17 @@ def _write_sdf(
             molecule.SetProp("_Name", text)
             for name, column in properties.items():
                 molecule.SetProp(name, f"{column[place]:g}")
-            # A writer of RDKit's own does not say when the disk is full.
+            # RDKit's own writer does not report a full disk.
             file.write(Chem.SDWriter.GetText(molecule, molid=place))
-    if space and flat:
+    if conformers and flat:
         log.warning("%s: no conformer was found for %d of %d molecules", path, flat, len(smiles))
 
 
 def _embedded(molecule: Chem.Mol, seed: int) -> Chem.Mol | None:
-    """Give a molecule hydrogens and a conformer; None where none is found."""
+    """A molecule with hydrogens and a conformer; None where none is found."""
     explicit = Chem.AddHs(molecule)
     parameters = rdDistGeom.ETKDGv3()
-    # The generator takes 0 for 1.
+    # RDKit treats the seeds 0 and 1 alike.
     parameters.randomSeed = seed % (2**31 - 2) + 1  # type: ignore[assignment]
     parameters.maxIterations = 50  # type: ignore[assignment]
     return explicit if rdDistGeom.EmbedMolecule(explicit, parameters) == 0 else None

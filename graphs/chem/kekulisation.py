@@ -1,4 +1,4 @@
-"""Orders of bonds in graphs whose aromatic bonds have a label of their own."""
+"""Kekulisation: single and double bonds in place of aromatic ones."""
 
 import torch
 from rdkit import Chem
@@ -14,8 +14,8 @@ def kekulised(batch: GraphBatch, vocabulary: Vocabulary) -> tuple[GraphBatch, Vo
     """Replace aromatic bonds of b graphs by single and double ones; valences are not checked.
 
     Returns:
-        The graphs, their vocabulary, of which the bonds are `BONDS`, and (b,) bool, False where
-        RDKit finds no such orders, so that aromatic bonds are left.
+        The graphs, their vocabulary, whose bonds are `BONDS`, and (b,) bool, False where RDKit
+        cannot kekulise a graph, which keeps its aromatic bonds.
 
     Raises:
         InputError: The vocabulary does not name atoms and bonds.

@@ -1,7 +1,7 @@
-"""Names of atoms and bonds, and the numbers that stand for them while a file is read.
+"""Labels of atoms and bonds: their names, and their numbers while a file is read.
 
-An atom is named by element and formal charge: `C`, `N+1`, `O-1`. Where bonds may be aromatic, the
-hydrogen of pyrrole's nitrogen cannot be inferred from its bonds, and is part of the name: `NH`.
+An atom's name is its element and formal charge: `C`, `N+1`, `O-1`. Where bonds may be aromatic,
+the hydrogen of pyrrole's nitrogen does not follow from its bonds, and is part of the name: `NH`.
 """
 
 import re
@@ -20,7 +20,7 @@ _ELEMENTS = 128  # more than there are
 
 
 def atom_number(element: int, charge: int, hydrogen: bool) -> int:
-    """Number of an atom of atomic number `element`; orders atoms by charge (0 first), element.
+    """Number of an atom, which orders atoms by charge (0 first), then by atomic number `element`.
 
     >>> [atom_name(atom_number(*atom)) for atom in [(6, 0, False), (7, 1, False), (7, 0, True)]]
     ['C', 'N+1', 'NH']
@@ -31,7 +31,7 @@ def atom_number(element: int, charge: int, hydrogen: bool) -> int:
 
 @cache
 def atom_name(number: int) -> str:
-    """Name of the atom with this number."""
+    """Name of the atom with a number."""
     rest, element = divmod(number, _ELEMENTS)
     signed, hydrogen = divmod(rest, 2)
     charge = (signed + 1) // 2 * (1 if signed % 2 else -1)
@@ -41,7 +41,7 @@ def atom_name(number: int) -> str:
 
 @cache
 def atom_of(name: str) -> Chem.Atom:
-    """Atom that a name stands for.
+    """Atom of a name.
 
     Raises:
         InputError: The name is not an element with an optional hydrogen and charge.
@@ -61,7 +61,7 @@ def atom_of(name: str) -> Chem.Atom:
 
 
 def bond_types(names: Sequence[str]) -> list[Chem.BondType]:
-    """RDKit's types of bonds with these names.
+    """RDKit's types of bonds, by name.
 
     Raises:
         InputError: A name is none of `BONDS`.

@@ -1,9 +1,9 @@
 """From SMILES and mol blocks to graphs.
 
-What a graph of labelled atoms and bonds cannot hold is either dropped by a rule, and counted:
-isotopes, stereochemistry, atom map numbers; or the molecule is refused, and the reason given:
-radicals, wildcard atoms, bonds other than single, double, triple and aromatic, and any molecule
-whose canonical SMILES (without the above) is not that of the graph turned back into a molecule.
+A graph of labelled atoms and bonds has no room for everything. Isotopes, stereochemistry and atom
+map numbers are dropped, and counted. A molecule is refused, with the reason, if it has radicals,
+wildcard atoms, or bonds other than single, double, triple and aromatic, or if its canonical SMILES
+(without what was dropped) is not that of the graph turned back into a molecule.
 """
 
 import re
@@ -16,7 +16,7 @@ from graphs.chem.labels import BOND_NUMBERS, BONDS, atom_name, atom_number
 from graphs.chem.smiles import assemble, largest, molecule_smiles
 from graphs.data.batch import Vocabulary
 
-# How a SMILES shows what labels do not hold.
+# How a SMILES shows what is dropped.
 MARKS = {
     "isotopes": re.compile(r"\[\d"),
     "stereochemistry": re.compile(r"[@/\\]"),
@@ -31,10 +31,10 @@ class ParseOptions:
     Args:
         hydrogens: Whether hydrogens are nodes; otherwise they are implied by the bonds.
         aromatic: Whether AROMATIC is a bond label; otherwise single and double bonds alternate.
-        largest_fragment: Whether only the largest part of a disconnected molecule is kept;
-            otherwise all of it, as a disconnected graph.
+        largest_fragment: Whether a disconnected molecule becomes the graph of its largest
+            fragment; otherwise it becomes a disconnected graph.
         limit: Largest number of nodes accepted.
-        vocabulary: Labels accepted; all when None.
+        vocabulary: Labels accepted; None accepts all.
     """
 
     hydrogens: bool = False
@@ -49,8 +49,8 @@ class Parsed:
     """One molecule as a graph.
 
     Args:
-        atoms: Of each node, its number; `graphs.chem.labels.atom_name` names it.
-        bonds: Of each edge, its two nodes and 1 + the place of its type in `BONDS`.
+        atoms: Number of each node's atom; `graphs.chem.labels.atom_name` gives its name.
+        bonds: The two nodes of each edge, and 1 + the place of its type in `BONDS`.
         smiles: Canonical, without stereochemistry and isotopes.
         dropped: Which of `MARKS` the molecule has lost, and "smaller fragments".
     """
@@ -61,7 +61,7 @@ class Parsed:
     dropped: tuple[str, ...] = ()
 
 
-def parse(text: str, reading: ParseOptions = ParseOptions()) -> Parsed | str:  # noqa: B008
+def parse(text: str, options: ParseOptions = ParseOptions()) -> Parsed | str:  # noqa: B008
     """Turn a SMILES or a mol block into a graph, or say in a few words why not.
 
     >>> parse("C[13CH]=O").atoms == parse("CC=O").atoms
@@ -78,10 +78,10 @@ def parse(text: str, reading: ParseOptions = ParseOptions()) -> Parsed | str:  #
         if dropped or "[H" in smiles:
             molecule = _simplified(molecule)
             smiles = Chem.MolToSmiles(molecule)
-        if reading.largest_fragment and "." in smiles:
+        if options.largest_fragment and "." in smiles:
             molecule = largest(molecule)
             smiles, dropped = Chem.MolToSmiles(molecule), [*dropped, "smaller fragments"]
-        return _graph(molecule, smiles, tuple(dropped), reading)
+        return _graph(molecule, smiles, tuple(dropped), options)
 
 
 def _sanitised(text: str) -> Chem.Mol | str:
@@ -97,7 +97,7 @@ def _sanitised(text: str) -> Chem.Mol | str:
 
 
 def _simplified(molecule: Chem.Mol) -> Chem.Mol:
-    """Drop what labels do not hold, and hydrogens that bonds imply."""
+    """Drop stereochemistry, isotopes, atom maps, and hydrogens that bonds imply."""
     Chem.RemoveStereochemistry(molecule)
     for atom in molecule.GetAtoms():
         atom.SetIsotope(0)
@@ -106,18 +106,18 @@ def _simplified(molecule: Chem.Mol) -> Chem.Mol:
 
 
 def _graph(
-    molecule: Chem.Mol, smiles: str, dropped: tuple[str, ...], reading: ParseOptions
+    molecule: Chem.Mol, smiles: str, dropped: tuple[str, ...], options: ParseOptions
 ) -> Parsed | str:
-    """Label atoms and bonds, and check that nothing is lost."""
-    if reading.hydrogens:
+    """Label atoms and bonds, and check that the graph gives the molecule back."""
+    if options.hydrogens:
         molecule = Chem.AddHs(molecule)
     elif "[H" in smiles:
         return "it has a hydrogen that no bond implies"
     if "*" in smiles:
         return "it has a wildcard atom"
-    if molecule.GetNumAtoms() > reading.limit:
-        return f"it has {molecule.GetNumAtoms()} atoms, more than the {reading.limit} allowed"
-    if not reading.aromatic:
+    if molecule.GetNumAtoms() > options.limit:
+        return f"it has {molecule.GetNumAtoms()} atoms, more than the {options.limit} allowed"
+    if not options.aromatic:
         Chem.Kekulize(molecule, clearAromaticFlags=True)
     atoms = [molecule.GetAtomWithIdx(i) for i in range(molecule.GetNumAtoms())]
     bonds = [molecule.GetBondWithIdx(i) for i in range(molecule.GetNumBonds())]
@@ -127,30 +127,30 @@ def _graph(
     if unknown := set(kinds) - BOND_NUMBERS.keys():
         return f"it has a bond of type {unknown.pop()}"
     ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds]
-    numbers = [_number(atom, reading) for atom in atoms]
+    numbers = [_number(atom, options) for atom in atoms]
     names = [atom_name(number) for number in numbers]
-    if reading.vocabulary:
-        outside = _outside(names, [BONDS[BOND_NUMBERS[kind] - 1] for kind in kinds], reading)
+    if options.vocabulary:
+        outside = _outside(names, [BONDS[BOND_NUMBERS[kind] - 1] for kind in kinds], options)
         if outside:
             return outside
     joined = [(i, j, kind) for (i, j), kind in zip(ends, kinds, strict=True)]
-    again = assemble(names, joined, hydrogens=reading.hydrogens)
+    again = assemble(names, joined, hydrogens=options.hydrogens)
     if again is None or not _same(molecule_smiles(again), smiles):
         return "it is not recovered from its atoms, charges and bonds"
     return Parsed(numbers, [(i, j, BOND_NUMBERS[kind]) for i, j, kind in joined], smiles, dropped)
 
 
-def _number(atom: Chem.Atom, reading: ParseOptions) -> int:
-    """Number of an atom, as in `graphs.chem.labels`."""
+def _number(atom: Chem.Atom, options: ParseOptions) -> int:
+    """Number of an atom (`graphs.chem.labels`)."""
     element = atom.GetAtomicNum()
-    hydrogen = reading.aromatic and element != 6 and atom.GetIsAromatic() and atom.GetTotalNumHs()
+    hydrogen = options.aromatic and element != 6 and atom.GetIsAromatic() and atom.GetTotalNumHs()
     return atom_number(element, atom.GetFormalCharge(), bool(hydrogen))
 
 
-def _outside(atoms: list[str], bonds: list[str], reading: ParseOptions) -> str:
-    """Say which label is not in the vocabulary; nothing if all are."""
-    assert reading.vocabulary is not None
-    for labels, known in (atoms, reading.vocabulary.nodes), (bonds, reading.vocabulary.edges):
+def _outside(atoms: list[str], bonds: list[str], options: ParseOptions) -> str:
+    """Say which label is not in the vocabulary; "" if all are."""
+    assert options.vocabulary is not None
+    for labels, known in (atoms, options.vocabulary.nodes), (bonds, options.vocabulary.edges):
         for label in labels:
             if label not in known:
                 return f"it has {label}, outside the vocabulary {', '.join(known)}"

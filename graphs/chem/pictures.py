@@ -11,8 +11,8 @@ from rdkit.rdBase import BlockLogs
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 
-SIDE = 200  # of a molecule's cell, in pixels
-LARGEST = 32_767  # side of a picture that Cairo can make, in pixels
+SIDE = 200  # pixels for a molecule
+LARGEST = 32_767  # pixels of a side that Cairo can make
 
 log = logging.getLogger(__name__)
 
@@ -20,15 +20,15 @@ log = logging.getLogger(__name__)
 def plot_molecules(
     smiles: Sequence[str], path: str | Path, *, columns: int = 5, legends: Sequence[str] = ()
 ) -> None:
-    """Draw molecules in rows, as `.png` or `.svg`.
+    """Plot molecules in rows.
 
-    A .png shows as many as fit, which is announced.
+    A .png holds a limited number; a warning says how many molecules it shows.
 
     Args:
         smiles: The molecules.
-        path: The picture.
+        path: The picture, .png or .svg.
         columns: Molecules in a row, or fewer if these are too wide.
-        legends: A line under each.
+        legends: A line under each molecule.
 
     Raises:
         InputError: There is no molecule, one cannot be read, or the suffix is another.
@@ -38,7 +38,7 @@ def plot_molecules(
     if path.suffix not in drawings:
         raise InputError(f"{path} has the suffix {path.suffix!r}; expected .png or .svg.")
     if not smiles:
-        raise InputError("there is no molecule to draw; give one at least.")
+        raise InputError("there is no molecule to plot; give at least one.")
     columns = min(columns, len(smiles), LARGEST // SIDE)
     most = columns * (LARGEST // SIDE)
     if path.suffix == ".png" and len(smiles) > most:

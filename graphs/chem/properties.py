@@ -1,4 +1,4 @@
-"""Numbers that RDKit computes of a molecule, by name."""
+"""Properties of molecules that RDKit computes, by name."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,18 +10,18 @@ from rdkit.rdBase import BlockLogs
 
 from refine_core.errors import InputError, suggest
 
+_crippen = rdMolDescriptors.CalcCrippenDescriptors
+
 
 def _sa(molecule: Chem.Mol) -> float:
-    """Read the contributed score when it is first asked for: its table is large."""
+    """Synthetic accessibility; its large table is read on first use."""
     from rdkit.Contrib.SA_Score import sascorer
 
     return float(sascorer.calculateScore(molecule))
 
 
 PROPERTIES: dict[str, Callable[[Chem.Mol], float]] = {
-    "logp": lambda molecule: rdMolDescriptors.CalcCrippenDescriptors(molecule)[
-        0
-    ],  # Wildman and Crippen 1999
+    "logp": lambda molecule: _crippen(molecule)[0],  # Wildman and Crippen 1999
     "qed": QED.qed,  # drug-likeness in 0..1, Bickerton et al. 2012
     "sa": _sa,  # synthetic accessibility, 1 easy .. 10 hard, Ertl and Schuffenhauer 2009
     "weight": Descriptors.MolWt,  # type: ignore[attr-defined]  # g/mol
@@ -43,11 +43,11 @@ def property_values(
     """Compute properties of n molecules.
 
     Args:
-        smiles: The molecules; None stands for one that does not exist.
-        names: Which of `PROPERTIES`.
+        smiles: The molecules; the properties of None are NaN.
+        names: Some of `PROPERTIES`.
 
     Returns:
-        Name -> (n,) float32, NaN where there is no molecule.
+        (n,) float32 by name.
 
     Raises:
         InputError: There is no property of such a name.

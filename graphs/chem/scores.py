@@ -1,7 +1,7 @@
-"""What RDKit says of one molecule at a time, for `graphs.metrics`.
+"""Scores of single molecules by RDKit, for `graphs.metrics`.
 
-Molecules come and go as SMILES. Canonical means without stereochemistry and isotopes, which the
-graphs that are learnt and generated do not have.
+Molecules are given as SMILES. Canonical SMILES here have no stereochemistry and isotopes, which
+graphs do not have.
 """
 
 import importlib.util
@@ -33,8 +33,8 @@ class Examined:
     """A molecule that RDKit can sanitise.
 
     Args:
-        smiles: Canonical SMILES of its fragment with most heavy atoms, the first of several.
-        fragments: Count of disconnected parts.
+        smiles: Canonical SMILES of the fragment with most heavy atoms, of several the first.
+        fragments: Number of fragments.
     """
 
     smiles: str
@@ -63,13 +63,13 @@ def examine(smiles: str | None) -> Examined | None:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the distribution metrics of MOSES (Polykovskiy et al., 2020) need of a molecule.
+    """Scores of a molecule for the distribution metrics of MOSES (Polykovskiy et al., 2020).
 
     Args:
         properties: logp (Crippen), sa (Ertl & Schuffenhauer, 2009), qed (Bickerton et al., 2012)
             and weight (g/mol).
         fingerprint: (128,) uint8, the 1,024 packed bits of the Morgan fingerprint of radius 2.
-        fragments: SMILES of the pieces that BRICS cuts it into, with dummy atoms at the cuts.
+        fragments: SMILES of its BRICS fragments, with dummy atoms at the cuts.
         scaffold: SMILES of its Bemis-Murcko scaffold, "" with fewer than two rings.
     """
 
@@ -127,7 +127,7 @@ class Filters:
         self._pains = FilterCatalog(parameters)
 
     def passes(self, smiles: str) -> bool:
-        """Tell whether a valid molecule passes all of them."""
+        """Tell whether a valid molecule passes all filters."""
         molecule = Chem.MolFromSmiles(smiles)
         atoms = molecule.GetAtoms()
         if any(atom.GetFormalCharge() or atom.GetSymbol() not in ATOMS for atom in atoms):

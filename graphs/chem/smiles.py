@@ -1,7 +1,7 @@
-"""From graphs to molecules and SMILES.
+"""From graphs to molecules and SMILES, as they are or corrected.
 
-`to_smiles` is raw: a graph that violates valence or cannot be kekulised is None, and nothing is
-repaired. `corrected` repairs, as far as it can be done by weakening bonds.
+`to_smiles` repairs nothing: a graph that violates valence or cannot be kekulised gives None.
+`corrected` lowers the orders of bonds until valences are right.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _VALENCE = Chem.SanitizeFlags.SANITIZE_PROPERTIES
 
 
 def draft(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) -> Chem.RWMol:
-    """Put atoms and bonds together, without any check.
+    """Make a molecule of atoms and bonds, without any check.
 
     Args:
         atoms: Names of the atoms.
@@ -52,9 +52,9 @@ def _checked(molecule: Chem.RWMol) -> Chem.Mol | None:
 
 
 def assemble(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) -> Chem.Mol | None:
-    """Put a molecule together and sanitise it; None where RDKit refuses it.
+    """Make a molecule of exactly these atoms and bonds, and sanitise it; None if RDKit refuses it.
 
-    Exactly these atoms, charges and bonds; hydrogens are implied unless every one is an atom.
+    Hydrogens are implied unless every one is an atom.
     """
     return _checked(draft(atoms, bonds, hydrogens=hydrogens))
 
@@ -105,8 +105,8 @@ def to_smiles(batch: GraphBatch, vocabulary: Vocabulary) -> list[str | None]:
 def corrected(batch: GraphBatch, vocabulary: Vocabulary) -> list[str | None]:
     """Canonical SMILES of b graphs after valency correction; None where none is possible.
 
-    While an atom has too many bonds, the strongest of them becomes weaker by one, a single bond
-    going altogether; of what is left, the fragment with most heavy atoms is kept. This is the
+    While an atom has too many bonds, the order of the highest of them is lowered by one, and a
+    single bond is removed; the result is the fragment with most heavy atoms. This is the
     correction of GraphAF (Shi et al. 2020) that GDSS (Jo et al. 2022) and DiGress (Vignac et al.
     2023) use. An aromatic bond becomes single; a graph that then cannot be kekulised stays None.
 
@@ -118,8 +118,8 @@ def corrected(batch: GraphBatch, vocabulary: Vocabulary) -> list[str | None]:
 
 
 def _correct(molecule: Chem.RWMol) -> str | None:
-    """Weaken offending bonds until every valence is allowed, then keep the largest fragment."""
-    weaker = {
+    """Lower bond orders until every valence is allowed, then take the largest fragment."""
+    lower = {
         Chem.BondType.TRIPLE: Chem.BondType.DOUBLE,
         Chem.BondType.DOUBLE: Chem.BondType.SINGLE,
         Chem.BondType.AROMATIC: Chem.BondType.SINGLE,
@@ -130,7 +130,7 @@ def _correct(molecule: Chem.RWMol) -> str | None:
         if not bonds:
             return None
         i, j = bonds[0].GetBeginAtomIdx(), bonds[0].GetEndAtomIdx()
-        if kind := weaker.get(bonds[0].GetBondType()):
+        if kind := lower.get(bonds[0].GetBondType()):
             bonds[0].SetBondType(kind)
             bonds[0].SetIsAromatic(False)
         else:

@@ -1,4 +1,4 @@
-"""Whether molecules contain another one."""
+"""Substructure search."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from refine_core.errors import InputError
 
 
 def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
-    """Whether each of n molecules has a scaffold's atoms and bonds, as RDKit sees them.
+    """Whether RDKit finds a scaffold's atoms and bonds in each of n molecules.
 
-    Isotopes and stereochemistry do not count. That a ring is aromatic does: a chain's bonds are
-    not found in one, though alternating bonds would be there.
+    Isotopes and stereochemistry are ignored, aromaticity is not: bonds of a chain are not found in
+    an aromatic ring, though it has alternating bonds.
 
     >>> contain(["Cc1ccccc1", "CC", None], "c1ccccc1")
     [True, False, False]
 
     Args:
-        smiles: The molecules; None stands for one that does not exist.
+        smiles: The molecules; None contains nothing.
         scaffold: SMILES.
 
     Raises:

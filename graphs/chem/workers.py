@@ -31,21 +31,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Chunk:
-    """The graphs of some texts, in flat arrays; of each text that became none, the reason.
+    """The graphs of some texts in flat arrays, and the reasons why other texts became none.
 
     Args:
-        kept: (k,) places of the texts that became graphs.
+        places: (k,) places of the texts that became graphs.
         atoms: (nodes of all graphs,) uint32 numbers of atoms; see `graphs.chem.labels`.
         atom_count: (k,) int64 nodes of each graph.
         ends: (edges of all graphs, 2) int32.
         bonds: (edges of all graphs,) uint8, 1 + place in `graphs.chem.labels.BONDS`.
         bond_count: (k,) int64.
         smiles: Canonical SMILES of the k graphs.
-        skipped: Place of a text and the reason.
-        dropped: How many graphs have lost what; see `graphs.chem.parser.MARKS`.
+        skipped: Place of each other text, and the reason.
+        dropped: From how many graphs each of `graphs.chem.parser.MARKS` was dropped.
     """
 
-    kept: Array
+    places: Array
     atoms: Array
     atom_count: Array
     ends: Array
@@ -56,13 +56,13 @@ class Chunk:
     dropped: Counter[str]
 
 
-def parse_chunk(texts: Sequence[str], reading: ParseOptions) -> Chunk:
+def parse_chunk(texts: Sequence[str], options: ParseOptions) -> Chunk:
     """Turn texts into graphs."""
-    parsed = [parse(text, reading) for text in texts]
+    parsed = [parse(text, options) for text in texts]
     graphs = [graph for graph in parsed if not isinstance(graph, str)]
     bonds = np.array([bond for graph in graphs for bond in graph.bonds], np.int32).reshape(-1, 3)
     return Chunk(
-        kept=np.array([i for i, graph in enumerate(parsed) if not isinstance(graph, str)], int),
+        places=np.array([i for i, graph in enumerate(parsed) if not isinstance(graph, str)], int),
         atoms=np.array([atom for graph in graphs for atom in graph.atoms], np.uint32),
         atom_count=np.array([len(graph.atoms) for graph in graphs], np.int64),
         ends=bonds[:, :2],
@@ -75,30 +75,30 @@ def parse_chunk(texts: Sequence[str], reading: ParseOptions) -> Chunk:
 
 
 def parse_all(
-    texts: Sequence[str], reading: ParseOptions, workers: int | None = None
+    texts: Sequence[str], options: ParseOptions, workers: int | None = None
 ) -> Iterator[tuple[int, Chunk]]:
-    """Turn texts into graphs, see `map_chunks`.
+    """Turn texts into graphs, chunk by chunk; see `map_chunks`.
 
     Args:
         texts: SMILES or mol blocks.
-        reading: How.
+        options: How they become graphs.
         workers: Processes; one for each core when not given.
     """
-    return map_chunks(texts, partial(parse_chunk, reading=reading), workers)
+    return map_chunks(texts, partial(parse_chunk, options=options), workers)
 
 
 def map_chunks(
     texts: Sequence[str], work: Callable[[Sequence[str]], T], workers: int | None = None
 ) -> Iterator[tuple[int, T]]:
-    """Work on texts chunk by chunk in their order.
+    """Apply a function to texts, chunk by chunk in their order.
 
     Args:
-        texts: What to work on.
-        work: What to do with a chunk; it and its results are pickled.
-        workers: Processes; one for each core when not given. Few texts are done without any.
+        texts: The texts.
+        work: The function; it, the chunks and the results are pickled.
+        workers: Processes; one for each core when not given. Few texts take none.
 
     Yields:
-        Place of a chunk's first text, and the result.
+        Place of a chunk's first text, and its result.
     """
     starts = range(0, len(texts), CHUNK)
     workers = min(workers or os.cpu_count() or 1, len(starts))
@@ -117,7 +117,7 @@ def map_chunks(
 
 @contextmanager
 def _workers(count: int, work: Callable[[Sequence[str]], object]) -> Iterator[SimpleQueue[Worker]]:
-    """Start workers and put them into a queue of free ones; end them in the end."""
+    """Start workers and put them into a queue of free ones; stop them at the end."""
     command = [sys.executable, "-c", "from graphs.chem.workers import serve; serve()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     pipe = subprocess.PIPE
@@ -137,7 +137,7 @@ def _workers(count: int, work: Callable[[Sequence[str]], object]) -> Iterator[Si
 
 
 def _ask(free: SimpleQueue[Worker], texts: Sequence[str]) -> Any:
-    """Have a free worker work on texts."""
+    """Send texts to a free worker and wait for its result."""
     worker = free.get()
     try:
         _send(worker, texts)
@@ -154,8 +154,8 @@ def _send(worker: Worker, value: object) -> None:
 
 
 def serve() -> None:
-    """Read texts from standard input and write the results to standard output, till the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    """Read texts from standard input and write results to standard output until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     work = pickle.load(sys.stdin.buffer)
     while True:
         try:

@@ -192,5 +192,5 @@ def _read(
             f"({first_line(records.texts[place])}) because {reason}; give molecules, one a row."
         )
     list_skipped(records, found.skipped, listing)
-    columns = {name: values[found.kept] for name, values in records.columns.items()}
+    columns = {name: values[found.places] for name, values in records.columns.items()}
     save(replace(found.store, properties=columns), stored)

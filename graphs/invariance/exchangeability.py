@@ -21,6 +21,7 @@ from graphs.invariance.labelling_statistics import (
     SameSize,
     by_size,
     read,
+    relabelled_statistics,
     statistics,
 )
 from refine_core.errors import InputError
@@ -87,7 +88,7 @@ class UndecidedError(ExchangeabilityError):
 def exchangeability_test(
     sample: Sample,
     *,
-    draws: int = 1,
+    calls: int = 1,
     relabellings: int = 1999,
     alpha: float = 0.01,
     leak: float = 0.1,
@@ -103,7 +104,7 @@ def exchangeability_test(
     Args:
         sample: Samples graphs for a seed: a `GraphBatch`, or networkx graphs, whose nodes are
             taken in their order of iteration and whose attributes `label` are read.
-        draws: Calls of `sample`, with seeds `seed`, `seed + 1`, ...
+        calls: Calls of `sample`, with seeds `seed`, `seed + 1`, ...
         relabellings: Random ones to compare with; the p-value is a multiple of
             `1 / (relabellings + 1)`.
         alpha: Level at which to compute the power.
@@ -128,17 +129,17 @@ def exchangeability_test(
             f"{relabellings} relabellings cannot give a p-value of {alpha} or less, expected at "
             f"least {int(np.ceil(1 / alpha)) - 1}: raise relabellings."
         )
-    graphs = [graph for call in range(draws) for graph in read(sample(seed + call))]
+    graphs = [graph for call in range(calls) for graph in read(sample(seed + call))]
     parts, random = by_size(graphs), np.random.default_rng(seed)
     if not parts:
         raise InputError(
             f"None of the {len(graphs)} sampled graphs has two nodes: sample larger ones."
         )
-    as_sampled = [np.broadcast_to(np.arange(p.labels.shape[1]), p.labels.shape) for p in parts]
-    null = np.stack(
-        [statistics(parts, [part.shuffled(random) for part in parts]) for _ in range(relabellings)]
-    )
-    adjusted = _p_values(statistics(parts, as_sampled), null)
+    as_sampled = [
+        np.broadcast_to(np.arange(part.labels.shape[1]), (1, *part.labels.shape)) for part in parts
+    ]
+    null = relabelled_statistics(parts, relabellings, random)
+    adjusted = _p_values(statistics(parts, as_sampled)[0], null)
     distinguishable = sum(int(part.distinguishable.sum()) for part in parts)
     # Relabelled graphs share their relabellings, so the alternatives need none of their own.
     detected = [
@@ -159,7 +160,7 @@ def exchangeability_test(
 def assert_exchangeable(
     sample: Sample,
     *,
-    draws: int = 1,
+    calls: int = 1,
     relabellings: int = 1999,
     alpha: float = 0.01,
     leak: float = 0.1,
@@ -170,7 +171,7 @@ def assert_exchangeable(
 
     Args:
         sample: See `exchangeability_test`, as for the other arguments.
-        draws: Calls of it.
+        calls: Calls of it.
         relabellings: Random ones to compare with.
         alpha: Probability of failing an exchangeable sampler.
         leak: Share of graphs with sorted nodes that has to be detected.
@@ -183,7 +184,7 @@ def assert_exchangeable(
         InputError: As `exchangeability_test`.
     """
     result = exchangeability_test(
-        sample, draws=draws, relabellings=relabellings, alpha=alpha, leak=leak, seed=seed
+        sample, calls=calls, relabellings=relabellings, alpha=alpha, leak=leak, seed=seed
     )
     if result.p_value <= alpha:
         raise ExchangeabilityError(result, f"The sampler leaks the order of nodes: {result}.")
@@ -197,7 +198,7 @@ def assert_exchangeable(
 
 
 def _leaking(parts: list[SameSize], leak: float, random: np.random.Generator) -> Floats:
-    """Statistics where the nodes of a share of the distinguishable graphs are sorted."""
+    """(5,) statistics where the nodes of a share of the distinguishable graphs are sorted."""
     able = np.concatenate([part.distinguishable for part in parts])
     rank = np.where(able, random.random(len(able)), 2).argsort().argsort()
     chosen = rank < round(leak * int(able.sum()))
@@ -205,7 +206,8 @@ def _leaking(parts: list[SameSize], leak: float, random: np.random.Generator) ->
     sorted_ = [
         part.sorted(chosen[a:b], random) for part, a, b in zip(parts, at[:-1], at[1:], strict=True)
     ]
-    return statistics(parts, sorted_)
+    found: Floats = statistics(parts, sorted_)[0]
+    return found
 
 
 def _p_values(tested: Floats, null: Floats) -> Floats:

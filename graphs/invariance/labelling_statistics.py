@@ -47,14 +47,26 @@ class SameSize:
         varies: Flags = self.key.min(1) < self.key.max(1)
         return varies
 
-    def shuffled(self, random: np.random.Generator) -> Ints:
-        """(m, n) new index of every node, uniform and independent over graphs."""
-        return random.random(self.labels.shape).argsort(1)
+    @property
+    def kinds(self) -> int:
+        """Labels of edges, counted from 0."""
+        return int(self.edges[:, 3].max(initial=-1)) + 1
+
+    @property
+    def cells(self) -> int:
+        """Entries of the largest array that one relabelling takes."""
+        m, n = self.labels.shape
+        sizes: tuple[int, ...] = (m * n, len(self.edges), self.kinds * n * n)
+        return max(sizes)
+
+    def shuffled(self, relabellings: int, random: np.random.Generator) -> Ints:
+        """(relabellings, m, n) new index of every node, uniform and independent over graphs."""
+        return random.random((relabellings, *self.labels.shape)).argsort(2)
 
     def sorted(self, chosen: Flags, random: np.random.Generator) -> Ints:
-        """The same, but by the key in the `chosen` (m,) graphs; ties at random."""
+        """(1, m, n) the same, but by the key in the `chosen` (m,) graphs; ties at random."""
         chance = random.random(self.labels.shape)
-        return np.where(chosen[:, None], chance + self.key, chance).argsort(1).argsort(1)
+        return np.where(chosen[:, None], chance + self.key, chance).argsort(1).argsort(1)[None]
 
 
 def by_size(graphs: Sequence[Graph]) -> list[SameSize]:
@@ -109,7 +121,7 @@ def _distances(count: int, n: int, edges: Ints) -> Ints:
 
 
 def statistics(parts: Sequence[SameSize], indices: Sequence[Ints]) -> Floats:
-    """The statistics, each larger the further the graphs are from exchangeable.
+    """Statistics of r relabellings, each larger the further the graphs are from exchangeable.
 
     Counts c of an event at index i (or pair of indices) are summed as `(c_i - mean)^2 / mean` over
     indices, labels and sizes. The last two are absolute values of linear statistics less their
@@ -118,29 +130,38 @@ def statistics(parts: Sequence[SameSize], indices: Sequence[Ints]) -> Floats:
 
     Args:
         parts: The graphs.
-        indices: (m, n) the new index of every node, for each part.
+        indices: (r, m, n) the new index of every node, for each part.
 
     Returns:
-        (5,) in the order of `STATISTICS`.
+        (r, 5) in the order of `STATISTICS`.
     """
-    total = np.zeros(len(STATISTICS))
+    total = np.zeros((len(indices[0]), len(STATISTICS)))
     for part, index in zip(parts, indices, strict=True):
-        n = index.shape[1]
+        r, _, n = index.shape
         graph, here, there, kind = part.edges.T
-        i, j = index[graph, here], index[graph, there]
-        kinds, labels = int(kind.max(initial=-1)) + 1, int(part.labels.max()) + 1
-        pair = np.bincount((kind * n + i) * n + j, minlength=kinds * n * n).reshape(kinds, n, n)
-        label = np.bincount((part.labels * n + index).ravel(), minlength=labels * n)
-        degree = pair.sum((0, 1)) + pair.sum((0, 2))
-        apart = pair[:, ~np.eye(n, dtype=bool)]
-        total += (
-            _spread(degree[None]),
-            _spread(label.reshape(labels, n)),
-            _spread(apart),
-            float(degree @ (np.arange(n) / (n - 1) - 0.5)),
-            float((np.abs(i - j) / (n + 1) - 1 / 3).sum()),
-        )
+        i, j = index[:, graph, here], index[:, graph, there]
+        labels, turn = int(part.labels.max()) + 1, np.arange(r)[:, None]
+        pair = _counts(((turn * part.kinds + kind) * n + i) * n + j, (r, part.kinds, n, n))
+        place = (turn[:, :, None] * labels + part.labels) * n + index
+        degree = pair.sum((1, 2)) + pair.sum((1, 3))
+        total[:, 0] += _spread(degree[:, None])
+        total[:, 1] += _spread(_counts(place, (r, labels, n)))
+        total[:, 2] += _spread(pair[:, :, ~np.eye(n, dtype=bool)])
+        total[:, 3] += degree @ (np.arange(n) / (n - 1) - 0.5)
+        total[:, 4] += (np.abs(i - j) / (n + 1) - 1 / 3).sum(1)
     return np.abs(total).round(9)  # so that equal labellings tie
+
+
+def relabelled_statistics(
+    parts: Sequence[SameSize], relabellings: int, random: np.random.Generator
+) -> Floats:
+    """(relabellings, 5) statistics of random relabellings, some at a time to bound the memory."""
+    most = max(1, 50_000 // max(part.cells for part in parts))
+    found = []
+    for start in range(0, relabellings, most):
+        count = min(most, relabellings - start)
+        found.append(statistics(parts, [part.shuffled(count, random) for part in parts]))
+    return np.concatenate(found)
 
 
 def read(sampled: "GraphBatch | Iterable[nx.Graph[Any]]") -> list[Graph]:
@@ -182,7 +203,13 @@ def _from_networkx(graph: "nx.Graph[Any]", numbers: dict[Hashable, int]) -> Grap
     return np.array(labels, dtype=np.int64), triples[triples[:, 0] != triples[:, 1]]
 
 
-def _spread(counts: Ints) -> float:
-    """Sum over kinds of `(c - mean)^2 / mean` along the last axis."""
+def _counts(places: Ints, shape: tuple[int, ...]) -> Ints:
+    """How often each cell of an array of this shape occurs among flat places."""
+    return np.bincount(places.ravel(), minlength=int(np.prod(shape))).reshape(shape)
+
+
+def _spread(counts: Ints) -> Floats:
+    """(r,) sums over kinds and indices of `(c - mean)^2 / mean`, for counts (r, kinds, n)."""
     mean = counts.mean(-1, keepdims=True)
-    return float(((counts - mean) ** 2 / np.where(mean > 0, mean, 1)).sum())
+    spread: Floats = ((counts - mean) ** 2 / np.where(mean > 0, mean, 1)).sum((1, 2))
+    return spread

@@ -90,7 +90,7 @@ class Runner:
         module: Any callable.
         call: How to call it.
         dtype: Precision of new tensors; an nn.Module is cast to double precision.
-        level: Level of the outputs; None to tell it by shape.
+        level: Level of the outputs; None to infer it from shapes.
         tolerance: Of errors.
     """
 
@@ -145,7 +145,7 @@ class Runner:
         return not lower.found
 
     def determine_levels(self, batch: RelabelledBatch, outputs: dict[str, Tensor]) -> None:
-        """Tell the level of each output by how its shape grows with the batch.
+        """Infer the level of each output from how its shape grows with the batch.
 
         Args:
             batch: The batch as given.
@@ -158,7 +158,7 @@ class Runner:
         try:
             probe = batch.probe(width + 1)
             wide, width = self.outputs(probe), probe.width
-        except Exception:  # the module takes one size only, so sizes have to tell
+        except Exception:  # the module takes one size only, so shapes have to do
             wide = outputs
         for name, tensor in outputs.items():
             shape = wide.get(name, tensor).shape

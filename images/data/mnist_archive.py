@@ -8,7 +8,7 @@ import gzip
 import pickle
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ def _read_archive(path: Path) -> dict[str, NDArray[np.uint8]]:
         gzip.open(packed) as raw,
     ):
         parts = load_arrays(raw)
+    assert isinstance(parts, tuple), "the archive is checked, so its content cannot differ"
     images, labels = zip(*parts, strict=True)
     pixels = [np.round(part * 256).astype(np.uint8).reshape(-1, 28, 28) for part in images]
     digits = [part.astype(np.uint8) for part in labels]
@@ -82,7 +83,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         ("numpy", "dtype"): np.dtype,
     }
 
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
+    def find_class(self, module: str, name: str) -> object:
         """Refuse every global but the three that rebuild an array."""
         if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(
@@ -91,10 +92,11 @@ class _ArrayUnpickler(pickle.Unpickler):
         return self.ALLOWED[module, name]
 
 
-def load_arrays(file: IO[bytes] | gzip.GzipFile) -> Any:  # noqa: ANN401
+def load_arrays(file: IO[bytes] | gzip.GzipFile) -> object:
     """Read a pickle of numpy arrays from an open file.
 
     Raises:
         pickle.UnpicklingError: The pickle refers to anything else; none of it was called.
     """
-    return _ArrayUnpickler(file, encoding="latin1").load()
+    content: object = _ArrayUnpickler(file, encoding="latin1").load()
+    return content

@@ -67,7 +67,7 @@ class Step(Generic[Module]):
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(derive(self.seed, self.state.step, self.fabric.global_rank))
+        self._seed()
         self.forward.train()
         found = [self._backward(*part, last=part is parts[-1]) for part in parts]
         row = self._means(found)
@@ -80,6 +80,13 @@ class Step(Generic[Module]):
         if after_step is not None:
             after_step()
         self.state.advance(row)
+
+    def _seed(self) -> None:
+        """Seed torch's generators of the CPU and of the device, for modules that use them."""
+        seed = derive(self.seed, self.state.step, self.fabric.global_rank)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` takes a millisecond
+        if self.fabric.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def _backward(self, index: Tensor, batch: object, *, last: bool) -> Losses:
         """Add the gradient of a part of a batch, multiplied by its count of terms."""

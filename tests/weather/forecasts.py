@@ -1,5 +1,7 @@
 """A small truth, and forecasts of it that are what a test needs."""
 
+from functools import cache
+
 import numpy as np
 import xarray as xr
 
@@ -8,8 +10,9 @@ UNITS = {"temperature": "K", "mean_sea_level_pressure": "Pa"}
 ORDER = ("time", "number", "prediction_timedelta", "level", "latitude", "longitude")
 
 
+@cache
 def world(years: int = 3, h: int = 8, w: int = 12) -> xr.Dataset:
-    """Daily states with a season, and weather that lasts for some days."""
+    """Daily states with a season, and weather that lasts for some days; not to be changed."""
     days = np.datetime64("2000-01-01", "ns") + np.arange(365 * years + 1) * DAY
     latitude = -90 + 180 / h * (np.arange(h) + 0.5)
     generator = np.random.default_rng(0)

@@ -106,8 +106,8 @@ class InitialStates:
         return self.source.read(channels, self._future(parse_time(time), steps))
 
     def _history(self, time: np.datetime64) -> NDArray[np.int64]:
-        back = range(1 - self.model.data.history, 1)
-        return np.array([self._place(time, k, "states") for k in back])
+        latest_first = [self._place(time, -k, "states") for k in range(self.model.data.history)]
+        return np.array(latest_first[::-1])
 
     def _future(self, time: np.datetime64, steps: int) -> NDArray[np.int64]:
         return np.array([self._place(time, k + 1, "forcing") for k in range(steps)])

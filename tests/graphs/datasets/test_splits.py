@@ -41,7 +41,7 @@ def test_no_molecule_is_in_two_parts(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 def test_dealing_of_old_is_kept() -> None:
     store = collect_molecules(
-        ["C" * k for k in range(1, 13)], quiet=True, reading=ParseOptions()
+        ["C" * k for k in range(1, 13)], quiet=True, options=ParseOptions()
     ).store
     order = np.random.default_rng(3).permutation(12)
     for dealt in (

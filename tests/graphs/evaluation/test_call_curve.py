@@ -23,7 +23,7 @@ def test_models_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("b", untrained(tmp_path / "few.smi", MOLECULES, "masked")),
     ]
     out = tmp_path / "out"
-    points = compare_models(models, out, calls=(4,), parallel=("one", "all"), count=9)
+    points = compare_models(models, out, calls=(4,), parallel=("one", "all"), count=6)
     assert [point.sampling for point in points] == ["", "one", "all", "4 calls"]
     last = points[-1]
     assert last.calls == 4 and last.model == "b" and 0 <= last.scores.valid <= 1

@@ -33,10 +33,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_aromatic_models_and_odd_elements_are_measured(folder: Path) -> None:
     model = untrained(Path("aromatic.smi"), MOLECULES[:5], aromatic=True)
     assert "AROMATIC" in model.vocabulary.edges
-    report = evaluate(model, Path("out"), count=20)
+    report = evaluate(model, Path("out"), count=8)
     assert 0 <= report["mol_stable"] <= 1 and report.keys() >= COSTS
     said: list[str] = []
-    evaluate(untrained(Path("own.smi")), Path("out"), count=20, say=said.append)
+    evaluate(untrained(Path("own.smi")), Path("out"), count=8, say=said.append)
     stored = json.loads(Path("out/metrics.json").read_text())
     assert stored["mol_stable"] is None and stored["corrected_valid"] is not None
     written = Path("out/REPORT.md").read_text()
@@ -53,8 +53,8 @@ def test_samples_are_there_if_scoring_fails(folder: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(molecules, "summarise", fail)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(model, Path("out"), count=20)
-    found = [text for text in model.smiles(model.sample(20)) if text is not None]
+        evaluate(model, Path("out"), count=8)
+    found = [text for text in model.smiles(model.sample(8)) if text is not None]
     assert Path("out/samples.smi").read_text().split() == found
 
 
@@ -77,7 +77,7 @@ def test_other_data_than_trained_on_are_refused(folder: Path) -> None:
     model = untrained(Path("own.smi"))
     Path("own.smi").write_text("\n".join(["CCCO", *MOLECULES] * 4))
     with pytest.raises(InputError, match="other graphs now than those the model was trained on"):
-        evaluate(model, Path("out"), count=20)
+        evaluate(model, Path("out"), count=8)
 
 
 def test_what_is_not_defined_says_so() -> None:

@@ -1,4 +1,4 @@
-"""Descriptors and distances of plain graphs against direct computations."""
+"""Descriptors of graphs against direct computations."""
 
 from itertools import combinations
 from math import exp
@@ -6,23 +6,12 @@ from math import exp
 import networkx as nx
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
-from graphs.data.batch import GraphBatch
 from graphs.metrics import descriptors
-from graphs.metrics.adjacency import Adjacency, adjacencies, to_networkx
+from graphs.metrics.adjacency import Adjacency, to_networkx
 from graphs.metrics.descriptors import orbit_counts
-from graphs.metrics.mmd import BANDWIDTH, describe, distance
-from refine_core.errors import InputError
-
-
-def random_graphs(count: int, n: int = 10, seed: int = 0, p: float = 0.4) -> list[Adjacency]:
-    rng = np.random.default_rng(seed)
-    upper = [np.triu(rng.random((n, n)) < p, 1) for _ in range(count)]
-    return [a | a.T for a in upper]
-
+from tests.graphs.metrics.graphs import random_graphs
 
 # The place of a node, by the sorted degrees of a connected graph of up to four nodes and its own.
 PLACES = {
@@ -111,58 +100,3 @@ def test_wavelet_energies_equal_the_operators() -> None:
         expected.append(np.histogram((operator**2).sum(0), 100, (0, top))[0])
     counts = np.concatenate(expected)
     assert np.allclose(descriptors.wavelet(adjacency), counts / counts.sum())
-
-
-@pytest.mark.parametrize("name", BANDWIDTH)
-@pytest.mark.parametrize("kernel", ["tv", "emd"])
-def test_mmd_equals_the_double_loop(name: str, kernel: str) -> None:
-    x = describe(random_graphs(4, 10, 4), name)
-    y = describe(random_graphs(5, 12, 5, 0.6), name)
-    width = max(x.shape[1], y.shape[1])
-    sigma = {"clustering": 0.1, "orbit": 30.0}.get(name, 1.0)
-
-    def k(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-        a, b = (np.pad(v, (0, width - len(v))) for v in (a, b))
-        if kernel == "tv":
-            d = abs(a - b).sum() / 2
-        elif name == "orbit":
-            d = np.linalg.norm(a - b)
-        else:
-            bins = np.arange(width) / (100 if name == "clustering" else 1)
-            d = wasserstein_distance(bins, bins, a, b)
-        return exp(-(d**2) / (2 * sigma**2))
-
-    def mean(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
-        return sum(k(a, b) for a in p for b in q) / (len(p) * len(q))
-
-    expected = mean(x, x) + mean(y, y) - 2 * mean(x, y)
-    found = distance(x, y, name, "tv" if kernel == "tv" else "emd")
-    assert expected > 1e-4 and np.isclose(found, expected, rtol=1e-9)
-    assert abs(distance(x, x, name)) < 1e-12
-
-
-def test_mmd_of_many_graphs_is_that_of_its_parts() -> None:
-    """Rows are compared some at a time; more than one portion must not change the mean."""
-    rng = np.random.default_rng(6)
-    x, y = rng.random((1100, 3)), rng.random((30, 3))
-    twice = distance(np.concatenate([x, x]), y, "degree")
-    assert np.isclose(distance(x, y, "degree"), twice, atol=1e-12)
-
-
-def test_all_kinds_of_graphs_are_read_alike() -> None:
-    plain = random_graphs(3, 6, 7)
-    edges = torch.zeros(3, 8, 8, dtype=torch.int64)
-    edges[:, :6, :6] = torch.from_numpy(np.stack(plain)).long() * 2
-    valid = torch.arange(8).expand(3, 8) < 6
-    batch = GraphBatch(torch.zeros(3, 8, dtype=torch.int64), edges, valid)
-    loops = [to_networkx(a) for a in plain]
-    loops[0].add_edge(2, 2)
-    for graphs in (batch, loops, plain):
-        assert np.array_equal(adjacencies(graphs), plain)
-
-
-def test_directed_and_oblong_graphs_are_refused() -> None:
-    with pytest.raises(InputError, match="directed"):
-        adjacencies([nx.DiGraph([(0, 1)])])
-    with pytest.raises(InputError, match=r"\(2, 3\)"):
-        adjacencies([np.zeros((2, 3), bool)])

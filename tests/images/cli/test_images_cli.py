@@ -1,6 +1,7 @@
 """The commands as a user types them: what they make, and the sentence for each wrong input."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from images import model as trained
-from images.model import MODELS
+from images.model import MODELS, load
 from refine_core.app.cli import main
 from refine_core.config.schema import dump
 from refine_core.storage.files import write_text
@@ -36,6 +36,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def once() -> list[Path]:
+    """Folder of runs, once one was trained."""
+    return []
+
+
+@pytest.fixture
+def trained(folder: Path, once: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working folder after `refine images train`, which runs once."""
+    if not once:
+        main(["images", "train", "--config", "tiny.yaml"])
+        once.append(tmp_path_factory.mktemp("trained") / "runs")
+        shutil.copytree("runs", once[0])
+    else:
+        shutil.copytree(once[0], "runs")
+    return folder
+
+
 def refuse(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     """Run a command that must fail, and return its one sentence."""
     with pytest.raises(SystemExit) as end:
@@ -46,8 +64,7 @@ def refuse(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return said
 
 
-def test_train_sample_edit_evaluate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["images", "train", "--config", "tiny.yaml"])
+def test_train_sample_edit_evaluate(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = {path.relative_to(RUNS).as_posix() for path in RUNS.rglob("*") if path.is_file()}
     parts = ("config.yaml", "run.json", "metrics.csv", "metrics.json", "curves.png")
     assert made >= {f"{k}/{part}" for k in ("tokenizer", "generator") for part in parts}
@@ -89,7 +106,7 @@ def test_train_sample_edit_evaluate(folder: Path, capsys: pytest.CaptureFixture[
             "0",
         ]
     )
-    sampling = trained.load("tuned.safetensors").config.sampling
+    sampling = load("tuned.safetensors").config.sampling
     assert sampling.guidance[0] in (0, 1) and sampling.temperature == (0.5,)
     evaluate = ["images", "evaluate", "--model", str(RUNS), "--source", "data.npz"]
     main([*evaluate, "--judge", "judge.safetensors", "--samples", "64", "--out", "report"])
@@ -110,8 +127,7 @@ def test_wrong_config(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not Path("runs").exists()
 
 
-def test_wrong_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["images", "train", "--config", "tiny.yaml"])
+def test_wrong_files(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (RUNS / "model.safetensors").read_bytes()
     Path("cut.safetensors").write_bytes(whole[: len(whole) // 2])
     Path("other.safetensors").write_bytes(b"not a checkpoint at all")
@@ -189,9 +205,8 @@ def test_wrong_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_run_is_not_continued_on_other_images(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["images", "train", "--config", "tiny.yaml"])
     whole = (RUNS / "model.safetensors").read_bytes()
     arrays = dict(np.load("data.npz"))
     np.savez("data.npz", **arrays | {"y_train": arrays["y_train"][::-1]})

@@ -12,12 +12,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from tests.weather.forecaster.test_sphere import GRIDS
 from weather.fields.channel import Channel
+from weather.fields.grid import Grid
 from weather.io.canonical import canonical
 from weather.io.forecast_store import ForecastStore
 
-GRID = GRIDS["poles"]
+GRID = Grid(np.linspace(-90, 90, 5), 45.0 * np.arange(8))
 CHANNELS = [
     Channel("geopotential", 500),
     Channel("geopotential", 850),

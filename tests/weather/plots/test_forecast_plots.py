@@ -1,4 +1,4 @@
-"""Pictures of a forecast: what is drawn is what is in the file."""
+"""Pictures of a forecast: they show what is in the file."""
 
 import re
 from collections.abc import Callable
@@ -61,23 +61,14 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def test_the_command_draws_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_plots_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     both = HEIGHTS.merge(FORECAST[["mean_sea_level_pressure"]]).isel(level=[0])
-    both = both.isel(prediction_timedelta=[0, 2], number=[0, 1, 2])
+    both = both.isel(prediction_timedelta=[0, 2], number=[0, 1])
     both.to_netcdf(tmp_path / "forecast.nc")
     TRUE_HEIGHTS.merge(WORLD[["mean_sea_level_pressure"]]).to_netcdf(tmp_path / "truth.nc")
     out = tmp_path / "out"
-    command(
-        [
-            "plot",
-            str(tmp_path / "forecast.nc"),
-            "--truth",
-            str(tmp_path / "truth.nc"),
-            "--out",
-            str(out),
-        ]
-        + ["--point", "-33.9", "-151.2"]
-    )
+    files = [str(tmp_path / "forecast.nc"), "--truth", str(tmp_path / "truth.nc")]
+    command(["plot", *files, "--out", str(out), "--leads", "3", "--point", "-33.9", "-151.2"])
     printed = capsys.readouterr().out.split()
     kinds = ["maps", "stamps", "spaghetti", "spectra", "animation", "meteogram"]
     assert [Path(path).name.split("_")[0].split(".")[0] for path in printed] == kinds
@@ -103,9 +94,9 @@ def test_maps_show_mean_spread_and_error(
     monkeypatch.setattr(MapAxis, "shade", watched)
     theirs = other_layout(HEIGHTS.rename(geopotential="temperature")).rename(t="z")
     run = ForecastRun("theirs.nc", theirs, TRUE_HEIGHTS)
-    drawn = field(run)
-    assert drawn.channel == Channel("geopotential", 500)
-    plot_maps.plot_maps(drawn, drawn.leads[[0, 2]], Rectangle(), Path("unused"))
+    data = field(run)
+    assert data.channel == Channel("geopotential", 500)
+    plot_maps.plot_maps(data, data.leads[[0, 2]], Rectangle(), Path("unused"))
     chosen = HEIGHTS["geopotential"].sel(time=INITS[1], level=500)
     for row, lead in enumerate((DAY, 3 * DAY)):
         dam = chosen.sel(prediction_timedelta=lead).values.astype(np.float64) / GRAVITY / 10
@@ -121,13 +112,13 @@ def test_maps_show_mean_spread_and_error(
 
 def test_spaghetti_lines_lie_where_the_members_have_the_value(figures: list[Any]) -> None:
     run = ForecastRun("f", HEIGHTS.isel(level=[0]))
-    drawn = field(run)
+    data = field(run)
     view = Rectangle(south=-80, north=80, west=0, east=360)
-    plot_members.plot_spaghetti(drawn, drawn.leads[:1], view, [548.0], Path("unused"))
-    dam = next(drawn.members(drawn.leads[:1]))
+    plot_members.plot_spaghetti(data, data.leads[:1], view, [548.0], Path("unused"))
+    dam = next(data.members(data.leads[:1]))
     longitude = np.append(HEIGHTS.longitude.values, 360.0)
     lines = [c for c in figures[0].axes[0].collections if hasattr(c, "levels")]
-    mean = dam.mean(0)  # drawn twice, first in white
+    mean = dam.mean(0)  # plotted twice, first in white
     for line, values in zip(lines, [*dam, mean, mean], strict=True):
         closed = np.concatenate([values, values[:, :1]], 1)
         at = RegularGridInterpolator((HEIGHTS.latitude.values, longitude), closed)
@@ -138,10 +129,10 @@ def test_spaghetti_lines_lie_where_the_members_have_the_value(figures: list[Any]
 
 
 def test_default_contours_cross_the_view() -> None:
-    drawn = field(ForecastRun("f", HEIGHTS.isel(level=[0])))
-    mean = drawn.mean_and_spread(drawn.leads[:1])[0][0]
-    low, high = plot_members.default_levels(drawn, mean, Rectangle())
-    share = [float((drawn.grid.area() * (mean < value).mean(1)).mean()) for value in (low, high)]
+    data = field(ForecastRun("f", HEIGHTS.isel(level=[0])))
+    mean = data.mean_and_spread(data.leads[:1])[0][0]
+    low, high = plot_members.default_levels(data, mean, Rectangle())
+    share = [float((data.grid.area() * (mean < value).mean(1)).mean()) for value in (low, high)]
     assert share == pytest.approx([0.3, 0.7], abs=0.12)
     assert low % 4 == 0
     assert high % 4 == 0
@@ -172,11 +163,11 @@ def test_the_meteogram_is_that_of_the_nearest_point(figures: list[Any]) -> None:
 
 
 def test_spectra_obey_parseval(figures: list[Any]) -> None:
-    drawn = field(ForecastRun("f", FORECAST[["mean_sea_level_pressure"]], WORLD))
-    plot_spectra.plot_spectra(drawn, drawn.leads[:1], (-90.0, 90.0), Path("unused"))
+    data = field(ForecastRun("f", FORECAST[["mean_sea_level_pressure"]], WORLD))
+    plot_spectra.plot_spectra(data, data.leads[:1], (-90.0, 90.0), Path("unused"))
     *members, mean, of_mean, truth = (line.get_ydata() for line in figures[0].axes[0].lines)
-    maps = next(drawn.members(drawn.leads[:1])).astype(np.float64)
-    weight = drawn.grid.area() / len(drawn.grid.latitude)
+    maps = next(data.members(data.leads[:1])).astype(np.float64)
+    weight = data.grid.area() / len(data.grid.latitude)
     power = [weight @ each.var(-1) for each in maps]
     np.testing.assert_allclose([line.sum() for line in members], power, rtol=1e-3)
     assert mean.sum() == pytest.approx(np.mean(power), rel=1e-3)
@@ -185,7 +176,7 @@ def test_spectra_obey_parseval(figures: list[Any]) -> None:
     assert truth.sum() == pytest.approx(weight @ happened.astype(np.float64).var(-1), rel=1e-3)
 
 
-def test_the_last_start_that_the_truth_covers_is_drawn() -> None:
+def test_the_last_start_that_the_truth_covers_is_plotted() -> None:
     assert ForecastRun("f", FORECAST).start == INITS[1]
     assert (
         ForecastRun("f", FORECAST, WORLD.sel(time=slice(None, INITS[0] + 3 * DAY))).start
@@ -194,12 +185,15 @@ def test_the_last_start_that_the_truth_covers_is_drawn() -> None:
     assert ForecastRun("f", FORECAST, time="2000-03-01T00").start == INITS[0]
 
 
-def test_a_part_of_the_globe_is_drawn_without_what_needs_a_globe(tmp_path: Path) -> None:
+def test_a_part_of_the_globe_has_every_picture_but_spectra(
+    tmp_path: Path, figures: list[Any]
+) -> None:
     europe = HEIGHTS.isel(latitude=slice(5, 8), longitude=[10, 11, 0, 1])  # over Greenwich
     run = ForecastRun("f", europe.isel(prediction_timedelta=[0], number=[0, 1]))
     names = [p.name for p in ForecastPlots(run, PlotRequest(), tmp_path).plot()]
     assert not [name for name in names if name.startswith("spectra")]
     assert len(names) == 5
+    assert len(figures) == 4  # and an animation
     with pytest.raises(InputError, match="does not go around the globe"):
         ForecastPlots(run, PlotRequest(kinds=["spectra"]), tmp_path)
 

@@ -2,7 +2,8 @@
 
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from weather.simulation.pressure_levels import Columns
 from weather.simulation.run import SimulationSettings, simulate
 from weather.simulation.simulation_store import QUANTA, SimulationStore
 
-SPAN = SimulationSettings("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=0)
+SETTINGS = SimulationSettings("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=0)
 
 
 def stopped(day: int, error: BaseException) -> Callable[..., Waves]:
@@ -41,7 +42,7 @@ def stopped(day: int, error: BaseException) -> Callable[..., Waves]:
 
 def make(
     path: Path,
-    span: SimulationSettings = SPAN,
+    span: SimulationSettings = SETTINGS,
     model: Callable[..., Waves] = Waves,
     **options: Any,
 ) -> Any:
@@ -50,10 +51,10 @@ def make(
 
 
 def test_it_has_the_layout_of_weatherbench(tmp_path: Path) -> None:
-    made = make(tmp_path / "a.zarr")
-    assert dict(made.sizes) == {"time": 36, "level": 2, "latitude": 32, "longitude": 64}
+    made = make(tmp_path / "a.zarr", replace(SETTINGS, days=6, spin_up_days=0))
+    assert dict(made.sizes) == {"time": 24, "level": 2, "latitude": 32, "longitude": 64}
     assert made["time"].values[0] == np.datetime64("2000-02-27T00")
-    assert made["time"].values[-1] == np.datetime64("2000-03-06T18")
+    assert made["time"].values[-1] == np.datetime64("2000-03-03T18")
     assert made["level"].values.tolist() == [500, 850]
     assert made["latitude"].values[[0, 1, -1]].tolist() == [-87.1875, -81.5625, 87.1875]
     assert made["longitude"].values[[0, 1, -1]].tolist() == [0.0, 5.625, 354.375]
@@ -74,56 +75,70 @@ def test_it_has_the_layout_of_weatherbench(tmp_path: Path) -> None:
         levels=(500, 850),
         surface=("2m_temperature", "mean_sea_level_pressure"),
         static=("land_sea_mask", "geopotential_at_surface"),
-        train=("2000-02-27", "2000-03-01"),
-        validation=("2000-03-03", "2000-03-04"),
-        test=("2000-03-05", "2000-03-06"),
+        train=("2000-02-27", "2000-02-28"),
+        validation=("2000-02-29", "2000-03-01"),
+        test=("2000-03-02", "2000-03-03"),
         gap_days=0,
     )
     check_source(Source("", canonical(made)), data)
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def small() -> Iterator[None]:
     """Make stores of 8 x 16 cells, which are quicker."""
-    monkeypatch.setattr("weather.simulation.run.SIZE", (8, 16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weather.simulation.run.SIZE", (8, 16))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that was simulated without a stop."""
+    path = tmp_path_factory.mktemp("whole") / "whole.zarr"
+    make(path)
+    return path
 
 
 @pytest.mark.usefixtures("small")
-def test_the_first_map_follows_the_spin_up(tmp_path: Path) -> None:
-    late = make(tmp_path / "a.zarr")
-    whole = make(tmp_path / "b.zarr", SimulationSettings("2000-02-24", 12, 0, 6, 0))
-    xr.testing.assert_equal(late, whole.sel(time=late["time"]))
-    assert SPAN.model_start() == np.datetime64("2000-02-23T18")
+def test_the_first_map_follows_the_spin_up(tmp_path: Path, whole: Path) -> None:
+    late = xr.open_zarr(whole).load()
+    early = make(tmp_path / "a.zarr", SimulationSettings("2000-02-24", 6, 0, 6, 0))
+    shared = slice("2000-02-27", "2000-02-29")
+    xr.testing.assert_equal(late.sel(time=shared), early.sel(time=shared))
+    assert SETTINGS.model_start() == np.datetime64("2000-02-23T18")
 
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("day", [1, 4, 7, 12])
-def test_a_continued_run_leaves_the_same_files(tmp_path: Path, day: int) -> None:
-    whole, part = tmp_path / "whole.zarr", tmp_path / "part.zarr"
-    make(whole)
+def test_a_continued_run_leaves_the_same_files(tmp_path: Path, whole: Path, day: int) -> None:
+    part = tmp_path / "part.zarr"
     with pytest.raises(KeyboardInterrupt):
         make(part, model=stopped(day, KeyboardInterrupt()))
     assert not part.exists()
     make(part)
     assert same_files(whole, part)
-    assert {path.name for path in tmp_path.iterdir()} == {"whole.zarr", "part.zarr"}
+    assert {path.name for path in tmp_path.iterdir()} == {"part.zarr"}
 
 
 @pytest.mark.usefixtures("small")
-def test_chunks_are_written_once_they_are_full(tmp_path: Path) -> None:
-    hourly = SimulationSettings("2000-02-27", days=12, spin_up_days=1, interval_hours=1, seed=0)
-    make(tmp_path / "whole.zarr", hourly)
+def test_chunks_are_written_once_they_are_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("run", "simulation_store"):
+        monkeypatch.setattr(f"weather.simulation.{module}.CHUNK", 16)  # four days
+    make(tmp_path / "whole.zarr")
     with pytest.raises(KeyboardInterrupt):
-        make(tmp_path / "part.zarr", hourly, stopped(9, KeyboardInterrupt()))
+        make(tmp_path / "part.zarr", model=stopped(9, KeyboardInterrupt()))  # the sixth is stored
     inside = tmp_path / "part.zarr.partial" / "store.zarr" / "temperature" / "c"
     assert [path.name for path in inside.iterdir()] == ["0"]
-    make(tmp_path / "part.zarr", hourly, stopped(9, KeyboardInterrupt()))  # seven days are left
+    make(tmp_path / "part.zarr", model=stopped(6, KeyboardInterrupt()))  # five days are left
     assert same_files(tmp_path / "whole.zarr", tmp_path / "part.zarr")
 
 
 @pytest.mark.usefixtures("small")
-def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path / "whole.zarr")
+def test_a_full_disk_loses_nothing(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
 
     def fail(*_: object) -> None:
@@ -133,8 +148,8 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         patch.setattr(SimulationStore, "write", fail)
         with pytest.raises(OSError, match="No space"):
             make(tmp_path / "part.zarr")
-    make(tmp_path / "part.zarr", model=stopped(3, AssertionError()))  # ten of twelve were kept
-    assert same_files(tmp_path / "whole.zarr", tmp_path / "part.zarr")
+    make(tmp_path / "part.zarr", model=stopped(3, AssertionError()))  # ten of twelve are stored
+    assert same_files(whole, tmp_path / "part.zarr")
 
 
 @pytest.mark.usefixtures("small")

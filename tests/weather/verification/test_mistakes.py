@@ -13,7 +13,7 @@ import xarray as xr
 from refine_core.errors import InputError
 from tests.weather.forecasts import DAY, ensemble, other_layout, world
 from weather.cli.main import main as command
-from weather.io import values as fields
+from weather.io import values
 from weather.io.files import open_files
 from weather.verification.run import verify
 
@@ -108,9 +108,18 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
         ["verify", str(tmp_path / "mine.nc"), "--truth", str(tmp_path / "truth.nc")]
         + ["--against", f"other={tmp_path / 'other.nc'}", "--out", str(out)]
         + ["--leads", "1", "3", "--regions", "global", "tropics"]
+        + ["--variables", "temperature_850"]
     )
     report = json.loads((out / "metrics.json").read_text())
-    assert list(report["scores"])[:2] == ["mine", "other"]
+    assert report == verify(
+        FORECAST,
+        WORLD,
+        against={"other": FORECAST.isel(number=0, drop=True)},
+        lead_days=[1, 3],
+        regions=["global", "tropics"],
+        variables=["temperature_850"],
+        name="mine",
+    )
     text = (out / "REPORT.md").read_text()
     pictures = re.findall(r"\]\((.*\.png)\)", text)
     assert len(pictures) == 7
@@ -131,29 +140,39 @@ def test_the_command_wants_names_for_other_forecasts(against: list[str], message
         command(["verify", "a.zarr", "--truth", "b.zarr", "--against", *against])
 
 
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with mine.zarr, truth.zarr and history.zarr."""
+    folder = tmp_path_factory.mktemp("stores")
+    truth = WORLD[["temperature"]].chunk(time=100)
+    forecast = FORECAST[["temperature"]].chunk(time=1)
+    for name, data in {"mine": forecast, "truth": truth, "history": truth}.items():
+        data.to_zarr(folder / f"{name}.zarr", zarr_format=3, consolidated=False)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("damaged", "chunk", "message"),
     [
-        ("truth", "80/0/0/0", "The truth: temperature"),  # days 800 to 809: March 2002
-        ("history", "43/0/0/0", "The history: temperature"),  # March 2001
+        ("truth", "8/0/0/0", "The truth: temperature"),  # days 800 to 899, from March 2002
+        ("history", "4/0/0/0", "The history: temperature"),  # spring of 2001
         ("mine", "2/0/0/0/0/0", "mine: temperature from 2002-03-19T00"),
     ],
 )
-@pytest.mark.parametrize("budget", [fields.BUDGET, 1])
+@pytest.mark.parametrize("budget", [values.BUDGET, 1])
 def test_a_truncated_chunk_is_named(
-    tmp_path: Path,
+    stores: Path,
     monkeypatch: pytest.MonkeyPatch,
     damaged: str,
     chunk: str,
     message: str,
     budget: int,
 ) -> None:
-    monkeypatch.setattr(fields, "BUDGET", budget)
-    data = {"mine": FORECAST.chunk(time=1), "truth": WORLD.chunk(time=10)}
-    for name, each in (data | {"history": data["truth"]}).items():
-        each.to_zarr(tmp_path / f"{name}.zarr", zarr_format=3, consolidated=False)
-    bad = tmp_path / f"{damaged}.zarr" / "temperature" / "c" / chunk
-    bad.write_bytes(bad.read_bytes()[:50])
-    mine, *others = (open_files(str(tmp_path / f"{n}.zarr")) for n in ("mine", "truth", "history"))
+    monkeypatch.setattr(values, "BUDGET", budget)
+    file = stores / f"{damaged}.zarr" / "temperature" / "c" / chunk
+    whole = file.read_bytes()
+    file.write_bytes(whole[:50])
+    mine, *others = (open_files(str(stores / f"{n}.zarr")) for n in ("mine", "truth", "history"))
     with pytest.raises(InputError, match=f"^{message} cannot be read"):
-        verify(mine, *others, name="mine")
+        verify(mine, *others, name="mine", regions=["global"])
+    file.write_bytes(whole)

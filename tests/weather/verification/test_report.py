@@ -23,7 +23,7 @@ WORLD = world()
 def report(count: int, **options: Any) -> VerificationReport:
     """Of so many independent starts."""
     made = ensemble(WORLD, 3, starts(count, "2002-02-01", 10))
-    return verify(made, WORLD, variables=["temperature_850"], **options)
+    return verify(made, WORLD, variables=["temperature_850"], regions=["global"], **options)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_few_starts_have_no_intervals_or_a_warning(count: int, note: str) -> Non
 
 def test_starts_of_one_block_are_not_independent() -> None:
     daily = ensemble(WORLD, 3, starts(20, "2002-02-01", 1))
-    found = verify(daily, WORLD, variables=["temperature_850"])
+    found = verify(daily, WORLD, variables=["temperature_850"], regions=["global"])
     assert any("no intervals: they need 5 blocks of starts or more, found 4" in n
                for n in found["notes"])  # fmt: skip
 
 
-def test_what_is_not_defined_is_a_dash_and_not_drawn() -> None:
+def test_what_is_not_defined_is_a_dash_and_not_plotted() -> None:
     found = report(2, history=WORLD.isel(time=slice(None, None, 2)))
     row = next(line for line in markdown(found).splitlines() if "| dressed persistence |" in line)
     first, second, third = (cell.strip() for cell in row.split("|")[3:6])
@@ -81,10 +81,10 @@ def test_pictures_of_one_variable_are_as_wide_as_their_text(leads: int) -> None:
             add_heading(
                 figure, "RMSE of the ensemble mean, southern-extratropics: lower is better"
             )
-            drawn = [each.get_window_extent() for each in (*figure.texts, *figure.legends)]
-            assert drawn
-            assert min(box.x0 for box in drawn) >= 0
-            assert max(box.x1 for box in drawn) <= figure.bbox.width
+            boxes = [each.get_window_extent() for each in (*figure.texts, *figure.legends)]
+            assert boxes
+            assert min(box.x0 for box in boxes) >= 0
+            assert max(box.x1 for box in boxes) <= figure.bbox.width
 
 
 def test_solid_lines_have_colours_that_can_be_told_apart() -> None:

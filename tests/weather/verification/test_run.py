@@ -1,12 +1,14 @@
 """Verification: scores by hand, other layouts, comparisons."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights, regional_mean
-from weather.io import values as fields
+from weather.io import values
 from weather.metrics.ensemble import crps
 from weather.verification.report import VerificationReport
 from weather.verification.run import verify
@@ -14,6 +16,8 @@ from weather.verification.run import verify
 WORLD = world()
 FORECAST = ensemble(WORLD)
 REPORT = verify(FORECAST, WORLD)
+ONE: Any = {"variables": ["temperature_850"], "regions": ["global"]}
+"""All that most tests look at."""
 
 
 def score(
@@ -51,13 +55,13 @@ def test_scores_are_those_computed_by_hand() -> None:
 
 
 def test_exchangeable_members_are_calibrated() -> None:
-    inits, variables = starts(40, "2001-03-01", 14), ["temperature"]
-    report = verify(ensemble(WORLD, 8, inits), WORLD, variables=variables)
+    inits = starts(28, "2001-03-01", 20)
+    report = verify(ensemble(WORLD, 8, inits), WORLD, **ONE)
     np.testing.assert_allclose(score(report, "spread_skill"), 1, atol=0.05)
     share = np.array(report["ranks"]["forecast"]["temperature_850"]["global"])
     assert share.shape == (3, 9)
     np.testing.assert_allclose(share.mean(0) * 9, 1, atol=0.1)
-    narrow = verify(ensemble(WORLD, 8, inits, spread=0.5), WORLD, variables=variables)
+    narrow = verify(ensemble(WORLD, 8, inits[::4], spread=0.5), WORLD, **ONE)
     assert score(narrow, "spread_skill").max() < 0.65
     assert score(narrow, "crps_fair").min() > score(report, "crps_fair").max()
 
@@ -70,7 +74,7 @@ def test_the_truth_is_a_perfect_forecast() -> None:
         shape = (*times.shape, *values.shape[1:])
         members = np.stack([values.reshape(shape)] * 3, 1)
         perfect[name] = (perfect[name].dims, members, perfect[name].attrs)
-    report = verify(perfect, WORLD)
+    report = verify(perfect, WORLD, variables=["temperature"], regions=["global"])
     for name in ("crps_fair", "rmse", "bias", "energy", "variogram", "brier_0.9"):
         np.testing.assert_allclose(score(report, name), 0, atol=1e-5)
     np.testing.assert_allclose(score(report, "acc"), 1)
@@ -100,18 +104,19 @@ def test_other_layouts_have_the_same_scores() -> None:
 @pytest.mark.parametrize("dim", ["sample", "realization", "realisation", "members"])
 def test_the_dimension_of_members_has_other_names(dim: str) -> None:
     few = FORECAST.isel(time=[0], number=[0, 1])
-    report = verify(few.rename(number=dim), WORLD, variables=["temperature_850"])
+    report = verify(few.rename(number=dim), WORLD, **ONE)
     assert report["members"]["forecast"] == 2
 
 
 def test_reading_piece_by_piece_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "BUDGET", 1)
-    chunked = FORECAST.chunk(time=1, number=1)
-    assert verify(chunked, WORLD.chunk(time=100)) == REPORT
+    monkeypatch.setattr(values, "BUDGET", 1)
+    two = FORECAST.isel(time=[0, 3])
+    chunked = two.chunk(time=1, number=1)
+    assert verify(chunked, WORLD.chunk(time=100), **ONE) == verify(two, WORLD, **ONE)
 
 
 def test_a_deterministic_forecast_is_an_ensemble_of_one() -> None:
-    report = verify(FORECAST.isel(number=0, drop=True), WORLD)
+    report = verify(FORECAST.isel(number=0, drop=True), WORLD, **ONE)
     np.testing.assert_array_equal(score(report, "crps_fair"), score(report, "mae"))
     assert np.isnan(score(report, "spread_skill")).all()
     assert "one member is its mean absolute error: forecast," in report["notes"][-1]
@@ -120,24 +125,24 @@ def test_a_deterministic_forecast_is_an_ensemble_of_one() -> None:
 
 def test_pairs_beyond_the_truth_are_left_out_and_counted() -> None:
     until = FORECAST["time"].values[-1] + DAY  # the last start has one day
-    report = verify(FORECAST, WORLD.sel(time=slice(None, until)))
+    report = verify(FORECAST, WORLD.sel(time=slice(None, until)), **ONE)
     assert report["pairs"] == {"verified": 16, "left_out": 2}
     assert "2 of 18 pairs" in report["notes"][0]
-    fewer = verify(FORECAST.isel(time=slice(0, -1)), WORLD)
+    fewer = verify(FORECAST.isel(time=slice(0, -1)), WORLD, **ONE)
     assert score(report, "crps_fair")[1] == score(fewer, "crps_fair")[1]
     assert score(report, "crps_fair")[0] == score(REPORT, "crps_fair")[0]
 
 
 def test_forecasts_are_compared_where_they_have_the_same_starts() -> None:
     worse = ensemble(WORLD, 4, starts()[1:], spread=3.0)
-    report = verify(FORECAST, WORLD, against={"worse": worse}, variables=["temperature_850"])
+    report = verify(FORECAST, WORLD, against={"worse": worse}, **ONE)
     assert report["starts"]["count"] == 5
     assert list(report["scores"])[:2] == ["forecast", "worse"]
     leaf = report["differences"]["worse"]["difference"]["temperature_850"]["global"]["crps_fair"]
     expected = score(report, "crps_fair") - score(report, "crps_fair", "worse")
     np.testing.assert_allclose(np.array(leaf["value"], float), expected, rtol=1e-3)
     assert (np.array(leaf["high"], float) < 0).all()
-    same = verify(FORECAST, WORLD, against={"same": FORECAST}, variables=["temperature_850"])
+    same = verify(FORECAST, WORLD, against={"same": FORECAST}, **ONE)
     leaf = same["differences"]["same"]["difference"]["temperature_850"]["global"]["energy"]
     assert leaf == {"value": [0.0] * 3, "low": [0.0] * 3, "high": [0.0] * 3}
 
@@ -156,7 +161,7 @@ def test_what_the_truth_lacks_is_left_out_and_named() -> None:
 
 
 def test_without_a_history_there_is_no_climatology() -> None:
-    report = verify(FORECAST, WORLD.sel(time=slice("2002-02-20", None)))
+    report = verify(FORECAST, WORLD.sel(time=slice("2002-02-20", None)), **ONE)
     assert list(report["scores"]) == ["forecast", "persistence"]
     assert any("no climatological baselines" in note for note in report["notes"])
     given = verify(FORECAST, WORLD.sel(time=slice("2002-02-20", None)), WORLD)
@@ -165,13 +170,13 @@ def test_without_a_history_there_is_no_climatology() -> None:
 
 def test_a_history_of_every_other_day_lacks_dressed_persistence_at_odd_leads_only() -> None:
     gaps = WORLD.isel(time=slice(None, None, 2))
-    report = verify(FORECAST, WORLD, gaps)
+    report = verify(FORECAST, WORLD, gaps, **ONE)
     assert list(report["scores"]) == list(REPORT["scores"])
     assert {"reliability_0.1", "reliability_0.9"} <= set(report)
     assert any("no dressed persistence at 1, 3 days" in note for note in report["notes"])
     assert not any("no climatological baselines" in note for note in report["notes"])
     dressed = score(report, "crps_fair", "dressed persistence")
-    even = verify(FORECAST, WORLD, gaps, lead_days=[2])
+    even = verify(FORECAST, WORLD, gaps, lead_days=[2], **ONE)
     assert np.isnan(dressed).tolist() == [True, False, True]
     assert dressed[1] == score(even, "crps_fair", "dressed persistence")[0]
     assert not any("dressed" in note for note in even["notes"])

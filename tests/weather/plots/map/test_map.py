@@ -1,14 +1,11 @@
-"""What maps stand on: coasts, views and the closed surface."""
+"""Coastlines, views and the grid closed around the globe."""
 
 import numpy as np
 import pytest
 
 from refine_core.errors import InputError
-from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.plots.display import Display
 from weather.plots.map.coastlines import coastline, coastlines_between
-from weather.plots.map.colour_scale import error_scale, spread_scale
 from weather.plots.map.extent import choose_view
 from weather.plots.map.projections import PolarCap, Rectangle, visible
 from weather.plots.map.wrapped_grid import WrappedGrid
@@ -42,26 +39,26 @@ def test_coasts_go_on_over_the_edge_of_a_map() -> None:
 
 @pytest.mark.parametrize("centre", [0.0, 180.0, -77.0])
 def test_a_closed_map_goes_on_at_its_seam(centre: float) -> None:
-    surface = WrappedGrid(GRID, centre)
+    wrapped = WrappedGrid(GRID, centre)
     angle = np.deg2rad(GRID.longitude)
     maps = np.cos(np.deg2rad(GRID.latitude))[:, None] * np.cos(angle - 1) + 3.0
-    closed = surface(np.stack([maps, 2 * maps]))
-    assert surface.longitude[0] < centre - 180 + 1e-9
-    assert surface.longitude[-1] > centre + 180 - 1e-9
-    assert (np.diff(surface.longitude) > 0).all()
-    up, across = np.deg2rad(surface.latitude)[:, None], np.deg2rad(surface.longitude)
+    closed = wrapped(np.stack([maps, 2 * maps]))
+    assert wrapped.longitude[0] < centre - 180 + 1e-9
+    assert wrapped.longitude[-1] > centre + 180 - 1e-9
+    assert (np.diff(wrapped.longitude) > 0).all()
+    up, across = np.deg2rad(wrapped.latitude)[:, None], np.deg2rad(wrapped.longitude)
     expected = np.cos(up) * np.cos(across - 1) + 3.0
     np.testing.assert_allclose(closed[0], expected, atol=1e-6)  # at the poles, too
     np.testing.assert_allclose(closed[1], 2 * closed[0])
-    assert surface.latitude[[0, -1]].tolist() == [-90.0, 90.0]
+    assert wrapped.latitude[[0, -1]].tolist() == [-90.0, 90.0]
 
 
 def test_a_part_of_the_globe_stays_in_one_piece() -> None:
-    surface = WrappedGrid(Grid(np.array([40.0, 50.0]), np.array([0.0, 10.0, 340.0, 350.0])))
-    assert not surface.is_global
-    assert surface.longitude.tolist() == [-20.0, -10.0, 0.0, 10.0]
-    assert surface(np.arange(4.0) + np.zeros((2, 1)))[0].tolist() == [2.0, 3.0, 0.0, 1.0]
-    assert surface.bounds == (40.0, 50.0, -20.0, 10.0)
+    wrapped = WrappedGrid(Grid(np.array([40.0, 50.0]), np.array([0.0, 10.0, 340.0, 350.0])))
+    assert not wrapped.is_global
+    assert wrapped.longitude.tolist() == [-20.0, -10.0, 0.0, 10.0]
+    assert wrapped(np.arange(4.0) + np.zeros((2, 1)))[0].tolist() == [2.0, 3.0, 0.0, 1.0]
+    assert wrapped.bounds == (40.0, 50.0, -20.0, 10.0)
 
 
 def test_caps_are_seen_from_above_their_pole() -> None:
@@ -90,29 +87,3 @@ def test_views_suit_the_grid_and_what_is_asked() -> None:
     assert GRID.latitude[rows.ravel()].min() == -7.5
     with pytest.raises(InputError, match="leave out --view"):
         choose_view(part, "north", None, None, default="globe")
-
-
-def test_values_are_shown_as_forecasters_read_them() -> None:
-    height = Display.of(Channel("geopotential", 500), "m**2 s**-2")
-    warmth = Display.of(Channel("2m_temperature"), "K")
-    assert (height.unit, warmth.unit, warmth.unit_difference) == ("dam", "°C", "K")
-    assert warmth(np.array([273.15], np.float32))[0] == pytest.approx(0.0, abs=1e-4)
-    assert warmth.heading == "2 m temperature"
-    strange = Display.of(Channel("geopotential", 500), "furlong**2")
-    assert strange(np.array([5.0]))[0] == 5.0
-    assert "furlong" in strange.unit
-    wet = Display.of(Channel("specific_humidity", 850), "kg kg**-1")
-    assert wet(np.array([0.01]))[0] == pytest.approx(10.0)
-
-
-def test_colours_of_temperature_and_error_are_even_about_zero() -> None:
-    values = np.linspace(-10.0, 30.0, 500)
-    scale = Display.of(Channel("2m_temperature"), "K").scale(values)
-    assert (scale.norm.vmin, scale.norm.vmax) == pytest.approx((-30, 30), rel=0.02)
-    errors = error_scale(values, scale)
-    np.testing.assert_allclose(errors.levels, -errors.levels[::-1])
-    assert 0 not in errors.levels
-    rounding = spread_scale(np.full(10, 1e-9), scale)
-    assert float(rounding.norm(1e-9)) < 0.01  # what is only rounding stays pale
-    tones = scale.colours(np.linspace(0.0, 1.0, 9))[:, :3]
-    assert len(np.unique(tones.round(2), axis=0)) == 9
