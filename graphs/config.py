@@ -3,7 +3,7 @@
 from dataclasses import field
 
 from graphs.datasets.config import DataConfig
-from graphs.generators.common.config import SamplingConfig
+from graphs.generators.common.config import SamplingConfig, refuse_properties
 from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
 from refine_core.config.ranges import NonNegativeInt, RunName
@@ -24,3 +24,5 @@ class GraphsConfig:
 
     def __post_init__(self) -> None:
         self.model.check_sampling(self.sampling)
+        if not self.model.takes_properties:
+            refuse_properties(self.model.kind, len(self.data.properties))

@@ -13,6 +13,7 @@ from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import start_from
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.transfer import Names
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from refine_core.noise import Noise
@@ -48,12 +49,13 @@ def train(
     parts = splits(config.data, seed=config.seed, store=store, quiet=quiet)
     properties = Properties.of(parts.train, config.data.properties)
     statistics = GraphStatistics.of(parts.train)
-    run = runs / config.name
+    kind, run = kind_of(config.model), runs / config.name
     stages = Stages(run, config.seed, parts.train.digest(), quiet)
     with stages.seeded(1):
-        refiner = kind_of(config.model).build(statistics, len(properties.names))
+        refiner = kind.build(statistics, len(properties.names))
     if config.model.start_from is not None:
-        start_from(refiner, config.model.start_from, properties.names, statistics.vocabulary)
+        names = Names(statistics.vocabulary, properties.names)
+        start_from(refiner, kind, config.model.start_from, names)
     held_out = WithProperties(parts.validation, properties)
 
     def validate(module: GraphRefiner) -> dict[str, float]:

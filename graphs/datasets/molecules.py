@@ -29,7 +29,7 @@ QM9_TRAIN, MOSES_VALIDATION, MOSES_FEW = 100_000, 10_000, 10_000
 
 
 def qm9(
-    reading: ParseOptions = DEFAULT, *, cache: Path | None = None, quiet: bool = False
+    options: ParseOptions = DEFAULT, *, cache: Path | None = None, quiet: bool = False
 ) -> Splits:
     """Return QM9: 100,000 molecules to learn from, a tenth of all to test, the rest to validate.
 
@@ -42,19 +42,19 @@ def qm9(
         InputError: It is not in the cache and the package index cannot be reached, or the options
             of reading leave too few molecules.
     """
-    store = read_molecules(qm9_file(cache), reading, cache=cache, quiet=quiet)
+    store = read_molecules(qm9_file(cache), options, cache=cache, quiet=quiet)
     test = len(store) // 10
     validation = len(store) - QM9_TRAIN - test
     if validation < 1:
         raise InputError(
-            f"QM9 has {len(store)} molecules of {reading.limit} atoms at most, expected more than "
+            f"QM9 has {len(store)} molecules of {options.limit} atoms at most, expected more than "
             f"{QM9_TRAIN}, to train, validate and test: give a larger limit."
         )
     return without_repeats(split_store(store, (QM9_TRAIN, validation, test)))
 
 
 def moses(
-    reading: ParseOptions = DEFAULT,
+    options: ParseOptions = DEFAULT,
     *,
     rows: int | None = None,
     cache: Path | None = None,
@@ -65,7 +65,7 @@ def moses(
     Molecules of an earlier part are left out of the later ones.
 
     Args:
-        reading: How molecules become graphs.
+        options: How molecules become graphs.
         rows: Read only so many training molecules, and `MOSES_FEW` to validate and of each test
             set, chosen at random: a minute instead of half an hour.
         cache: As of `read_molecules`.
@@ -78,14 +78,14 @@ def moses(
     folder = moses_folder(cache)
     held, few = (MOSES_VALIDATION, None) if rows is None else (MOSES_FEW, MOSES_FEW)
     learnt = None if rows is None else rows + held
-    train = read_molecules(folder / "train.csv.gz", reading, rows=learnt, cache=cache, quiet=quiet)
+    train = read_molecules(folder / "train.csv.gz", options, rows=learnt, cache=cache, quiet=quiet)
     read = train.report["kept"] + train.report["skipped"]
     if learnt is not None and read < learnt:
         raise InputError(
             f"Found data.subset {rows}, but MOSES has {read - held} training molecules beside "
             "those that validate: give a smaller number, or leave it out."
         )
-    same = replace(reading, vocabulary=train.vocabulary)
+    same = replace(options, vocabulary=train.vocabulary)
     test, scaffolds = (
         read_molecules(folder / f"{name}.csv.gz", same, rows=few, cache=cache, quiet=quiet)
         for name in ("test", "test_scaffolds")
@@ -96,7 +96,7 @@ def moses(
 
 def read_splits(
     path: str | Path,
-    reading: ParseOptions = DEFAULT,
+    options: ParseOptions = DEFAULT,
     *,
     column: str = "smiles",
     seed: int = 0,
@@ -111,7 +111,7 @@ def read_splits(
     Raises:
         InputError: As `read_molecules`, or there are fewer than three distinct molecules.
     """
-    store = read_molecules(path, reading, column=column, cache=cache, quiet=quiet)
+    store = read_molecules(path, options, column=column, cache=cache, quiet=quiet)
     group = molecule_groups(store)
     distinct = 1 + int(group.max())
     if distinct < 3:
@@ -132,7 +132,7 @@ def read_splits(
 
 def read_molecules(
     path: str | Path,
-    reading: ParseOptions = DEFAULT,
+    options: ParseOptions = DEFAULT,
     *,
     column: str = "smiles",
     rows: int | None = None,
@@ -146,7 +146,7 @@ def read_molecules(
 
     Args:
         path: The file.
-        reading: How molecules become graphs.
+        options: How molecules become graphs.
         column: Name of the column of SMILES in .csv and .tsv files.
         rows: Read only so many rows, chosen at random with seed 0; None reads all.
         cache: Folder of the graphs; `refine_core.storage.archive.default_cache()` when not given.
@@ -158,14 +158,14 @@ def read_molecules(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file; give one of molecules, e.g. .smi, .csv or .sdf.")
-    options = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(reading)}
+    settings = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(options)}
     if rows is not None:
-        options["rows"] = rows
-    key = digest(sha256(path), json.dumps(options, sort_keys=True))
+        settings["rows"] = rows
+    key = digest(sha256(path), json.dumps(settings, sort_keys=True))
     stored = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
     listing = stored.with_suffix(".skipped.csv")
     if not stored.exists():
-        _read(path, reading, column, rows, quiet, stored, listing)
+        _read(path, options, column, rows, quiet, stored, listing)
     store = load(stored)
     warn_of_losses(path, store, listing)
     return store
@@ -173,7 +173,7 @@ def read_molecules(
 
 def _read(
     path: Path,
-    reading: ParseOptions,
+    options: ParseOptions,
     column: str,
     rows: int | None,
     quiet: bool,
@@ -184,7 +184,7 @@ def _read(
     records = read_records(path, column)
     if rows is not None:
         records = records.random_sample(rows)
-    found = collect_molecules(records.texts, reading, quiet=quiet)
+    found = collect_molecules(records.texts, options, quiet=quiet)
     if not len(found.store):
         place, reason = found.skipped[0]
         raise InputError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import field, fields
-from typing import Literal, TypedDict
+from typing import ClassVar, Literal, TypedDict
 
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt, ShareBelowOne
 from refine_core.config.schema import config
@@ -17,6 +17,8 @@ Order = Literal["random", "confidence"]
 @config
 class NetworkConfig:
     """A set transformer, and how it is trained."""
+
+    takes_properties: ClassVar[bool] = False
 
     dim: PositiveInt = 128
     """Width; a multiple of `heads`."""
@@ -36,7 +38,8 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.dim % self.heads:
             raise ValueError(
-                f"found dim {self.dim} and heads {self.heads}, expected a multiple of heads"
+                f"found dim {self.dim} and heads {self.heads}, expected dim to be a multiple of "
+                "heads"
             )
 
 
@@ -92,3 +95,16 @@ def check_known(
             raise InputError(
                 f"Found {setting.name} {value!r} for a generator of kind {kind!r}, {why}."
             )
+
+
+def refuse_properties(kind: str, properties: int) -> None:
+    """Refuse to be conditioned on properties.
+
+    Raises:
+        InputError: There are some.
+    """
+    if properties:
+        raise InputError(
+            f"A generator of kind {kind!r} takes no properties: leave `data.properties` empty, or "
+            "set `model.kind` to contraction."
+        )

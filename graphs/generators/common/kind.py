@@ -1,12 +1,15 @@
 """What the rest of the domain asks of a kind of generator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.transfer import Names
 from graphs.invariance.report import NamedCheck
 from refine_core.errors import InputError
 
@@ -38,6 +41,22 @@ class GeneratorKind(Protocol):
             calls: Wanted numbers, where they are free.
         """
 
+    def transferred(
+        self,
+        own: Mapping[str, Tensor],
+        given: Mapping[str, Tensor],
+        ours: Names,
+        theirs: Names,
+    ) -> dict[str, Tensor]:
+        """Weights of another model, fitted to our labels and properties where the kind can.
+
+        Args:
+            own: Our weights by name.
+            given: Theirs.
+            ours: Our labels and properties.
+            theirs: Theirs.
+        """
+
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int
     ) -> list[NamedCheck]:
@@ -60,17 +79,4 @@ def refuse_directed(kind: str, statistics: GraphStatistics) -> None:
         raise InputError(
             f"A generator of kind {kind!r} takes no directed graphs: set `model.kind` to "
             "contraction and `model.edge_tokens` to none."
-        )
-
-
-def refuse_properties(kind: str, properties: int) -> None:
-    """Refuse to be conditioned on properties.
-
-    Raises:
-        InputError: There are some.
-    """
-    if properties:
-        raise InputError(
-            f"A generator of kind {kind!r} takes no properties: leave `data.properties` empty, or "
-            "set `model.kind` to contraction."
         )

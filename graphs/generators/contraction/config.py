@@ -1,6 +1,6 @@
 """Settings of contractions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from graphs.generators.common.config import (
     Matching,
@@ -21,6 +21,8 @@ class ContractionConfig(NetworkConfig):
 
     The only kind that takes properties, scaffolds and directed graphs.
     """
+
+    takes_properties: ClassVar[bool] = True
 
     kind: Literal["contraction"] = "contraction"
     """`expansion` and `masked` are the other kinds; their options follow `--model.kind`."""

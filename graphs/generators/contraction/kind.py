@@ -1,19 +1,23 @@
 """Contraction as a kind of generator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.transfer import Names
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.symmetry import symmetry_checks
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
+from graphs.generators.contraction.transfer import transferred
 from graphs.invariance.report import NamedCheck
 from refine_core.errors import InputError
 
@@ -83,6 +87,16 @@ class Contraction:
             "all at once": {"parallel": "all"},
             "no neighbours": {"parallel": "independent"},
         }
+
+    def transferred(
+        self,
+        own: Mapping[str, Tensor],
+        given: Mapping[str, Tensor],
+        ours: Names,
+        theirs: Names,
+    ) -> dict[str, Tensor]:
+        """Rows follow labels of the same name, columns properties."""
+        return transferred(own, given, ours, theirs)
 
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int

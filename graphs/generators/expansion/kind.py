@@ -1,14 +1,17 @@
 """Local expansion as a kind of generator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.config import SamplingConfig, SamplingOptions
-from graphs.generators.common.kind import refuse_directed, refuse_properties
+from graphs.generators.common.config import SamplingConfig, SamplingOptions, refuse_properties
+from graphs.generators.common.kind import refuse_directed
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.transfer import Names
 from graphs.generators.expansion.config import ExpansionConfig
 from graphs.generators.expansion.count_head import CountHead
 from graphs.generators.expansion.embed import CoarseEmbed
@@ -54,6 +57,16 @@ class Expansion:
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """None: the number of calls follows from the graphs."""
         return {"as trained": {}}
+
+    def transferred(
+        self,
+        own: Mapping[str, Tensor],
+        given: Mapping[str, Tensor],
+        ours: Names,
+        theirs: Names,
+    ) -> dict[str, Tensor]:
+        """The weights as they are."""
+        return dict(given)
 
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int

@@ -44,6 +44,9 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]`, as of `Refiner`, on some of the scales."""
+        if self._nothing_splits(batch[0]):
+            nothing = sum(((0 * p).sum() for p in self.parameters()), torch.zeros(()))
+            return {"loss": nothing, "bits": nothing.detach(), "count": torch.tensor(1)}
         if self.scale_subsampling is None:
             return super().forward(batch, noise)
         with torch.no_grad():
@@ -64,6 +67,12 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
         self, x: GraphBatch, context: Tensor | None = None, noise: Noise | None = None
     ) -> Tensor:
         """Log-probability (b, K), in nats, of each scale's codes, the first with the size."""
-        each = super().code_log_prob(x, context, noise)
         size = self.tokenizer.sizes.log_prob(x.sizes)
+        if self._nothing_splits(x):
+            return size[:, None]
+        each = super().code_log_prob(x, context, noise)
         return each + (size / each.shape[1])[:, None]
+
+    def _nothing_splits(self, graphs: GraphBatch) -> bool:
+        """Whether there is no scale, for all graphs have one node and edges are not counted."""
+        return not self.tokenizer.counted and int(graphs.sizes.max()) < 2

@@ -1,14 +1,17 @@
 """Masked diffusion as a kind of generator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.config import SamplingConfig, SamplingOptions
-from graphs.generators.common.kind import refuse_directed, refuse_properties
+from graphs.generators.common.config import SamplingConfig, SamplingOptions, refuse_properties
+from graphs.generators.common.kind import refuse_directed
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.transfer import Names
 from graphs.generators.masked.config import MaskedConfig
 from graphs.generators.masked.embed import PartialEmbed
 from graphs.generators.masked.head import RevealHead
@@ -50,6 +53,16 @@ class Masked:
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """The numbers of calls."""
         return {f"{number} calls": {"calls": number} for number in sorted(set(calls))}
+
+    def transferred(
+        self,
+        own: Mapping[str, Tensor],
+        given: Mapping[str, Tensor],
+        ours: Names,
+        theirs: Names,
+    ) -> dict[str, Tensor]:
+        """The weights as they are."""
+        return dict(given)
 
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int

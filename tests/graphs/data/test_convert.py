@@ -5,16 +5,11 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.config import GraphsConfig
 from graphs.data.convert_networkx import from_networkx, to_networkx
 from graphs.data.convert_pyg import from_pyg, to_pyg
 from graphs.data.graphml import read_graphml, write_graphml
 from graphs.data.store import GraphStore
-from graphs.datasets.config import DataConfig
-from graphs.generators.contraction.config import ContractionConfig
-from graphs.training import train
 from refine_core.errors import InputError
-from refine_core.training.config import Optimisation
 
 torch_geometric = pytest.importorskip("torch_geometric")
 
@@ -84,19 +79,6 @@ def test_what_is_no_label_is_a_property_or_named(caplog: pytest.LogCaptureFixtur
     store = from_pyg(few)
     assert store.properties["y"].tolist() == [1.0, 4.0]
     assert store.report["ignored"] == ["pos of graphs"]
-
-
-def test_networkx_graphs_with_a_number_are_learnt_and_asked_for(tmp_path: Path) -> None:
-    graphs = [nx.path_graph(n) if n % 2 else nx.cycle_graph(n) for n in range(3, 9)] * 10
-    for graph in graphs:
-        graph.graph["rings"] = 1.0 - len(graph) % 2
-    optimisation = Optimisation(epochs=2, batch=8)
-    model = ContractionConfig(dim=16, depth=1, heads=2, training=optimisation)
-    config = GraphsConfig(name="n", model=model, data=DataConfig(properties=("rings",)))
-    trained = train(config, tmp_path, store=from_networkx(graphs), quiet=True)
-    assert int(trained.sample(4, where={"rings": 1.0}).sizes.min()) > 0
-    with pytest.raises(InputError, match="on other data"):
-        train(config, tmp_path, store=from_networkx(graphs[1:]), quiet=True)
 
 
 def test_written_graphs_replace_those_of_before_and_nothing_else(

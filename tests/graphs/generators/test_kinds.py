@@ -1,6 +1,7 @@
 """Laws that every kind of generator keeps, and what each kind refuses."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,17 @@ def test_samples_follow_the_law_that_training_sees(kind: str) -> None:
     for k, (dist, code) in enumerate(zip(dists, trace.codes, strict=True)):
         assert torch.equal(dist.sample(names.fork(k)), code)
         assert bool((dist.log_prob(code) > -99).all())
+
+
+@KINDS
+def test_saved_model_is_the_same(kind: str, tmp_path: Path) -> None:
+    model = made(kind)
+    model.save(tmp_path / "model.safetensors", half=False)
+    again = trained.load(tmp_path)
+    assert again.config == model.config and again.statistics == model.statistics
+    assert equal(again.sample(20, seed=1), model.sample(20, seed=1))
+    batch = graphs(kind, 5)
+    assert torch.allclose(again.code_log_prob(batch), model.code_log_prob(batch))
 
 
 @KINDS

@@ -6,9 +6,7 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.generators.common.coarsening import contract
 from graphs.generators.common.config import Parallel
-from graphs.generators.common.parallel import choose
 from graphs.generators.contraction.split.bounds import Budget
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from tests.graphs.tiny import Relabelled, graphs, names, refiner, same, to_networkx
@@ -63,23 +61,6 @@ def test_sums_are_kept_at_every_scale() -> None:
         assert torch.equal(state.nodes.sum(1), nodes)
         edges = state.inner.sum((1, 2)) + state.real.sum(1)
         assert torch.equal(edges, states[0].inner.sum((1, 2)))
-
-
-def test_rings_are_contracted_whole() -> None:
-    batch = graphs(60, 12)
-    kept = {matching: 0 for matching in ("random", "rings")}
-    total = 0
-    for matching in kept:
-        tree = contract(batch, names(60).uniform(0, 12), matching)  # type: ignore[arg-type]
-        for g in range(60):
-            graph = to_networkx(batch, g)
-            graph.remove_edges_from(list(nx.bridges(graph)))  # type: ignore[arg-type]
-            clusters = {frozenset(torch.nonzero(row)[:, 0].tolist()) for row in tree.members[g]}
-            systems = [frozenset(part) for part in nx.connected_components(graph)]
-            kept[matching] += sum(part in clusters for part in systems if len(part) > 2)
-            total += sum(len(part) > 2 for part in systems)
-    assert kept["rings"] == total // 2 > 40
-    assert kept["random"] < 0.8 * kept["rings"]
 
 
 @pytest.mark.parametrize("matching", ["random", "rings"])
@@ -157,15 +138,3 @@ def test_samples_follow_the_probabilities() -> None:
             assert abs(float(one.log_prob(code[None]).exp() - share)) < 0.015
         total = sum(float(one.log_prob(code[None]).exp()) for code in codes)
     assert len(codes) > 3 and total > 0.95
-
-
-def test_neighbours_of_equal_rank_do_not_wait_for_each_other_forever() -> None:
-    sizes = torch.tensor([[5, 5, 2]])
-    joined = ~torch.eye(3, dtype=torch.bool)[None]
-    equal = torch.tensor([[0.5, 0.5, 0.5]])
-    assert choose(sizes, joined, equal, "independent").sum() == 1
-    # Numbers that differ, but not once a size has been added in single precision.
-    near = torch.tensor([[0.5, 0.5 + 2.0**-24, 0.5]])
-    assert float(sizes[0, 0] + near[0, 0]) == float(sizes[0, 1] + near[0, 1])
-    for parallel in ("one", "independent"):
-        assert choose(sizes, joined, near, parallel)[0].tolist() == [False, True, False]
