@@ -13,8 +13,8 @@ from graphs.chem.labels import BONDS, atom_name
 from graphs.chem.parser import ParseOptions
 from graphs.chem.workers import Chunk, parse_all
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.data.disk_array import Spool, Texts
-from graphs.data.store import GraphStore, Ragged, starts
+from graphs.data.disk_array import DiskArray, DiskStrings
+from graphs.data.store import GraphStore, Ragged, Report, starts
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 
@@ -55,7 +55,7 @@ def collect_molecules(
             dropped += chunk.dropped
             progress.update(first + len(chunk.places) + len(chunk.skipped))
     kept = np.array(arrays.places.array())
-    report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
+    report: Report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
     vocabulary = options.vocabulary or arrays.vocabulary()
     store = GraphStore(arrays.ragged(vocabulary), vocabulary, report=report)
     return Collected(store, kept, skipped)
@@ -69,11 +69,11 @@ class _GrowingArrays:
     """
 
     def __init__(self, options: ParseOptions) -> None:
-        self.places, self.texts = Spool(np.int64), Texts()
-        self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
+        self.places, self.texts = DiskArray(np.int64), DiskStrings()
+        self.sizes, self.counts = DiskArray(np.int32), DiskArray(np.int32)
         # Labels are numbered as they are met; their order is known when all molecules are read.
-        self.atoms, self.bonds = Spool(np.uint16), Spool(np.uint8)
-        self.ends = Spool(np.min_scalar_type(max(options.limit, 1) - 1))
+        self.atoms, self.bonds = DiskArray(np.uint16), DiskArray(np.uint8)
+        self.ends = DiskArray(np.min_scalar_type(max(options.limit, 1) - 1))
         self.numbers: dict[int, int] = {}
         self.orders: set[int] = set()
 
@@ -114,9 +114,9 @@ class _GrowingArrays:
         )
 
 
-def _renumbered(spool: Spool, numbers: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-    """Replace item k of a spool by `numbers[k]`, a million at a time."""
-    table, result, old = np.array(numbers, np.int64), Spool(dtype), spool.array()
+def _renumbered(array: DiskArray, numbers: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Replace item k of an array by `numbers[k]`, a million at a time."""
+    table, result, old = np.array(numbers, np.int64), DiskArray(dtype), array.array()
     for start in range(0, len(old), 10**6):
         result.extend(table[old[start : start + 10**6]])
     return result.array()
