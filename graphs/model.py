@@ -164,15 +164,8 @@ class GraphModel:
         """What samples a batch of graphs."""
         if scaffold is None:
             return lambda noise, context: self.refiner.sample(noise, context, sampling=[sampling])
-        if not self.kind.extends_scaffolds:
-            raise InputError(
-                f"A model of kind {self.config.model.kind!r} cannot extend a scaffold: use one of "
-                "kind 'contraction', such as the shipped qm9."
-            )
-        request = ScaffoldRequest.of(scaffold, self.statistics)
-        return lambda noise, context: request.sample(
-            self.refiner, noise, context, sampling, particles
-        )
+        request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
+        return lambda noise, context: request.sample(noise, context, sampling, particles)
 
     @torch.no_grad()
     def code_log_prob(

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from refine_core.errors import InputError as InputError
     from refine_core.grid import GridEmbed as GridEmbed
     from refine_core.grid import build_refiner as build_refiner
-    from refine_core.head import BitwiseHead as BitwiseHead
-    from refine_core.head import CategoricalHead as CategoricalHead
-    from refine_core.head import Distribution as Distribution
-    from refine_core.head import Head as Head
+    from refine_core.heads.categorical import BitwiseHead as BitwiseHead
+    from refine_core.heads.categorical import CategoricalHead as CategoricalHead
+    from refine_core.heads.distribution import Distribution as Distribution
+    from refine_core.heads.distribution import Head as Head
     from refine_core.noise import Noise as Noise
     from refine_core.pyramid import area as area
     from refine_core.pyramid import gaussian as gaussian

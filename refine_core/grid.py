@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.errors import InputError
-from refine_core.head import BitwiseHead, CategoricalHead
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from refine_core.embed import ContextT, Embed
 from refine_core.errors import InputError
-from refine_core.head import BitwiseHead, CategoricalHead, Distribution, Head
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.distribution import Distribution, Head
 from refine_core.noise import Noise, Stream
 from refine_core.quantizers.base import Quantized
 from refine_core.sampling import Caller, Keep, Sampling

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from refine_core.embed import ContextT, Embed, StateT
 from refine_core.errors import InputError
-from refine_core.head import Distribution, Head
+from refine_core.heads.distribution import Distribution, Head
 from refine_core.schedule import per_scale
 from refine_core.tokens import Tokens, join, stack
 from refine_core.transformer import Cache, Transformer

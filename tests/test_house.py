@@ -57,3 +57,12 @@ def _hidden(x: Any) -> None:
     assert house.untyped("crooked") == ["crooked/up/roof.py:6", "crooked/up/roof.py:9"]
     assert house.misnamed("crooked") == ["crooked.up.roof", "crooked.up.gone"]
     assert sorted(house.bodies("crooked")) == [1, 1, 2]
+
+
+def test_the_map_shows_every_room() -> None:
+    """CONTRIBUTING names each room of each package, so that a thing is found in two steps."""
+    text = (house.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for package in house.PACKAGES:
+        for init in (house.ROOT / package).rglob("__init__.py"):
+            parts = init.parent.relative_to(house.ROOT / package).parts
+            assert not parts or f"{parts[-1]}/" in text, f"CONTRIBUTING lacks {init.parent}"

@@ -13,8 +13,8 @@ from graphs.chem.labels import BONDS, atom_name
 from graphs.chem.parser import ParseOptions
 from graphs.chem.workers import Chunk, parse_all
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.data.disk_array import Spool, Texts
-from graphs.data.store import GraphStore, Ragged, starts
+from graphs.data.disk_array import DiskArray, DiskStrings
+from graphs.data.store import GraphStore, Ragged, Report, starts
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 
@@ -25,12 +25,12 @@ class Collected:
 
     Args:
         store: The graphs; its report counts what was dropped from them.
-        kept: (n,) int64 places of their texts among all.
+        places: (n,) int64 places of their texts among all.
         skipped: Place of every other text, and the reason why it is no graph.
     """
 
     store: GraphStore
-    kept: NDArray[np.int64]
+    places: NDArray[np.int64]
     skipped: list[tuple[int, str]]
 
 
@@ -53,9 +53,9 @@ def collect_molecules(
             arrays.add(first, chunk)
             skipped += [(first + place, reason) for place, reason in chunk.skipped]
             dropped += chunk.dropped
-            progress.update(first + len(chunk.kept) + len(chunk.skipped))
-    kept = np.array(arrays.kept.array())
-    report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
+            progress.update(first + len(chunk.places) + len(chunk.skipped))
+    kept = np.array(arrays.places.array())
+    report: Report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
     vocabulary = options.vocabulary or arrays.vocabulary()
     store = GraphStore(arrays.ragged(vocabulary), vocabulary, report=report)
     return Collected(store, kept, skipped)
@@ -69,11 +69,11 @@ class _GrowingArrays:
     """
 
     def __init__(self, options: ParseOptions) -> None:
-        self.kept, self.texts = Spool(np.int64), Texts()
-        self.sizes, self.counts = Spool(np.int32), Spool(np.int32)
+        self.places, self.texts = DiskArray(np.int64), DiskStrings()
+        self.sizes, self.counts = DiskArray(np.int32), DiskArray(np.int32)
         # Labels are numbered as they are met; their order is known when all molecules are read.
-        self.atoms, self.bonds = Spool(np.uint16), Spool(np.uint8)
-        self.ends = Spool(np.min_scalar_type(max(options.limit, 1) - 1))
+        self.atoms, self.bonds = DiskArray(np.uint16), DiskArray(np.uint8)
+        self.ends = DiskArray(np.min_scalar_type(max(options.limit, 1) - 1))
         self.numbers: dict[int, int] = {}
         self.orders: set[int] = set()
 
@@ -83,7 +83,7 @@ class _GrowingArrays:
         places = [self.numbers.setdefault(int(atom), len(self.numbers)) for atom in found]
         self.atoms.extend(np.array(places, np.int64)[inverse])
         self.orders |= set(np.unique(chunk.bonds).tolist())
-        self.kept.extend(first + chunk.kept)
+        self.places.extend(first + chunk.places)
         self.sizes.extend(chunk.atom_count)
         self.counts.extend(chunk.bond_count)
         self.ends.extend(chunk.ends)
@@ -114,9 +114,9 @@ class _GrowingArrays:
         )
 
 
-def _renumbered(spool: Spool, numbers: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-    """Replace item k of a spool by `numbers[k]`, a million at a time."""
-    table, result, old = np.array(numbers, np.int64), Spool(dtype), spool.array()
+def _renumbered(array: DiskArray, numbers: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Replace item k of an array by `numbers[k]`, a million at a time."""
+    table, result, old = np.array(numbers, np.int64), DiskArray(dtype), array.array()
     for start in range(0, len(old), 10**6):
         result.extend(table[old[start : start + 10**6]])
     return result.array()

@@ -34,7 +34,7 @@ class Chunk:
     """The graphs of some texts in flat arrays, and the reasons why other texts became none.
 
     Args:
-        kept: (k,) places of the texts that became graphs.
+        places: (k,) places of the texts that became graphs.
         atoms: (nodes of all graphs,) uint32 numbers of atoms; see `graphs.chem.labels`.
         atom_count: (k,) int64 nodes of each graph.
         ends: (edges of all graphs, 2) int32.
@@ -45,7 +45,7 @@ class Chunk:
         dropped: From how many graphs each of `graphs.chem.parser.MARKS` was dropped.
     """
 
-    kept: Array
+    places: Array
     atoms: Array
     atom_count: Array
     ends: Array
@@ -62,7 +62,7 @@ def parse_chunk(texts: Sequence[str], options: ParseOptions) -> Chunk:
     graphs = [graph for graph in parsed if not isinstance(graph, str)]
     bonds = np.array([bond for graph in graphs for bond in graph.bonds], np.int32).reshape(-1, 3)
     return Chunk(
-        kept=np.array([i for i, graph in enumerate(parsed) if not isinstance(graph, str)], int),
+        places=np.array([i for i, graph in enumerate(parsed) if not isinstance(graph, str)], int),
         atoms=np.array([atom for graph in graphs for atom in graph.atoms], np.uint32),
         atom_count=np.array([len(graph.atoms) for graph in graphs], np.int64),
         ends=bonds[:, :2],

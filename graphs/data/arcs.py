@@ -17,7 +17,7 @@ OUT, IN, BOTH = ">:", "<:", "=:"
 
 
 def reversed_name(name: str) -> str:
-    """What an edge's label is, seen from the other end.
+    """The label of an edge as seen from its other end.
 
     >>> [reversed_name(name) for name in (">:a", "<:a", '=:["a", "b"]')]
     ['<:a', '>:a', '=:["b", "a"]']
@@ -29,15 +29,15 @@ def reversed_name(name: str) -> str:
 
 
 def edge_names(arcs: Iterable[str]) -> list[str]:
-    """All names of edges, in sorted order, where those given and their reverses occur."""
+    """Names of edges and their reverses, sorted."""
     return sorted({name for arc in arcs for name in (arc, reversed_name(arc))})
 
 
-def as_edges(arcs: NDArray[Any], labels: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
+def as_edges(arcs: NDArray[Any], labels: Sequence[object]) -> tuple[NDArray[np.int64], list[str]]:
     """One edge for each pair of nodes with arcs between them.
 
     Args:
-        arcs: (m, 2) from where to where, each once.
+        arcs: (m, 2) source and target of each, no two equal.
         labels: m labels of the arcs; None is none.
 
     Returns:
@@ -55,7 +55,7 @@ def as_edges(arcs: NDArray[Any], labels: Sequence[Any]) -> tuple[NDArray[np.int6
 
 
 def as_arcs(i: int, j: int, name: str) -> list[tuple[int, int, str]]:
-    """From where, to where, and labels, of the arcs that an edge, seen from i, stands for.
+    """Source, target and label of the arcs that an edge, seen from i, stands for.
 
     >>> as_arcs(0, 1, '=:["a", ""]')
     [(0, 1, 'a'), (1, 0, '')]
@@ -67,5 +67,5 @@ def as_arcs(i: int, j: int, name: str) -> list[tuple[int, int, str]]:
     return [(i, j, label) if kind == OUT else (j, i, label)]
 
 
-def _text(label: Any) -> str:
+def _text(label: object) -> str:
     return "" if label is None else str(label)

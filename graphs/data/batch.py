@@ -1,4 +1,4 @@
-"""Graphs as padded batches of labels, and what the labels mean."""
+"""Graphs as padded batches of labels, and the names of the labels."""
 
 import re
 from collections.abc import Sequence

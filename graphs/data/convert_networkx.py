@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") -> GraphStore:
     """Store networkx graphs.
 
-    Numbers among the attributes of a graph itself become properties. Attributes of nodes and edges
-    other than the label are left out, and named in the store's report.
+    Numbers among the attributes of a graph become properties. Attributes of nodes and edges other
+    than the label are left out, and named in the store's report.
 
     Args:
         graphs: All undirected, or all directed.
@@ -42,7 +42,7 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
             edges, or is labelled in part.
     """
     nodes, ends, edges, directed = [], [], [], False
-    given: list[Mapping[str, Any]] = []
+    attributes: list[Mapping[str, object]] = []
     ignored: set[str] = set()
     for number, graph in enumerate(graphs):
         if number and graph.is_directed() != directed:
@@ -59,7 +59,7 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
             )
         place = {node: k for k, node in enumerate(graph)}
         pairs = [(place[a], place[b]) for a, b in graph.edges()]
-        given.append({k: v for k, v in graph.graph.items() if k not in OF_FILES})
+        attributes.append({k: v for k, v in graph.graph.items() if k not in OF_FILES})
         for what, all_of_them in (
             ("nodes", [values for _, values in graph.nodes(data=True)]),
             ("edges", [values for *_, values in graph.edges(data=True)]),
@@ -69,15 +69,15 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
         ends.append(np.array(pairs, np.int64).reshape(-1, 2))
         edges.append([values.get(label) for _, _, values in graph.edges(data=True)])
     ignored -= {f"{label} of nodes", f"{label} of edges"}
-    return labelled(nodes, ends, edges, directed, given, ignored)
+    return labelled(nodes, ends, edges, directed, attributes, ignored)
 
 
 def labelled(
-    nodes: Sequence[Sequence[Any]],
+    nodes: Sequence[Sequence[object]],
     ends: Sequence[NDArray[Any]],
-    edges: Sequence[Sequence[Any]],
+    edges: Sequence[Sequence[object]],
     directed: bool,
-    given: Sequence[Mapping[str, Any]] = (),
+    attributes: Sequence[Mapping[str, object]] = (),
     ignored: Collection[str] = (),
 ) -> GraphStore:
     """Store graphs whose labels are any values, or None.
@@ -87,17 +87,17 @@ def labelled(
         ends: (m, 2) of each, from where to where.
         edges: m labels of each.
         directed: Whether they are arcs.
-        given: Attributes of each graph; numbers are properties.
-        ignored: Names of what is left out of nodes and edges; with other attributes of the graphs
-            they are announced.
+        attributes: Of each graph; numbers become properties.
+        ignored: Names of attributes of nodes and edges that were left out; a warning tells of
+            these, and of attributes of graphs that are no numbers.
 
     Raises:
         InputError: There is no graph, or they are labelled in part.
     """
     if not nodes:
         raise InputError("there are no graphs; expected one at least.")
-    properties = _numeric(given)
-    others = {name for graph in given for name in graph} - set(properties)
+    properties = _numeric(attributes)
+    others = {name for graph in attributes for name in graph} - set(properties)
     ignored = sorted({*ignored, *(f"{name} of graphs" for name in others)})
     if ignored:
         log.warning("attributes left out: %s", ", ".join(ignored))
@@ -111,24 +111,25 @@ def labelled(
         ends,
         [_numbers(labels, edge_numbers, 1) for labels in edges],
         Vocabulary(tuple(node_numbers), tuple(edge_numbers), directed),
-        {name: [_number(graph.get(name)) for graph in given] for name in properties},
+        {name: [_number(graph.get(name)) for graph in attributes] for name in properties},
         {"ignored": ignored} if ignored else {},
     )
 
 
-def _numeric(given: Sequence[Mapping[str, Any]]) -> list[str]:
+def _numeric(attributes: Sequence[Mapping[str, object]]) -> list[str]:
     """Names of attributes that are numbers, in some graph at least."""
-    names = dict.fromkeys(name for graph in given for name in graph)
-    return [n for n in names if any(not np.isnan(_number(graph.get(n))) for graph in given)]
+    names = dict.fromkeys(name for graph in attributes for name in graph)
+    return [n for n in names if any(not np.isnan(_number(graph.get(n))) for graph in attributes)]
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     """A number, or NaN for anything else."""
-    tensor = isinstance(value, Tensor) and value.numel() == 1
-    return float(value) if tensor or isinstance(value, int | float | np.number) else np.nan
+    if isinstance(value, Tensor):
+        return float(value) if value.numel() == 1 else np.nan
+    return float(value) if isinstance(value, int | float | np.number) else np.nan
 
 
-def _names(labels: Sequence[Sequence[Any]], what: str) -> dict[str, int]:
+def _names(labels: Sequence[Sequence[object]], what: str) -> dict[str, int]:
     """Number the labels in sorted order, numbers as numbers."""
     found = {label for graph in labels for label in graph}
     if found <= {None}:
@@ -137,15 +138,13 @@ def _names(labels: Sequence[Sequence[Any]], what: str) -> dict[str, int]:
         raise InputError(
             f"some {what} have a label and some do not; give all of them one, or none."
         )
-    try:
-        ordered = sorted(found)
-    except TypeError:
-        ordered = sorted(found, key=str)
+    numbers = [label for label in found if isinstance(label, int | float)]
+    ordered = sorted(numbers) if len(numbers) == len(found) else sorted(found, key=str)
     return {name: k for k, name in enumerate(dict.fromkeys(map(str, ordered)))}
 
 
-def _numbers(labels: Sequence[Any], names: Mapping[str, int], first: int) -> NDArray[np.int64]:
-    """Number of each label, those without a label being the first."""
+def _numbers(labels: Sequence[object], names: Mapping[str, int], first: int) -> NDArray[np.int64]:
+    """Number of each label; None is the first."""
     return np.array([first + names["" if x is None else str(x)] for x in labels], np.int64)
 
 

@@ -46,8 +46,8 @@ def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
         kinds = _labels(graph.edge_attr, index.shape[1], f"edge_attr of graph {number}")
         ends.append(index[:, once].T.cpu().numpy())
         edges.append([kind for kind, keep in zip(kinds, once.tolist(), strict=True) if keep])
-    given = [{k: v for k, v in graph.to_dict().items() if k not in READ} for graph in graphs]
-    return labelled(nodes, ends, edges, directed, given)
+    attributes = [{k: v for k, v in graph.to_dict().items() if k not in READ} for graph in graphs]
+    return labelled(nodes, ends, edges, directed, attributes)
 
 
 def _labels(values: Tensor | None, count: int, what: str) -> list[int | None]:

@@ -1,4 +1,4 @@
-"""Lists too long for memory: written to nameless files as they grow, mapped when complete."""
+"""Arrays and lists of strings too large for memory, kept in temporary files."""
 
 import json
 import tempfile
@@ -16,10 +16,10 @@ DTYPES = {"bool": "BOOL", "uint8": "U8", "uint16": "U16", "uint32": "U32", "int8
 DTYPES |= {"int32": "I32", "int64": "I64", "float32": "F32", "float64": "F64"}
 
 
-class Spool:
+class DiskArray:
     """A flat array on disk that grows at its end.
 
-    The file has no name and goes with the object.
+    Its file has no name, and is deleted with the object.
 
     Args:
         dtype: Of its items.
@@ -42,23 +42,23 @@ class Spool:
         self._count += len(array)
 
     def array(self) -> Array:
-        """All items, mapped into memory; the spool may grow on."""
+        """All items, mapped into memory; the array may grow on."""
         self._file.flush()
         if not self._count:
             return np.zeros(0, self.dtype)
         return np.memmap(self._file, self.dtype, "r+", shape=(self._count,))
 
 
-class Texts(Sequence[str]):
+class DiskStrings(Sequence[str]):
     """Strings on disk.
 
-    >>> texts = Texts(["CC", "", "Cé"])
+    >>> texts = DiskStrings(["CC", "", "Cé"])
     >>> len(texts), texts[2], texts[:2]
     (3, 'Cé', ['CC', ''])
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._bytes, self._ends = Spool(np.uint8), Spool(np.int64)
+        self._bytes, self._ends = DiskArray(np.uint8), DiskArray(np.int64)
         self._waiting: list[bytes] = []
         self._length = 0
         for text in texts:

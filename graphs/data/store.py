@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -24,6 +24,20 @@ from refine_core.storage.files import atomic_write, digest
 
 Array = NDArray[Any]
 PROPERTY = "property:"
+Report = TypedDict(
+    "Report",
+    {
+        "kept": int,
+        "skipped": int,
+        "dropped": dict[str, int],
+        "ignored": list[str],
+        "duplicates": int,
+        "repeats left out of validation and test": int,
+    },
+    total=False,
+)
+"""What became of the source of graphs while it was read, as a user sees it: counts of rows, of
+graphs that lost something, and names of attributes that were left out."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +71,14 @@ class GraphStore:
         arrays: The graphs.
         vocabulary: What the labels mean.
         properties: Numeric columns, name -> (N,) float32, NaN where a value is missing.
-        report: What became of the source while it was read, e.g. how many rows were skipped.
+        report: What became of the source while it was read.
         rows: (n,) int64, the graphs that this store shows, in this order; all when None.
     """
 
     arrays: Ragged
     vocabulary: Vocabulary
     properties: Mapping[str, Array] = field(default_factory=dict)
-    report: Mapping[str, Any] = field(default_factory=dict)
+    report: Report = field(default_factory=Report)
     rows: Array | None = None
 
     def __len__(self) -> int:
@@ -142,7 +156,7 @@ def collect(
     edges: Sequence[Array],
     vocabulary: Vocabulary,
     properties: Mapping[str, Sequence[float] | Array] | None = None,
-    report: Mapping[str, Any] | None = None,
+    report: Report | None = None,
 ) -> GraphStore:
     """Store graphs given one by one.
 
@@ -163,7 +177,7 @@ def collect(
         edges=_join(edges, (0,), len(vocabulary.edges)),
     )
     columns = {name: np.asarray(column, np.float32) for name, column in (properties or {}).items()}
-    return GraphStore(arrays, vocabulary, columns, report or {})
+    return GraphStore(arrays, vocabulary, columns, report or Report())
 
 
 def starts(counts: Sequence[int] | Array) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
-"""Columns of a data set that its file does not hold: numbers that RDKit computes of a molecule.
+"""Properties that RDKit computes of molecules, as columns of a data set.
 
-They are computed once and kept in the cache, under a name made of the molecules themselves.
+They are computed once and cached, under a digest of the molecules.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def computable(store: GraphStore) -> tuple[str, ...]:
-    """Names of what can be computed of the graphs of a store; only of molecules anything."""
+    """Names of the properties that can be computed of the graphs of a store; only of molecules."""
     if store.arrays.text is None:
         return ()
     from graphs.chem.properties import PROPERTIES
@@ -33,17 +33,18 @@ def computable(store: GraphStore) -> tuple[str, ...]:
     return tuple(PROPERTIES)
 
 
-def with_columns(
+def with_computed(
     parts: "Splits", names: Sequence[str], *, cache: Path | None = None, quiet: bool = False
 ) -> "Splits":
-    """Splits that hold the columns `names`, as far as they can be computed.
+    """Splits that have the columns `names`, as far as they can be computed.
 
-    A column of the data set's own, whatever it means, is left as it is.
+    A column that the data set has itself is left as it is.
 
     Args:
         parts: Splits of one or several stores.
-        names: Columns wanted; those that nobody knows are left for the caller to refuse.
-        cache: Where to keep them; `refine_core.storage.archive.default_cache()` when not given.
+        names: Wanted columns; unknown ones are left for the caller to refuse.
+        cache: Folder of the computed columns; by default
+            `refine_core.storage.archive.default_cache()`.
         quiet: Whether to show no progress.
     """
     folder = (cache or default_cache()) / "graphs"
@@ -63,22 +64,22 @@ def _column(arrays: Ragged, name: str, folder: Path, quiet: bool) -> NDArray[np.
     """(N,) of all graphs, from the cache or computed."""
     assert arrays.text is not None and arrays.text_start is not None
     key = digest(arrays.text, arrays.text_start, version("rdkit"))
-    kept = folder / f"{name}-{key}.npy"
-    if not kept.exists():
+    path = folder / f"{name}-{key}.npy"
+    if not path.exists():
         count = len(arrays.text_start) - 1
         texts = GraphStore(arrays, Vocabulary()).text(torch.arange(count))
-        with atomic_write(kept) as temporary:
+        with atomic_write(path) as temporary:
             np.save(temporary, _computed(texts, name, quiet))
-    return np.asarray(np.load(kept), np.float32)
+    return np.asarray(np.load(path), np.float32)
 
 
 def _computed(texts: Sequence[str], name: str, quiet: bool) -> NDArray[np.float32]:
     from graphs.chem.properties import property_values
     from graphs.chem.workers import map_chunks
 
-    found: list[Any] = []
+    found: list[NDArray[np.float32]] = []
     with Progress(f"computing {name}", len(texts), quiet=quiet) as progress:
         for first, chunk in map_chunks(texts, partial(property_values, names=(name,))):
-            found.append(chunk[name])
+            found.append(np.asarray(chunk[name], np.float32))
             progress.update(first + len(chunk[name]))
     return np.concatenate(found)

@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.data.disk_array import Texts
+from graphs.data.disk_array import DiskStrings
 from refine_core.errors import InputError, suggest
 
 Column = NDArray[np.float32]
@@ -22,14 +22,14 @@ MISSING = {"", "-", "na", "n/a", "nan", "null", "none"}  # values, in upper or l
 
 @dataclass(frozen=True)
 class Records:
-    """What a file says, not yet understood as molecules.
+    """Rows of a file, whose texts have not been parsed as molecules yet.
 
     Args:
         numbers: (n,) the line on which each record stands, or of .sdf its number, from 1.
         texts: SMILES or mol blocks.
         columns: Name -> (n,) float32, NaN where a value is missing; only numeric columns.
-        refused: Name -> number and value of the first record whose value is no number, of columns
-            that are therefore not read.
+        refused: Columns that are not numeric: name -> number and value of the first record whose
+            value is no number.
     """
 
     numbers: Sequence[int]
@@ -37,15 +37,15 @@ class Records:
     columns: dict[str, Column] = field(default_factory=dict)
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def drawn(self, count: int, seed: int = 0) -> "Records":
-        """So many of them, drawn at random, in their order; all if there are no more."""
+    def random_sample(self, count: int, seed: int = 0) -> "Records":
+        """So many of them, chosen at random, in their order; all if there are no more."""
         order = np.random.default_rng(seed).permutation(len(self.texts))
-        kept = np.sort(order[:count])
+        chosen = np.sort(order[:count])
         return replace(
             self,
-            numbers=[self.numbers[i] for i in kept],
-            texts=[self.texts[int(i)] for i in kept],
-            columns={name: values[kept] for name, values in self.columns.items()},
+            numbers=[self.numbers[i] for i in chosen],
+            texts=[self.texts[int(i)] for i in chosen],
+            columns={name: values[chosen] for name, values in self.columns.items()},
         )
 
 
@@ -85,7 +85,7 @@ def read_records(path: Path, column: str = "smiles") -> Records:
 
 def _smi(file: IO[str], column: str, path: Path) -> Records:
     """Read the first word of every line."""
-    numbers, texts = array("q"), Texts()
+    numbers, texts = array("q"), DiskStrings()
     for number, line in enumerate(file, start=1):
         if words := line.split(None, 1):
             numbers.append(number)
@@ -99,7 +99,7 @@ def _csv(file: IO[str], column: str, path: Path) -> Records:
     reader = csv.reader(file, delimiter="\t" if tabs else ",")
     header = [name.strip() for name in next(reader, [])]
     place = _place(header, column, path)
-    numbers, texts = array("q"), Texts()
+    numbers, texts = array("q"), DiskStrings()
     columns = _Columns()
     for row in reader:
         if row:
@@ -125,7 +125,7 @@ def _place(header: Sequence[str], column: str, path: Path) -> int:
 
 def _sdf(file: IO[str], column: str, path: Path) -> Records:
     """Read mol blocks and their data fields."""
-    texts, columns = Texts(), _Columns()
+    texts, columns = DiskStrings(), _Columns()
     for number, record in enumerate(_blocks(file), start=1):
         block, end, rest = record.partition("M  END")
         texts.append(block + end + "\n")

@@ -1,7 +1,7 @@
-"""Molecules to learn from: QM9 and MOSES by name, anybody's own by path.
+"""Molecules to learn from: QM9 and MOSES by name, other files by path.
 
-A file is read once. Its graphs are kept in the cache under a name made of its content and of how
-it is read, with a list of the rows that were skipped and why beside them.
+A file is read once. Its graphs are cached under a digest of its content and of the options of
+reading, beside a list of the skipped rows with reasons.
 """
 
 import json
@@ -15,8 +15,8 @@ from graphs.data.store import GraphStore, load, save
 from graphs.datasets.molecule_files import read_records
 from graphs.datasets.moses import moses_folder
 from graphs.datasets.qm9 import qm9_file
-from graphs.datasets.skipped_rows import announce, list_skipped, shown
-from graphs.datasets.splits import Splits, alike, apart, divide
+from graphs.datasets.skipped_rows import first_line, list_skipped, warn_of_losses
+from graphs.datasets.splits import Splits, molecule_groups, split_store, without_repeats
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import digest, sha256
@@ -33,17 +33,24 @@ def qm9(
 ) -> Splits:
     """Return QM9: 100,000 molecules to learn from, a tenth of all to test, the rest to validate.
 
-    These are the counts of DiGress (Vignac et al. 2023) and MiDi; which molecule goes where is
-    drawn with seed 0. Then what an earlier part has is left out of the later ones: 19 of 17,748
-    that validate are in training too, and 9 of 13,083 that test in training or validation.
-    The properties are those of `graphs.datasets.qm9`.
+    These are the counts of DiGress (Vignac et al. 2023) and MiDi, split with seed 0. Then
+    molecules of an earlier part are left out of the later ones: 19 of 17,748 for validation are in
+    training too, and 9 of 13,083 for test in training or validation. The properties are those of
+    `graphs.datasets.qm9`.
 
     Raises:
-        InputError: It is not in the cache and the package index cannot be reached.
+        InputError: It is not in the cache and the package index cannot be reached, or the options
+            of reading leave too few molecules.
     """
     store = read_molecules(qm9_file(cache), reading, cache=cache, quiet=quiet)
     test = len(store) // 10
-    return apart(divide(store, (QM9_TRAIN, len(store) - QM9_TRAIN - test, test)))
+    validation = len(store) - QM9_TRAIN - test
+    if validation < 1:
+        raise InputError(
+            f"QM9 has {len(store)} molecules of {reading.limit} atoms at most, expected more than "
+            f"{QM9_TRAIN}, to train, validate and test: give a larger limit."
+        )
+    return without_repeats(split_store(store, (QM9_TRAIN, validation, test)))
 
 
 def moses(
@@ -53,31 +60,38 @@ def moses(
     cache: Path | None = None,
     quiet: bool = False,
 ) -> Splits:
-    """Return MOSES in its own splits; 10,000 of its training set, drawn with seed 0, validate.
+    """Return MOSES in its own splits; 10,000 of its training set, chosen with seed 0, validate.
 
     Molecules of an earlier part are left out of the later ones.
 
     Args:
         reading: How molecules become graphs.
         rows: Read only so many training molecules, and `MOSES_FEW` to validate and of each test
-            set, drawn at random: a minute instead of half an hour.
+            set, chosen at random: a minute instead of half an hour.
         cache: As of `read_molecules`.
         quiet: Likewise.
 
     Raises:
-        InputError: It is not in the cache and the package index cannot be reached.
+        InputError: It is not in the cache and the package index cannot be reached, or it has fewer
+            rows.
     """
     folder = moses_folder(cache)
     held, few = (MOSES_VALIDATION, None) if rows is None else (MOSES_FEW, MOSES_FEW)
     learnt = None if rows is None else rows + held
     train = read_molecules(folder / "train.csv.gz", reading, rows=learnt, cache=cache, quiet=quiet)
+    read = train.report["kept"] + train.report["skipped"]
+    if learnt is not None and read < learnt:
+        raise InputError(
+            f"Found data.subset {rows}, but MOSES has {read - held} training molecules beside "
+            "those that validate: give a smaller number, or leave it out."
+        )
     same = replace(reading, vocabulary=train.vocabulary)
     test, scaffolds = (
         read_molecules(folder / f"{name}.csv.gz", same, rows=few, cache=cache, quiet=quiet)
         for name in ("test", "test_scaffolds")
     )
-    parts = divide(train, (len(train) - held, held, 0))
-    return apart(Splits(parts.train, parts.validation, test, scaffolds))
+    parts = split_store(train, (len(train) - held, held, 0))
+    return without_repeats(Splits(parts.train, parts.validation, test, scaffolds))
 
 
 def read_splits(
@@ -89,16 +103,16 @@ def read_splits(
     cache: Path | None = None,
     quiet: bool = False,
 ) -> Splits:
-    """Read a file with `read_molecules`; a tenth, drawn with `seed`, validates, another tests.
+    """Read a file with `read_molecules`; a tenth, chosen with `seed`, validates, another tests.
 
-    These are tenths of the distinct molecules; each brings its duplicates along. How many of these
-    there are is in the report, and is announced.
+    These are tenths of the distinct molecules, each with its duplicates. The report holds the
+    count of duplicates, of which a warning tells.
 
     Raises:
         InputError: As `read_molecules`, or there are fewer than three distinct molecules.
     """
     store = read_molecules(path, reading, column=column, cache=cache, quiet=quiet)
-    group = alike(store)
+    group = molecule_groups(store)
     distinct = 1 + int(group.max())
     if distinct < 3:
         raise InputError(
@@ -107,13 +121,13 @@ def read_splits(
         )
     if duplicates := len(store) - distinct:
         log.warning(
-            "%s: %d molecules repeat another, apart from stereochemistry and the like; all of a "
-            "kind are in one part",
+            "%s: %d molecules repeat another, but for stereochemistry and the like; equal ones "
+            "are in one part",
             *(path, duplicates),
         )
     store = replace(store, report={**store.report, "duplicates": duplicates})
     tenth = max(1, distinct // 10)
-    return divide(store, (distinct - 2 * tenth, tenth, tenth), seed, group)
+    return split_store(store, (distinct - 2 * tenth, tenth, tenth), seed, group)
 
 
 def read_molecules(
@@ -127,15 +141,15 @@ def read_molecules(
 ) -> GraphStore:
     """Read molecules from a file; see `graphs.datasets.molecule_files.read_records` for its forms.
 
-    Rows that cannot be used are skipped, listed in a file, and announced with its path; so is how
-    many molecules have lost isotopes, stereochemistry and the like.
+    Rows that cannot be used are skipped and listed in a file, to whose path a warning points;
+    another warning counts the molecules that have lost isotopes, stereochemistry and the like.
 
     Args:
         path: The file.
         reading: How molecules become graphs.
         column: Name of the column of SMILES in .csv and .tsv files.
-        rows: Read only so many rows, drawn at random with seed 0; None reads all.
-        cache: Where to keep graphs; `refine_core.storage.archive.default_cache()` when not given.
+        rows: Read only so many rows, chosen at random with seed 0; None reads all.
+        cache: Folder of the graphs; `refine_core.storage.archive.default_cache()` when not given.
         quiet: Whether to show no progress.
 
     Raises:
@@ -148,12 +162,12 @@ def read_molecules(
     if rows is not None:
         options["rows"] = rows
     key = digest(sha256(path), json.dumps(options, sort_keys=True))
-    kept = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
-    listing = kept.with_suffix(".skipped.csv")
-    if not kept.exists():
-        _read(path, reading, column, rows, quiet, kept, listing)
-    store = load(kept)
-    announce(path, store, listing)
+    stored = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
+    listing = stored.with_suffix(".skipped.csv")
+    if not stored.exists():
+        _read(path, reading, column, rows, quiet, stored, listing)
+    store = load(stored)
+    warn_of_losses(path, store, listing)
     return store
 
 
@@ -163,20 +177,20 @@ def _read(
     column: str,
     rows: int | None,
     quiet: bool,
-    kept: Path,
+    stored: Path,
     listing: Path,
 ) -> None:
     """Read a file into the cache."""
     records = read_records(path, column)
     if rows is not None:
-        records = records.drawn(rows)
+        records = records.random_sample(rows)
     found = collect_molecules(records.texts, reading, quiet=quiet)
     if not len(found.store):
         place, reason = found.skipped[0]
         raise InputError(
             f"none of the {len(records.texts)} rows of {path} can be used, the first "
-            f"({shown(records.texts[place])}) because {reason}; give molecules, one a row."
+            f"({first_line(records.texts[place])}) because {reason}; give molecules, one a row."
         )
     list_skipped(records, found.skipped, listing)
-    columns = {name: values[found.kept] for name, values in records.columns.items()}
-    save(replace(found.store, properties=columns), kept)
+    columns = {name: values[found.places] for name, values in records.columns.items()}
+    save(replace(found.store, properties=columns), stored)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Numeric properties of graphs, in units of their spread, as the context of a generator."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Properties:
         names: p columns.
         mean: (p,) over the training graphs.
         spread: (p,) standard deviations.
-        low: (p,) smallest values; empty where a model of old did not note them.
+        low: (p,) smallest values; empty in models of earlier versions.
         high: (p,) largest.
     """
 
@@ -32,7 +32,7 @@ class Properties:
 
     @classmethod
     def of(cls, store: GraphStore, names: tuple[str, ...]) -> "Properties":
-        """Of the columns of a store; missing values (NaN) count for nothing.
+        """The properties `names` of a store; missing values (NaN) are left out of the statistics.
 
         Raises:
             InputError: A column is missing, or constant.
@@ -63,13 +63,13 @@ class Properties:
         return torch.where(scaled.isfinite(), scaled, torch.nan)
 
     def request(self, where: dict[str, float], count: int) -> Tensor:
-        """Context (count, p) of wanted values; what is not named is left open.
+        """Context (count, p) of wanted values; properties that are not named may have any value.
 
-        A value that no training graph had is refused, for what the model makes of it is anybody's
-        guess.
+        Values outside the range of the training graphs are refused, since the model has learnt
+        nothing about them.
 
         Raises:
-            InputError: The model does not know a name, or a value lies outside of what it saw.
+            InputError: The model does not know a name, or a value is outside its range.
         """
         for name in where:
             if not self.names:
@@ -84,7 +84,7 @@ class Properties:
                 )
         ranges = zip(self.names, self.low, self.high, self.spread, strict=False)
         for name, low, high, spread in ranges:
-            # A hundredth of the spread covers what rounding does to the range shown.
+            # A hundredth of the spread covers the rounding of the range in the message below.
             if name in where and not (low - 0.01 * spread <= where[name] <= high + 0.01 * spread):
                 raise InputError(
                     f"Found {name}={where[name]:g}, but training graphs have a {name} from "

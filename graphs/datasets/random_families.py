@@ -1,4 +1,4 @@
-"""Families of random graphs, without labels but for directions, made on the spot.
+"""Families of random graphs, without labels except for directions.
 
 Graph k of a family is a function of the seed and k alone, so a longer list begins with a shorter
 one. All graphs are connected.
@@ -122,13 +122,13 @@ FAMILIES: dict[str, Callable[[Generator], tuple[int, Ends]]] = {
 DIRECTED = {"dag"}
 
 
-def generic(name: str, count: int, seed: int = 0) -> GraphStore:
-    """Draw `count` graphs of a family.
+def random_graphs(name: str, count: int, seed: int = 0) -> GraphStore:
+    """Sample `count` graphs of a family.
 
     Raises:
         InputError: There is no such family.
 
-    >>> generic("tree", 3).sizes.tolist()
+    >>> random_graphs("tree", 3).sizes.tolist()
     [64, 64, 64]
     """
     if name not in FAMILIES:
@@ -136,7 +136,7 @@ def generic(name: str, count: int, seed: int = 0) -> GraphStore:
             f"{name!r} is no family of graphs; expected one of {', '.join(FAMILIES)}."
             + suggest(name, FAMILIES)
         )
-    drawn = [FAMILIES[name](np.random.default_rng([seed, k])) for k in range(count)]
-    nodes = [[None] * n for n, _ in drawn]
-    edges = [[None] * len(ends) for _, ends in drawn]
-    return labelled(nodes, [ends for _, ends in drawn], edges, name in DIRECTED)
+    graphs = [FAMILIES[name](np.random.default_rng([seed, k])) for k in range(count)]
+    nodes = [[None] * n for n, _ in graphs]
+    edges = [[None] * len(ends) for _, ends in graphs]
+    return labelled(nodes, [ends for _, ends in graphs], edges, name in DIRECTED)

@@ -1,4 +1,4 @@
-"""What became of the rows of a file: lists of what was skipped, and a word about losses."""
+"""Lists of the rows of a file that were skipped, and warnings of what was lost in reading it."""
 
 import csv
 import io
@@ -14,12 +14,13 @@ log = logging.getLogger(__name__)
 
 
 def list_skipped(records: Records, skipped: Sequence[tuple[int, str]], listing: Path) -> None:
-    """Write down which rows were skipped, and beside it which columns are no properties."""
+    """Write a list of the skipped rows, and beside it one of the columns that are not numeric."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", "molecule", "reason"])
     writer.writerows(
-        (records.numbers[place], shown(records.texts[place]), reason) for place, reason in skipped
+        (records.numbers[place], first_line(records.texts[place]), reason)
+        for place, reason in skipped
     )
     write_text(listing, text.getvalue())
     if records.refused:
@@ -31,17 +32,17 @@ def list_skipped(records: Records, skipped: Sequence[tuple[int, str]], listing: 
 
 
 def _columns(listing: Path) -> Path:
-    """Where it is said which columns are no properties."""
+    """File with the columns that are not numeric."""
     return listing.with_suffix(".columns.txt")
 
 
-def shown(text: str) -> str:
+def first_line(text: str) -> str:
     """SMILES, or the title of a mol block."""
     return text.split("\n", 1)[0].strip()
 
 
-def announce(path: Path, store: GraphStore, listing: Path) -> None:
-    """Say what the file has lost."""
+def warn_of_losses(path: Path, store: GraphStore, listing: Path) -> None:
+    """Warn of skipped rows, dropped parts and columns that are not numeric."""
     if skipped := store.report["skipped"]:
         rows = skipped + store.report["kept"]
         log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)

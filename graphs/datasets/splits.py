@@ -1,7 +1,7 @@
-"""Parts of a data set: to learn from, to choose by, to be judged on.
+"""Parts of a data set: training, validation and test graphs.
 
-Molecules with one canonical SMILES, without stereochemistry, are one graph: no two parts of a data
-set share any.
+Molecules with the same canonical SMILES, without stereochemistry, are one graph: no two parts of a
+data set share any.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphs.data.store import GraphStore
+from graphs.data.store import GraphStore, Report
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Graphs to learn from, to choose by, and to be judged on.
+    """Training, validation and test graphs.
 
     Args:
-        train: To learn from.
-        validation: To choose by.
-        test: To be judged on.
+        train: Models learn from these.
+        validation: Settings are chosen by these.
+        test: Models are measured by these.
         test_scaffolds: MOSES only: molecules whose scaffolds are not in its training set.
     """
 
@@ -32,19 +32,19 @@ class Splits:
     test_scaffolds: GraphStore | None = None
 
 
-def divide(
+def split_store(
     store: GraphStore,
     counts: Sequence[int],
     seed: int = 0,
     group: NDArray[np.int64] | None = None,
 ) -> Splits:
-    """Deal graphs, shuffled with `seed`, to train, validation and test.
+    """Split graphs, in random order, into train, validation and test.
 
     Args:
         store: N graphs.
-        counts: How many groups go to each part; together all.
-        seed: Of the shuffling.
-        group: (N,) of each graph, from 0; those of one group stay together. By default every
+        counts: Count of groups in each part; together all.
+        seed: Of the random order.
+        group: (N,) group of each graph, from 0; those of one group stay together. By default every
             graph is a group of its own.
     """
     group = np.arange(len(store)) if group is None else group
@@ -54,21 +54,21 @@ def divide(
     return Splits(*(store.subset(part) for part in parts))
 
 
-def apart(parts: Splits) -> Splits:
-    """Leave out of each part what an earlier one has, and note in the report how many it is."""
-    seen, left = _hashes(parts.train), dict[str, GraphStore]()
+def without_repeats(parts: Splits) -> Splits:
+    """Leave out of each part the molecules of earlier parts, and report how many these are."""
+    earlier, left = _hashes(parts.train), dict[str, GraphStore]()
     for name in ("validation", "test", "test_scaffolds"):
         if (store := getattr(parts, name)) is not None:
             own = _hashes(store)
-            left[name] = store.subset(np.flatnonzero(~np.isin(own, seen)))
-            seen = np.concatenate([seen, own])
+            left[name] = store.subset(np.flatnonzero(~np.isin(own, earlier)))
+            earlier = np.concatenate([earlier, own])
     lost = sum(len(getattr(parts, name)) - len(store) for name, store in left.items())
-    report = {**parts.train.report, "repeats left out of validation and test": lost}
+    report: Report = {**parts.train.report, "repeats left out of validation and test": lost}
     return replace(parts, train=replace(parts.train, report=report), **left)
 
 
-def alike(store: GraphStore) -> NDArray[np.int64]:
-    """Which molecule each of N is, (N,) from 0 in the order in which they first come."""
+def molecule_groups(store: GraphStore) -> NDArray[np.int64]:
+    """Number of the molecule that each of N graphs is, (N,), from 0 in order of appearance."""
     _, first, group = np.unique(_hashes(store), return_index=True, return_inverse=True)
     return np.asarray(first.argsort().argsort()[group], np.int64)
 

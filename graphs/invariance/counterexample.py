@@ -78,7 +78,7 @@ def find_counterexample(runner: Runner, failure: Comparison) -> Counterexample |
         )
         try:
             found = _first_failing(runner, one, begin, steps, swaps=swaps)
-        except Exception:  # the module's own; what is to be told is that it is not equivariant
+        except Exception:  # the module's own; the failure to report is the lack of equivariance
             continue
         if found is not None:
             before, step, difference = found

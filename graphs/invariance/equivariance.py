@@ -33,15 +33,15 @@ def assert_permutation_equivariant(
 ) -> Report:
     """Assert that outputs are relabelled as inputs are: `f(s x) = s f(x)`.
 
-    Two findings are told apart. Each relabelling permutes the rows of every graph at random, in
-    padded batches with padding among them. Beside that, the surroundings of the nodes change while
-    these keep their order: padding is rewritten and grows, and edges of PyG batches are reordered.
-    Every second relabelling ties all nodes, so that an order picked by index shows: equal
-    features, on a cycle.
+    There are two findings. Each relabelling permutes the rows of every graph at random, in padded
+    batches those of padding too. Separately, what surrounds the nodes changes while these keep
+    their order: padding is rewritten and grows, and edges of PyG batches are reordered. In every
+    second relabelling all nodes are tied, with equal features on a cycle, so that a choice by
+    index shows.
 
-    The module is copied, and is run with one seed, so a draw for each graph is harmless, while a
-    draw for each node, dropout included, is rightly reported: call `eval()`, and hand noise in by
-    `node_inputs`, or test the law of samples with `assert_exchangeable`.
+    The module is copied, and always runs with the same random numbers. Those drawn for each graph
+    do no harm; those drawn for each node, dropout included, are rightly reported: call `eval()`,
+    and pass noise as `node_inputs`, or test the law of samples with `assert_exchangeable`.
 
     Args:
         module: An nn.Module, a method of one, or any callable. By default it is called as
@@ -55,8 +55,8 @@ def assert_permutation_equivariant(
         edge_inputs: Tensors (b, n, n, ...), for PyG (E, ...), relabelled along.
         graph_inputs: Tensors (b, ...), e.g. times or classes.
         outputs: Level of the outputs: a tensor, or tensors inside of tuples, mappings and
-            dataclasses. By default told by shape: (b, n, ...), (b, n, n, ...) or neither; for PyG
-            (N, ...), (E, ...) in the order of edges, or neither.
+            dataclasses. By default inferred from shapes: (b, n, ...), (b, n, n, ...) or neither;
+            for PyG (N, ...), (E, ...) in the order of edges, or neither.
         relabellings: How many to try.
         grow: Rows of padding added; 0 for modules that work for one n only.
         padding: What is written there: "features", large random numbers in x and node inputs, and
@@ -76,8 +76,8 @@ def assert_permutation_equivariant(
 
     Raises:
         PermutationError: An AssertionError with the worst errors, the smallest graph and change
-            that fails, and the first submodule that breaks; or an output is NaN where nodes are,
-            or infinite everywhere, so that nothing can be told.
+            that fails, and the first submodule at fault; or an output is NaN where nodes are, or
+            infinite everywhere, so that nothing can be compared.
         InputError: The batch or the outputs have shapes that do not fit together.
 
     >>> layer = torch.nn.Linear(4, 2)
@@ -165,7 +165,7 @@ def _compare(
     """Compare runs on a batch: for every second seed other surroundings, for each a relabelling.
 
     Raises:
-        PermutationError: Nothing can be told, for outputs are not finite.
+        PermutationError: Outputs are not finite, so nothing can be compared.
     """
     found: list[Comparison] = []
     start = batch.identity()

@@ -1,4 +1,4 @@
-"""Small batches that are hard on symmetry: several sizes, cycles, nodes nothing tells apart."""
+"""Small batches that show a broken symmetry: several sizes, cycles, indistinguishable nodes."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def dense_example(dim: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
     x, adjacency = torch.zeros(len(graphs), n, dim), torch.zeros(len(graphs), n, n)
     for i, (count, edges, tied) in enumerate(graphs):
-        drawn = torch.randn(count, dim, generator=random)
-        x[i, :count] = drawn[:1] if tied else drawn
+        features = torch.randn(count, dim, generator=random)
+        x[i, :count] = features[:1] if tied else features
         adjacency[i, edges[0], edges[1]] = 1
     sizes = torch.tensor([count for count, _, _ in graphs])
     return x, adjacency, torch.arange(n) < sizes[:, None]

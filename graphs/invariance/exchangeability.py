@@ -88,7 +88,7 @@ class UndecidedError(ExchangeabilityError):
 def exchangeability_test(
     sample: Sample,
     *,
-    draws: int = 1,
+    calls: int = 1,
     relabellings: int = 1999,
     alpha: float = 0.01,
     leak: float = 0.1,
@@ -104,7 +104,7 @@ def exchangeability_test(
     Args:
         sample: Samples graphs for a seed: a `GraphBatch`, or networkx graphs, whose nodes are
             taken in their order of iteration and whose attributes `label` are read.
-        draws: Calls of `sample`, with seeds `seed`, `seed + 1`, ...
+        calls: Calls of `sample`, with seeds `seed`, `seed + 1`, ...
         relabellings: Random ones to compare with; the p-value is a multiple of
             `1 / (relabellings + 1)`.
         alpha: Level at which to compute the power.
@@ -129,7 +129,7 @@ def exchangeability_test(
             f"{relabellings} relabellings cannot give a p-value of {alpha} or less, expected at "
             f"least {int(np.ceil(1 / alpha)) - 1}: raise relabellings."
         )
-    graphs = [graph for call in range(draws) for graph in read(sample(seed + call))]
+    graphs = [graph for call in range(calls) for graph in read(sample(seed + call))]
     parts, random = by_size(graphs), np.random.default_rng(seed)
     if not parts:
         raise InputError(
@@ -160,7 +160,7 @@ def exchangeability_test(
 def assert_exchangeable(
     sample: Sample,
     *,
-    draws: int = 1,
+    calls: int = 1,
     relabellings: int = 1999,
     alpha: float = 0.01,
     leak: float = 0.1,
@@ -171,7 +171,7 @@ def assert_exchangeable(
 
     Args:
         sample: See `exchangeability_test`, as for the other arguments.
-        draws: Calls of it.
+        calls: Calls of it.
         relabellings: Random ones to compare with.
         alpha: Probability of failing an exchangeable sampler.
         leak: Share of graphs with sorted nodes that has to be detected.
@@ -184,7 +184,7 @@ def assert_exchangeable(
         InputError: As `exchangeability_test`.
     """
     result = exchangeability_test(
-        sample, draws=draws, relabellings=relabellings, alpha=alpha, leak=leak, seed=seed
+        sample, calls=calls, relabellings=relabellings, alpha=alpha, leak=leak, seed=seed
     )
     if result.p_value <= alpha:
         raise ExchangeabilityError(result, f"The sampler leaks the order of nodes: {result}.")

@@ -131,7 +131,7 @@ class PaddedBatch:
         return replace(self, x=x, adjacency=adjacency, valid=valid, inputs=inputs)
 
     def tied(self) -> "PaddedBatch":
-        """The batch with nodes that nothing tells apart: equal features, on a cycle."""
+        """The batch with indistinguishable nodes: equal features, on a cycle."""
         x, adjacency = self.x.clone(), torch.zeros_like(self.adjacency)
         for i in range(len(x)):
             if not (rows := torch.tensor(self.nodes(i), dtype=torch.int64)).numel():
@@ -139,7 +139,7 @@ class PaddedBatch:
             x[i, rows] = x[i, rows[0]].clone()
             here, there = rows[cycle_edges(len(rows))]
             forth, back = _edge(self.adjacency[i])
-            half = len(here) // 2  # the other half goes the other way
+            half = len(here) // 2  # the other half is the reverse
             adjacency[i, here[:half], there[:half]] = forth
             adjacency[i, here[half:], there[half:]] = back
         return replace(self, x=x, adjacency=adjacency)
@@ -240,13 +240,13 @@ def _padding_content(pool: Tensor, count: int, random: torch.Generator, *, zero:
     if zero or not len(pool):
         return pool.new_zeros(count, *pool.shape[1:])
     if pool.is_floating_point():
-        drawn = torch.randn(count, *pool.shape[1:], generator=random)
-        return drawn.to(pool) * (10 * float(pool.detach().abs().max().clamp(min=1)))
+        noise = torch.randn(count, *pool.shape[1:], generator=random)
+        return noise.to(pool) * (10 * float(pool.detach().abs().max().clamp(min=1)))
     return pool[torch.randint(len(pool), (count,), generator=random)]
 
 
 def _edge(adjacency: Tensor) -> tuple[Tensor, Tensor]:
-    """Entries of one edge of a graph (n, n, ...), both ways; ones if there is none."""
+    """Entries of one edge of a graph (n, n, ...) and of its reverse; ones if there is none."""
     occurs = adjacency.flatten(2).any(2) if adjacency.ndim > 2 else adjacency
     if not len(found := torch.nonzero(occurs)):
         return torch.ones_like(adjacency[0, 0]), torch.ones_like(adjacency[0, 0])

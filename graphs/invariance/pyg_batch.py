@@ -116,7 +116,7 @@ class PygBatch:
 
     @classmethod
     def of(cls, graphs: Sequence[Data], inputs: Inputs) -> "PygBatch":
-        """Tell the level of each attribute by its sizes in all graphs.
+        """Infer the level of each attribute from its sizes in all graphs.
 
         Raises:
             InputError: The edges are not given as `edge_index`.
@@ -169,7 +169,7 @@ class PygBatch:
         return replace(self, graphs=[self.graphs[graph]], inputs=Inputs(*parts))
 
     def tied(self) -> "PygBatch":
-        """The batch with nodes that nothing tells apart: equal features, on a cycle.
+        """The batch with indistinguishable nodes: equal features, on a cycle.
 
         Edges stay as they are if there are edge inputs.
         """
@@ -194,8 +194,9 @@ class PygBatch:
         edges: list[Tensor] = []
         for data, order in zip(self.graphs, relabelling.rows, strict=True):
             count = int(data.num_edges)
-            drawn = torch.randperm(count, generator=random)
-            shuffle = torch.arange(count) if relabelling.seed is None else drawn
+            shuffle = torch.randperm(count, generator=random)
+            if relabelling.seed is None:
+                shuffle = torch.arange(count)
             relabelled.append(self._relabelled(data, order, shuffle))
             nodes.append(order.argsort() + sum(map(len, nodes)))
             edges.append(shuffle.argsort() + sum(map(len, edges)))
@@ -225,7 +226,7 @@ class PygBatch:
         return wide.arrange(wide.identity())
 
     def level(self, name: str, narrow: torch.Size, wide: torch.Size, width: int) -> Level:
-        """Level of an output, told by its first dimension here and for the probe.
+        """Level of an output, inferred from its first dimension here and for the probe.
 
         Args:
             name: Of the output.

@@ -106,7 +106,7 @@ class Counterexample:
         still = tuple(range(self.nodes))
         start = "" if self.start == still else f" relabelled by {list(self.start)}"
         swap = "" if self.permutation == still else f", permutation {list(self.permutation)}"
-        where = self.submodule or "not told by the submodules' inputs and outputs"
+        where = self.submodule or "unknown from the submodules' inputs and outputs"
         return (
             f"Smallest failing change: {graph}{start}, {self.change}{swap}: absolute error "
             f"{self.error.absolute:.3g}.\nFirst broken: {where}."

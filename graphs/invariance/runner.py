@@ -51,8 +51,15 @@ def prepare(batch: object, inputs: Inputs, padding: Padding | None) -> Relabelle
     """Make a batch ready to be relabelled.
 
     Raises:
-        InputError: It is none of the known kinds, or shapes do not fit together.
+        InputError: It is none of the known kinds, shapes do not fit together, or there is no node.
     """
+    result = _wrapped(batch, inputs, padding)
+    if not sum(result.sizes):
+        raise InputError("Found a batch without nodes, expected one node at least: give graphs.")
+    return result
+
+
+def _wrapped(batch: object, inputs: Inputs, padding: Padding | None) -> RelabelledBatch:
     if isinstance(batch, GraphBatch):
         nodes, edges, valid = batch.nodes, batch.edges, batch.valid
         return PaddedBatch(nodes, edges, valid, inputs, padding or "zero", is_graph_batch=True)
@@ -90,7 +97,7 @@ class Runner:
         module: Any callable.
         call: How to call it.
         dtype: Precision of new tensors; an nn.Module is cast to double precision.
-        level: Level of the outputs; None to tell it by shape.
+        level: Level of the outputs; None to infer it from shapes.
         tolerance: Of errors.
     """
 
@@ -145,7 +152,7 @@ class Runner:
         return not lower.found
 
     def determine_levels(self, batch: RelabelledBatch, outputs: dict[str, Tensor]) -> None:
-        """Tell the level of each output by how its shape grows with the batch.
+        """Infer the level of each output from how its shape grows with the batch.
 
         Args:
             batch: The batch as given.
@@ -154,11 +161,11 @@ class Runner:
         Raises:
             InputError: A shape grows otherwise than with nodes, edges or pairs of nodes.
         """
-        width = len(batch.identity().rows[0]) if batch.sizes else 0
+        width = len(batch.identity().rows[0])
         try:
             probe = batch.probe(width + 1)
             wide, width = self.outputs(probe), probe.width
-        except Exception:  # the module takes one size only, so sizes have to tell
+        except Exception:  # the module takes one size only, so shapes have to do
             wide = outputs
         for name, tensor in outputs.items():
             shape = wide.get(name, tensor).shape

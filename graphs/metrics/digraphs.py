@@ -1,6 +1,6 @@
 """Scores of generated directed graphs: distances from test graphs, uniqueness, novelty."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -42,16 +42,16 @@ def evaluate_digraphs(
             f"Found {len(graphs)} generated, {len(train)} training and {len(test)} test graphs; "
             "give at least one of each."
         )
-    ours, learnt, unseen = (_directed(part) for part in (graphs, train, test))
+    generated, trained_on, held_out = (_directed(part) for part in (graphs, train, test))
     vectors = {
-        name: (_describe(ours, name), _describe(learnt, name), _describe(unseen, name))
+        name: (_describe(generated, name), _describe(trained_on, name), _describe(held_out, name))
         for name in DISTANCES
     }
-    numbers = isomorphism_classes([*learnt, *ours], _key, _isomorphic)
-    known, numbers = set(numbers[: len(learnt)]), numbers[len(learnt) :]
+    numbers = isomorphism_classes([*trained_on, *generated], _key, _isomorphic)
+    known, numbers = set(numbers[: len(trained_on)]), numbers[len(trained_on) :]
     acyclic, acyclic_train = (
         float(np.mean([nx.is_directed_acyclic_graph(graph) for graph in part]))
-        for part in (ours, learnt)
+        for part in (generated, trained_on)
     )
     return distances(vectors) | {
         "unique": float(np.mean([number not in numbers[:i] for i, number in enumerate(numbers)])),
@@ -92,8 +92,8 @@ def _isomorphic(a: "Digraph", b: "Digraph") -> bool:
     """Tell whether some relabelling turns one graph into the other, with all labels."""
     from networkx.algorithms.isomorphism import DiGraphMatcher
 
-    def agree(x: Any, y: Any) -> bool:
-        return bool(x.get("label") == y.get("label"))
+    def agree(x: Mapping[str, object], y: Mapping[str, object]) -> bool:
+        return x.get("label") == y.get("label")
 
     return bool(DiGraphMatcher(a, b, agree, agree).is_isomorphic())
 

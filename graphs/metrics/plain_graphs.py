@@ -61,20 +61,20 @@ def evaluate_graphs(
             f"Validity is not defined for graphs of kind '{kind}'; choose one of {known}, or None."
             f"{suggest(kind, list(VALID))}"
         )
-    ours, learnt, unseen = (adjacencies(part) for part in (graphs, train, test))
-    if not (ours and learnt and unseen):
+    generated, trained_on, held_out = (adjacencies(part) for part in (graphs, train, test))
+    if not (generated and trained_on and held_out):
         raise InputError(
-            f"Found {len(ours)} generated, {len(learnt)} training and {len(unseen)} test graphs; "
-            "give at least one of each."
+            f"Found {len(generated)} generated, {len(trained_on)} training and {len(held_out)} "
+            "test graphs; give at least one of each."
         )
-    compared = learnt if reference is None else adjacencies(reference)
+    compared = trained_on if reference is None else adjacencies(reference)
     say("describing")
     vectors = {
-        name: (describe(ours, name), describe(compared, name), describe(unseen, name))
+        name: (describe(generated, name), describe(compared, name), describe(held_out, name))
         for name in BANDWIDTH
     }
-    report = distances(vectors, kernel, say) | _shares(ours, learnt, kind, say)
-    return report | {"graphs": len(ours), "train": len(learnt), "test": len(unseen)}
+    report = distances(vectors, kernel, say) | _shares(generated, trained_on, kind, say)
+    return report | {"graphs": len(generated), "train": len(trained_on), "test": len(held_out)}
 
 
 def is_valid(adjacency: Adjacency, kind: Kind) -> bool:
@@ -96,9 +96,9 @@ def _shares(
     """Shares of unique and of novel graphs, and of valid ones if the kind is given."""
     say("looking for isomorphic graphs")
     numbers = isomorphism_classes([*train, *graphs], colour_key, isomorphic)
-    known, ours = set(numbers[: len(train)]), numbers[len(train) :]
-    unique = np.array([number not in ours[:i] for i, number in enumerate(ours)])
-    novel = np.array([number not in known for number in ours])
+    known, generated = set(numbers[: len(train)]), numbers[len(train) :]
+    unique = np.array([number not in generated[:i] for i, number in enumerate(generated)])
+    novel = np.array([number not in known for number in generated])
     report = {"unique": float(unique.mean()), "novel": float(novel.mean())}
     if kind is None:
         return report

@@ -125,11 +125,15 @@ def _binding(
     argv, shown, note = list(argv), dict(hints), ""
     for name, hint in hints.items():
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            from refine_core.config.kinds import of_kinds
             from refine_core.config.schema import load
 
             argv, path = _config_path(argv, path)
-            if path is not None:
-                parameters[name] = parameters[name].replace(default=load(hint, path))
+            kinds = _kinds(argv)
+            if path is not None or kinds:
+                default = hint() if path is None else load(hint, path)
+                default = of_kinds(default, kinds, "the options")
+                parameters[name] = parameters[name].replace(default=default)
             source = "the defaults" if path is None else f"those of {path}"
             note = f"The values shown are {source}; `--config FILE` reads another file."
             shown[name] = Annotated[hint, tyro.conf.arg(name="")]
@@ -139,6 +143,14 @@ def _binding(
     bind.__annotations__ = shown
     vars(bind)["__signature__"] = inspect.Signature(ordered)
     return bind, argv, note
+
+
+def _kinds(argv: Sequence[str]) -> dict[str, str]:
+    """The kinds of sections that options such as `--model.kind NAME` ask for, by dotted path."""
+    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    split = [(*word.partition("="), after) for word, after in pairs if word.startswith("--")]
+    given = [(option[2:], value if sign else after) for option, sign, value, after in split]
+    return {path.replace("-", "_"): kind for path, kind in given if path.endswith(".kind")}
 
 
 def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], str | Path | None]:

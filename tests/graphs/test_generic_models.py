@@ -11,7 +11,7 @@ from graphs.data.convert_networkx import to_networkx
 from graphs.data.graphml import write_graphml
 from graphs.datasets.config import DataConfig
 from graphs.datasets.load import splits
-from graphs.datasets.random_families import generic
+from graphs.datasets.random_families import random_graphs
 from graphs.evaluation.report import evaluate
 from graphs.generators.common.coarsening import contract
 from graphs.generators.contraction.config import ContractionConfig
@@ -61,7 +61,7 @@ def test_a_subset_is_part_of_the_training_graphs() -> None:
 
 
 def test_dense_contraction_stays_inside_communities() -> None:
-    store = generic("sbm", 4)
+    store = random_graphs("sbm", 4)
     (graphs,) = store[torch.arange(4)]
     name = Noise(0, torch.arange(4)).uniform(0, graphs.nodes.shape[1])
 

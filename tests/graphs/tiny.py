@@ -15,6 +15,7 @@ from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from refine_core.noise import Noise
@@ -70,10 +71,13 @@ def refiner(
     connected: bool = True,
     properties: int = 0,
     **options: Any,
-) -> GraphRefiner:
+) -> ContractionRefiner:
     """A contraction without valence limits; options as of `ContractionConfig`."""
     config = ContractionConfig(**SMALL, parallel=parallel, **options)
-    return untrained(config, replace(STATISTICS, connected=connected), properties, 0.05)
+    statistics = replace(STATISTICS, connected=connected)
+    made = untrained(config, statistics, properties, 0.05)
+    assert isinstance(made, ContractionRefiner)
+    return made
 
 
 def untrained(

@@ -8,7 +8,8 @@ from scipy import stats
 from torch import Tensor
 
 from refine_core.errors import InputError
-from refine_core.head import BitwiseHead, CategoricalHead, CodeDistribution, Distribution
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead, CodeDistribution
+from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.sampling import Keep, Sampling

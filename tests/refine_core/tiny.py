@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.embed import Embed
-from refine_core.head import BitwiseHead, CategoricalHead
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian, halvings
 from refine_core.quantizers.base import Quantized, Quantizer
 from refine_core.quantizers.bitwise import Bitwise

@@ -43,7 +43,7 @@ class Display:
 
     @classmethod
     def of(cls, channel: Channel, units: str) -> "Display":
-        """How a channel with values in `units` is shown; unknown units stay as they are.
+        """How a channel with values in `units` is shown; unknown units are shown unchanged.
 
         >>> height = Display.of(Channel("geopotential", 500), "m**2 s**-2")
         >>> height.name, height.unit, round(float(height(np.float32(5500 * 9.80665))), 3)

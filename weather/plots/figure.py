@@ -111,14 +111,14 @@ def panels(
 
 def is_leftmost(axis: Axes) -> bool:
     """Whether a panel is the first of its row."""
-    place = axis.get_subplotspec()
-    return place is not None and place.is_first_col()
+    spec = axis.get_subplotspec()
+    return spec is not None and spec.is_first_col()
 
 
 def is_rightmost(axis: Axes) -> bool:
     """Whether a panel is in the last column."""
-    place = axis.get_subplotspec()
-    return place is not None and place.is_last_col()
+    spec = axis.get_subplotspec()
+    return spec is not None and spec.is_last_col()
 
 
 def forecast_lines(names: Sequence[str]) -> dict[str, Line]:
@@ -166,11 +166,11 @@ def label_line_ends(axis: Axes, ends: Mapping[str, tuple[float, str | Colour]], 
         bold: The name in bold type.
     """
     low, high = axis.get_ylim()
-    places = move_apart([(y - low) / (high - low) for y, _ in ends.values()], 0.085)
-    for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
+    heights = move_apart([(y - low) / (high - low) for y, _ in ends.values()], 0.085)
+    for (name, (_, colour)), height in zip(ends.items(), heights, strict=True):
         axis.annotate(
             name,
-            (1.03, place),
+            (1.03, height),
             xycoords="axes fraction",
             color=colour,
             fontsize=8.5,

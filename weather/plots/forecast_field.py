@@ -30,7 +30,7 @@ class ForecastField:
         start: The initial time.
         forecast: In the file's units, of the dimensions number, prediction_timedelta, [level],
             latitude and longitude.
-        truth: (time, [level], latitude, longitude) in the same units; None if it is not given.
+        truth: (time, [level], latitude, longitude) in the same units; None if it is not known.
     """
 
     channel: Channel

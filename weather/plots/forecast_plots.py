@@ -36,7 +36,7 @@ class PlotRequest:
     """Which pictures to make; what is left out is chosen to suit the forecast.
 
     Args:
-        kinds: Of `KINDS`; none stands for all that the grid allows.
+        kinds: Of `KINDS`; by default all that the grid allows.
         named: Whether the run's variables were asked for by name.
         leads: Lead times in days.
         point: Latitude and longitude of the meteogram.

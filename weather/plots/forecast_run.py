@@ -23,10 +23,10 @@ class ForecastRun:
 
     Args:
         name: Of the file, as its user calls it.
-        forecast: As it was opened.
-        truth: As it was opened; None if there is none.
-        variables: Such as geopotential or geopotential_500; none stands for all that forecast and
-            truth share.
+        forecast: Of any layout that `weather.io.canonical` reads.
+        truth: Likewise; None if it is not known.
+        variables: Such as geopotential or geopotential_500; by default all that forecast and truth
+            share.
         time: The initial time. By default the last one, or with a truth the last of those whose
             lead times it covers best.
 

@@ -20,7 +20,7 @@ from weather.plots.map.projections import View, visible
 from weather.plots.map.wrapped_grid import WrappedGrid
 
 FRAME, LAST_FRAME = 450, 1500
-"""Milliseconds for which a frame of an animation is shown, and the last one."""
+"""Milliseconds for which each frame of an animation is shown, and for which the last is."""
 
 
 def plot_maps(field: ForecastField, leads: Leads, view: View, path: Path) -> None:
@@ -113,5 +113,6 @@ def contour_levels(display: Display, scale: ColourScale, view: View) -> Array:
     """Levels of contours: fewer than colours where the map would be crowded."""
     south, north = view.latitudes
     step = 4 if display.noisy else 2 if north - south > 100 else 1
-    places = np.round(scale.levels / np.diff(scale.levels)[0])
-    return np.asarray(scale.levels[(places % step == 0) & ~(display.noisy & (places == 0))])
+    multiples = np.round(scale.levels / np.diff(scale.levels)[0])
+    chosen = (multiples % step == 0) & ~(display.noisy & (multiples == 0))
+    return np.asarray(scale.levels[chosen])

@@ -37,11 +37,11 @@ def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Pa
     wrapped = WrappedGrid(field.grid, view.centre)
     inside = (..., *visible(view, field.grid))
     scale = field.display.scale(np.stack(list(stamps.values()))[inside])
-    for place, (name, values) in enumerate(stamps.items()):
-        map_axis = MapAxis(maps.axes[place], view, wrapped, labels=False, coast=0.3)
+    for index, (name, values) in enumerate(stamps.items()):
+        map_axis = MapAxis(maps.axes[index], view, wrapped, labels=False, coast=0.3)
         contours = map_axis.shade(values, scale)
         map_axis.contour(values, scale.levels[::2], STAMP_CONTOURS)
-        map_axis.title(name, size=7.5, pad=2, bold=place < first)
+        map_axis.title(name, size=7.5, pad=2, bold=index < first)
     maps.colour_bar(range(columns), contours, f"{field.display.name} ({field.display.unit})")
     some = "members" if count == len(members) else f"the first {count} members"
     about = f"{field.lead_title(lead)}; {field.description}"
@@ -51,13 +51,13 @@ def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Pa
 def plot_spaghetti(
     field: ForecastField, leads: Leads, view: View, levels: Sequence[float], path: Path
 ) -> None:
-    """Contours of one or more values in every member, a map a lead time.
+    """Contours of the same values in every member, a map a lead time.
 
     Args:
         field: What to plot.
         leads: Lead times.
         view: Part of the globe.
-        levels: Values in the units shown; none stands for two that cross the view.
+        levels: Values in the units shown; by default two that cross the view.
         path: Of the picture.
 
     Raises:

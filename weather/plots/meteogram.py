@@ -64,12 +64,12 @@ def plot_meteogram(
     first, count = fields[0], len(fields)
     wide, tall = 9.0, 1.25 + 1.5 * count + 0.3
     figure = Figure(figsize=(wide, tall))
-    for place, field in enumerate(fields):
-        lower = tall - 1.25 - 1.5 * (place + 1) + 0.3
+    for index, field in enumerate(fields):
+        lower = tall - 1.25 - 1.5 * (index + 1) + 0.3
         axis = figure.add_axes((0.75 / wide, lower / tall, (wide - 1.15) / wide, 1.2 / tall))
         _fan(axis, field, where)
         axis.set_title(f"{field.display.heading} ({field.display.unit})", fontsize=9)
-        _day_ticks(axis, field, labels=place == count - 1)
+        _day_ticks(axis, field, labels=index == count - 1)
     handles: dict[str, Artist] = {
         name: figure.axes[0].fill_between([], [], color=tint, lw=0)
         for name, (_, _, tint) in BANDS.items()

@@ -89,8 +89,8 @@ class Measurement:
     ) -> None:
         """Measure one variable of one start."""
         init = self._selection.inits[start]
-        places = np.flatnonzero(self._selection.verified[start])
-        leads, variable = self._selection.leads[places], channels[0].variable
+        indices = np.flatnonzero(self._selection.verified[start])
+        leads, variable = self._selection.leads[indices], channels[0].variable
         with read_errors(f"The truth: {variable}"):
             truths = map_values(truth.sel(time=init + leads))
             initial = map_values(truth.sel(time=init)) if self.has_starts else None
@@ -99,7 +99,7 @@ class Measurement:
             name: read_members(select_levels(forecast, channels).sel(time=init), leads)
             for name, forecast in self._forecasts.items()
         }
-        for lead, place, state in zip(leads, places, truths, strict=True):
+        for lead, index, state in zip(leads, indices, truths, strict=True):
             forecasts = {}
             for name, reader in readers.items():
                 with read_errors(f"{name}: {variable} from {np.datetime64(init, 'h')}"):
@@ -110,11 +110,11 @@ class Measurement:
                 past = {"The history": climate.mean[None]} if climate else {}
                 for name, members in (forecasts | past).items():
                     check_size(name, members, state, channels)
-            paired = bool(self.has_pairs[place])
+            paired = bool(self.has_pairs[index])
             baselines = baseline_forecasts(
                 history, climate, initial, init, lead, self._members, paired=paired
             )
-            pair = (start, int(place))
+            pair = (start, int(index))
             self._record(channels, pair, state, climate, forecasts, baselines)
 
     def _record(

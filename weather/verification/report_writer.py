@@ -35,7 +35,7 @@ def write_files(report: VerificationReport, out: Path) -> None:
 
 
 def markdown(report: VerificationReport, captions: Mapping[str, str] | None = None) -> str:
-    """The whole report as text.
+    """The report in Markdown.
 
     Args:
         report: Of `verify`.

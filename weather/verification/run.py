@@ -65,8 +65,8 @@ def verify(
     """
     others = dict(against or {})
     _check_names(name, others)
-    given = {name: forecast} | others
-    forecasts = {each: as_forecast(data, each) for each, data in given.items()}
+    datasets = {name: forecast} | others
+    forecasts = {each: as_forecast(data, each) for each, data in datasets.items()}
     truth = in_order("The truth", canonical(truth))
     selection = select_shared(forecasts, truth, variables, lead_days)
     past = truth if history is None else in_order("The history", canonical(history))

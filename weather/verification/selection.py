@@ -48,9 +48,9 @@ def select_shared(
     Args:
         forecasts: By name, of `as_forecast`; the first is the one to verify.
         truth: Canonical.
-        variables: Names such as geopotential or geopotential_500; none stands for all that the
-            first forecast shares with the truth.
-        lead_days: None stands for all of the first forecast that are not zero.
+        variables: Names such as geopotential or geopotential_500; by default all that the first
+            forecast shares with the truth.
+        lead_days: Lead times; by default all of the first forecast but zero.
 
     Raises:
         InputError: Grids, variables, units or times do not fit.

@@ -17,10 +17,6 @@ class GeneratorKind(Protocol):
     The likelihood of graphs is the `code_log_prob` of the refiner that a kind builds.
     """
 
-    @property
-    def extends_scaffolds(self) -> bool:
-        """Whether samples can be asked to contain a given part."""
-
     def build(self, statistics: GraphStatistics, properties: int = 0) -> GraphRefiner:
         """An untrained refiner.
 

@@ -23,7 +23,6 @@ class Contraction:
     """A `graphs.generators.common.kind.GeneratorKind`."""
 
     config: ContractionConfig
-    extends_scaffolds: bool = True
 
     def build(self, statistics: GraphStatistics, properties: int = 0) -> ContractionRefiner:
         """An untrained refiner."""

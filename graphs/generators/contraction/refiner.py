@@ -8,16 +8,23 @@ transformer together, whatever their scale.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from graphs.generators.common.refiner import GraphData, GraphRefiner
+from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphData
+from graphs.generators.contraction.embed import GraphEmbed
+from graphs.generators.contraction.encode import EncodedGraphs
+from graphs.generators.contraction.split.distribution import SplitDistribution
+from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.state.partition import Partition, padded
+from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from refine_core.noise import Noise, Stream
+from refine_core.refiner import Refiner
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
+from refine_core.transformer import Transformer
 
 
 @dataclass(frozen=True)
@@ -65,25 +72,35 @@ class SplitExamples:
             yield self.rows((order == size).nonzero()[:, 0])
 
 
-class ContractionRefiner(GraphRefiner):
+class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
     """A refiner whose training leaves out what does not split.
 
     Args:
-        parts: As of `Refiner`.
+        tokenizer: As of `Refiner`, like `embed`, `transformer`, `head` and `dropout`.
+        embed: Likewise.
+        transformer: Likewise.
+        head: Likewise.
         scale_subsampling: See `scale_weights`.
         single_dropout: Share of single properties that are left out in training, beside the
             `dropout` of all, so that any subset of them can be asked for.
-        options: As of `Refiner`.
+        dropout: Likewise.
     """
+
+    tokenizer: ContractionTokenizer
+    head: SplitHead
 
     def __init__(
         self,
-        *parts: Any,
+        tokenizer: ContractionTokenizer,
+        embed: GraphEmbed,
+        transformer: Transformer,
+        head: SplitHead,
+        *,
         scale_subsampling: float | None = None,
         single_dropout: float = 0.0,
-        **options: Any,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__(*parts, **options)
+        super().__init__(tokenizer, embed, transformer, head, dropout=dropout)
         self.scale_subsampling, self.single_dropout = scale_subsampling, single_dropout
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
@@ -115,7 +132,8 @@ class ContractionRefiner(GraphRefiner):
         part = self.tokens(state, 0, context)
         condition = self.embed.condition(context, 1 if context is None else count)
         hidden = self.transformer(join([part], condition))
-        return self.head(hidden, state, 0, part.valid).log_prob(examples.code)
+        dist: SplitDistribution = self.head(hidden, state, 0, part.valid)
+        return dist.log_prob(examples.code)
 
 
 def split_examples(

@@ -10,7 +10,7 @@ from torch import Tensor
 from graphs.generators.expansion.neighbours import Neighbours
 from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
-from refine_core.head import CodeDistribution
+from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 
@@ -67,7 +67,7 @@ class ExpansionDistribution:
         hidden: (b, m, d).
         neighbours: Of the clusters that split, in order.
         temperature: Divides the logits.
-        top_k: As in `refine_core.head.CodeDistribution.sharpened`.
+        top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
         top_p: Likewise.
     """
 

@@ -12,7 +12,7 @@ from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.expansion.config import ExpansionConfig
 from graphs.generators.expansion.count_head import CountHead
 from graphs.generators.expansion.embed import CoarseEmbed
-from graphs.generators.expansion.head import AssignmentHead
+from graphs.generators.expansion.head import AssignmentHead, ExpansionHead
 from graphs.generators.expansion.refiner import ExpansionRefiner
 from graphs.generators.expansion.symmetry import symmetry_checks
 from graphs.generators.expansion.tokenizer import ExpansionTokenizer
@@ -24,7 +24,6 @@ class Expansion:
     """A `graphs.generators.common.kind.GeneratorKind`."""
 
     config: ExpansionConfig
-    extends_scaffolds: bool = False
 
     def build(self, statistics: GraphStatistics, properties: int = 0) -> ExpansionRefiner:
         """An untrained refiner."""
@@ -35,7 +34,7 @@ class Expansion:
             statistics.vocabulary, statistics.sizes, config.matching, config.counted
         )
         width = tokens.sizes.largest
-        head: AssignmentHead | CountHead
+        head: ExpansionHead
         if config.counted:
             most_edges = statistics.max_counts[-1]
             head = CountHead(config.dim, statistics.connected, width, most_edges)

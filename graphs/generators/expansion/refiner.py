@@ -1,27 +1,45 @@
 """Training of expansions on some of the scales, and their likelihood with the size of graphs."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from graphs.generators.common.refiner import GraphData, GraphRefiner
-from graphs.generators.expansion.tokenizer import ExpansionTokenizer
+from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphData
+from graphs.generators.expansion.embed import CoarseEmbed
+from graphs.generators.expansion.head import ExpansionHead
+from graphs.generators.expansion.state import CoarseGraph
+from graphs.generators.expansion.tokenizer import Contracted, ExpansionTokenizer
 from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+from refine_core.transformer import Transformer
 
 
-class ExpansionRefiner(GraphRefiner):
+class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
     """A refiner whose likelihood includes that of the size of a graph.
 
     Args:
-        parts: As of `Refiner`.
+        tokenizer: As of `Refiner`, like `embed`, `transformer` and `head`.
+        embed: Likewise.
+        transformer: Likewise.
+        head: Likewise.
         scale_subsampling: The chance of training on a scale of m clusters is this / m; None trains
             on all. Coarse scales are few and cheap, and each decides much.
     """
 
-    def __init__(self, *parts: Any, scale_subsampling: int | None = None) -> None:
-        super().__init__(*parts)
+    tokenizer: ExpansionTokenizer
+
+    def __init__(
+        self,
+        tokenizer: ExpansionTokenizer,
+        embed: CoarseEmbed,
+        transformer: Transformer,
+        head: ExpansionHead,
+        *,
+        scale_subsampling: int | None = None,
+    ) -> None:
+        super().__init__(tokenizer, embed, transformer, head)
         self.scale_subsampling = scale_subsampling
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
@@ -42,9 +60,10 @@ class ExpansionRefiner(GraphRefiner):
             bits = bits + tokens.detach() / chance[k] / len(noise.index)
         return {"loss": nats / count, "bits": bits / math.log(2), "count": torch.tensor(count)}
 
-    def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
+    def code_log_prob(
+        self, x: GraphBatch, context: Tensor | None = None, noise: Noise | None = None
+    ) -> Tensor:
         """Log-probability (b, K), in nats, of each scale's codes, the first with the size."""
-        tokens: ExpansionTokenizer = self.tokenizer  # type: ignore[assignment]
         each = super().code_log_prob(x, context, noise)
-        size = tokens.sizes.log_prob(x.sizes)
+        size = self.tokenizer.sizes.log_prob(x.sizes)
         return each + (size / each.shape[1])[:, None]

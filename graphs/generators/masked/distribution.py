@@ -10,7 +10,7 @@ from graphs.generators.common.config import Order
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
 from refine_core.errors import InputError
-from refine_core.head import CodeDistribution
+from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 ATTEMPTS = 20  # draws of labels before some that exceed valence limits are let pass
@@ -30,7 +30,7 @@ class RevealDistribution:
             2202.04200).
         valence_limits: Labels that exceed them are drawn again; None allows all.
         temperature: Divides the logits.
-        top_k: As in `refine_core.head.CodeDistribution.sharpened`.
+        top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
         top_p: Likewise.
     """
 

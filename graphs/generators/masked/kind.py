@@ -25,7 +25,6 @@ class Masked:
     """A `graphs.generators.common.kind.GeneratorKind`."""
 
     config: MaskedConfig
-    extends_scaffolds: bool = False
 
     def build(self, statistics: GraphStatistics, properties: int = 0) -> MaskedRefiner:
         """An untrained refiner."""

@@ -1,30 +1,47 @@
 """Training of masked diffusion with one transformer call, and its likelihood with the size."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from graphs.generators.common.refiner import GraphData, GraphRefiner
+from graphs.data.batch import GraphBatch
+from graphs.generators.common.refiner import GraphData
 from graphs.generators.masked.config import Weighting
+from graphs.generators.masked.embed import PartialEmbed
+from graphs.generators.masked.head import RevealHead
+from graphs.generators.masked.state import PartialGraphs
 from graphs.generators.masked.tokenizer import MaskedTokenizer
 from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+from refine_core.transformer import Transformer
 
 LIKELIHOOD_CALLS = 32
 
 
-class MaskedRefiner(GraphRefiner):
+class MaskedRefiner(Refiner[GraphBatch, PartialGraphs, PartialGraphs, Tensor]):
     """A refiner whose number of scales is free: each scale reveals some of the elements.
 
     Args:
-        parts: As of `Refiner`.
+        tokenizer: As of `Refiner`, like `embed`, `transformer` and `head`.
+        embed: Likewise.
+        transformer: Likewise.
+        head: Likewise.
         weighting: Weight of the loss of a graph of which a share t is hidden. "bound": 1 / t,
             which makes it the bound on the likelihood (MDLM, eq. 10); "plain": 1 for every hidden
             element.
     """
 
-    def __init__(self, *parts: Any, weighting: Weighting) -> None:
-        super().__init__(*parts)
+    tokenizer: MaskedTokenizer
+
+    def __init__(
+        self,
+        tokenizer: MaskedTokenizer,
+        embed: PartialEmbed,
+        transformer: Transformer,
+        head: RevealHead,
+        *,
+        weighting: Weighting,
+    ) -> None:
+        super().__init__(tokenizer, embed, transformer, head)
         self.weighting = weighting
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
@@ -32,7 +49,7 @@ class MaskedRefiner(GraphRefiner):
 
         "loss" is in nats an element; "bits" a bound on those of a graph, given its size.
         """
-        tokens: MaskedTokenizer = self.tokenizer  # type: ignore[assignment]
+        tokens = self.tokenizer
         whole = tokens.features(batch[0], noise)
         count = whole.elements
         hidden = 1 + (noise.uniform(-4) * count).long()
@@ -45,12 +62,14 @@ class MaskedRefiner(GraphRefiner):
         bits = bound.detach().mean() / torch.log(torch.tensor(2.0))
         return {"loss": total.sum() / terms.sum(), "bits": bits, "count": terms.sum()}
 
-    def code_log_prob(self, x: Any, context: Any = None, noise: Noise | None = None) -> Tensor:
+    def code_log_prob(
+        self, x: GraphBatch, context: Tensor | None = None, noise: Noise | None = None
+    ) -> Tensor:
         """Log-probability (b, K), in nats, of what each scale reveals, the first with the size.
 
         With K = `LIKELIHOOD_CALLS`, whatever number the last samples had.
         """
-        tokens: MaskedTokenizer = self.tokenizer  # type: ignore[assignment]
+        tokens = self.tokenizer
         tokens.set_calls(LIKELIHOOD_CALLS, "random")
         each = super().code_log_prob(x, context, noise)
         size = tokens.sizes.log_prob(x.sizes)

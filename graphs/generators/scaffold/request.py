@@ -8,6 +8,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.errors import InputError
@@ -17,52 +18,58 @@ from refine_core.sampling import Sampling
 
 @dataclass(frozen=True)
 class ScaffoldRequest:
-    """A scaffold that has been checked.
+    """A scaffold, and the model that is to extend it, which have been checked.
 
     Args:
-        scaffold: Its nodes and edges.
-        vocabulary: The names of its labels.
+        refiner: Of contractions.
+        scaffold: Nodes and edges that every sample shall contain.
+        vocabulary: The names of their labels.
         smiles: As typed, if it is a molecule.
     """
 
+    refiner: ContractionRefiner
     scaffold: Scaffold
     vocabulary: Vocabulary
     smiles: str | None = None
 
     @classmethod
-    def of(cls, given: str | GraphBatch, statistics: GraphStatistics) -> "ScaffoldRequest":
+    def of(
+        cls, given: str | GraphBatch, refiner: GraphRefiner, statistics: GraphStatistics
+    ) -> "ScaffoldRequest":
         """A request by SMILES, or by a batch of one graph.
 
         Args:
             given: The scaffold.
-            statistics: Of the graphs that the model was trained on.
+            refiner: Of any kind.
+            statistics: Of the graphs that it was trained on.
 
         Raises:
-            InputError: It is no molecule, or no graph of training could contain it.
+            InputError: It is no molecule, no graph of training could contain it, or the refiner is
+                not of contractions.
         """
         vocabulary = statistics.vocabulary
+        if not isinstance(refiner, ContractionRefiner):
+            raise InputError(
+                "This kind of model cannot extend a scaffold: use one of kind 'contraction', such "
+                "as the shipped qm9."
+            )
         if vocabulary.directed:
             raise InputError("Directed graphs take no scaffolds: leave `scaffold` out.")
         if isinstance(given, GraphBatch):
-            request = cls(Scaffold.of(given), vocabulary)
+            request = cls(refiner, Scaffold.of(given), vocabulary)
         elif vocabulary.molecular:
-            request = cls(Scaffold.read(given, statistics), vocabulary, given)
+            request = cls(refiner, Scaffold.read(given, statistics), vocabulary, given)
         else:
             raise InputError("This model's graphs are not molecules: give a scaffold as a graph.")
         request.scaffold.check(statistics)
         return request
 
     def sample(
-        self,
-        refiner: GraphRefiner,
-        noise: Noise,
-        context: Tensor | None,
-        sampling: Sampling,
-        particles: int,
+        self, noise: Noise, context: Tensor | None, sampling: Sampling, particles: int
     ) -> GraphBatch:
         """Draw graphs that contain the scaffold, see `graphs.generators.scaffold.sampler`."""
         return extend(
-            refiner,
+            self.refiner,
             self.scaffold.to(noise.index.device),
             noise,
             context,

@@ -19,19 +19,16 @@ weights, `Extension.evidence`.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.distribution import SplitDistribution
-from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.split.sampling import sample
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.state.valence import violated
-from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.scaffold.decomposition import Decomposition
 from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.generators.scaffold.tracker import ScaffoldTracker
@@ -46,7 +43,7 @@ _EXCEEDING = 50.0  # nats: a split that exceeds valence limits is chosen only if
 
 
 def extend(
-    refiner: GraphRefiner,
+    refiner: ContractionRefiner,
     scaffold: Scaffold,
     noise: Noise,
     context: Tensor | None = None,
@@ -59,7 +56,7 @@ def extend(
     """Draw graphs that contain a scaffold.
 
     Args:
-        refiner: Of graphs.
+        refiner: Of contractions.
         scaffold: What graphs shall contain; it may get further edges, also between its own nodes.
         noise: Names b samples.
         context: (b, p) properties, see `graphs.datasets.properties.Properties.request`.
@@ -88,7 +85,7 @@ class Extension:
     """One pass through the scales.
 
     Args:
-        refiner: Of graphs.
+        refiner: Of contractions.
         scaffold: What graphs shall contain.
         noise: Names b samples.
         context: (b, p) or None.
@@ -102,17 +99,16 @@ class Extension:
 
     def __init__(
         self,
-        refiner: GraphRefiner,
+        refiner: ContractionRefiner,
         scaffold: Scaffold,
         noise: Noise,
         context: Tensor | None,
         sampling: Sampling,
         candidates: int,
     ) -> None:
-        self.tokens = cast(ContractionTokenizer, refiner.tokenizer)
+        self.tokens = refiner.tokenizer
         self.noise, self.sampling, self.candidates = noise, sampling, candidates
-        head = cast(SplitHead, refiner.head)
-        self.valence_limits = head.valence_limits
+        self.valence_limits = refiner.head.valence_limits
         count = len(noise.index)
         guided = context is not None and sampling.guidance != 0
         self.call = refiner.caller(context, count, guided=guided)
@@ -130,7 +126,8 @@ class Extension:
         """Codes of scale k that keep the scaffold."""
         self.tracker.locate_edges(state)
         how = self.sampling
-        dist = cast(SplitDistribution, self.call(state, k, how.guidance))
+        dist = self.call(state, k, how.guidance)
+        assert isinstance(dist, SplitDistribution)
         dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
         noise = self.noise.fork(k)
         wide = _repeated(dist, noise, self.candidates)

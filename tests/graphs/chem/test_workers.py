@@ -18,7 +18,7 @@ def test_workers_return_what_one_process_does(monkeypatch: pytest.MonkeyPatch) -
         collect_molecules(texts, ParseOptions(), workers=workers, quiet=True) for workers in (1, 2)
     )
     assert alone.skipped == shared.skipped and len(alone.skipped) == 80
-    assert np.array_equal(alone.kept, shared.kept)
+    assert np.array_equal(alone.places, shared.places)
     assert alone.store.report == shared.store.report
     for name, array in vars(alone.store.arrays).items():
         assert np.array_equal(array, getattr(shared.store.arrays, name)), name

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from graphs.data.convert_networkx import to_networkx
-from graphs.datasets.random_families import FAMILIES, generic, tree
+from graphs.datasets.random_families import FAMILIES, random_graphs, tree
 from refine_core.errors import InputError
 
 
 def drawn(name: str, count: int = 12) -> "list[nx.Graph[int]]":
-    store = generic(name, count)
+    store = random_graphs(name, count)
     return to_networkx(store[torch.arange(count)][0], store.vocabulary)
 
 
@@ -20,8 +20,8 @@ def test_families_are_connected_and_follow_the_seed(name: str) -> None:
     graphs = drawn(name)
     assert all(nx.is_connected(nx.Graph(graph)) for graph in graphs)
     assert not any(graph.number_of_nodes() == 0 for graph in graphs)
-    same, other = (generic(name, 15, seed)[torch.arange(12)][0] for seed in (0, 1))
-    first = generic(name, 12)[torch.arange(12)][0]
+    same, other = (random_graphs(name, 15, seed)[torch.arange(12)][0] for seed in (0, 1))
+    first = random_graphs(name, 12)[torch.arange(12)][0]
     assert torch.equal(first.edges, same.edges)
     assert first.edges.shape != other.edges.shape or not torch.equal(first.edges, other.edges)
 
@@ -42,7 +42,7 @@ def test_trees_are_uniform() -> None:
 
 
 def test_blocks_have_the_published_sizes_and_density() -> None:
-    sizes = generic("sbm", 40).sizes
+    sizes = random_graphs("sbm", 40).sizes
     assert sizes.min() >= 40 and sizes.max() <= 200
     # A community of 30 contributes 0.3 * 29 / 2 edges a node, other communities little.
     edges = sum(graph.number_of_edges() for graph in drawn("sbm", 40))
@@ -71,11 +71,11 @@ def test_ego_graphs_have_a_centre() -> None:
 
 def test_unknown_family() -> None:
     with pytest.raises(InputError, match="Did you mean 'planar'"):
-        generic("planer", 1)
+        random_graphs("planer", 1)
 
 
 def test_directed_graphs_are_acyclic_with_at_most_two_parents() -> None:
-    store = generic("dag", 12)
+    store = random_graphs("dag", 12)
     for graph in to_networkx(store[torch.arange(12)][0], store.vocabulary):
         assert isinstance(graph, nx.DiGraph) and nx.is_directed_acyclic_graph(graph)
         parents = [k for _, k in graph.in_degree]

@@ -8,7 +8,7 @@ import torch
 
 from graphs.chem import ParseOptions, collect_molecules
 from graphs.datasets.molecules import read_splits
-from graphs.datasets.splits import alike, divide
+from graphs.datasets.splits import molecule_groups, split_store
 from tests.graphs.datasets.test_molecule_files import texts
 
 
@@ -23,7 +23,7 @@ def test_splits_are_a_partition_that_follows_the_seed(tmp_path: Path) -> None:
     assert [len(part) for part in parts] == [32, 4, 4]
     assert sorted(sum(map(texts, parts), []), key=len) == chains
     assert texts(first.test) == texts(same.test) != texts(other.test)
-    dealt = divide(first.train, (30, 2, 0))
+    dealt = split_store(first.train, (30, 2, 0))
     assert [len(part) for part in (dealt.train, dealt.validation, dealt.test)] == [30, 2, 0]
 
 
@@ -44,7 +44,10 @@ def test_dealing_of_old_is_kept() -> None:
         ["C" * k for k in range(1, 13)], quiet=True, options=ParseOptions()
     ).store
     order = np.random.default_rng(3).permutation(12)
-    for dealt in (divide(store, (8, 2, 2), 3), divide(store, (8, 2, 2), 3, alike(store))):
+    for dealt in (
+        split_store(store, (8, 2, 2), 3),
+        split_store(store, (8, 2, 2), 3, molecule_groups(store)),
+    ):
         found = [dealt.train.sizes, dealt.validation.sizes, dealt.test.sizes]
         assert torch.cat(found).tolist() == (order + 1).tolist()
         assert [len(part) for part in found] == [8, 2, 2]

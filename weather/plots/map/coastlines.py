@@ -24,7 +24,7 @@ def coastline() -> tuple[Array, ...]:
 
 
 def coastlines_between(west: float, east: float) -> Array:
-    """Coasts of a map that goes from a western to an eastern meridian.
+    """Coasts of a map between a western and an eastern meridian.
 
     A line that crosses the edge of the map is returned whole; the map clips it.
 

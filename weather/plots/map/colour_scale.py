@@ -23,7 +23,7 @@ class ColourScale:
     Args:
         levels: One colour lies between two neighbouring levels.
         colours: The colour map.
-        norm: Maps values to places in the colour map.
+        norm: Maps values to the range of the colour map.
         extend: On which sides values beyond the levels are coloured, too.
     """
 
@@ -49,9 +49,9 @@ def value_scale(
     if diverging and low < 0 < high:
         most = max(-low, high)
         return ColourScale(levels, matplotlib.colormaps[diverging], Normalize(-most, most), "both")
-    # On the darkest part of a sequential map coastlines could not be seen.
-    whole = matplotlib.colormaps[colours](np.linspace(0.0, 1.0, 256))
-    part = ListedColormap(whole[50:] if colours == "viridis" else whole[:226])
+    # Coastlines could not be seen on the darkest part of a sequential colour map.
+    every = matplotlib.colormaps[colours](np.linspace(0.0, 1.0, 256))
+    part = ListedColormap(every[50:] if colours == "viridis" else every[:226])
     return ColourScale(levels, part, Normalize(low, high), "both")
 
 

@@ -43,7 +43,7 @@ class View(Protocol):
             coast: Width of coastlines.
 
         Returns:
-            What the contents of the map are clipped to; None stands for the axis.
+            The outline that contents of the map are clipped to; None for that of the axis.
         """
 
     def project(self, longitude: Array, latitude: Array) -> tuple[Array, Array]:

@@ -20,7 +20,7 @@ class WrappedGrid:
         self.grid = grid
         gaps = np.diff(grid.longitude, append=grid.longitude[0] + 360)
         self.is_global = bool(gaps.max() < 1.5 * np.median(gaps))
-        """Whether the grid goes around the globe."""
+        """Whether the grid reaches around the globe."""
         # A regional grid begins east of its largest gap.
         west = centre - 180 if self.is_global else np.roll(grid.longitude, -1)[gaps.argmax()]
         moved = (grid.longitude - west) % 360 + west
@@ -49,7 +49,7 @@ class WrappedGrid:
         return float(south), float(north), float(west), float(east)
 
     def __call__(self, maps: Array) -> Array:
-        """Maps (..., H, W) on this grid; at a pole stands the mean of the row beside it."""
+        """Maps (..., H, W) on this grid; a pole has the mean of the row beside it."""
         maps = maps[..., self._order]
         rows = [maps]
         if self._south:

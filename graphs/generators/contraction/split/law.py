@@ -66,7 +66,7 @@ class SplitLaw:
         hidden: Weights and hidden states (b, m + e, d), whose logits are added up; several where
             sampling is guided.
         temperature: Divides all logits; 0 takes the likeliest.
-        top_k: Of each number, as in `refine_core.head.CodeDistribution.sharpened`.
+        top_k: Of each number, as in `refine_core.heads.categorical.CodeDistribution.sharpened`.
         top_p: Of each number, likewise.
     """
 

@@ -13,7 +13,7 @@ from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget, Demand
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, bounded
-from refine_core.head import CodeDistribution
+from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 FREE, FIRST, SECOND = 0, 1, 2  # the child that a half-edge has to go to, if any

@@ -35,7 +35,7 @@ def test_training_measures_the_likelihood(edge_tokens: str) -> None:
 def test_a_subsample_of_scales_has_the_same_expectation() -> None:
     model, batch = refiner(edge_tokens="none", scale_subsampling=1.2), graphs(30, 6)
     seen = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
-    model.scale_subsampling = None  # type: ignore[assignment]
+    model.scale_subsampling = None
     whole = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
     assert abs(seen.mean() - whole.mean()) < 4 * (seen.std() + whole.std()) / 60**0.5
     trace = model.tokenizer.trace(model.tokenizer.features(batch, names(30)))

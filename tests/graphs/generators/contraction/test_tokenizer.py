@@ -1,7 +1,6 @@
 """Laws of the contraction tokeniser."""
 
 from dataclasses import replace
-from typing import Any
 
 import networkx as nx
 import pytest
@@ -11,6 +10,7 @@ from graphs.generators.common.coarsening import contract
 from graphs.generators.common.config import Parallel
 from graphs.generators.common.parallel import choose
 from graphs.generators.contraction.split.bounds import Budget
+from graphs.generators.contraction.split.distribution import SplitDistribution
 from tests.graphs.tiny import Relabelled, graphs, names, refiner, same, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")
@@ -147,17 +147,11 @@ def test_samples_follow_the_probabilities() -> None:
     batch = batch[batch.sizes == 5][:1]
     trace = model.tokenizer.trace(model.tokenizer.features(batch, names(1)))
     state, many = trace.states[2], names(count)  # of two clusters and the edges between
-
-    def repeated(x: torch.Tensor) -> torch.Tensor:
-        return x.expand(count, *x.shape[1:])
-
-    parts = {name: getattr(state, name) for name in ("nodes", "inner", "valid", "ends", "label")}
-    parts |= {"real": state.real, "split": state.split}
-    wide = replace(state, noise=many, **{name: repeated(x) for name, x in parts.items()})
     with torch.no_grad():
-        one: Any = model.distributions([trace.states[0], state])[1]
-        hidden = tuple((w, repeated(h)) for w, h in one.hidden)
-        drawn = replace(one, state=wide, hidden=hidden).sample(many)
+        one = model.distributions([trace.states[0], state])[1]
+        assert isinstance(one, SplitDistribution)
+        hidden = tuple((w, h.expand(count, *h.shape[1:])) for w, h in one.hidden)
+        drawn = replace(one, state=state.repeated(count, many), hidden=hidden).sample(many)
         codes, times = drawn.unique(dim=0, return_counts=True)
         for code, share in zip(codes, times / count, strict=True):
             assert abs(float(one.log_prob(code[None]).exp() - share)) < 0.015

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.datasets.random_families import generic
+from graphs.datasets.random_families import random_graphs
 from graphs.generators.expansion.config import ExpansionConfig
 from graphs.generators.expansion.neighbours import Neighbours
 from graphs.generators.expansion.refiner import ExpansionRefiner
@@ -47,7 +47,7 @@ def test_a_contraction_is_undone(counted: bool, connected: bool) -> None:
 
 
 def test_tight_contraction_keeps_triangulations() -> None:
-    (batch,) = generic("planar", 8)[torch.arange(8)]
+    (batch,) = random_graphs("planar", 8)[torch.arange(8)]
 
     def shared(matching: str) -> float:
         """Share of splits after which the children have more than two common neighbours."""
@@ -110,7 +110,7 @@ def test_some_scales_have_on_average_the_bits_of_all() -> None:
 
 
 def test_neighbours_in_a_planar_graph_make_a_ring() -> None:
-    (batch,) = generic("planar", 4)[torch.arange(4)]
+    (batch,) = random_graphs("planar", 4)[torch.arange(4)]
     tokens = ExpansionTokenizer(Vocabulary(), (0,) * 64 + (1,), "tight")
     trace = tokens.trace(tokens.features(batch, tiny.names(4)))
 

@@ -12,7 +12,7 @@ from graphs import model as trained
 from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import Parallel
-from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.bounds import Demand
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import sample
@@ -43,7 +43,7 @@ PIECES = {
 }
 
 
-def drawn(model: GraphRefiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
+def drawn(model: ContractionRefiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
     how: dict[str, Any] = {"particles": 1, "candidates": 12, "sampling": Sampling()}
     with torch.no_grad():
         return extend(model, Scaffold.of(piece), names(count), **how | options)

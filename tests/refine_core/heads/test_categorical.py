@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from refine_core.errors import InputError
-from refine_core.head import BitwiseHead, CategoricalHead, CodeDistribution
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead, CodeDistribution
 from refine_core.noise import Noise
 
 INF = torch.inf

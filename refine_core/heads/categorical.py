@@ -1,12 +1,8 @@
-"""Heads: hidden states to distributions over the codes of a scale.
-
-A distribution is whatever has the methods of `Distribution`; codes may be integers, as under
-`CodeDistribution`, or real numbers, as of a Gaussian.
-"""
+"""Independent digits: a softmax for each, or a Bernoulli for each bit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -14,49 +10,6 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise, Stream
-
-StateT_contra = TypeVar("StateT_contra", contravariant=True)
-
-
-class Distribution(Protocol):
-    """Distribution over the codes (b, n, g) of one scale."""
-
-    @property
-    def valid(self) -> Tensor | None:
-        """(b, n) bool, False at padding; None means all."""
-        ...
-
-    def token_log_prob(self, code: Tensor) -> Tensor:
-        """Log-probability (or density) (b, n) of each token's code, in nats; zero at padding."""
-        ...
-
-    def log_prob(self, code: Tensor) -> Tensor:
-        """Log-probability (or density) (b,) of codes, in nats."""
-        ...
-
-    def sample(self, noise: Noise) -> Tensor:
-        """Codes (b, n, g)."""
-        ...
-
-    def guided(self, unconditional: Self, weight: float) -> Self:
-        """Classifier-free guidance away from the unconditional distribution; 0 changes nothing."""
-        ...
-
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> Self:
-        """More likely codes only; temperature 1 without limits changes nothing."""
-        ...
-
-
-class Head(Protocol[StateT_contra]):
-    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes."""
-
-    def __call__(
-        self, hidden: Tensor, state: StateT_contra, k: int, valid: Tensor | None = None
-    ) -> Distribution:
-        """Distribution over codes (b, n, g)."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,18 @@
+"""Heads: hidden states to distributions over the codes of a scale.
+
+A distribution is whatever has the methods of `Distribution`; codes may be integers, as under
+`CodeDistribution`, or real numbers, as of a Gaussian.
+"""
+
+from typing import TYPE_CHECKING
+
+from refine_core.exports import lazy
+
+if TYPE_CHECKING:
+    from refine_core.heads.categorical import BitwiseHead as BitwiseHead
+    from refine_core.heads.categorical import CategoricalHead as CategoricalHead
+    from refine_core.heads.categorical import CodeDistribution as CodeDistribution
+    from refine_core.heads.distribution import Distribution as Distribution
+    from refine_core.heads.distribution import Head as Head
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,0 +1,50 @@
+"""What a head returns for a scale, and what a head is."""
+
+from typing import Protocol, Self, TypeVar
+
+from torch import Tensor
+
+from refine_core.noise import Noise
+
+StateT_contra = TypeVar("StateT_contra", contravariant=True)
+
+
+class Distribution(Protocol):
+    """Distribution over the codes (b, n, g) of one scale."""
+
+    @property
+    def valid(self) -> Tensor | None:
+        """(b, n) bool, False at padding; None means all."""
+        ...
+
+    def token_log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (or density) (b, n) of each token's code, in nats; zero at padding."""
+        ...
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (or density) (b,) of codes, in nats."""
+        ...
+
+    def sample(self, noise: Noise) -> Tensor:
+        """Codes (b, n, g)."""
+        ...
+
+    def guided(self, unconditional: Self, weight: float) -> Self:
+        """Classifier-free guidance away from the unconditional distribution; 0 changes nothing."""
+        ...
+
+    def sharpened(
+        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
+    ) -> Self:
+        """More likely codes only; temperature 1 without limits changes nothing."""
+        ...
+
+
+class Head(Protocol[StateT_contra]):
+    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes."""
+
+    def __call__(
+        self, hidden: Tensor, state: StateT_contra, k: int, valid: Tensor | None = None
+    ) -> Distribution:
+        """Distribution over codes (b, n, g)."""
+        ...
