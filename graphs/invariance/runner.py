@@ -51,8 +51,15 @@ def prepare(batch: object, inputs: Inputs, padding: Padding | None) -> Relabelle
     """Make a batch ready to be relabelled.
 
     Raises:
-        InputError: It is none of the known kinds, or shapes do not fit together.
+        InputError: It is none of the known kinds, shapes do not fit together, or there is no node.
     """
+    result = _wrapped(batch, inputs, padding)
+    if not sum(result.sizes):
+        raise InputError("Found a batch without nodes, expected one node at least: give graphs.")
+    return result
+
+
+def _wrapped(batch: object, inputs: Inputs, padding: Padding | None) -> RelabelledBatch:
     if isinstance(batch, GraphBatch):
         nodes, edges, valid = batch.nodes, batch.edges, batch.valid
         return PaddedBatch(nodes, edges, valid, inputs, padding or "zero", is_graph_batch=True)
@@ -154,7 +161,7 @@ class Runner:
         Raises:
             InputError: A shape grows otherwise than with nodes, edges or pairs of nodes.
         """
-        width = len(batch.identity().rows[0]) if batch.sizes else 0
+        width = len(batch.identity().rows[0])
         try:
             probe = batch.probe(width + 1)
             wide, width = self.outputs(probe), probe.width

@@ -113,6 +113,8 @@ def test_module_is_left_alone() -> None:
         ((torch.zeros(2, 3, 1), torch.zeros(2, 4, 4), torch.ones(2, 3).bool()), "adjacency"),
         ((torch.zeros(2, 3, 1), torch.zeros(2, 3, 3), torch.ones(2, 3)), "torch.bool"),
         ([1], "of type list"),
+        ((torch.zeros(0, 3, 1), torch.zeros(0, 3, 3), torch.zeros(0, 3).bool()), "without nodes"),
+        ((torch.zeros(2, 3, 1), torch.zeros(2, 3, 3), torch.zeros(2, 3).bool()), "without nodes"),
     ],
 )
 def test_wrong_batches_get_a_sentence(batch: Any, said: str) -> None:

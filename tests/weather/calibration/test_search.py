@@ -39,7 +39,7 @@ def test_calibration_brings_the_spread_to_the_skill(
 
 def test_temperatures_are_chosen_size_by_size(model: WeatherModel, data: Prepared) -> None:
     best, rows = calibrate(
-        model, data, temperature=(1.0, 0.5), rounds=0, starts=2, steps=1, quiet=True
+        model, data, temperature=(1.0, 0.5), rounds=0, starts=2, members=5, steps=1, quiet=True
     )
     head = model.forecaster.head
     sizes = head.tokenizer.schedule.wholes if isinstance(head, RefineHead) else [0]
@@ -66,7 +66,9 @@ def test_every_candidate_is_sampled_at_its_own_temperature(
         return replace(candidate, row={**candidate.row, "worst": float(len(sampled))})
 
     monkeypatch.setattr("weather.calibration.search.score", scored)
-    calibrate(model, data, temperature=(0.5, 1.0), rounds=1, starts=2, steps=1, quiet=True)
+    calibrate(
+        model, data, temperature=(0.5, 1.0), rounds=1, starts=2, members=5, steps=1, quiet=True
+    )
     assert all(used == meant for used, meant in sampled)
     assert len({used for used, _ in sampled}) > 1 or not sampled
 
