@@ -20,7 +20,7 @@ test: install  ## check style, types and imports, and run all tests but the slow
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 house: install  ## print circles of imports, sizes of folders and functions, and what misses a bar
 	$(BIN)/python -m tests.house

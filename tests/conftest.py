@@ -1,5 +1,6 @@
 """One thread a process, and the same random numbers in every test."""
 
+import os
 import random
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 settings.register_profile("refine", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("refine")
 
