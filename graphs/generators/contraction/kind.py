@@ -7,10 +7,10 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
+from graphs.generators.common.kind import Names
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.common.transfer import Names
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.refiner import ContractionRefiner
