@@ -3,9 +3,8 @@
 import logging
 from pathlib import Path
 
-from graphs.generators.common.kind import GeneratorKind
+from graphs.generators.common.kind import GeneratorKind, Names
 from graphs.generators.common.refiner import GraphRefiner
-from graphs.generators.common.transfer import Names
 from graphs.model import MODELS
 from refine_core.storage.checkpoint import load_matching
 

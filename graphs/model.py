@@ -1,4 +1,4 @@
-"""Trained models: kept as one file, and what a user does with one.
+"""Trained models, each saved as one file, and what a user does with one.
 
 >>> model = load("qm9")                                            # doctest: +SKIP
 >>> model.smiles(model.sample(4, seed=0))                          # doctest: +SKIP
@@ -99,14 +99,14 @@ class GraphModel:
         particles: int = PARTICLES,
         quiet: bool = True,
     ) -> GraphBatch:
-        """Draw graphs; graph i depends on the seed and i only, not on `count` or `batch`.
+        """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
 
         Properties shape the first scale too, the counts of nodes and edges, so the size of a graph
         follows from what is asked for.
 
         Args:
-            count: Of graphs.
-            seed: Of the draw.
+            count: Count of graphs.
+            seed: Of the samples.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.

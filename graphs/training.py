@@ -8,12 +8,12 @@ from torch import Tensor
 
 from graphs.config import GraphsConfig
 from graphs.data.store import GraphStore
-from graphs.datasets.load import splits
+from graphs.datasets.load import load_splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.finetune import start_from
+from graphs.generators.common.kind import Names
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.common.transfer import Names
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from refine_core.noise import Noise
@@ -43,10 +43,10 @@ def train(
         quiet: Whether to show nothing.
 
     Raises:
-        InputError: The data cannot be used, see `graphs.datasets.load.splits`, or the generator
-            takes no such graphs.
+        InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
+            generator takes no such graphs.
     """
-    parts = splits(config.data, seed=config.seed, store=store, quiet=quiet)
+    parts = load_splits(config.data, seed=config.seed, store=store, quiet=quiet)
     properties = Properties.of(parts.train, config.data.properties)
     statistics = GraphStatistics.of(parts.train)
     kind, run = kind_of(config.model), runs / config.name

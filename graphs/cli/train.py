@@ -38,10 +38,12 @@ def describe(
         column: Of a .csv file: where the SMILES are.
         out: A text file to write it to as well.
     """
-    from graphs.datasets.load import splits
+    from graphs.datasets.load import load_splits
 
     _check_source(source)
-    text = "\n".join([source, *_description(splits(DataConfig(source=source, column=column)))])
+    text = "\n".join(
+        [source, *_description(load_splits(DataConfig(source=source, column=column)))]
+    )
     print(text)
     if out is not None:
         write_text(out, text + "\n")

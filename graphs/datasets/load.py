@@ -14,7 +14,7 @@ from graphs.datasets.splits import Splits, split_store
 from refine_core.errors import InputError
 
 
-def splits(
+def load_splits(
     config: DataConfig, *, seed: int = 0, store: GraphStore | None = None, quiet: bool = False
 ) -> Splits:
     """Graphs to train on, to validate, and to test.
@@ -44,7 +44,7 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
     if path.suffix == ".graphml" or (path.is_dir() and config.source not in ("qm9", "moses")):
         return _tenths(read_graphml(path), seed)
     from graphs.chem import ParseOptions
-    from graphs.datasets.molecules import moses, qm9, read_splits
+    from graphs.datasets.molecules import read_moses, read_qm9, read_splits
 
     reading = ParseOptions(
         hydrogens=config.hydrogens,
@@ -53,9 +53,9 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
         limit=config.limit,
     )
     if config.source == "qm9":
-        return qm9(reading, quiet=quiet)
+        return read_qm9(reading, quiet=quiet)
     if config.source == "moses":
-        return moses(reading, rows=config.subset, quiet=quiet)
+        return read_moses(reading, rows=config.subset, quiet=quiet)
     return read_splits(config.source, reading, column=config.column, seed=seed, quiet=quiet)
 
 

@@ -28,7 +28,7 @@ DEFAULT = ParseOptions()
 QM9_TRAIN, MOSES_VALIDATION, MOSES_FEW = 100_000, 10_000, 10_000
 
 
-def qm9(
+def read_qm9(
     options: ParseOptions = DEFAULT, *, cache: Path | None = None, quiet: bool = False
 ) -> Splits:
     """Return QM9: 100,000 molecules to learn from, a tenth of all to test, the rest to validate.
@@ -53,7 +53,7 @@ def qm9(
     return without_repeats(split_store(store, (QM9_TRAIN, validation, test)))
 
 
-def moses(
+def read_moses(
     options: ParseOptions = DEFAULT,
     *,
     rows: int | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from graphs.datasets.load import splits
+from graphs.datasets.load import load_splits
 from graphs.evaluation.network_calls import CallCounter, SamplingSetting, sampling_settings
 from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
@@ -147,7 +147,7 @@ class Scorer:
     def __init__(self, model: GraphModel, count: int, say: Say) -> None:
         from graphs.metrics.summary import summarise
 
-        parts = splits(replace(model.config.data, subset=None), seed=model.config.seed)
+        parts = load_splits(replace(model.config.data, subset=None), seed=model.config.seed)
         self.train = parts.train.text(torch.arange(len(parts.train)))
         validation = parts.validation.text(torch.arange(len(parts.validation)))
         self.validation = summarise(validation, default_cache() / "graphs", say)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphs.datasets.load import splits
+from graphs.datasets.load import load_splits
 from graphs.model import GraphModel
 from refine_core.app.report import table, write_report
 from refine_core.errors import InputError
@@ -69,7 +69,7 @@ def measure_properties(
 
 
 def _quantiles(model: GraphModel, names: Sequence[str]) -> list[tuple[str, float]]:
-    store = splits(model.config.data, seed=model.config.seed).train
+    store = load_splits(model.config.data, seed=model.config.seed).train
     return [
         (name, round(float(np.nanquantile(store.properties[name], share)), 2))
         for name in names

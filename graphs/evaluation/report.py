@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from graphs.datasets.load import splits
+from graphs.datasets.load import load_splits
 from graphs.datasets.splits import Splits
 from graphs.evaluation.molecules import molecule_metrics, read_smiles
 from graphs.evaluation.network_calls import CallCounter
@@ -59,12 +59,12 @@ def evaluate(
         defined, because an element is not in its table, and REPORT.md says why.
 
     Raises:
-        InputError: The data cannot be used, see `graphs.datasets.load.splits`, or differ from
+        InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or differ from
             those that the model was trained on; `samples` is not a file of SMILES, or the model's
             graphs are not molecules.
     """
     listed = None if samples is None else read_smiles(model, samples)
-    parts = splits(model.config.data, seed=model.config.seed)
+    parts = load_splits(model.config.data, seed=model.config.seed)
     _check_unchanged(model, parts)
     if listed is not None:
         metrics, note = molecule_metrics(model, listed, None, parts, held_out, say)

@@ -147,7 +147,7 @@ def _binding(
 
 def _kinds(argv: Sequence[str]) -> dict[str, str]:
     """The kinds of sections that options such as `--model.kind NAME` ask for, by dotted path."""
-    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    pairs = zip(argv, [*argv[1:], ""], strict=False)  # none follows the last
     split = [(*word.partition("="), after) for word, after in pairs if word.startswith("--")]
     given = [(option[2:], value if sign else after) for option, sign, value, after in split]
     return {path.replace("-", "_"): kind for path, kind in given if path.endswith(".kind")}

@@ -8,7 +8,7 @@ import torch
 
 from graphs.data.batch import Vocabulary
 from graphs.finetune import start_from
-from graphs.generators.common.transfer import Names
+from graphs.generators.common.kind import Names
 from graphs.generators.contraction.transfer import PROPERTIES
 from graphs.training import train
 from refine_core.noise import Noise

@@ -45,7 +45,7 @@ class NetworkConfig:
 
 @config
 class SamplingConfig:
-    """How a model samples unless told otherwise; what its kind does not know must be left out."""
+    """How a model samples by default; what its kind does not know must be left out."""
 
     temperature: NonNegativeFloat = 1.0
     """Divides the logits; 0 takes the likeliest."""

@@ -1,17 +1,30 @@
 """What the rest of the domain asks of a kind of generator."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
-from graphs.data.batch import GraphBatch
+from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.common.transfer import Names
 from graphs.invariance.report import NamedCheck
 from refine_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names by which weights of one model fit another.
+
+    Args:
+        vocabulary: Labels of nodes and edges.
+        properties: Properties of the context.
+    """
+
+    vocabulary: Vocabulary
+    properties: tuple[str, ...] = ()
 
 
 class GeneratorKind(Protocol):

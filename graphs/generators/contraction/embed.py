@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.config import EdgeTokens
-from graphs.generators.contraction.relations import EXTRA, relations
+from graphs.generators.contraction.relations import EXTRA, token_relations
 from graphs.generators.contraction.state.edge_tokens import between, reduced
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.state.valence import slack
@@ -82,7 +82,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         state = reduced(state) if self.edge_tokens == "splitting" else state
         value = torch.cat([cluster, self.label(state.label) + between(ends, state)], 1)
         valid = torch.cat([state.valid, state.real], 1)
-        relation = relations(joined, state.ends, self.reach, self.cycles)
+        relation = token_relations(joined, state.ends, self.reach, self.cycles)
         bias = self.bias(relation).permute(0, 3, 1, 2)
         return Tokens(value, valid=valid, bias=bias)
 
@@ -102,7 +102,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         message = F.gelu(ends.flatten(0, 1).index_select(0, there) + label)
         value = cluster.flatten(0, 1).index_add(0, here, message).view_as(cluster)
         links = state.links
-        relation = relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
+        relation = token_relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
         bias = self.bias(relation) + links.float() @ self.link.weight
         return Tokens(value, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
 

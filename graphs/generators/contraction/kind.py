@@ -7,10 +7,11 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
+from graphs.generators.common.kind import Names
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.common.transfer import Names
+from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.refiner import ContractionRefiner
@@ -30,13 +31,12 @@ class Contraction:
 
     def build(self, statistics: GraphStatistics, properties: int = 0) -> ContractionRefiner:
         """An untrained refiner."""
-        config, edges_are_tokens = self.config, self.config.edge_tokens != "none"
-        if statistics.vocabulary.directed and edges_are_tokens:
+        config = self.config
+        if statistics.vocabulary.directed and config.edge_tokens != "none":
             raise InputError(
                 f"A contraction with edge_tokens {config.edge_tokens!r} takes no directed graphs: "
                 "set `model.edge_tokens` to none."
             )
-        limits = statistics.valence_limits if config.bounded else None
         tokens = ContractionTokenizer(
             statistics.vocabulary,
             statistics.max_counts,
@@ -44,7 +44,22 @@ class Contraction:
             statistics.connected,
             config.matching,
         )
-        embed = GraphEmbed(
+        limits = statistics.valence_limits if config.bounded else None
+        return ContractionRefiner(
+            tokens,
+            self._embed(tokens, limits, properties),
+            set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=3),
+            self._head(tokens, limits),
+            scale_subsampling=config.scale_subsampling,
+            single_dropout=config.single_dropout if properties > 1 else 0.0,
+            dropout=config.property_dropout,
+        )
+
+    def _embed(
+        self, tokens: ContractionTokenizer, limits: ValenceLimits | None, properties: int
+    ) -> GraphEmbed:
+        config = self.config
+        return GraphEmbed(
             config.dim,
             config.heads,
             tokens.labels,
@@ -55,24 +70,18 @@ class Contraction:
             cycles=config.cycles,
             edge_tokens=config.edge_tokens,
         )
-        head = SplitHead(
+
+    def _head(self, tokens: ContractionTokenizer, limits: ValenceLimits | None) -> SplitHead:
+        config = self.config
+        return SplitHead(
             config.dim,
             tokens.digits(0),
             tokens.digit_values(0),
-            statistics.connected,
+            tokens.connected,
             limits,
             config.coupled,
             config.smooth,
-            None if edges_are_tokens else tokens.kinds,
-        )
-        return ContractionRefiner(
-            tokens,
-            embed,
-            set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=3),
-            head,
-            scale_subsampling=config.scale_subsampling,
-            single_dropout=config.single_dropout if properties > 1 else 0.0,
-            dropout=config.property_dropout,
+            tokens.kinds if config.edge_tokens == "none" else None,
         )
 
     def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:

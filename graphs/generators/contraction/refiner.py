@@ -15,7 +15,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphData
 from graphs.generators.contraction.embed import GraphEmbed
-from graphs.generators.contraction.encode import EncodedGraphs
+from graphs.generators.contraction.encoding import EncodedGraphs
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.state.partition import Partition, padded

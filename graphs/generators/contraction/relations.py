@@ -12,7 +12,7 @@ TWICE, TRIANGLE, ACROSS, SHARED = 2, 3, 4, 5  # names of relations, counted from
 EXTRA = 6  # distances and names of relations beyond `reach`
 
 
-def relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) -> Tensor:
+def token_relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) -> Tensor:
     """(b, m + e, m + e) int64, the relation of tokens.
 
     0 to `reach` is a distance and `reach + 1` a larger one. `reach + TWICE` relates tokens at

@@ -16,8 +16,8 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.config import Matching, Parallel
 from graphs.generators.common.parallel import choose
-from graphs.generators.contraction.encode import EncodedGraphs, encode
-from graphs.generators.contraction.state.divide import divide
+from graphs.generators.contraction.encoding import EncodedGraphs, encode
+from graphs.generators.contraction.state.division import divide
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import Vocabulary
-from graphs.generators.common.transfer import Names
+from graphs.generators.common.kind import Names
 
 VALUES = 16  # of a count, see `graphs.generators.contraction.embed.GraphEmbed`
 PROPERTIES = "embed.property.0.weight"

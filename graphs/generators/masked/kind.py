@@ -7,11 +7,10 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions, refuse_properties
-from graphs.generators.common.kind import refuse_directed
+from graphs.generators.common.kind import Names, refuse_directed
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.common.transfer import Names
 from graphs.generators.masked.config import MaskedConfig
 from graphs.generators.masked.embed import PartialEmbed
 from graphs.generators.masked.head import RevealHead

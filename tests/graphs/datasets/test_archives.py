@@ -16,7 +16,7 @@ from graphs.data.batch import Vocabulary
 from graphs.datasets import molecules as sources
 from graphs.datasets import moses as moses_module
 from graphs.datasets import qm9 as qm9_module
-from graphs.datasets.molecules import moses, qm9, read_molecules
+from graphs.datasets.molecules import read_molecules, read_moses, read_qm9
 from refine_core.storage.files import sha256
 from tests.graphs.datasets.test_molecule_files import texts
 
@@ -74,14 +74,14 @@ def test_moses_splits_share_the_vocabulary_of_training(
         files["mcf.csv"] = hashlib.sha256(b"names,smarts\nMCF1,C=N\n").hexdigest()
     stand_in(monkeypatch, moses_module, archive, files)
     monkeypatch.setattr(sources, "MOSES_VALIDATION", 100)
-    data = moses(cache=tmp_path / "cache", quiet=True)
+    data = read_moses(cache=tmp_path / "cache", quiet=True)
     assert (len(data.train), len(data.validation)) == (300, 100)
     assert texts(data.test) == ["CC"]  # nitrogen is not in the training set
     assert moses_module.moses_filters(tmp_path / "cache") == ["C=N"]
     assert data.test_scaffolds is not None and texts(data.test_scaffolds) == ["CCC"]
     assert data.train.report["repeats left out of validation and test"] == 1  # COCO
     monkeypatch.setattr(sources, "MOSES_FEW", 2)
-    few = moses(rows=7, cache=tmp_path / "cache", quiet=True)
+    few = read_moses(rows=7, cache=tmp_path / "cache", quiet=True)
     assert (len(few.train), len(few.validation), len(few.test)) == (7, 2, 1)
     assert set(texts(few.train)) < set(texts(data.train)) | set(texts(data.validation))
     assert data.test.vocabulary == data.train.vocabulary == Vocabulary(("C", "O"), ("SINGLE",))
@@ -90,7 +90,7 @@ def test_moses_splits_share_the_vocabulary_of_training(
 @pytest.mark.slow
 def test_the_real_qm9() -> None:
     """Needs the package index and minutes, or a cache that was filled before."""
-    data = qm9(quiet=True)
+    data = read_qm9(quiet=True)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [
         *(100_000, 17_729, 13_074)
     ]

@@ -8,7 +8,7 @@ import torch
 
 from graphs.chem.properties import property_values
 from graphs.datasets import computed_properties
-from graphs.datasets.load import splits
+from graphs.datasets.load import load_splits
 from graphs.datasets.properties import Properties, WithProperties
 from refine_core.errors import InputError
 from tests.graphs.conftest import Trained, settings
@@ -21,7 +21,7 @@ def cache(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_columns_are_computed_once(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings(trained.folder, "logp", "length").data
-    store = splits(config, quiet=True).train
+    store = load_splits(config, quiet=True).train
     (first,) = store.text(0)
     assert store.properties["logp"][0] == property_values([first], ["logp"])["logp"][0]
 
@@ -29,12 +29,12 @@ def test_columns_are_computed_once(trained: Trained, monkeypatch: pytest.MonkeyP
         raise AssertionError
 
     monkeypatch.setattr(computed_properties, "_computed", again)
-    same = splits(config, quiet=True).train.properties["logp"]
+    same = load_splits(config, quiet=True).train.properties["logp"]
     assert np.array_equal(same, store.properties["logp"])
 
 
 def test_missing_values_are_left_out(trained: Trained) -> None:
-    store = splits(settings(trained.folder, "length").data, quiet=True).train
+    store = load_splits(settings(trained.folder, "length").data, quiet=True).train
     found = Properties.of(store, ("length",))
     assert found.low == (3,) and np.isfinite(found.mean[0])
     whole = WithProperties(store, found)[torch.arange(len(store))]
@@ -43,7 +43,7 @@ def test_missing_values_are_left_out(trained: Trained) -> None:
 
 
 def test_columns_that_tell_nothing_are_refused(trained: Trained) -> None:
-    store = splits(settings(trained.folder).data, quiet=True).train
+    store = load_splits(settings(trained.folder).data, quiet=True).train
     with pytest.raises(InputError, match="no property 'lgp', only length, logp.*mean 'logp'"):
         Properties.of(store, ("lgp",))
     constant = replace(store, properties={"one": np.ones(len(store), np.float32)})

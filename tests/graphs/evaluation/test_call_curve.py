@@ -37,7 +37,9 @@ def test_test_molecules_play_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
     for molecule in ("CCO", "CCN", "CCF"):
         parts.append(collect_molecules([molecule], ParseOptions(), workers=1, quiet=True).store)
-    monkeypatch.setattr("graphs.evaluation.call_curve.splits", lambda *_, **__: Splits(*parts))
+    monkeypatch.setattr(
+        "graphs.evaluation.call_curve.load_splits", lambda *_, **__: Splits(*parts)
+    )
     given: list[list[str]] = []
     monkeypatch.setattr("graphs.metrics.summary.summarise", lambda some, *_: given.append(some))
     scorer = Scorer(trained.load("qm9"), 1, lambda _: None)

@@ -6,7 +6,7 @@ import torch
 
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
-from graphs.datasets.load import splits
+from graphs.datasets.load import load_splits
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.kinds import kind_of
@@ -28,6 +28,6 @@ def untrained(
     path.write_text("\n".join(texts * 4))
     settings = CONFIGS[kind](dim=16, depth=1, heads=2)
     config = GraphsConfig(kind, 0, DataConfig(str(path), aromatic=aromatic), settings)
-    statistics = GraphStatistics.of(splits(config.data, seed=0, quiet=True).train)
+    statistics = GraphStatistics.of(load_splits(config.data, seed=0, quiet=True).train)
     torch.manual_seed(0)
     return GraphModel(kind_of(settings).build(statistics).eval(), config, statistics)

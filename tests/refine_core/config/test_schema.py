@@ -113,8 +113,7 @@ weights: {a: b}
         "model.act": "found 'glu', expected 'gelu' or 'relu'. Did you mean 'gelu'?",
         "model.guidance": "found 'z', expected a valid number"
         " or found 'z', expected a valid tuple",
-        "model.codes.levles": "unknown, expected one of kind, codes, levels."
-        " Did you mean 'levels'?",
+        "model.codes.levles": "unknown, expected one of kind, levels. Did you mean 'levels'?",
         "stages.0": "width is 3, expected an even number",
         "stages.2": "found 4, expected a mapping of fields",
         "weights.a": "found 'b', expected a valid number",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.state.divide import divide
+from graphs.generators.contraction.state.division import divide
 from graphs.generators.contraction.state.partition import Partition
 
 

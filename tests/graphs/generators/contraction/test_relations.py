@@ -4,7 +4,13 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.generators.contraction.relations import ACROSS, SHARED, TRIANGLE, TWICE, relations
+from graphs.generators.contraction.relations import (
+    ACROSS,
+    SHARED,
+    TRIANGLE,
+    TWICE,
+    token_relations,
+)
 from graphs.generators.contraction.state.partition import Partition
 from tests.graphs.tiny import graphs, names, refiner
 
@@ -29,7 +35,7 @@ def _states() -> list[Partition]:
 @pytest.mark.parametrize("reach", [2, 3, 8])
 def test_relations_are_distances_and_common_neighbours(reach: int) -> None:
     for state in _states():
-        found = relations(state.edge_counts, state.ends, reach)
+        found = token_relations(state.edge_counts, state.ends, reach)
         for g in range(len(state)):
             network = _network(state, g)
             far = dict(nx.all_pairs_shortest_path_length(network))
@@ -54,7 +60,7 @@ def test_triangles_are_told() -> None:
         split=torch.zeros(1, 4).bool(),
         noise=names(1),
     )
-    plain, told = (relations(state.edge_counts, ends, 8, each)[0] for each in (False, True))
+    plain, told = (token_relations(state.edge_counts, ends, 8, each)[0] for each in (False, True))
     assert torch.equal(told, told.T)
     assert told[0, 1] == told[1, 2] == 8 + SHARED and plain[0, 1] == 2
     assert told[4, 5] == told[5, 6] == 8 + TRIANGLE and plain[4, 5] == 2

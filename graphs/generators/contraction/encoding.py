@@ -23,7 +23,7 @@ class EncodedGraphs:
 
     Args:
         codes: One (b, m + e, g) tensor per scale, see
-            `graphs.generators.contraction.state.divide.divide`.
+            `graphs.generators.contraction.state.division.divide`.
         noise: Names the graphs; it drew the tree and chose the clusters of each scale.
     """
 
