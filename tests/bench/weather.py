@@ -93,7 +93,7 @@ def _grid(size: str) -> Grid:
 def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> Forecaster:
     finest = config.head.tokenizer.sizes[-1]
     sizes = tuple(
-        (round(h * tokens[0] / finest[0]), round(w * tokens[1] / finest[1]))
+        (round(h * tokens[0] / finest[0]), 2 * round(w * tokens[1] / finest[1] / 2))
         for h, w in config.head.tokenizer.sizes
     )
     network = replace(config.head.network, grid=tokens)

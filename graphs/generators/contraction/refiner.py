@@ -14,6 +14,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphData
+from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.encoding import EncodedGraphs
 from graphs.generators.contraction.split.distribution import SplitDistribution
@@ -111,13 +112,18 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
         """
         context = batch[1] if len(batch) > 1 else None
         if context is not None:
-            left_out = noise.uniform(-3, context.shape[1]) < self.single_dropout
+            left_out = (
+                noise.uniform(ContractionStream.PROPERTY_DROPOUT, context.shape[1])
+                < self.single_dropout
+            )
             context = torch.where(left_out, torch.nan, context)
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
             context = self.embed.drop(context, dropped)
         with torch.no_grad():
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
-            parts = split_examples(trace, noise.uniform(-5), self.scale_subsampling)
+            parts = split_examples(
+                trace, noise.uniform(ContractionStream.SCALE_SUBSAMPLING), self.scale_subsampling
+            )
         nats = torch.zeros((), device=noise.index.device)
         for part in parts:
             given = None if context is None else context[part.graph]

@@ -16,6 +16,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.config import Matching, Parallel
 from graphs.generators.common.parallel import choose
+from graphs.generators.common.streams import ContractionStream, GraphStream
 from graphs.generators.contraction.encoding import EncodedGraphs, encode
 from graphs.generators.contraction.state.division import divide
 from graphs.generators.contraction.state.partition import Partition
@@ -57,7 +58,9 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
     def features(self, x: GraphBatch, noise: Noise | None = None) -> EncodedGraphs:
         """The codes of the splits of a random contraction tree."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return self.encoded(x, noise, noise.uniform(0, x.nodes.shape[1]))
+        return self.encoded(
+            x, noise, noise.uniform(ContractionStream.COARSENING, x.nodes.shape[1])
+        )
 
     def encoded(self, x: GraphBatch, noise: Noise, node_noise: Tensor) -> EncodedGraphs:
         """The codes of the splits of the tree that `node_noise` (b, n) in [0, 1) determines."""
@@ -120,5 +123,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         edges[b, i, j], edges[b, j, i] = label.unbind(1)
         found = GraphBatch(state.nodes.argmax(2) * state.valid, edges, state.valid)
         # Clusters are numbered by the order of their splits, which depends on their size.
-        shuffle = state.noise.uniform(-4, m).masked_fill(~state.valid, 2).argsort(1)
+        shuffle = (
+            state.noise.uniform(GraphStream.NODE_ORDER, m).masked_fill(~state.valid, 2).argsort(1)
+        )
         return found.permute(shuffle)

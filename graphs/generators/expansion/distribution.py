@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.generators.common.streams import ExpansionStream
 from graphs.generators.expansion.neighbours import Neighbours
 from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
@@ -119,7 +120,7 @@ class ExpansionDistribution:
         if not len(neighbours.graph):
             return code
         own = self.hidden[splitting]
-        uniform = noise.uniform(0, m, CLUSTER_DIGITS)[splitting]
+        uniform = noise.uniform(ExpansionStream.CLUSTER_DIGITS, m, CLUSTER_DIGITS)[splitting]
         digits = torch.zeros(len(own), CLUSTER_DIGITS, dtype=torch.int64, device=device)
         for place in head.places(state):
             logits = head.digit_logits(place, own, state, neighbours, digits)
@@ -136,7 +137,7 @@ class ExpansionDistribution:
         label = torch.zeros_like(neighbours.index)
         if not label.shape[1]:
             return label
-        uniform = noise.uniform(1, state.size.shape[1], head.width)
+        uniform = noise.uniform(ExpansionStream.NEIGHBOUR_DIGITS, state.size.shape[1], head.width)
         uniform = uniform[neighbours.graph, neighbours.cluster]
         edge = head.edge_states(self.hidden, state, neighbours, digits)
         for t in range(label.shape[1]):

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.generators.common.streams import ExpansionStream
 from graphs.generators.expansion.state import CoarseGraph
 
 RELATIONS = 5  # distances 1, 2, 3 around a cluster, farther, and joined but not adjacent
@@ -56,7 +57,9 @@ class Neighbours:
         link = joined[graph[:, None, None], index[:, :, None], index[:, None]]
         link = link & real[:, :, None] & real[:, None]
         adjacent = link & ~separating(state, graph, cluster, index, link) if ring else link
-        uniform = state.noise.fork(k).uniform(-5, state.size.shape[1])[graph[:, None], index]
+        uniform = state.noise.fork(k).uniform(
+            ExpansionStream.NEIGHBOUR_ORDER, state.size.shape[1]
+        )[graph[:, None], index]
         order = _order(adjacent.float(), real, uniform)
         index = index.gather(1, order) * real
         link, adjacent = (_permuted(table, order) for table in (link, adjacent))

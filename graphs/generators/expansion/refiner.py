@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphData
+from graphs.generators.common.streams import ExpansionStream
 from graphs.generators.expansion.embed import CoarseEmbed
 from graphs.generators.expansion.head import ExpansionHead
 from graphs.generators.expansion.state import CoarseGraph
@@ -53,7 +54,9 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
         width = torch.tensor([state.size.shape[1] for state in trace.states[:-1]])
         chance = (self.scale_subsampling / width).clamp(max=1)
-        uniform = Noise(noise.seed, torch.zeros(1, dtype=torch.int64)).uniform(-6, len(chance))[0]
+        uniform = Noise(noise.seed, torch.zeros(1, dtype=torch.int64)).uniform(
+            ExpansionStream.SCALE_SUBSAMPLING, len(chance)
+        )[0]
         chosen = torch.nonzero(uniform < chance)[:, 0].tolist()
         nats, count, bits = torch.zeros(()), 0, torch.zeros(())
         dists = self.distributions([trace.states[k] for k in chosen])

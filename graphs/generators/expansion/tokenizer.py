@@ -21,6 +21,7 @@ from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.coarsening import Tree, contract
 from graphs.generators.common.config import Matching
 from graphs.generators.common.sizes import Sizes
+from graphs.generators.common.streams import ExpansionStream, GraphStream
 from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
 from refine_core.noise import Noise
@@ -61,7 +62,7 @@ class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", CoarseGraph]):
     def features(self, x: GraphBatch, noise: Noise | None = None) -> "Contracted":
         """A random contraction."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
-        return self.encoded(x, noise, noise.uniform(-1, x.nodes.shape[1]))
+        return self.encoded(x, noise, noise.uniform(ExpansionStream.COARSENING, x.nodes.shape[1]))
 
     def encoded(self, x: GraphBatch, noise: Noise, node_noise: Tensor) -> "Contracted":
         """The contraction that `node_noise` (b, n) in [0, 1) determines."""
@@ -71,7 +72,7 @@ class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", CoarseGraph]):
     def start(self, count: int, noise: Noise | None = None) -> CoarseGraph:
         """One cluster of random size."""
         noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
-        return self._whole(self.sizes.sample(noise, -2).sum(1), noise)
+        return self._whole(self.sizes.sample(noise, ExpansionStream.SIZE).sum(1), noise)
 
     def trace(self, features: "Contracted", corrupt: Corrupt | None = None) -> Trace[CoarseGraph]:
         """Undo a contraction."""
@@ -131,7 +132,7 @@ class ExpansionTokenizer(Tokenizer[GraphBatch, "Contracted", CoarseGraph]):
 
     def finish(self, state: CoarseGraph) -> GraphBatch:
         """Graph of the clusters, in random order."""
-        shuffle = state.noise.uniform(-4, state.size.shape[1])
+        shuffle = state.noise.uniform(GraphStream.NODE_ORDER, state.size.shape[1])
         shuffle = shuffle.masked_fill(~state.valid, 2).argsort(1)
         found = GraphBatch(state.size * 0, (state.edges > 0).long(), state.valid)
         return found.permute(shuffle)

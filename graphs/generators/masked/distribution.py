@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.generators.common.config import Order
+from graphs.generators.common.streams import MaskedStream
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
 from refine_core.errors import InputError
@@ -101,7 +102,7 @@ class RevealDistribution:
 
     def _sample(self, noise: Noise) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """Labels (b, n) and (b, n, n) of all elements, and which of them are revealed."""
-        uniform = uniforms(noise, 0, self.nodes.shape[1], self.state.width)
+        uniform = uniforms(noise, MaskedStream.LABELS, self.nodes.shape[1], self.state.width)
         labels, confidences = [], []
         for logits, number in zip((self.nodes, self.edges), uniform, strict=True):
             flat = logits.flatten(1, -2)[:, :, None]
@@ -121,7 +122,9 @@ class RevealDistribution:
             # Gumbel noise, whose scale falls from one to zero.
             left = 1 - self.goal / state.elements
             scores = []
-            numbers = uniforms(noise, 2, self.nodes.shape[1], self.state.width)
+            numbers = uniforms(
+                noise, MaskedStream.CONFIDENCE, self.nodes.shape[1], self.state.width
+            )
             for number, score in zip(numbers, confidences, strict=True):
                 gumbel = -(-(number.clamp(1e-7, 1 - 1e-7)).log()).log()
                 scores.append(-(score + gumbel * left.view(-1, *[1] * (score.ndim - 1))))

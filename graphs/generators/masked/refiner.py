@@ -5,6 +5,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphData
+from graphs.generators.common.streams import MaskedStream
 from graphs.generators.masked.config import Weighting
 from graphs.generators.masked.embed import PartialEmbed
 from graphs.generators.masked.head import RevealHead
@@ -52,7 +53,7 @@ class MaskedRefiner(Refiner[GraphBatch, PartialGraphs, PartialGraphs, Tensor]):
         tokens = self.tokenizer
         whole = tokens.features(batch[0], noise)
         count = whole.elements
-        hidden = 1 + (noise.uniform(-4) * count).long()
+        hidden = 1 + (noise.uniform(MaskedStream.HIDDEN) * count).long()
         state = tokens.hidden(whole, count - hidden)
         dist = self.distributions([state])[0]
         node, edge = (whole.nodes + 1) * state.node_hidden, (whole.edges + 1) * state.edge_hidden

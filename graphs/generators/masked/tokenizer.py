@@ -13,6 +13,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.config import Order
 from graphs.generators.common.sizes import Sizes
+from graphs.generators.common.streams import MaskedStream
 from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
 from refine_core.errors import InputError
 from refine_core.noise import Noise
@@ -63,7 +64,7 @@ class MaskedTokenizer(Tokenizer[GraphBatch, PartialGraphs, PartialGraphs]):
         """Graphs without hidden elements, in a random order."""
         noise = noise or Noise(0, torch.arange(len(x), device=x.nodes.device))
         n = x.nodes.shape[1]
-        order = ranks(*uniforms(noise, -3, n, max(n, self.sizes.largest)), x.valid)
+        order = ranks(*uniforms(noise, MaskedStream.ORDER, n, max(n, self.sizes.largest)), x.valid)
         return PartialGraphs.of(
             x, order, torch.full_like(x.sizes, ALL), self.labels, self.sizes.largest
         )
@@ -71,9 +72,9 @@ class MaskedTokenizer(Tokenizer[GraphBatch, PartialGraphs, PartialGraphs]):
     def start(self, count: int, noise: Noise | None = None) -> PartialGraphs:
         """Graphs of random size, whose elements are all hidden."""
         noise = noise or Noise(0, torch.arange(count, device=self.sizes.share.device))
-        valid = self.sizes.sample(noise, -1)
+        valid = self.sizes.sample(noise, MaskedStream.SIZE)
         n = valid.shape[1]
-        order = ranks(*uniforms(noise, -3, n, self.sizes.largest), valid)
+        order = ranks(*uniforms(noise, MaskedStream.ORDER, n, self.sizes.largest), valid)
         nothing = GraphBatch(valid.long() * 0, torch.zeros_like(order[1]), valid)
         return PartialGraphs.of(nothing, order, valid.sum(1) * 0, self.labels, self.sizes.largest)
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.generators.common.coarsening import contract
+from graphs.generators.common.streams import ScaffoldStream
 from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.noise import Noise
 
@@ -41,7 +42,7 @@ class Decomposition:
         """Contract the scaffold alone, once per sample."""
         count, s = len(noise.index), len(scaffold.nodes)
         graphs = scaffold.batch(count)
-        tree = contract(graphs, noise.uniform(-5, s))
+        tree = contract(graphs, noise.uniform(ScaffoldStream.COARSENING, s))
         members = F.pad(tree.members, (0, 0, 0, 1))
         children = F.pad(tree.children, (0, 0, 0, 1), value=-1)
         children = torch.where(children < 0, 2 * s - 1, children)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.streams import ScaffoldStream, SplitStream
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import sample
@@ -77,7 +78,7 @@ def extend(
     if accept is not None:
         evidence = evidence - _REFUSED * ~accept(graphs)
     weight = evidence.view(count, particles).softmax(1).cumsum(1)
-    chosen = (weight < noise.uniform(-6, 1)).sum(1).clamp(max=particles - 1)
+    chosen = (weight < noise.uniform(ScaffoldStream.PARTICLE, 1)).sum(1).clamp(max=particles - 1)
     return graphs[torch.arange(count, device=chosen.device) * particles + chosen]
 
 
@@ -141,7 +142,7 @@ class Extension:
         split = state.split
         gain = share.logsumexp(1) - torch.tensor(self.candidates).log() + assignments.log()
         self.evidence = self.evidence + torch.where(split, gain, 0).sum(1)
-        uniform = noise.uniform(2, split.shape[1])
+        uniform = noise.uniform(SplitStream.CANDIDATE, split.shape[1])
         chosen = (share.softmax(1).cumsum(1) < uniform[:, None]).sum(1)
         chosen = chosen.clamp(max=self.candidates - 1)
         self.tracker.update(state, _picked(first, chosen), _picked(second, chosen))

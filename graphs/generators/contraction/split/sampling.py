@@ -8,6 +8,7 @@ draw meets the demand, which importance sampling needs.
 import torch
 from torch import Tensor
 
+from graphs.generators.common.streams import SplitStream
 from graphs.generators.contraction.split import conditional_bernoulli as subset
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget, Demand
@@ -61,7 +62,7 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     free = budget if demand is None else Budget.of(state, head.connected)
     m = state.valid.shape[1]
     rows = state.nodes.new_zeros(len(budget.nodes), budget.digits)
-    uniform = noise.uniform(0, m, budget.digits)[state.split]
+    uniform = noise.uniform(SplitStream.NUMBERS, m, budget.digits)[state.split]
     entered = [(w, head.entered(h[:, :m][state.split])) for w, h in law.hidden]
     memory = torch.zeros_like(entered[0][1])
     share = memory.new_zeros(len(rows))
@@ -95,7 +96,9 @@ def _half_edges(
     at = (half_edges.graph, half_edges.slot, half_edges.side)
     scale = max(law.temperature, 1e-3)
     table = half_edges.table(law.stay_logits(half_edges, rows) / scale, _NEVER)
-    uniform = half_edges.table(noise.uniform(1, law.state.real.shape[1], 2)[at], 1.0)
+    uniform = half_edges.table(
+        noise.uniform(SplitStream.HALF_EDGES, law.state.real.shape[1], 2)[at], 1.0
+    )
     want = None if forced is None else half_edges.table(forced[at], FREE)
     if pair is not None:
         inside, outside = (None if want is None else want == child for child in (FIRST, SECOND))
