@@ -6,6 +6,7 @@ nothing has to be saved to resume, samples may be split over batches, processes 
 will, and an ensemble member is a name, not a place in a queue.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from enum import IntEnum
@@ -22,8 +23,19 @@ _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def _eager(function: F) -> F:
-    """Leave a function out of compilation, whose code for 64-bit integers has other overflows."""
-    return cast(F, torch.compiler.disable(function))
+    """Leave a function out of compilation, whose code for 64-bit integers has other overflows.
+
+    `torch.compiler.disable` comes in only where something is compiled, for its import takes a
+    second and 70 MB.
+    """
+
+    @functools.wraps(function)
+    def call(*args: object, **options: object) -> object:
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(function)(*args, **options)
+        return function(*args, **options)
+
+    return cast(F, call)
 
 
 class Stream(IntEnum):
