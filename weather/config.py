@@ -13,9 +13,9 @@ class WeatherConfig:
     """A forecast model."""
 
     name: RunName = "gcm"
-    """Of the run, whose files go to `runs/<name>/`."""
+    """Name of the run; its files go to `runs/<name>/`."""
     seed: int = 0
-    """Of the initial weights, the order of samples and all noise."""
+    """Seed of the initial weights, the order of samples and all noise."""
     data: DataConfig = field(default_factory=DataConfig)
     mean: NetworkConfig = field(default_factory=NetworkConfig)
     """The network of the deterministic mean."""

@@ -56,14 +56,14 @@ class WeatherModel:
     """A trained forecast model.
 
     Args:
-        forecaster: In evaluation mode.
-        config: It was trained with.
-        grid: Of its maps.
+        forecaster: The networks of one step, in evaluation mode.
+        config: The configuration that it was trained with.
+        grid: The grid of its maps.
         mean: (C,) mean of each channel, in SI units.
         std: (C,) standard deviation of each channel, in SI units.
         forcing_mean: (F,) mean of each forcing field.
         forcing_std: (F,) standard deviation of each forcing field.
-        digest: Of the file that it was loaded from; identifies the model in forecasts.
+        digest: Digest of the file that it was loaded from; identifies the model in forecasts.
     """
 
     forecaster: Forecaster

@@ -23,10 +23,10 @@ class RolloutConfig:
     """The ensembles that every candidate is scored by.
 
     Args:
-        starts: Initial times, spread evenly over the validation part.
-        members: Of each ensemble.
-        steps: To roll out.
-        seed: Of the ensembles.
+        starts: Number of initial times, spread evenly over the validation part.
+        members: Number of members of each ensemble.
+        steps: Number of model steps in each forecast.
+        seed: Seed of the ensembles.
 
     Raises:
         InputError: They are too few to score an ensemble.
@@ -65,9 +65,9 @@ class Candidate:
     """Validation scores of one calibration candidate.
 
     Args:
-        row: Scores.
-        temperature: Of the head, one or one per scale.
-        correction: Its buffers.
+        row: Scores by name.
+        temperature: Temperature of the head, one or one per scale.
+        correction: Buffers of the correction.
         ratios: (steps, C) spread-skill ratios.
         power: (steps, C, H, M) of the members' departures from climatology.
     """

@@ -43,16 +43,16 @@ def calibrate(
     CRPS. In the end only the gain is changed once more, starting from the best.
 
     Args:
-        model: To calibrate; it is changed, too. Its networks stay as they are.
+        model: The model to calibrate; it is changed, too. Its networks stay as they are.
         data: Its validation part is used, and the climate of its training part.
         temperature: Temperatures to try, where the head samples codes; the first is where the
             search starts.
-        rounds: Changes of `keep` and gain.
-        starts: Initial times, spread evenly over the part.
-        members: Of each ensemble.
-        steps: To roll out.
-        seed: Of the ensembles.
-        quiet: Whether to show nothing.
+        rounds: Number of changes of `keep` and gain.
+        starts: Number of initial times, spread evenly over the part.
+        members: Number of members of each ensemble.
+        steps: Number of model steps in each forecast.
+        seed: Seed of the ensembles.
+        quiet: Whether to show no progress.
 
     Raises:
         InputError: The model is deterministic, the data do not fit it, their validation part is
@@ -89,7 +89,7 @@ class _Search:
 
     Args:
         model: Its correction and temperature are changed.
-        data: To score on.
+        data: The data to score on.
         rollouts: The ensembles that every candidate is scored by.
         progress: Shows each row of scores.
     """
@@ -122,7 +122,7 @@ class _Search:
 
         Args:
             sizes: Number of the size of each scale.
-            temperatures: To try; the search starts from the first.
+            temperatures: Temperatures to try; the search starts from the first.
         """
         best = self.fit(temperatures[:1] * len(sizes))
         for size in sorted(set(sizes)):

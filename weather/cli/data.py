@@ -32,10 +32,10 @@ def simulate(
 
     Args:
         start: First day of the store.
-        days: Of the store.
+        days: Number of days in the store.
         spin_up_days: Simulated before the first day, from rest, and dropped.
-        interval_hours: Between maps.
-        seed: Of the disturbance of the atmosphere at rest.
+        interval_hours: Hours between maps.
+        seed: Seed of the disturbance of the atmosphere at rest.
         out: The store, ends in .zarr.
         overwrite: Whether an existing store is replaced.
     """
@@ -52,7 +52,7 @@ def prepare(config: WeatherConfig) -> None:
     """Check the data of a config and make them ready for training.
 
     Args:
-        config: Of data, model and training.
+        config: The configuration of data, model and training.
     """
     from weather.data.preparation import prepare
     from weather.data.time_parts import PARTS

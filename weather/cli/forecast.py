@@ -37,10 +37,10 @@ def forecast(
         init: Path or URL of initial states: Zarr, netCDF or GRIB.
         time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
             step, as 2003-11-01/2003-11-11/48h, stand for all between.
-        members: Of the ensemble.
+        members: Number of members of the ensemble.
         lead_days: Length of the forecast.
-        seed: Of the ensemble; member m depends on it, on the initial time and on m only.
-        batch: Members at a time, in whole groups that the network sees at once.
+        seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
+        batch: Number of members in memory at a time, rounded up to whole groups.
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
@@ -91,7 +91,7 @@ def verify(
         leads: Lead times in days; by default all.
         variables: Such as geopotential or geopotential_500; by default all.
         regions: Parts of the globe; the first is plotted.
-        seed: Of ties in ranks, and of the intervals.
+        seed: Seed of ties in ranks, and of the intervals.
         out: Folder for the report.
     """
     from weather.io.files import open_files

@@ -37,7 +37,7 @@ def demo(
 
     Args:
         model: A shipped model's name, a run's folder or a file.
-        members: Of the ensemble.
+        members: Number of members of the ensemble.
         time: Initial times, as in `refine weather forecast`.
         out: Folder for the forecast, the report and pictures.
     """

@@ -19,7 +19,7 @@ def train(config: WeatherConfig) -> None:
     """Train a forecast model from a config; goes on where it was stopped.
 
     Args:
-        config: Of data, model and training.
+        config: The configuration of data, model and training.
     """
     from weather.training.run import train
 
@@ -40,18 +40,18 @@ def calibrate(
     seed: int = 0,
     out: Annotated[Path, output_file(".safetensors")] = Path("calibrated.safetensors"),
 ) -> None:
-    """Fit what is corrected at every step to the validation part, and write the model.
+    """Fit the correction of every step to the validation part, and write the model.
 
     Args:
         model: A shipped model's name, a run's folder or a file.
         source: Path or URL of the data; by default as the model's config says.
         temperature: Temperatures to try, for the scales of one size after the other, where codes
             are sampled; the first is what others start from.
-        rounds: Of fitting by rolling out.
-        starts: Initial times.
-        members: Of each ensemble.
-        steps: To roll out.
-        seed: Of the ensembles.
+        rounds: Number of times that forecasts are rolled out and the correction is changed.
+        starts: Number of initial times, spread evenly over the validation part.
+        members: Number of members of each ensemble.
+        steps: Number of model steps in each forecast.
+        seed: Seed of the ensembles.
         out: The calibrated model; what was measured goes beside it, as .json.
     """
     from weather.calibration.search import calibrate
@@ -86,8 +86,8 @@ def floor(
     Args:
         model: A shipped model's name, a run's folder or a file.
         source: Path or URL of the data; by default as the model's config says.
-        part: train, validation or test.
-        count: Windows, at most.
+        part: The part of the data to measure on.
+        count: Largest number of windows.
         out: Folder for FLOOR.md and floor.json.
     """
     from weather.calibration.reconstruction_error import reconstruction_error, report

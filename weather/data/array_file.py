@@ -12,8 +12,8 @@ class ArrayFile:
     """A .npy file of float32 written in pieces; it takes its name when it is complete.
 
     Args:
-        path: Of the complete file.
-        shape: Of the whole array.
+        path: Path of the complete file.
+        shape: Shape of the whole array.
     """
 
     def __init__(self, path: Path, shape: Sequence[int]) -> None:

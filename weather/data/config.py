@@ -26,13 +26,13 @@ class DataConfig:
     history: PositiveInt = 1
     """Past states in the input of a step, `step_hours` apart."""
     train: tuple[str, str] = ("1900-01-01", "2100-01-01")
-    """First and last day, both included."""
+    """First and last day of the training part, both included."""
     validation: tuple[str, str] = ("1900-01-01", "2100-01-01")
-    """First and last day, both included."""
+    """First and last day of the validation part, both included."""
     test: tuple[str, str] = ("1900-01-01", "2100-01-01")
-    """First and last day, both included."""
+    """First and last day of the test part, both included."""
     gap_days: NonNegativeInt = 15
-    """Least distance between the parts."""
+    """Least number of days between two parts."""
 
     @property
     def channels(self) -> list[Channel]:

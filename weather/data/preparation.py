@@ -93,9 +93,9 @@ class _Preparation:
     """Writes the files of a folder.
 
     Args:
-        source: To read from.
+        source: The source to read from.
         config: What to prepare.
-        folder: Of the files.
+        folder: The folder for the files.
         identity: All that decides their content.
         quiet: Whether to show no progress.
     """

@@ -25,14 +25,14 @@ class Prepared:
 
     Args:
         config: What the data were prepared for.
-        grid: Of all maps.
+        grid: The grid of all maps.
         times: (T,) ascending; only those of the three parts.
         states: (T, C, H, W), mapped into memory.
         static: (S, H, W).
         forcing: (T, F, H, W), mapped into memory; None without forcing.
-        statistics: Of the training part.
+        statistics: Statistics of the training part.
         climatology: (K, C, H, W) coefficients, see `weather.fields.climatology.climatology_at`.
-        folder: Where the arrays are kept.
+        folder: The folder that holds the arrays.
     """
 
     config: DataConfig

@@ -15,16 +15,16 @@ Real = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of the training part, in SI units, weighted by area.
+    """Statistics of the training part, in SI units, weighted by area.
 
     Args:
-        mean: (C,).
-        std: (C,).
-        residual_std: (C,) of the change over a step.
-        static_mean: (S,).
-        static_std: (S,).
-        forcing_mean: (F,).
-        forcing_std: (F,).
+        mean: (C,) mean of each channel.
+        std: (C,) standard deviation of each channel.
+        residual_std: (C,) standard deviation of the change over a step.
+        static_mean: (S,) mean of each static field.
+        static_std: (S,) standard deviation of each static field.
+        forcing_mean: (F,) mean of each forcing field.
+        forcing_std: (F,) standard deviation of each forcing field.
     """
 
     mean: Real
@@ -36,12 +36,12 @@ class Statistics:
     forcing_std: Real
 
     def to_dict(self) -> dict[str, list[float]]:
-        """As JSON values."""
+        """The statistics as lists for JSON."""
         return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod
     def from_dict(cls, data: dict[str, list[float]]) -> "Statistics":
-        """What `to_dict` returned."""
+        """Statistics from the lists of `to_dict`."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: np.array(data[name], np.float64) for name in names})
 
@@ -56,7 +56,7 @@ def measure_statistics(
         static: (S, H, W).
         forcing: (T, F, H, W), perhaps mapped into memory.
         parts: The T times and their parts.
-        grid: Of the maps.
+        grid: The grid of the maps.
         size: States to read at a time.
     """
     train = np.flatnonzero(parts.inside("train"))
@@ -87,7 +87,7 @@ def moments(
     Args:
         maps: (T, C, H, W), perhaps mapped into memory.
         rows: (n,) the maps to take.
-        grid: Of the maps.
+        grid: The grid of the maps.
         size: Maps to read at a time.
         change: If not zero, moments of `maps[row + change] - maps[row]` are returned instead.
     """

@@ -24,7 +24,7 @@ class Finding(TypedDict):
 
 
 Findings = dict[str, dict[str, Finding]]
-"""By kind of problem, then by the place of the channel."""
+"""Problems by kind, then by the place of the channel."""
 
 
 class ValueScan:
@@ -32,7 +32,7 @@ class ValueScan:
 
     Args:
         channels: C maps.
-        grid: Of the maps.
+        grid: The grid of the maps.
         constant: Names of variables that may be the same everywhere.
         findings: Those of an earlier scan of the same source.
     """

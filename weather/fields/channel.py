@@ -9,7 +9,7 @@ class Channel:
 
     Args:
         variable: WeatherBench 2 name, e.g. "geopotential" or "2m_temperature".
-        level: In hPa; None at the surface.
+        level: Pressure level in hPa; None at the surface.
     """
 
     variable: str

@@ -43,7 +43,7 @@ class Grid:
         )
 
     def __hash__(self) -> int:
-        """Of the shape."""
+        """Hash of the shape."""
         return hash(self.shape)
 
 

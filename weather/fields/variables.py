@@ -124,7 +124,7 @@ def long_name(name: str, levels: bool) -> str:
     """WeatherBench 2 name of a variable; an unknown one stays as it is.
 
     Args:
-        name: As found.
+        name: The name as found.
         levels: Whether it has pressure levels: z with levels is the geopotential, without them
             the orography.
 

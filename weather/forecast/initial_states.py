@@ -118,10 +118,10 @@ class InitialStates:
         found = np.flatnonzero(self.times == time)
         if len(found) != 1:
             first, last = (str(self.times[k].astype("datetime64[h]")) for k in (0, -1))
+            remedy = "remove the repeated times from it" if len(found) else "choose another time"
             raise InputError(
                 f"The file has {len(found) or 'no'} {what} at {time.astype('datetime64[m]')}, "
-                f"expected one; it goes from {first} to {last} in {len(self.times)} times: choose "
-                "another of them, or keep one of each."
+                f"expected one; it has {len(self.times)} times from {first} to {last}: {remedy}."
             )
         return int(found[0])
 

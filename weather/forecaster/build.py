@@ -54,9 +54,9 @@ def build_untrained(
 
     Args:
         data: The data that it was trained on.
-        network: Of the mean.
-        head: Of the head.
-        grid: Of the maps.
+        network: The configuration of the mean.
+        head: The configuration of the head.
+        grid: The grid of the maps.
         statics: Count of static fields.
     """
     count = len(data.channels)

@@ -43,7 +43,7 @@ class GaussianHead(NoHead):
     rest of the variance is that of white noise, by channel and latitude.
 
     Args:
-        grid: Of the data.
+        grid: The grid of the data.
         channels: Maps C.
         rank: Count of orthogonal functions.
     """

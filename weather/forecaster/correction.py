@@ -34,7 +34,7 @@ class Correction(nn.Module):
     whose axes turn with longitude, the first wave.
 
     Args:
-        grid: Of the maps.
+        grid: The grid of the maps.
         winds: (C,) whether a channel is a component of the wind.
     """
 

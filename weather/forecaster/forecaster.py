@@ -21,15 +21,15 @@ class Forecaster(nn.Module):
     so that squared errors of heads and tokenisers are shares of variance, weighted by area.
 
     Args:
-        mean: Frozen here.
-        head: Of residuals.
+        mean: The network of the mean; its weights are frozen.
+        head: Samples residuals.
         scale: (C, H, 1) standard deviation of the mean's error on the states it was trained on,
             normalised units.
         inflation: (C,) standard deviation of its error on other states, divided by that on these.
             Heads learn from residuals in-sample, which are too small as the mean has been fitted
             to them, and sample residuals as large as out of sample.
         lower: (C,) least normalised value that is physical, minus infinity where there is none.
-        grid: Of the maps.
+        grid: The grid of the maps.
         winds: (C,) whether a channel is a component of the wind.
     """
 
@@ -83,7 +83,7 @@ class Forecaster(nn.Module):
 
         Args:
             batch: See `weather.data.windows`.
-            noise: Of b samples.
+            noise: Random numbers of b samples.
             in_sample: Whether the mean was trained on these windows; by default in training only.
         """
         with torch.no_grad():
@@ -100,7 +100,7 @@ class Forecaster(nn.Module):
         return losses
 
     def after_step(self) -> None:
-        """Pass it on to the head."""
+        """Update the head after an optimiser step."""
         self.head.after_step()
 
     @torch.no_grad()
@@ -115,8 +115,8 @@ class Forecaster(nn.Module):
         """The next states, and the waves of their residuals for the step after it.
 
         Args:
-            given: Of b members, or of one sample for all of them.
-            noise: Of b members.
+            given: Input of b members, or of one sample for all of them.
+            noise: Random numbers of b members.
             climatology: (C, H, W) at the time of the next states, normalised.
             before: Waves that the step before this one returned; None at the first.
             number: Count of steps before.

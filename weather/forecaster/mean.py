@@ -23,12 +23,12 @@ class MeanModel(nn.Module):
     it: right for a planet whose laws do not depend on longitude.
 
     Args:
-        grid: Of the data.
+        grid: The grid of the data.
         static: (S, H, W) normalised static fields.
         change: (C,) standard deviation of the change over a step, in normalised units.
         history: Past states in the input.
         forcing: Forcing fields F.
-        config: Of the network.
+        config: The configuration of the network.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class StateNetwork(nn.Module):
     beside those of the convolution; two more convolutions, of which the last starts at zero.
 
     Args:
-        grid: Of the data.
+        grid: The grid of the data.
         inputs: Input channels; sines and cosines of latitude and longitude are added.
         outputs: Output channels.
         condition: Width c of the condition.

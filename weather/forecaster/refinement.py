@@ -24,10 +24,10 @@ class RefineHead(ResidualHead):
     """Codes of the residual, from the whole globe to patches, in one network call a scale.
 
     Args:
-        tokenizer: Of the residual.
+        tokenizer: The tokeniser of the residual.
         inputs: Channels of the context's maps.
         hidden: Width of the context's hidden states, on the tokeniser's finest grid.
-        config: Of the head.
+        config: The configuration of the head.
 
     Raises:
         InputError: Sizes or counts of scales do not fit together.

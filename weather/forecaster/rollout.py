@@ -43,7 +43,7 @@ class Rollable(Protocol):
     """What `rollout` needs of a model."""
 
     forecaster: Forecaster
-    """In evaluation mode."""
+    """The networks of one step, in evaluation mode."""
     grid: Grid
 
     @property
@@ -86,13 +86,13 @@ def rollout(
     alone costs as much as its group.
 
     Args:
-        model: To roll forward.
+        model: The model to roll forward.
         initial: (C, H, W), or (history, C, H, W) with the latest state last, in SI units on the
             model's grid.
-        time: Of the latest initial state: a full hour of UTC.
-        members: How many, or their names from 0.
-        steps: How many, each of the model's `step_hours`.
-        seed: Of the ensemble.
+        time: Time of the latest initial state: a full hour of UTC.
+        members: Number of members, or their names from 0.
+        steps: Number of model steps, each of `step_hours`.
+        seed: Seed of the ensemble.
         forcing: (steps, F, H, W) fields known in advance at the valid times, in SI units.
 
     Raises:

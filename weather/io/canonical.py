@@ -166,7 +166,7 @@ def _with_times(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _converted(array: xr.DataArray) -> xr.DataArray:
-    """In float32, and in SI units where its units are known."""
+    """The array in float32, and in SI units where its units are known."""
     attrs = {k: v for k, v in array.attrs.items() if k in ("units", "standard_name", "long_name")}
     name = str(array.name)
     found = attrs.get("units")

@@ -1,6 +1,6 @@
 """Forecasts on disk: one Zarr store, written member by member.
 
-Until the last member is written, the store is kept in `<name>.partial`, with a mark for each
+Until the last member is written, the store stands in `<name>.partial`, with a mark for each
 member that is complete; then it is moved to its place. So a stop loses only the members under way,
 an incomplete store never looks complete, and a run that was continued leaves the same bytes as one
 that was not. Layout of WeatherBench 2: `time` is the initial time, `number` the member,
@@ -54,11 +54,11 @@ class ForecastStore:
         """Begin a store, or continue one.
 
         Args:
-            path: Of the store, ends in .zarr, or in .nc for one netCDF file in the end.
-            grid: Of the maps.
+            path: Path of the store; ends in .zarr, or in .nc for one netCDF file in the end.
+            grid: The grid of the maps.
             channels: C predicted maps.
             times: Initial times.
-            members: Of the ensemble.
+            members: Number of members of the ensemble.
             leads: Lead times, in hours.
             identity: What else the values depend on (the model, the seed); kept as attributes.
             overwrite: Whether another store there is replaced, once the new one is complete.

@@ -81,7 +81,7 @@ class PartialStore:
         Args:
             dataset: Its dask arrays are written later.
             wanted: See `continues`.
-            encoding: As xarray takes it.
+            encoding: Encoding by variable, as xarray takes it.
         """
         shutil.rmtree(self.folder, ignore_errors=True)
         with warnings.catch_warnings():

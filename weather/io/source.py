@@ -23,8 +23,8 @@ class Source:
 
     Args:
         path: Path or URL that they come from; names them in messages.
-        dataset: In canonical form (see `weather.io.canonical`), with the dimensions time, level,
-            latitude and longitude. Fields without time are static.
+        dataset: Dataset in canonical form (see `weather.io.canonical`), with the dimensions time,
+            level, latitude and longitude. Fields without time are static.
     """
 
     path: str

@@ -37,7 +37,7 @@ def read_members(forecast: xr.DataArray, leads: Leads) -> Iterator[Array]:
     """Members (M, L, H, W) at one lead time after the other.
 
     Args:
-        forecast: From one initial time, (prediction_timedelta, number, [level], latitude,
+        forecast: Forecast from one initial time, (prediction_timedelta, number, [level], latitude,
             longitude).
         leads: Lead times to read.
     """

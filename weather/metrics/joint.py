@@ -88,7 +88,7 @@ class Blocks:
     """Area-weighted means over blocks of a map, and the weights of their pairs.
 
     Args:
-        grid: Of the maps.
+        grid: The grid of the maps.
         weight: (R, H) of the rows in each region.
         shape: Rows and columns of blocks; at most those of the grid.
     """

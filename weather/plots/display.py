@@ -1,4 +1,4 @@
-"""How a channel is shown: its name, the units that forecasters read, its colours."""
+"""How a channel is displayed: its name, the units that forecasters read, its colours."""
 
 import re
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _DIVERGING = ("component_of_wind", "vorticity", "divergence", "vertical_velocity
 
 @dataclass(frozen=True)
 class Display:
-    """How a channel is shown.
+    """How a channel is displayed.
 
     Args:
         name: Such as "geopotential height at 500 hPa".
-        unit: Of values.
-        unit_difference: Of spreads and errors.
-        factor: From the file's units to the units shown.
+        unit: Unit of values.
+        unit_difference: Unit of spreads and errors.
+        factor: Factor from the file's units to the units of the picture.
         offset: Added after the factor.
         colours: Name of the sequential colour map.
         diverging: Name of the colour map about zero; empty if zero is no centre.
@@ -43,7 +43,7 @@ class Display:
 
     @classmethod
     def of(cls, channel: Channel, units: str) -> "Display":
-        """How a channel with values in `units` is shown; unknown units are shown unchanged.
+        """How values in `units` of a channel are displayed; unknown units stay as they are.
 
         >>> height = Display.of(Channel("geopotential", 500), "m**2 s**-2")
         >>> height.name, height.unit, round(float(height(np.float32(5500 * 9.80665))), 3)
@@ -69,7 +69,7 @@ class Display:
         return cls(name, unit, unit, factor, colours=colours)
 
     def __call__(self, values: Array) -> Array:
-        """Values in the units shown."""
+        """Values in the units of the picture."""
         return values * np.float32(self.factor) + np.float32(self.offset)
 
     @property
@@ -78,5 +78,5 @@ class Display:
         return self.name[0].upper() + self.name[1:]
 
     def scale(self, values: Array) -> ColourScale:
-        """Colours of the values, in the units shown, of all maps that are to be compared."""
+        """Colours of all maps to be compared, whose values are in the units of the picture."""
         return value_scale(values, self.colours, self.diverging, self.steps)

@@ -35,9 +35,9 @@ class Line:
     """How a line looks, in a panel and in a legend.
 
     Args:
-        colour: Of the line and its markers.
-        width: In points.
-        dashes: As matplotlib names or measures them.
+        colour: Colour of the line and its markers.
+        width: Width of the line in points.
+        dashes: Dashes as matplotlib names or measures them.
         marker: Its name; empty for none.
         face: Colour inside the markers; by default that of the line.
         alpha: Opacity.
@@ -79,7 +79,8 @@ def panels(
     """A figure with a panel for each name.
 
     Args:
-        names: Of channels or lead times; of more than `MOST_PANELS` channels, the best known.
+        names: Names of channels or lead times; only the best known of more than `MOST_PANELS`
+            channels.
         margin: Inches to the right, for labels.
         bottom: Inches below, for a legend.
     """
@@ -161,7 +162,7 @@ def label_line_ends(axis: Axes, ends: Mapping[str, tuple[float, str | Colour]], 
     """Write names where lines end, to the right of an axis, so that they do not overlap.
 
     Args:
-        axis: With its limits set.
+        axis: An axis whose limits are set.
         ends: Height and colour by name.
         bold: The name in bold type.
     """

@@ -21,15 +21,15 @@ from weather.plots.display import Display
 
 @dataclass(frozen=True, eq=False)
 class ForecastField:
-    """One channel of a forecast from one initial time; methods return it in the units shown.
+    """One channel of a forecast from one initial time; methods return the units of the picture.
 
     Args:
         channel: Which.
         display: Its name, units and colours.
         source: Name of the file.
         start: The initial time.
-        forecast: In the file's units, of the dimensions number, prediction_timedelta, [level],
-            latitude and longitude.
+        forecast: Values in the file's units, with the dimensions number, prediction_timedelta,
+            [level], latitude and longitude.
         truth: (time, [level], latitude, longitude) in the same units; None if it is not known.
     """
 
@@ -42,7 +42,7 @@ class ForecastField:
 
     @property
     def grid(self) -> Grid:
-        """Of the maps."""
+        """The grid of the maps."""
         return grid_of(self.forecast.to_dataset(name="field"))
 
     @property

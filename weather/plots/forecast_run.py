@@ -22,8 +22,8 @@ class ForecastRun:
     """An ensemble forecast from one initial time.
 
     Args:
-        name: Of the file, as its user calls it.
-        forecast: Of any layout that `weather.io.canonical` reads.
+        name: Name of the file, as its user calls it.
+        forecast: Forecast in any layout that `weather.io.canonical` reads.
         truth: Likewise; None if it is not known.
         variables: Such as geopotential or geopotential_500; by default all that forecast and truth
             share.
@@ -71,7 +71,7 @@ class ForecastRun:
 
     @property
     def grid(self) -> Grid:
-        """Of the maps."""
+        """The grid of the maps."""
         return grid_of(self.forecast)
 
     @property

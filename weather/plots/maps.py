@@ -20,7 +20,7 @@ from weather.plots.map.projections import View, visible
 from weather.plots.map.wrapped_grid import WrappedGrid
 
 FRAME, LAST_FRAME = 450, 1500
-"""Milliseconds for which each frame of an animation is shown, and for which the last is."""
+"""Milliseconds that each frame of an animation lasts, and that the last one lasts."""
 
 
 def plot_maps(field: ForecastField, leads: Leads, view: View, path: Path) -> None:

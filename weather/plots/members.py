@@ -18,7 +18,7 @@ from weather.plots.map.wrapped_grid import WrappedGrid
 
 MOST_STAMPS = 50
 COLOURS = PALETTE[:4]
-"""Of the values of a spaghetti plot, in turn."""
+"""Colours of the values of a spaghetti plot, in turn."""
 STAMP_CONTOURS = LineStyle(width=0.3)
 TRUTH = LineStyle(width=1.5, order=5, dashes="--")
 
@@ -58,7 +58,7 @@ def plot_spaghetti(
         leads: Lead times.
         view: Part of the globe.
         levels: Values in the units shown; by default two that cross the view.
-        path: Of the picture.
+        path: Path of the picture.
 
     Raises:
         InputError: No member reaches a value.

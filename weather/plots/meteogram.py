@@ -56,10 +56,10 @@ def plot_meteogram(
     """Members at one grid point as fans over lead time, a panel a variable.
 
     Args:
-        fields: Of one start.
+        fields: Fields of one start.
         where: Row and column of the grid point.
-        reason: Why this point is shown.
-        path: Of the picture.
+        reason: Why this point was chosen.
+        path: Path of the picture.
     """
     first, count = fields[0], len(fields)
     wide, tall = 9.0, 1.25 + 1.5 * count + 0.3
@@ -101,7 +101,7 @@ def _fan(axis: Axes, field: ForecastField, where: tuple[int, int]) -> None:
         ends = np.percentile(members, [low, high], axis=0)
         axis.fill_between(days, *ends, color=tint, lw=0)
     axis.plot(days, np.median(members, 0), color=MAIN, lw=1.8)
-    axis.plot(days, truth, color="black", marker="o", ms=2.5, lw=1.0, ls="--")
+    axis.plot(days, truth, color="black", marker="o", ms=2.5, lw=1.0, ls="--", clip_on=False)
 
 
 def _day_ticks(axis: Axes, field: ForecastField, *, labels: bool) -> None:

@@ -37,8 +37,8 @@ def plot_spectra(
     Args:
         field: What to plot.
         leads: Lead times.
-        latitudes: Of the southernmost and northernmost row that counts; rows are weighted by area.
-        path: Of the picture.
+        latitudes: Southernmost and northernmost latitude of the rows that count, weighted by area.
+        path: Path of the picture.
 
     Raises:
         InputError: A value is missing; see also `row_weights`.

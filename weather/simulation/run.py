@@ -34,10 +34,10 @@ class Atmosphere(Protocol):
     """A model of the atmosphere that can be stopped and continued.
 
     Attributes:
-        grid: Of its maps, (h, w), global.
+        grid: The global grid (h, w) of its maps.
         sigma: (L,) pressure of its layers as fractions of the surface pressure, ascending.
         land: (h, w) fractions of land.
-        surface_geopotential: (h, w) m2 s-2.
+        surface_geopotential: (h, w) geopotential of the ground, in m2 s-2.
     """
 
     grid: Grid
@@ -61,10 +61,10 @@ class SimulationSettings:
 
     Args:
         start: First day of the store, e.g. "2000-01-01".
-        days: In the store.
+        days: Number of days in the store.
         spin_up_days: Days simulated before the first, from an atmosphere at rest, and not stored.
-        interval_hours: Between maps; the first one is at 00 UTC of the first day.
-        seed: Of the state at the beginning of the spin-up.
+        interval_hours: Hours between maps; the first one is at 00 UTC of the first day.
+        seed: Seed of the state at the beginning of the spin-up.
 
     Raises:
         InputError: A number is out of its range, or the start is no day.

@@ -49,7 +49,7 @@ class SimulationStore:
     """The store of a simulation that is not complete yet.
 
     Args:
-        path: Of the store, ends in .zarr.
+        path: Path of the store; ends in .zarr.
         times: (T,) of the maps.
         identity: Everything that the values depend on; also the attributes of the store.
         overwrite: Whether another store there is replaced, once the new one is complete.
@@ -101,7 +101,7 @@ class SimulationStore:
 
         Args:
             day: Days simulated.
-            state: Of the model.
+            state: The state of the model.
             maps: (n, ...) that the store does not hold yet.
         """
         named = {f"state{place:04}": array for place, array in enumerate(state)}

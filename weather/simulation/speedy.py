@@ -57,8 +57,8 @@ class Speedy:
 
     Args:
         start: Time at which it starts.
-        hours: Between outputs; divides a day.
-        seed: Of the perturbation.
+        hours: Hours between outputs; divides a day.
+        seed: Seed of the perturbation.
     """
 
     def __init__(self, start: np.datetime64, hours: int, seed: int) -> None:

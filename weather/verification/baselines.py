@@ -130,8 +130,8 @@ def baseline_forecasts(
     """Baselines (m, L, H, W) by name, those that history and start allow.
 
     Args:
-        history: Of the variable; None if it is too short.
-        climate: Of the valid time, from the history.
+        history: History of the variable; None if it is too short.
+        climate: Climatology of the valid time, from the history.
         start: (L, H, W) state at `init`; None if it is not known.
         init: Start of the forecast.
         lead: Lead time.

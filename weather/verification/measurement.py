@@ -24,12 +24,12 @@ class Measurement:
     """Records of forecasts and baselines, filled by iteration.
 
     Args:
-        forecasts: By name, of `as_forecast`; the first is the one to verify.
+        forecasts: Results of `as_forecast` by name; the first is the one to verify.
         truth: Canonical.
         past: Canonical states for the baselines, all of them before the first start.
         selection: What to verify.
         areas: Regions.
-        seed: Of ties in ranks.
+        seed: Seed of ties in ranks.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Measurement:
         """Whether the past holds the seasons, and (T,) pairs of states, see `coverage`."""
         self.channels = [c for group in selection.channels.values() for c in group]
         self.records = {name: self._empty() for name in forecasts}
-        """By name: forecasts first, then the baselines."""
+        """Records by name: forecasts first, then the baselines."""
         self.truth = self._empty()
         """Spectra of the truth."""
 

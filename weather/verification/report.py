@@ -25,11 +25,11 @@ class Estimate(TypedDict):
 
 
 ScoreTable = dict[str, dict[str, dict[str, Estimate]]]
-"""By channel, region and score."""
+"""Estimates by channel, region and score."""
 CurveTable = dict[str, dict[str, dict[str, list[Curve]]]]
-"""By forecast, channel and region: a curve for each lead time."""
+"""Curves of all lead times, by forecast, channel and region."""
 ReliabilityTable = dict[str, dict[str, dict[str, list[list[Curve]]]]]
-"""By forecast, channel and region: for each lead time the three curves that
+"""For each lead time, by forecast, channel and region, the three curves that
 `weather.metrics.calibration.reliability` sums."""
 
 
@@ -100,7 +100,7 @@ def score_tables(
     """Scores of all forecasts, and comparisons of the first with each other, by name.
 
     Args:
-        records: By name, the forecast to verify first.
+        records: Records by name, the forecast to verify first.
         counts: (B, I) of `bootstrap.resamples`.
         labels: Names of channels and regions.
     """

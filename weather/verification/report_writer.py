@@ -38,8 +38,8 @@ def markdown(report: VerificationReport, captions: Mapping[str, str] | None = No
     """The report in Markdown.
 
     Args:
-        report: Of `verify`.
-        captions: Of pictures, by file name.
+        report: What `verify` returned.
+        captions: Captions of pictures, by file name.
     """
     first, *others = report["scores"]
     main, *regions = report["regions"]

@@ -53,8 +53,8 @@ def verify(
         lead_days: Lead times in days; by default all but zero.
         regions: Names in `weather.fields.regions.REGIONS`.
         against: Other forecasts by name, compared with this one start by start.
-        seed: Of ties in ranks and of the bootstrap.
-        name: Of the forecast in the report.
+        seed: Seed of ties in ranks and of the bootstrap.
+        name: Name of the forecast in the report.
         quiet: Whether to show no progress.
 
     Returns:

@@ -37,8 +37,8 @@ def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
     """Make every picture that the report has numbers for, of its first region.
 
     Args:
-        report: Of `verify`.
-        out: Folder.
+        report: What `verify` returned.
+        out: Folder for the pictures.
 
     Returns:
         Captions by file name.

@@ -21,8 +21,8 @@ class Selection:
     """What is verified.
 
     Args:
-        grid: Of all maps.
-        channels: By variable.
+        grid: The grid of all maps.
+        channels: Channels by variable.
         inits: (I,) starts that every forecast has.
         leads: (T,) lead times that every forecast has.
         verified: (I, T) whether the truth holds the valid time.
@@ -46,7 +46,7 @@ def select_shared(
     """Find what all forecasts and the truth have in common.
 
     Args:
-        forecasts: By name, of `as_forecast`; the first is the one to verify.
+        forecasts: Results of `as_forecast` by name; the first is the one to verify.
         truth: Canonical.
         variables: Names such as geopotential or geopotential_500; by default all that the first
             forecast shares with the truth.

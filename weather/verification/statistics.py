@@ -24,7 +24,7 @@ class Areas:
     """Regions of a grid.
 
     Args:
-        grid: Of the maps.
+        grid: The grid of the maps.
         regions: Names, R of them.
     """
 
@@ -42,11 +42,11 @@ def forecast_statistics(
     Args:
         members: (M, L, H, W).
         truth: (L, H, W).
-        climate: Of the valid time; without it anomalies and events are left out.
+        climate: Climatology of the valid time; without it anomalies and events are left out.
         areas: Regions.
 
     Returns:
-        By name, (L, R).
+        Statistics (L, R) by name.
     """
     error, count = members - truth, len(members)
     skill, dispersion = ensemble.crps_terms(error)
@@ -87,8 +87,8 @@ def scores(mean: Mapping[str, Array]) -> Table:
         mean: Averages by name, of any shape.
 
     Returns:
-        By name, of that shape. In the variable's units: crps, crps_fair, rmse, rmse_unbiased,
-        spread, mae (of the ensemble mean), bias, energy; in their root: variogram.
+        Scores of that shape by name. In the variable's units: crps, crps_fair, rmse,
+        rmse_unbiased, spread, mae (of the ensemble mean), bias, energy; in their root: variogram.
     """
     with np.errstate(invalid="ignore", divide="ignore"):  # one member, or nothing to forecast
         result = {
@@ -126,9 +126,9 @@ def diagnostics(
     Args:
         members: (M, L, H, W).
         truth: (L, H, W).
-        climate: Of the valid time; without it reliability is left out.
+        climate: Climatology of the valid time; without it reliability is left out.
         areas: Regions.
-        generator: Of the random numbers that break ties between truth and members.
+        generator: Draws the random numbers that break ties between truth and members.
 
     Returns:
         `ranks` (L, R, M + 1), if M > 1; `spectrum` (L, R, wavenumbers) in squared units;

@@ -48,7 +48,7 @@ def test_ranges_of_times_are_chosen(initial: InitialStates) -> None:
     [
         ("2000-02-05T01:30", "no states at 2000-02-05T01:30, expected one"),
         ("2000-01-01", "no states at 1999-12-31T12:00"),
-        ("2001-01-01", "it goes from 2000-01-01T00 to 2000-02-12T18"),
+        ("2001-01-01", "times from 2000-01-01T00 to 2000-02-12T18: choose another time"),
         ("2000-02-05T00+01:00", "all of UTC"),
         ("2000-02-06/2000-02-05/24h", "from the first to the last"),
         ("2000-02-05/2000-02-06/0h", "all of UTC"),
@@ -65,6 +65,33 @@ def test_times_that_the_file_has_not_are_named(
 def test_a_forecast_of_nothing_is_refused(
     initial: InitialStates, tmp_path: Path, options: Any
 ) -> None:
-    with pytest.raises(InputError, match="expected one or more of each"):
+    with pytest.raises(InputError, match="expected one or more"):
         write_forecast(initial, initial.choose([]), tmp_path / "f.zarr", **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("options", [{"members": 10**9}, {"steps": 10**9}], ids=str)
+def test_a_forecast_larger_than_any_disk_is_refused_at_once(
+    initial: InitialStates, tmp_path: Path, options: dict[str, int]
+) -> None:
+    with pytest.raises(InputError, match="expected at most"):
+        write_forecast(initial, initial.choose([]), tmp_path / "f.zarr", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_initial_states_are_never_replaced_by_their_forecast(
+    initial: InitialStates, tmp_path: Path
+) -> None:
+    path = tmp_path / "states.nc"
+    path.touch()
+    states = InitialStates(Source(str(path), atmosphere()), initial.model)
+    with pytest.raises(InputError, match="holds the initial states"):
+        write_forecast(states, states.choose([]), path, overwrite=True)
+    assert path.stat().st_size == 0
+
+
+def test_repeated_times_of_a_file_are_to_be_removed(initial: InitialStates) -> None:
+    twice = Source("here.nc", atmosphere().isel(time=[0, 1, 2, 2]))
+    states = InitialStates(twice, initial.model)
+    with pytest.raises(InputError, match="has 2 states at .* remove the repeated times"):
+        states.choose([])

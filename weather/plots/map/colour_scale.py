@@ -39,7 +39,7 @@ def value_scale(
     """Colours of values.
 
     Args:
-        values: Of all maps that are to be compared.
+        values: Values of all maps that are to be compared.
         colours: Name of a sequential colour map.
         diverging: Name of the one for values on both sides of zero; empty if zero is no centre.
         steps: First digits of the distance between levels.
@@ -49,7 +49,7 @@ def value_scale(
     if diverging and low < 0 < high:
         most = max(-low, high)
         return ColourScale(levels, matplotlib.colormaps[diverging], Normalize(-most, most), "both")
-    # Coastlines could not be seen on the darkest part of a sequential colour map.
+    # Coastlines would be invisible on the darkest part of a sequential colour map.
     every = matplotlib.colormaps[colours](np.linspace(0.0, 1.0, 256))
     part = ListedColormap(every[50:] if colours == "viridis" else every[:226])
     return ColourScale(levels, part, Normalize(low, high), "both")
@@ -73,7 +73,7 @@ def error_scale(values: Array, reference: ColourScale) -> ColourScale:
     smallest = 1e-3 * float(np.ptp(reference.levels))
     most = max(*map(abs, _percentiles(values, 0.5, 99.5)), smallest)
     levels = round_levels(-most, most, 12)
-    levels = levels[levels != 0]  # its contour would only show noise
+    levels = levels[levels != 0]  # its contour would only follow noise
     return ColourScale(levels, matplotlib.colormaps[ERROR_COLOURS], Normalize(-most, most), "both")
 
 

@@ -19,7 +19,7 @@ def choose_view(
     """The view that is asked for.
 
     Args:
-        grid: Of the maps.
+        grid: The grid of the maps.
         name: globe, north, south or nothing.
         latitudes: Southernmost and northernmost.
         longitudes: Westernmost and easternmost.

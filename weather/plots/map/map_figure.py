@@ -24,10 +24,10 @@ class LineStyle:
     """How contours are plotted.
 
     Args:
-        colour: Of all of them.
-        width: In points.
+        colour: Colour of all lines.
+        width: Width of lines in points.
         order: Those of higher order lie above others.
-        dashes: By default those of negative values are dashed.
+        dashes: Style of the dashes; by default lines of negative values are dashed.
         alpha: Opacity.
     """
 
@@ -45,7 +45,7 @@ class MapAxis:
     """An axis with a map.
 
     Args:
-        axis: To plot on.
+        axis: The axis to plot on.
         view: Part of the globe.
         wrapped: Grid of the values.
         labels: Whether meridians and parallels are labelled.
@@ -140,9 +140,9 @@ class MapFigure:
 
     Args:
         count: How many maps there are; they fill one row after the other.
-        columns: In a row.
+        columns: Number of maps in a row.
         view: Part of the globe that all maps show.
-        width: Of a map, in inches.
+        width: Width of a map, in inches.
         gap: Inches between maps, across and down.
         bottom: Inches for colour bars.
     """
@@ -181,6 +181,10 @@ class MapFigure:
         axis = self._axis(left + (width - size) / 2, self._bottom - 0.42, size, 0.11)
         bar = self.figure.colorbar(contours, cax=axis, orientation="horizontal")
         bar.set_label(label, fontsize=8, labelpad=2)
+        if contours.levels[0] == -contours.levels[-1]:  # label both signs alike
+            positive = contours.levels[contours.levels > 0]
+            wanted = positive[:: max(1, -(-len(positive) // 5))]
+            bar.set_ticks([*-wanted[::-1], *wanted])
         bar.ax.tick_params(labelsize=7, length=2)
         bar.outline.set_linewidth(0.4)
 

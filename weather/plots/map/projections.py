@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ class View(Protocol):
         """Set the limits of an axis, and plot coasts and a graticule.
 
         Args:
-            axis: To plot on.
+            axis: The axis to plot on.
             labels: Whether meridians and parallels are labelled.
             coast: Width of coastlines.
 
@@ -157,8 +157,10 @@ class PolarCap:
             x, y = self.project(np.full(2, longitude), ends)
             graticule.append((x, y))
             if labels:
-                outside = 1.05 * x[0], 1.05 * y[0]
-                axis.text(*outside, meridian(longitude), fontsize=6, ha="center", va="center")
+                sides: tuple[Literal["right", "center", "left"], ...] = ("right", "center", "left")
+                side = sides[1 + int(np.sign(np.round(x[0], 6)))]
+                outside = 1.03 * x[0], 1.05 * y[0]
+                axis.text(*outside, meridian(longitude), fontsize=6, ha=side, va="center")
         _plot_graticule(axis, graticule).set_clip_path(rim)
         return rim
 

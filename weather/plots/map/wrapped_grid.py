@@ -12,7 +12,7 @@ class WrappedGrid:
     A grid of a part of the globe gets none; its columns are only put in order.
 
     Args:
-        grid: Of the maps.
+        grid: The grid of the maps.
         centre: Longitude of the middle of the map, or nearest to it.
     """
 
