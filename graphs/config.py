@@ -15,9 +15,9 @@ class GraphsConfig:
     """A generator of graphs."""
 
     name: RunName = "qm9"
-    """Of the run: everything goes to `runs/<name>/`."""
+    """Name of the run: everything goes to `runs/<name>/`."""
     seed: NonNegativeInt = 0
-    """Of weights, order and noise."""
+    """Seed of weights, order and noise."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ContractionConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

@@ -18,7 +18,7 @@ def start_from(refiner: GraphRefiner, kind: GeneratorKind, name: str | Path, nam
 
     Args:
         refiner: Changed in place.
-        kind: Of `refiner`.
+        kind: Kind of `refiner`.
         name: A shipped model's name, a run's folder or a file.
         names: Labels and properties of `refiner`.
 

@@ -53,7 +53,7 @@ class GraphModel:
     Args:
         refiner: In evaluation mode.
         config: That made it.
-        statistics: Of the graphs that it was trained on.
+        statistics: Statistics of the graphs that it was trained on.
         properties: What it is conditioned on.
     """
 
@@ -106,12 +106,12 @@ class GraphModel:
 
         Args:
             count: Count of graphs.
-            seed: Of the samples.
+            seed: Seed of the samples.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
-            calls: Network calls, where the model's kind leaves them free; likewise.
-            order: The labels that masked diffusion reveals next; likewise.
+            calls: Network calls, where the model's kind leaves them free; by default the model's.
+            order: The labels that masked diffusion reveals next; by default the model's.
             temperature: By default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
@@ -179,7 +179,7 @@ class GraphModel:
 
         Args:
             graphs: b graphs.
-            seed: Of the trees.
+            seed: Seed of the trees.
             draws: Trees to average over.
             context: (b, p) scaled properties.
         """

@@ -36,7 +36,7 @@ def train(
     Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
 
     Args:
-        config: Of data, model and training.
+        config: Config of data, model and training.
         runs: Folder of runs.
         store: Graphs in place of `config.data.source`, as from
             `graphs.data.convert_networkx.from_networkx`.

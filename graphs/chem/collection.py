@@ -65,7 +65,7 @@ class _GrowingArrays:
     """The flat arrays of a store to which molecules are appended.
 
     Args:
-        options: Of the molecules, which bound what the arrays hold.
+        options: Options of the molecules, which bound what the arrays hold.
     """
 
     def __init__(self, options: ParseOptions) -> None:

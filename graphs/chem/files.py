@@ -39,7 +39,7 @@ def write_molecules(
         coordinates: In .sdf files: those of a flat drawing, or of a conformer with hydrogens
             (ETKDG version 3, Wang et al. 2020). Molecules that it cannot embed are flat, with a
             warning.
-        seed: Of the conformers.
+        seed: Seed of the conformers.
 
     Raises:
         InputError: The suffix is another, or for .sdf a molecule cannot be read.

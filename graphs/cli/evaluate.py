@@ -26,7 +26,7 @@ def evaluate(
     Args:
         model: A shipped model's name, a run's folder or a file.
         count: Graphs to sample.
-        seed: Of the samples.
+        seed: Seed of the samples.
         parallel: Clusters that split in one call; by default the model's.
         temperature: By default the model's.
         held_out: Test graphs to compare with; by default all, of planar, tree and sbm 40.
@@ -66,9 +66,9 @@ def compare(
         models: Shipped models' names, runs' folders or files.
         calls: Network calls to try, where a model leaves them free.
         temperatures: To try; by default each model's.
-        parallel: Of contractions, ways to split, in place of those that make `calls`.
+        parallel: Ways to split of contractions, in place of those that make `calls`.
         count: Molecules to sample in each way.
-        seed: Of the samples.
+        seed: Seed of the samples.
         out: Folder for calls.json, CALLS.md and calls.png.
     """
     from graphs.evaluation.call_curve import compare_models, curve_table
@@ -106,7 +106,7 @@ def evaluate_properties(
             else RDKit computes, three quantiles of the training molecules.
         guidance: Weights to try.
         count: Molecules per request and weight.
-        seed: Of the samples.
+        seed: Seed of the samples.
         out: Folder for the report.
     """
     from graphs.evaluation.properties import measure_properties
@@ -135,7 +135,7 @@ def evaluate_scaffolds(
         scaffolds: SMILES.
         particles: Numbers of particles to try: samples of which one is kept.
         count: Molecules per scaffold and number of particles.
-        seed: Of the samples.
+        seed: Seed of the samples.
         out: Folder for the report.
     """
     from graphs.evaluation.scaffolds import measure_scaffolds
@@ -154,7 +154,7 @@ def invariance(model: str, draws: PositiveInt = 2000, seed: int = 0) -> None:
     Args:
         model: A shipped model's name, a run's folder or a file.
         draws: Samples for the test of the sampler's law.
-        seed: Of relabellings and samples.
+        seed: Seed of relabellings and samples.
     """
     from graphs.evaluation.equivariance import check_equivariance
     from graphs.model import load

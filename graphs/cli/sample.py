@@ -38,7 +38,7 @@ def sample(
     Args:
         model: A shipped model's name, a run's folder or a file.
         count: How many graphs.
-        seed: Of the samples; graph i depends on it and i only.
+        seed: Seed of the samples; graph i depends on it and i only.
         where: Properties requested, in the data's units, as logp=2.5,qed=0.6.
         guidance: Weight of classifier-free guidance; by default the model's.
         parallel: Clusters that split in one call; by default the model's.
@@ -48,7 +48,7 @@ def sample(
         batch: Graphs at a time.
         scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
         particles: With a scaffold: samples of which one is kept, for each molecule.
-        coordinates: Of .sdf files.
+        coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses
             are left out, and counted; or a folder with a name in .graphml for the files of other
             graphs, which replace those of earlier samples.
@@ -88,7 +88,7 @@ def requested(words: Sequence[str], option: str) -> dict[str, float]:
     """Read properties given as name=value, separated by spaces or commas.
 
     Args:
-        words: Of the command line.
+        words: Words of the command line.
         option: That they follow, for the message.
 
     Raises:

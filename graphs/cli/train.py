@@ -17,7 +17,7 @@ def train(config: GraphsConfig) -> None:
     """Train a generator from a config; goes on where it was stopped.
 
     Args:
-        config: Of data, model and training.
+        config: Config of data, model and training.
     """
     from graphs.training import train
 
@@ -35,7 +35,7 @@ def describe(
 
     Args:
         source: As in a config: qm9, moses, a generator's name, or a path.
-        column: Of a .csv file: where the SMILES are.
+        column: Column of a .csv file that holds the SMILES.
         out: A text file to write it to as well.
     """
     from graphs.datasets.load import load_splits

@@ -17,9 +17,10 @@ class Vocabulary:
     """Names of the labels.
 
     Args:
-        nodes: Of node label i, e.g. element and formal charge: "C", "N+1", "O-1"; one empty name
+        nodes: Name of node label i, e.g. element and formal charge: "C", "N+1", "O-1"; one empty
+            name
             for graphs without node labels.
-        edges: Of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
+        edges: Name of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
             plain graphs. Label 0 is no edge.
         directed: Whether edges are arcs, and their names those of `graphs.data.arcs`.
     """

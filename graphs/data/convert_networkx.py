@@ -87,7 +87,7 @@ def labelled(
         ends: (m, 2) of each, from where to where.
         edges: m labels of each.
         directed: Whether they are arcs.
-        attributes: Of each graph; numbers become properties.
+        attributes: Attributes of each graph; numbers become properties.
         ignored: Names of attributes of nodes and edges that were left out; a warning tells of
             these, and of attributes of graphs that are no numbers.
 

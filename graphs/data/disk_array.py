@@ -22,7 +22,7 @@ class DiskArray:
     Its file has no name, and is deleted with the object.
 
     Args:
-        dtype: Of its items.
+        dtype: Type of its items.
     """
 
     def __init__(self, dtype: DTypeLike) -> None:

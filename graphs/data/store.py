@@ -161,9 +161,9 @@ def collect(
     """Store graphs given one by one.
 
     Args:
-        nodes: Of each graph, (n,) node labels.
-        ends: Of each graph, (m, 2) the nodes joined by each edge, each edge once.
-        edges: Of each graph, (m,) edge labels, 1 and up.
+        nodes: Node labels (n,) of each graph.
+        ends: Nodes (m, 2) that each edge of a graph joins, each edge once.
+        edges: Edge labels (m,) of each graph, 1 and up.
         vocabulary: What the labels mean.
         properties: Numeric columns, name -> (N,).
         report: See `GraphStore`.

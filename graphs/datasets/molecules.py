@@ -69,7 +69,7 @@ def read_moses(
         rows: Read only so many training molecules, and `MOSES_FEW` to validate and of each test
             set, chosen at random: a minute instead of half an hour.
         cache: As of `read_molecules`.
-        quiet: Likewise.
+        quiet: Whether to show nothing.
 
     Raises:
         InputError: It is not in the cache and the package index cannot be reached, or it has fewer

@@ -43,7 +43,7 @@ def split_store(
     Args:
         store: N graphs.
         counts: Count of groups in each part; together all.
-        seed: Of the random order.
+        seed: Seed of the random order.
         group: (N,) group of each graph, from 0; those of one group stay together. By default every
             graph is a group of its own.
     """

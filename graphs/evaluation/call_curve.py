@@ -52,10 +52,10 @@ class CurvePoint:
     Args:
         model: Name.
         sampling: Name of the setting.
-        scores: Of the samples.
+        scores: Scores of the samples.
         kind: Kind of the model.
         parameters: Count of its parameters.
-        temperature: Of sampling.
+        temperature: Temperature of sampling.
         calls: Network calls of a batch.
         cpu_ms: Processor time of sampling, in ms per molecule.
     """
@@ -100,7 +100,7 @@ def compare_models(
         parallel: For contractions, the settings to try; by default those of `sampling_settings`.
         count: Molecules per point. The Frechet ChemNet distance falls with it, so points compare
             only with each other and with the training molecules.
-        seed: Of the samples.
+        seed: Seed of the samples.
         say: Receives a line about each point.
 
     Returns:
@@ -241,7 +241,7 @@ def plot_calls(points: Sequence[CurvePoint], path: Path) -> None:
     """Plot validity, distance and uniqueness against calls, a line for each model and temperature.
 
     Args:
-        points: Of `compare_models`.
+        points: Points of `compare_models`.
         path: The picture.
     """
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ def check_equivariance(model: GraphModel, *, draws: int = 2000, seed: int = 0) -
     Args:
         model: To check, on the CPU.
         draws: Graphs to sample for the test of exchangeability.
-        seed: Of relabellings and samples.
+        seed: Seed of relabellings and samples.
     """
     batch = graph_example(model.vocabulary, seed=seed)
     checks = model.kind.symmetry_checks(model.refiner, batch, seed)

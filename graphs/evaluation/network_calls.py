@@ -54,7 +54,7 @@ def sampling_settings(model: GraphModel, calls: tuple[int, ...]) -> list[Samplin
     """Settings with which a model makes different numbers of network calls, fewest first.
 
     Args:
-        model: Of any kind.
+        model: Model of any kind.
         calls: Numbers of calls, for models that make any.
     """
     alternatives = model.kind.alternatives(calls)

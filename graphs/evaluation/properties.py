@@ -34,7 +34,7 @@ def measure_properties(
             10, 50 and 90 % quantiles of the training molecules.
         guidance: Weights to try.
         count: Molecules per request and weight.
-        seed: Of the samples.
+        seed: Seed of the samples.
         say: Receives a line about each stage.
 
     Returns:

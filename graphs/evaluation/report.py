@@ -43,7 +43,7 @@ def evaluate(
         model: The model.
         out: Folder for metrics.json, REPORT.md, samples.png, and samples.smi of molecules.
         count: Graphs to sample.
-        seed: Of the samples.
+        seed: Seed of the samples.
         parallel: Clusters that split in one call; by default the model's.
         temperature: By default the model's.
         held_out: How many test graphs to compare with, evenly spaced; by default all, for the
@@ -97,7 +97,7 @@ def markdown(metrics: Mapping[str, float]) -> str:
     | orbit | 0.04 | 0.02 | 2 |
 
     Args:
-        metrics: Of `evaluate_molecules` or `evaluate_graphs`, or part of them.
+        metrics: Metrics of `evaluate_molecules` or `evaluate_graphs`, or part of them.
     """
     suffixes = {"training set": "_train", "ratio": "_ratio"}
     columns = [Column("metric"), Column("value", form=".5g", align="right")]

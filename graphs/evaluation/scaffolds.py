@@ -25,12 +25,12 @@ def measure_scaffolds(
     """Measure the validity, variety and time of sampling extensions of scaffolds.
 
     Args:
-        model: Of molecules.
+        model: Model of molecules.
         out: Folder for scaffolds.json and SCAFFOLDS.md.
         scaffolds: SMILES.
         particles: Numbers of particles to try, see `graphs.generators.scaffold.sampler`.
         count: Molecules per scaffold and count of particles.
-        seed: Of the samples.
+        seed: Seed of the samples.
         say: Receives a line about each stage.
 
     Returns:

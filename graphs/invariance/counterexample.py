@@ -55,7 +55,7 @@ def find_counterexample(runner: Runner, failure: Comparison) -> Counterexample |
     """Find the smallest graph that fails alone, the change that fails, and the submodule.
 
     Args:
-        runner: Of the module.
+        runner: Runner of the module.
         failure: A comparison that fails.
 
     Returns:
@@ -191,7 +191,7 @@ def first_broken(
         before: Calls on one graph.
         after: Calls on the same graph after the change.
         probe: Calls on a batch of another width, which tells the dimensions that run over nodes.
-        tolerance: Of equality.
+        tolerance: Tolerance of equality.
 
     Returns:
         The name and class, or "" if no submodule could be singled out.

@@ -69,7 +69,7 @@ def assert_permutation_equivariant(
             the module runs so and rounds nothing to less; `Report.precision` says whether it was.
         atol: Absolute error allowed, by default 1e-10, in single precision 1e-5.
         rtol: Error allowed over the largest entry, by default 1e-8, in single precision 1e-4.
-        seed: Of relabellings and padding.
+        seed: Seed of relabellings and padding.
 
     Returns:
         The worst errors.

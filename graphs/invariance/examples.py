@@ -16,7 +16,7 @@ def dense_example(dim: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 
     Args:
         dim: Features of a node, standard normal; equal over the nodes of some graphs.
-        seed: Of the features.
+        seed: Seed of the features.
 
     Returns:
         x (b, n, dim), adjacency (b, n, n) of zeros and ones, and valid (b, n) bool.

@@ -111,7 +111,7 @@ def exchangeability_test(
         leak: Share of graphs whose nodes are sorted in the alternative that the power is computed
             for: by degree, or where all nodes have one degree, by label or by distance.
         simulations: Simulated samples for the power; with none, it is NaN.
-        seed: Of samples and relabellings.
+        seed: Seed of samples and relabellings.
 
     Raises:
         InputError: The relabellings are too few for `alpha`, or no graph has two nodes.
@@ -176,7 +176,7 @@ def assert_exchangeable(
         alpha: Probability of failing an exchangeable sampler.
         leak: Share of graphs with sorted nodes that has to be detected.
         power: With this probability at least.
-        seed: Of samples and relabellings.
+        seed: Seed of samples and relabellings.
 
     Raises:
         ExchangeabilityError: An AssertionError; the law depends on labels.

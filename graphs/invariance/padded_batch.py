@@ -48,7 +48,7 @@ class PaddedArrangement:
         """Put any tensor inside of a module into original order; the batch is of one graph.
 
         Args:
-            tensor: Of any layout.
+            tensor: Tensor of any layout.
             wide: Shape of its counterpart in a batch of `width` rows: a dimension that is as
                 large as the rows in both runs over nodes.
             width: Unequal to the rows here.
@@ -184,7 +184,7 @@ class PaddedBatch:
         """Level of an output: dimensions over nodes are those that grow with the rows.
 
         Args:
-            name: Of the output.
+            name: Name of the output.
             narrow: Its shape.
             wide: Its shape for `probe(width)`.
             width: See there.

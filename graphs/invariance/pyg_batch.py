@@ -78,7 +78,7 @@ class PygArrangement:
         replaced by an empty tensor.
 
         Args:
-            tensor: Of any layout.
+            tensor: Tensor of any layout.
             wide: Shape of its counterpart for `PygBatch.probe`, which tells the dimensions.
             width: Nodes of the probe.
 
@@ -229,7 +229,7 @@ class PygBatch:
         """Level of an output, inferred from its first dimension here and for the probe.
 
         Args:
-            name: Of the output.
+            name: Name of the output.
             narrow: Its shape.
             wide: Its shape for `probe`.
             width: Nodes of the probe.

@@ -18,9 +18,9 @@ class Relabelling:
     """A permutation of the rows of every graph, after a change of what surrounds its nodes.
 
     Args:
-        rows: Of graph i (n + added,): row r of the result is row `rows[i][r]` of the batch.
+        rows: For graph i, (n + added,): row r of the result is row `rows[i][r]` of the batch.
         added: Rows of padding that every graph is given first.
-        seed: Of the new content of padding, or of the new order of edges; None keeps both.
+        seed: Seed of the new content of padding, or of the new order of edges; None keeps both.
     """
 
     rows: tuple[Tensor, ...]
@@ -76,7 +76,7 @@ def node_order(relabelling: Relabelling, nodes: Sequence[int]) -> tuple[int, ...
     """Node k of the relabelled graph is which node of the graph, counted without padding.
 
     Args:
-        relabelling: Of one graph.
+        relabelling: Relabelling of one graph.
         nodes: Rows of the graph's nodes, increasing.
     """
     place = {row: node for node, row in enumerate(nodes)}
@@ -91,8 +91,8 @@ def permutation_steps(
     If the two have the nodes in one order, their reversal is tried beside.
 
     Args:
-        start: Of one graph.
-        end: Of the same graph in the same surroundings.
+        start: Relabelling of one graph.
+        end: Relabelling of the same graph in the same surroundings.
         nodes: Rows of the graph's nodes, increasing.
     """
     goal, current = node_order(end, nodes), start
@@ -131,8 +131,8 @@ def surrounding_steps(
     """Go from the surroundings of a single graph's nodes to others; rows keep their order.
 
     Args:
-        start: Of one graph.
-        end: Of the same graph, with other surroundings.
+        start: Relabelling of one graph.
+        end: Relabelling of the same graph, with other surroundings.
         nodes: Rows of the graph's nodes, increasing.
         rewriting: What a seed changes, in words.
     """

@@ -42,7 +42,7 @@ class Report:
 
     Args:
         kind: Which of the two.
-        findings: Of relabelling, and of the padding or the order of edges.
+        findings: Findings of relabelling, and of the padding or the order of edges.
         relabellings: How many were tried.
         precision: In which the module was run, e.g. "float64".
     """
@@ -117,10 +117,11 @@ class PermutationError(AssertionError):
     """A module that is not equivariant, or not invariant, or whose outputs do not tell.
 
     Args:
-        name: Of the module.
+        name: Name of the module.
         report: Worst errors.
         why: What is wrong, in words.
-        counterexamples: Of each finding that fails, in their order, where one was found.
+        counterexamples: Counterexamples of each finding that fails, in their order, where one was
+            found.
     """
 
     def __init__(

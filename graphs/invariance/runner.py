@@ -98,7 +98,7 @@ class Runner:
         call: How to call it.
         dtype: Precision of new tensors; an nn.Module is cast to double precision.
         level: Level of the outputs; None to infer it from shapes.
-        tolerance: Of errors.
+        tolerance: Tolerance of errors.
     """
 
     def __init__(

@@ -25,9 +25,9 @@ def evaluate(
         model: A shipped model's name, a run's folder or a file.
         source: Images by path; by default MNIST.
         samples: How many images to sample and compare.
-        seed: Of the samples.
+        seed: Seed of the samples.
         guidance: Weight of classifier-free guidance at every scale; by default the model's.
-        temperature: Of every scale; by default the model's.
+        temperature: Temperature of every scale; by default the model's.
         judge: Weights of `refine images train-evaluator`; by default the shipped ones, for MNIST.
         out: Folder for the report.
     """

@@ -32,9 +32,9 @@ def sample(
         model: A shipped model's name, a run's folder or a file.
         count: How many images.
         label: Class of all of them, or -1 for any; by default the classes in turn.
-        seed: Of the samples; image i depends on it and i only.
+        seed: Seed of the samples; image i depends on it and i only.
         guidance: Weight of classifier-free guidance at every scale; by default the model's.
-        temperature: Of every scale; by default the model's.
+        temperature: Temperature of every scale; by default the model's.
         batch: Images at a time.
         out: A .png picture, or an .npz archive with `images` (n, c, h, w) and `labels`.
     """
@@ -70,7 +70,7 @@ def edit(
         box: Top, left, bottom, right in pixels of the rectangle to sample.
         keep_scales: Instead of a box: keep that many of the coarsest scales, sample the rest.
         label: Class of the images; by default none is given.
-        seed: Of the samples.
+        seed: Seed of the samples.
         out: A .png picture (original above edited), or an .npz archive of the edited images.
     """
     import torch

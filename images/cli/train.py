@@ -16,7 +16,7 @@ def train(config: ImagesConfig) -> None:
     """Train a tokeniser and a generator from a config; goes on where it was stopped.
 
     Args:
-        config: Of data, tokeniser and generator.
+        config: Config of data, tokeniser and generator.
     """
     from images.evaluation.plots import plot_curves
     from images.training import train
@@ -78,7 +78,7 @@ def train_evaluator(
 
     Args:
         source: Labelled images by path; by default MNIST.
-        seed: Of weights, order and shifts.
+        seed: Seed of weights, order and shifts.
         out: The file to write.
     """
     from images.evaluation.classifier import train_evaluator

@@ -37,7 +37,7 @@ class Report:
         floor: Scores of training images in place of samples: about the best a model can reach.
         generator: Scores of samples, `test_bits` and `seconds_per_image`.
         accuracy: Share of samples recognised as their class; None where a model has no classes.
-        diversity: Of each class, see `metrics.diversity`.
+        diversity: Diversity of each class, see `metrics.diversity`.
         memorisation: Distances to training images.
         network_calls: Calls of the transformer per sample.
         threads: Threads used while sampling.

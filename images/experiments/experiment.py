@@ -42,7 +42,7 @@ class Experiment:
 
     Args:
         model: "bands", or the head of a latent predictor (see `heads.HEADS`).
-        seed: Of initial weights, order, noise and codebooks.
+        seed: Seed of initial weights, order, noise and codebooks.
         setup: How it is trained.
         scales: Bands of "bands"; their perceptrons share the parameters of a single one.
         groups: Groups of latent dimensions of the head "softmax".

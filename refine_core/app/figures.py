@@ -68,7 +68,7 @@ def save(
         figure: Made within `house_style`, which should still hold.
         path: A .png, .svg or .pdf file.
         dpi: Pixels an inch of a .png file.
-        colours: Of a .png file: as many at most, which makes it smaller.
+        colours: Colours of a .png file: as many at most, which makes it smaller.
 
     Raises:
         InputError: The suffix is another.

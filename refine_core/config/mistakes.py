@@ -104,9 +104,10 @@ def configs_at(cls: type, path: Sequence[int | str], data: object = None) -> lis
     """List the configs to which a dotted path can lead.
 
     Args:
-        cls: Of the whole config.
+        cls: The class of the whole config.
         path: Names of sections.
-        data: Of the whole config; where a section says its `kind`, configs of others are left out.
+        data: Data of the whole config; where a section says its `kind`, configs of others are left
+            out.
     """
     classes = [cls]
     for part in path:

@@ -47,12 +47,12 @@ def ensemble(
     """Forecast whose members and truth are equally far from a common centre.
 
     Args:
-        truth: Of `world`.
+        truth: Truth of `world`.
         members: M.
         inits: Starts; the lead times are whole days.
         leads: How many days.
-        spread: Of the members, over that of the truth.
-        seed: Of the noise.
+        spread: Spread of the members, over that of the truth.
+        seed: Seed of the noise.
     """
     inits = starts() if inits is None else inits
     lead = np.arange(1, leads + 1) * DAY

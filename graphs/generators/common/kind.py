@@ -37,7 +37,7 @@ class GeneratorKind(Protocol):
         """An untrained refiner.
 
         Args:
-            statistics: Of the training graphs.
+            statistics: Statistics of the training graphs.
             properties: Count of the properties that it is conditioned on.
 
         Raises:
@@ -76,9 +76,9 @@ class GeneratorKind(Protocol):
         """Checks that each part of a refiner treats nodes as a set.
 
         Args:
-            refiner: Of this kind.
+            refiner: Refiner of this kind.
             batch: Graphs with its labels.
-            seed: Of relabellings.
+            seed: Seed of relabellings.
         """
 
 

@@ -16,7 +16,7 @@ class Sizes(nn.Module):
     distribution is the histogram itself.
 
     Args:
-        counts: Of training graphs of size 0, 1, ...
+        counts: Counts of training graphs of size 0, 1, ...
 
     Raises:
         InputError: There is no graph.

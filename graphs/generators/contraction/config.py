@@ -56,7 +56,7 @@ class ContractionConfig(NetworkConfig):
     property_dropout: Share = 0.1
     """Share of samples trained without their properties, for guidance."""
     single_dropout: Share = 0.0
-    """Of several properties: share of values that are left out one by one in training, so that any
+    """With several properties, the share of values left out one by one in training, so that any
     subset of them can be asked for."""
 
     def check_sampling(self, sampling: SamplingConfig) -> None:

@@ -92,7 +92,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         Args:
             cluster: (b, m, d).
             ends: (b, m, d) messages of clusters to their neighbours.
-            state: Of the clusters.
+            state: State of the clusters.
         """
         assert self.link is not None
         graph, slot = state.real.nonzero(as_tuple=True)

@@ -110,5 +110,5 @@ class Contraction:
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int
     ) -> list[NamedCheck]:
-        """Of the networks, and of the likelihood."""
+        """Checks of the networks and of the likelihood."""
         return symmetry_checks(refiner, batch, seed)

@@ -78,13 +78,13 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
 
     Args:
         tokenizer: As of `Refiner`, like `embed`, `transformer`, `head` and `dropout`.
-        embed: Likewise.
-        transformer: Likewise.
-        head: Likewise.
+        embed: See `Refiner`.
+        transformer: See `Refiner`.
+        head: See `Refiner`.
         scale_subsampling: See `scale_weights`.
         single_dropout: Share of single properties that are left out in training, beside the
             `dropout` of all, so that any subset of them can be asked for.
-        dropout: Likewise.
+        dropout: See `Refiner`.
     """
 
     tokenizer: ContractionTokenizer
@@ -148,7 +148,7 @@ def split_examples(
     """The training examples of a trace, in parts that the transformer reads at once.
 
     Args:
-        trace: Of b graphs.
+        trace: Trace of b graphs.
         uniform: (b,) in [0, 1).
         scale_subsampling: See `scale_weights`.
     """

@@ -66,10 +66,10 @@ class ExpansionDistribution:
         head: Gives the logits.
         state: What splits.
         hidden: (b, m, d).
-        neighbours: Of the clusters that split, in order.
+        neighbours: Neighbours of the clusters that split, in order.
         temperature: Divides the logits.
         top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
-        top_p: Likewise.
+        top_p: See `CodeDistribution.sharpened`.
     """
 
     head: ExpansionLogits

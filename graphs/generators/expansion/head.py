@@ -76,7 +76,7 @@ class ExpansionHead(nn.Module, ABC):
         Args:
             hidden: (b, m, dim).
             state: What splits.
-            neighbours: Of the r clusters that split, at the other ends of the edges.
+            neighbours: Neighbours of the r clusters that split, at the other ends of the edges.
             code: (r, CLUSTER_DIGITS).
         """
 

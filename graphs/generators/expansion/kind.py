@@ -70,5 +70,5 @@ class Expansion:
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int
     ) -> list[NamedCheck]:
-        """Of the networks, and of the likelihood."""
+        """Checks of the networks and of the likelihood."""
         return symmetry_checks(refiner, batch, seed)

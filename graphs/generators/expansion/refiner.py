@@ -22,9 +22,9 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
 
     Args:
         tokenizer: As of `Refiner`, like `embed`, `transformer` and `head`.
-        embed: Likewise.
-        transformer: Likewise.
-        head: Likewise.
+        embed: See `Refiner`.
+        transformer: See `Refiner`.
+        head: See `Refiner`.
         scale_subsampling: The chance of training on a scale of m clusters is this / m; None trains
             on all. Coarse scales are few and cheap, and each decides much.
     """

@@ -38,7 +38,7 @@ def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list
     Args:
         refiner: To check.
         batch: Graphs without labels.
-        seed: Of relabellings.
+        seed: Seed of relabellings.
     """
     tokens = refiner.tokenizer
     assert isinstance(tokens, ExpansionTokenizer)

@@ -24,7 +24,7 @@ class RevealDistribution:
     Args:
         nodes: (b, n, T) logits.
         edges: (b, n, n, O + 1) logits, symmetric; label 0 is no edge.
-        state: Of the graphs before the scale.
+        state: State of the graphs before the scale.
         goal: (b,) int64, count of known elements after the scale.
         order: The elements revealed: the next in the state's random order, or those drawn with the
             highest confidence, plus noise that falls to zero (MaskGIT, Chang et al., arXiv
@@ -32,7 +32,7 @@ class RevealDistribution:
         valence_limits: Labels that exceed them are drawn again; None allows all.
         temperature: Divides the logits.
         top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
-        top_p: Likewise.
+        top_p: See `CodeDistribution.sharpened`.
     """
 
     nodes: Tensor

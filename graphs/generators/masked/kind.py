@@ -66,5 +66,5 @@ class Masked:
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int
     ) -> list[NamedCheck]:
-        """Of the networks."""
+        """Checks of the networks."""
         return symmetry_checks(refiner, batch, seed)

@@ -23,9 +23,9 @@ class MaskedRefiner(Refiner[GraphBatch, PartialGraphs, PartialGraphs, Tensor]):
 
     Args:
         tokenizer: As of `Refiner`, like `embed`, `transformer` and `head`.
-        embed: Likewise.
-        transformer: Likewise.
-        head: Likewise.
+        embed: See `Refiner`.
+        transformer: See `Refiner`.
+        head: See `Refiner`.
         weighting: Weight of the loss of a graph of which a share t is hidden. "bound": 1 / t,
             which makes it the bound on the likelihood (MDLM, eq. 10); "plain": 1 for every hidden
             element.

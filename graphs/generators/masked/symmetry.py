@@ -43,7 +43,7 @@ def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list
     Args:
         refiner: To check.
         batch: Graphs with its labels.
-        seed: Of relabellings.
+        seed: Seed of relabellings.
     """
     random, (count, n) = torch.Generator().manual_seed(seed), batch.valid.shape
     edge = torch.rand(count, n, n, generator=random).triu(1)

@@ -21,7 +21,7 @@ class ScaffoldRequest:
     """A scaffold, and the model that is to extend it, which have been checked.
 
     Args:
-        refiner: Of contractions.
+        refiner: Refiner of contractions.
         scaffold: Nodes and edges that every sample shall contain.
         vocabulary: The names of their labels.
         smiles: As typed, if it is a molecule.
@@ -40,8 +40,8 @@ class ScaffoldRequest:
 
         Args:
             given: The scaffold.
-            refiner: Of any kind.
-            statistics: Of the graphs that it was trained on.
+            refiner: Refiner of any kind.
+            statistics: Statistics of the graphs that it was trained on.
 
         Raises:
             InputError: It is no molecule, no graph of training could contain it, or the refiner is

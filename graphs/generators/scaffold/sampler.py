@@ -57,7 +57,7 @@ def extend(
     """Draw graphs that contain a scaffold.
 
     Args:
-        refiner: Of contractions.
+        refiner: Refiner of contractions.
         scaffold: What graphs shall contain; it may get further edges, also between its own nodes.
         noise: Names b samples.
         context: (b, p) properties, see `graphs.datasets.properties.Properties.request`.
@@ -86,7 +86,7 @@ class Extension:
     """One pass through the scales.
 
     Args:
-        refiner: Of contractions.
+        refiner: Refiner of contractions.
         scaffold: What graphs shall contain.
         noise: Names b samples.
         context: (b, p) or None.

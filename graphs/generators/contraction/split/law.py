@@ -66,8 +66,8 @@ class SplitLaw:
         hidden: Weights and hidden states (b, m + e, d), whose logits are added up; several where
             sampling is guided.
         temperature: Divides all logits; 0 takes the likeliest.
-        top_k: Of each number, as in `refine_core.heads.categorical.CodeDistribution.sharpened`.
-        top_p: Of each number, likewise.
+        top_k: Applied to each number, see `CodeDistribution.sharpened`.
+        top_p: Applied to each number, see `CodeDistribution.sharpened`.
     """
 
     head: SplitLogits

@@ -30,9 +30,9 @@ def sample(
     """Codes (b, m + e, g), and the logarithm (b, m) of the share of each split's law left over.
 
     Args:
-        law: Of the splits of b graphs of m clusters and e edges.
+        law: Distribution of the splits of b graphs of m clusters and e edges.
         noise: Names the graphs.
-        demand: Of the clusters that split.
+        demand: Demand of the clusters that split.
         forced: (b, e, 2) the child that each half-edge has to go to, `FREE`, `FIRST` or `SECOND`;
             agrees with `demand.outer`.
     """
