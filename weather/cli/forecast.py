@@ -30,7 +30,7 @@ def forecast(
 ) -> None:
     """Roll an ensemble forward from states in a file, and write it as Zarr or netCDF.
 
-    A stopped run goes on where it was, and ends with the same file.
+    A stopped run goes on where it was, and ends with the same forecast.
 
     Args:
         model: A shipped model's name, a run's folder or a file.

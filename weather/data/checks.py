@@ -91,7 +91,10 @@ def variable_problems(source: Source, config: DataConfig, name: str) -> Iterator
         expected.add("time")
     if set(array.dims) != expected:
         found, wanted = ", ".join(map(str, array.dims)), ", ".join(sorted(expected))
-        yield f"{name}: has the dimensions {found}, expected {wanted}: select, or move it"
+        yield (
+            f"{name}: has the dimensions {found}, expected {wanted}: select one place along each "
+            "other dimension"
+        )
     if upper and "level" in array.dims:
         levels = array["level"].values.tolist()
         missing = [str(level) for level in config.levels if level not in levels]

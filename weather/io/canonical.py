@@ -42,7 +42,8 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
     longitude are left out; dimensions that have no alias are kept; the order of times is kept.
 
     Raises:
-        InputError: There is no such grid, or times are of a calendar that is not Gregorian.
+        InputError: There is no such grid, a dimension is empty, or times are of a calendar that is
+            not Gregorian.
     """
     dataset = _renamed(dataset)
     for name in ("latitude", "longitude"):
@@ -55,6 +56,11 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
     dataset = dataset[
         [n for n, a in dataset.data_vars.items() if {"latitude", "longitude"} <= set(a.dims)]
     ]
+    empty = [str(dim) for dim, size in dataset.sizes.items() if size == 0]
+    if empty:
+        raise InputError(
+            f"found no value along {empty[0]}, expected one or more: give other data."
+        )
     dataset = _with_times(_with_places(dataset))
     order = [*(d for d in DIMS[:3]), *(d for d in dataset.dims if d not in DIMS), *DIMS[3:]]
     converted = {str(n): _converted(a) for n, a in dataset.data_vars.items()}

@@ -120,7 +120,7 @@ def _chunked(dataset: xr.Dataset) -> xr.Dataset:
     chunks = {}
     for name in ("time", "valid_time"):
         if name in dataset.dims:
-            largest = max((a.nbytes for a in dataset.values() if name in a.dims), default=1)
+            largest = max((a.nbytes for a in dataset.values() if name in a.dims), default=0) or 1
             stored = max(_stored(a, name) for a in dataset.values())
             wanted = CHUNK * dataset.sizes[name] // largest
             chunks[name] = max(stored, wanted // stored * stored)

@@ -204,3 +204,11 @@ def test_grib_kinds_of_levels_come_together(
     one = Source.open(str(tmp_path / "a.grib2")).dataset
     assert one["geopotential"].dims == ("time", "level", "latitude", "longitude")
     assert one["level"].values.tolist() == [500]
+
+
+@pytest.mark.parametrize("dimension", ["time", "latitude"])
+def test_an_empty_dimension_is_named(tmp_path: Path, dimension: str) -> None:
+    path = tmp_path / "empty.nc"
+    atmosphere().isel({dimension: slice(0)}).to_netcdf(path)
+    with pytest.raises(InputError, match=f"no value along {dimension}, expected one or more"):
+        Source.open(str(path))

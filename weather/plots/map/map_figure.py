@@ -181,8 +181,9 @@ class MapFigure:
         axis = self._axis(left + (width - size) / 2, self._bottom - 0.42, size, 0.11)
         bar = self.figure.colorbar(contours, cax=axis, orientation="horizontal")
         bar.set_label(label, fontsize=8, labelpad=2)
-        if contours.levels[0] == -contours.levels[-1]:  # label both signs alike
-            positive = contours.levels[contours.levels > 0]
+        levels = np.asarray(contours.levels, np.float64)
+        if levels[0] == -levels[-1]:  # label both signs alike
+            positive = levels[levels > 0]
             wanted = positive[:: max(1, -(-len(positive) // 5))]
             bar.set_ticks([*-wanted[::-1], *wanted])
         bar.ax.tick_params(labelsize=7, length=2)
