@@ -210,7 +210,7 @@ class GraphModel:
 
 
 def load(name: str | Path, device: str = "cpu") -> GraphModel:
-    """A shipped model by name, or a trained one by path (of its file or its run's folder).
+    """Load a shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
         InputError: If there is no such model, or the file is not one.

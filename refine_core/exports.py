@@ -36,7 +36,8 @@ def lazy(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]]
         return value
 
     names = sorted(homes)
-    return get, lambda: sorted({*vars(module), *names}), names
+    hidden = {"TYPE_CHECKING", "lazy"}
+    return get, lambda: sorted({*vars(module), *names} - hidden), names
 
 
 def _homes(source: str) -> dict[str, tuple[str, str]]:

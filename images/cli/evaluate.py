@@ -43,7 +43,7 @@ def evaluate(
 
 
 def ablate(config: AblationConfig, out: OutputFolder = Path("runs/ablation")) -> None:
-    """Replicate the paper's Tables 1 to 4 with floors, spreads and verdicts.
+    """Replicate the paper's Tables 1 to 4, with lower bounds of the error, spreads and verdicts.
 
     Args:
         config: What to run.

@@ -82,7 +82,12 @@ def edit(
         raise InputError("Give either --box TOP LEFT BOTTOM RIGHT or --keep-scales N.")
     loaded = load(model)
     _check_label(loaded, label)
-    originals = read(source).test.images[:count]
+    originals = read(source).test.images
+    if count > len(originals):
+        raise InputError(
+            f"Found --count {count}, but there are {len(originals)} test images: give fewer."
+        )
+    originals = originals[:count]
     _check_shape(loaded, originals)
     if box is not None:
         mask = _mask(box, loaded.shape[1:])

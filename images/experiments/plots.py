@@ -26,7 +26,7 @@ NAMES = {
 
 
 def plot_learning_curves(path: Path, results: Results, floors: Floors, target: float) -> None:
-    """Test error of Pixel- and Latent-MLP over training, with floors and printed errors."""
+    """Test error of Pixel- and Latent-MLP over training, with lower bounds and printed errors."""
     with house_style():
         figure = Figure(figsize=(8, 5), layout="constrained")
         axes = figure.subplots()

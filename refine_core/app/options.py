@@ -275,7 +275,28 @@ def _unboxed(box: str) -> str:
     rows = re.sub(r"\x1b\[[0-9;]*m", "", box).strip().split("\n")[1:]
     parts = re.split(r"[─-]{8,}", " ".join(row.strip(" │") for row in rows))
     complaint, *advice = [part.strip() for part in parts if part.strip()]
+    complaint = _plainly(complaint)
     near = [re.match(r"(?:Perhaps|Arguments).*?: (--[^\s,]+)", part) for part in advice]
     meant = ", ".join(found[1] for found in near if found)
     sentence = complaint.removesuffix(".") + "."
     return f"{sentence} Did you mean {meant}?" if meant else sentence
+
+
+def _plainly(complaint: str) -> str:
+    """Say what was found and expected, where tyro speaks of Python's conversions."""
+    option = r"Error parsing (--\S+): "
+    if said := re.match(option + r"invalid literal for int\(\) with base 10: '(.*)'", complaint):
+        return f"Found {said[1]} {said[2]}, expected a whole number"
+    if said := re.match(option + r"could not convert string to float: '(.*)'", complaint):
+        return f"Found {said[1]} {said[2]}, expected a number"
+    some = r"no type matching (.+?) could be instantiated from \[(.*?)\]\."
+    if said := re.match(option + some, complaint):
+        given = re.sub(r"[',]", "", said[3])
+        expected = said[2].removeprefix("{None}|").strip("{}")
+        return f"Found {said[1]} {given}, expected {expected}"
+    choice = r"invalid choice '(.*)' for argument '(--\S+)'\. Expected one of \((.*)\)"
+    if said := re.match(choice, complaint):
+        known = ", ".join(sorted(re.findall(r"'(.*?)'", said[3])))
+        return f"Found {said[2]} {said[1]}, expected one of {known}"
+    complaint = re.sub(r"^Error parsing config\.(\S+): \w+: (?=[\w.]+: )", r"\1.", complaint)
+    return re.sub(r"^Error parsing config\.(\S+): ", r"\1: ", complaint)

@@ -73,6 +73,10 @@ def _complaint(cls: type, data: object, path: list[int | str], detail: ErrorDeta
     if kind == "union_tag_invalid":
         kind, value = "literal_error", detail["ctx"]["tag"]
         message = f"Input should be {detail['ctx']['expected_tags']}"
+    if kind == "path_type":
+        message = "Input should be a path"
+    if kind == "tuple_type":
+        message = "Input should be a list"
     if kind == "dataclass_type":
         message = "Input should be a mapping of fields"
     if kind == "too_short":

@@ -143,6 +143,8 @@ def test_wrong_files(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = ("--source", "data.npz", "--model", str(RUNS))
     assert "Found --box 0 0 50 5, expected" in refuse(capsys, "edit", *source, *box)
     assert "either --box" in refuse(capsys, "edit", *source)
+    many = ["--count", "9000", "--keep-scales", "1"]
+    assert "test images: give fewer" in refuse(capsys, "edit", *source, *many)
 
 
 @pytest.mark.parametrize(

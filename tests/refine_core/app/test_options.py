@@ -3,6 +3,7 @@
 import io
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import PositiveInt
@@ -63,7 +64,7 @@ def test_help_shows_the_values_of_the_file(path: Path, capsys: pytest.CaptureFix
     [
         (["--model.widht", "8"], "Unrecognized options: --model.widht, 8. Did you mean --model.w"),
         (["--rate", "fast"], "--rate"),
-        (["--model.act", "glu"], "'glu'"),
+        (["--model.act", "glu"], "glu, expected one of gelu, relu"),
         (["--model.width", "3"], "width is 3, expected an even number"),
         (["--model.width", "-4"], "width: found -4, expected greater than 0"),
         (["--rate", "nan"], "rate: found nan, expected a finite number"),
@@ -249,3 +250,34 @@ def test_a_config_beside_other_options(path: Path, capsys: pytest.CaptureFixture
     shown = " ".join(capsys.readouterr().out.split())
     for part in ("Measure a run.", "Folder for the report.", "Learning rate.", "(default: 0.5)"):
         assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--count", "abc"], "Found --count abc, expected a whole number."),
+        (["--rate", "fast"], "Found --rate fast, expected a number."),
+        (["--box", "0", "5"], "Found --box 0 5, expected INT INT INT."),
+        (["--label", "two"], "Found --label two, expected INT."),
+        (["--order", "up"], "Found --order up, expected one of left, right."),
+    ],
+)
+def test_values_that_cannot_be_read_are_said_plainly(argv: list[str], sentence: str) -> None:
+    def visit(
+        count: int = 1,
+        rate: float = 1.0,
+        box: tuple[int, int, int] | None = None,
+        label: int | None = None,
+        order: Literal["left", "right"] = "left",
+    ) -> None:
+        raise AssertionError("the command must not run")
+
+    with pytest.raises(InputError) as caught:
+        arguments(visit, argv, "refine visit")
+    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).endswith("`refine visit --help` lists the options.")
+
+
+def test_a_wrong_field_of_a_section_is_named_by_its_path() -> None:
+    with pytest.raises(InputError, match=r"^model\.width: found -1, expected"):
+        parse(Setup, ["--name", "n", "--model.width", "-1"])

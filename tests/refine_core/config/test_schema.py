@@ -111,8 +111,7 @@ weights: {a: b}
         "model.drop": "found nan, expected a finite number, or null",
         "model.span.1": "missing, expected a value",
         "model.act": "found 'glu', expected 'gelu' or 'relu'. Did you mean 'gelu'?",
-        "model.guidance": "found 'z', expected a valid number"
-        " or found 'z', expected a valid tuple",
+        "model.guidance": "found 'z', expected a valid number or found 'z', expected a list",
         "model.codes.levles": "unknown, expected one of kind, levels. Did you mean 'levels'?",
         "stages.0": "width is 3, expected an even number",
         "stages.2": "found 4, expected a mapping of fields",
@@ -166,3 +165,16 @@ def test_config_is_frozen_and_hashable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Model().width = 8  # type: ignore[misc]
     assert hash(Model()) == hash(Model(width=64))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"data": {"source": "x"}}, "data: found {'source': 'x'}, expected a path"),
+        ({"model": {"sizes": 0.5}}, "model.sizes: found 0.5, expected a list"),
+    ],
+)
+def test_expected_types_are_not_those_of_python(data: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_dict(Setup, {"name": "n", **data}, "setup.yaml")
+    assert said in str(caught.value)
