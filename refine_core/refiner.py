@@ -9,6 +9,7 @@ first.
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from itertools import zip_longest
 from typing import Generic, Self, cast
 
@@ -21,10 +22,9 @@ from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution, Head
 from refine_core.heads.mixture import MixtureHead
-from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
+from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Unroll, Weight
 from refine_core.noise import Noise, Stream
-from refine_core.quantizers.base import Quantized
-from refine_core.sampling import Call, Caller, Keep, Sampling
+from refine_core.sampling import Call, Caller, Chooser, Keep, Sampling
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT, StateT, Tokenizer, Trace
 from refine_core.tokens import Tokens, join
@@ -183,7 +183,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             corrupt = self.tokenizer.corruption(noise, self.corruption)
             trace = self._encode(noise)(features, corrupt if self.corruption else None)
         dists = self._training_distributions(trace.states[:-1], context, noise)
-        return self._losses(TrainingPass(features, context, noise, trace, dists))
+        return self.losses(TrainingPass(features, context, noise, trace, dists))
 
     def _encode(self, noise: Noise) -> Encode[FeaturesT, StateT]:
         """The forward process of training, as the methods change it."""
@@ -205,8 +205,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         told = [self.notes(dist, state, k) for k, (dist, state) in enumerate(each)]
         return self._at_once(states, context, [(), *told])
 
-    def _losses(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
-        """Losses of one pass, see `forward`."""
+    def losses(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
+        """Losses of what one pass has computed, see `forward`."""
         each: list[Weight] = list(self.weights)
         for method in self.own_methods:
             each = method.weights(each, self, done)
@@ -233,6 +233,19 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         loss = sum(further.values(), loss)
         return {"loss": loss, "bits": torch.stack(bits).sum(), **further, "count": count}
 
+    def with_parts(
+        self,
+        embed: Embed[StateT, ContextT],
+        transformer: Transformer,
+        head: nn.Module,
+        methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
+    ) -> Self:
+        """A refiner of other networks over the same tokeniser, which it shares."""
+        made = copy(self)
+        made._modules = {"tokenizer": self.tokenizer, "embed": embed, "transformer": transformer}
+        made._modules |= {"head": head, "methods": nn.ModuleList(methods)}
+        return made
+
     def after_step(self) -> None:
         """Let the methods learn from the step."""
         for method in self.own_methods:
@@ -257,8 +270,9 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             methods: Further methods of sampling, after the refiner's own.
         """
         contexts = [context, None] if guided else [context]
-        call: Call[StateT] = Caller(self, contexts, count, cached=cached)
-        run = SamplingRun(context, count, cached)
+        plain = Caller(self, contexts, count, cached=cached)
+        call: Call[StateT] = plain
+        run = SamplingRun(context, count, guided, cached)
         for method in [*self.own_methods, *methods]:
             call = method.call(call, self, run)
         return call
@@ -300,21 +314,17 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 "give a context, or leave guidance at 0."
             )
         call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
+        choose = Chooser(self.tokenizer, call, each, noise, codes, keep)
+        unroll: Unroll[StateT, FeaturesT] = self._unroll
+        for method in [*self.own_methods, *methods]:
+            unroll = method.unroll(unroll, self)
+        return unroll(self.tokenizer.start(len(noise), noise), choose, scales)
 
-        def choose(state: StateT, k: int) -> Quantized:
-            if k < len(codes):
-                call.skip(state, k)
-                return self.tokenizer.lookup(codes[k], k)
-            dist = call(state, k, each[k].guidance)
-            dist = dist.sharpened(each[k].temperature, each[k].top_k, each[k].top_p)
-            code = dist.sample(noise.fork(k))
-            if keep is not None:
-                reference = self.tokenizer.quantize(keep.features, state, k).code
-                code = torch.where(keep.tokens[k][..., None], reference, code)
-            return self.tokenizer.lookup(code, k)
-
-        start = self.tokenizer.start(len(noise), noise)
-        return self.tokenizer.unroll(start, choose, scales=scales)
+    def _unroll(
+        self, state: StateT, choose: Chooser[FeaturesT, StateT], scales: int | None
+    ) -> Trace[StateT]:
+        """All samples through all scales."""
+        return self.tokenizer.unroll(state, choose, scales=scales)
 
     @torch.no_grad()
     def sample(

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, ClassVar, Generic
 from torch import Tensor, nn
 
 from refine_core.embed import ContextT, StateT
+from refine_core.errors import InputError
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
-from refine_core.sampling import Call
+from refine_core.residual import ResidualTokenizer
+from refine_core.sampling import Call, Chooser
 from refine_core.tokenizer import Corrupt, DataT, FeaturesT, Trace
 from refine_core.tokens import Tokens
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 Encode = Callable[[FeaturesT, Corrupt | None], Trace[StateT]]
 """The forward process of training: map (features, corruption or None) to their trace."""
+Unroll = Callable[[StateT, Chooser[FeaturesT, StateT], int | None], Trace[StateT]]
+"""The loop of sampling: map (start, what draws codes, count of scales or None) to a trace."""
 Find = Callable[[str], nn.Module]
 """Map the name or path of a trained model to its refiner."""
 Weight = float | Tensor
@@ -61,11 +66,13 @@ class SamplingRun(Generic[ContextT]):
     Args:
         context: Context of the samples; None where there is none.
         count: Number b of samples.
+        guided: Whether scales may be guided to the context.
         cached: Whether keys and values are kept.
     """
 
     context: ContextT | None
     count: int
+    guided: bool
     cached: bool
 
 
@@ -161,6 +168,14 @@ class Method(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         """Wrap what sampling calls for the distribution of one scale after the other."""
         return call
 
+    def unroll(
+        self,
+        unroll: Unroll[StateT, FeaturesT],
+        refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]",
+    ) -> Unroll[StateT, FeaturesT]:
+        """Wrap the loop over the scales of sampling."""
+        return unroll
+
     def after_step(self) -> None:
         """Learn from the passes since the last step of the optimiser."""
 
@@ -172,3 +187,36 @@ class Method(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     def recurrent(self) -> bool:
         """Whether a scale is told what the one before predicted."""
         return type(self).note is not Method.note
+
+
+def grid_tokenizer(
+    name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]"
+) -> ResidualTokenizer:
+    """The tokeniser of a refiner over grids.
+
+    Args:
+        name: The method, for the message.
+        refiner: The refiner.
+
+    Raises:
+        InputError: The refiner has another tokeniser.
+    """
+    if not isinstance(refiner.tokenizer, ResidualTokenizer):
+        raise InputError(
+            f"The method {name!r} works on grids, found a {type(refiner.tokenizer).__name__}: "
+            "leave it out."
+        )
+    return refiner.tokenizer
+
+
+def check_independent(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
+    """Refuse a head whose digits are not independent given the hidden states.
+
+    Raises:
+        InputError: It is such a head.
+    """
+    if not isinstance(refiner.head, CategoricalHead | BitwiseHead):
+        raise InputError(
+            f"The method {name!r} needs a head of independent digits, found a "
+            f"{type(refiner.head).__name__}: take a CategoricalHead or a BitwiseHead."
+        )

@@ -11,7 +11,7 @@ from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Call, Sampling
+from refine_core.sampling import Call, Sampling, Wrapped
 from refine_core.tokens import History, Tokens
 from tests.refine_core.tiny import DIM, refiner
 
@@ -155,15 +155,12 @@ def test_hooks_of_sampling_wrap_in_order() -> None:
             assert run.count == 6 and run.context is LABELS
             title = self.title
 
-            class Asked:
+            class Asked(Wrapped[Tensor]):
                 def __call__(self, state: Tensor, k: int, guidance: float = 0.0) -> Distribution:
                     asked.append(title)
-                    return call(state, k, guidance)
+                    return self.inner(state, k, guidance)
 
-                def skip(self, state: Tensor, k: int) -> None:
-                    call.skip(state, k)
-
-            return Asked()
+            return Asked(call)
 
     plain = refiner()
     model = with_methods(plain, Asking("own"))
