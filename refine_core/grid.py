@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from refine_core.embed import Embed
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.distribution import Head
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
@@ -122,6 +123,7 @@ def build_refiner(
     weights: Sequence[float] = (1.0,),
     corruption: float = 0.0,
     context_dropout: float = 0.0,
+    head: Head[Tensor] | None = None,
 ) -> Refiner[Tensor, Tensor, Tensor, C]:
     """Refiner over a grid tokeniser's codes.
 
@@ -137,6 +139,7 @@ def build_refiner(
         weights: See `Refiner`.
         corruption: See `Refiner`.
         context_dropout: See `Refiner`, there `dropout`.
+        head: Of hidden states of width `dim`; by default one of independent digits.
 
     Raises:
         InputError: Numbers are out of range or do not fit together.
@@ -147,13 +150,13 @@ def build_refiner(
     transformer = Transformer(
         dim, depth, heads, len(sizes) + 1, dim, history=history, dropout=dropout
     )
+    if head is None and bitwise:
+        head = BitwiseHead(dim, digits, len(sizes))
     return Refiner(
         tokenizer,
         embed,
         transformer,
-        BitwiseHead(dim, digits, len(sizes))
-        if bitwise
-        else CategoricalHead(dim, digits, sizes, maps),
+        head or CategoricalHead(dim, digits, sizes, maps),
         weights=weights,
         corruption=corruption,
         dropout=context_dropout,

@@ -47,6 +47,10 @@ class Stream(IntEnum):
     """Training samples whose context is dropped."""
     CORRUPTION = -2
     """Corrupted codes of self-correction training."""
+    COMPONENT = -3
+    """Component of a mixture that a real-valued code is drawn from."""
+    FORWARD = -4
+    """Forward process: noise on real-valued codes."""
 
 
 class Noise:
