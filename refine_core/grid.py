@@ -17,6 +17,7 @@ from refine_core.embed import Embed
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.distribution import Head
+from refine_core.methods.base import Method
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
@@ -124,6 +125,7 @@ def build_refiner(
     corruption: float = 0.0,
     context_dropout: float = 0.0,
     head: Head[Tensor] | None = None,
+    methods: Sequence[Method[Tensor, Tensor, Tensor, C]] = (),
 ) -> Refiner[Tensor, Tensor, Tensor, C]:
     """Refiner over a grid tokeniser's codes.
 
@@ -140,6 +142,7 @@ def build_refiner(
         corruption: See `Refiner`.
         context_dropout: See `Refiner`, there `dropout`.
         head: Of hidden states of width `dim`; by default one of independent digits.
+        methods: See `Refiner`.
 
     Raises:
         InputError: Numbers are out of range or do not fit together.
@@ -160,4 +163,5 @@ def build_refiner(
         weights=weights,
         corruption=corruption,
         dropout=context_dropout,
+        methods=methods,
     )

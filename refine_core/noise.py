@@ -49,8 +49,8 @@ class Stream(IntEnum):
     """Corrupted codes of self-correction training."""
     COMPONENT = -3
     """Component of a mixture that a real-valued code is drawn from."""
-    FORWARD = -4
-    """Forward process: noise on real-valued codes."""
+    NOTES = -9
+    """Steps of training in which scales are told what the ones before predict."""
 
 
 class Noise:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
@@ -104,6 +105,18 @@ class StudyModel(nn.Module, ABC):
 
         A refiner decodes the state of the scales so far; a diffusion model gives the clean image
         that it expects. On these the energy of the paper's eq. 11 is measured.
+        """
+
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:  # noqa: B027
+        """Fit what `bits` needs besides the trained network, as a decoder's likelihood.
+
+        It is called once, after the training and before `bits`; what it fits are buffers.
+
+        Args:
+            images: Training images (n, 1, 28, 28), some thousands.
+            labels: (n,) int64.
+            noise: Names the images.
         """
 
     def bits(self, images: Tensor, labels: Tensor, noise: Noise) -> Bits | None:
