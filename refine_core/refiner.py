@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from refine_core.embed import ContextT, Embed
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution, Head
 from refine_core.heads.gaussian import GaussianMixtureHead
+from refine_core.heads.mixture import MixtureHead
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
 from refine_core.noise import Noise, Stream
 from refine_core.quantizers.base import Quantized
@@ -355,7 +357,8 @@ def _check(
             f"The transformer has {transformer.levels} levels for {scales} scales and the context"
             f": give it `levels={scales + 1}`."
         )
-    if not isinstance(head, CategoricalHead | BitwiseHead | GaussianMixtureHead):
+    known = CategoricalHead | BitwiseHead | DepthHead | MixtureHead | GaussianMixtureHead
+    if not isinstance(head, known):
         return
     if head.dim != transformer.dim:
         raise InputError(
