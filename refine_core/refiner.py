@@ -268,15 +268,22 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             count: Number of samples.
             guided: Whether distributions without the context are computed as well.
             cached: Whether keys and values are kept; the result is the same.
-            methods: Further methods of sampling, after the refiner's own.
+            methods: Further methods; they take the place of the refiner's own of their name.
         """
         contexts = [context, None] if guided else [context]
         plain = Caller(self, contexts, count, cached=cached)
         call: Call[StateT] = plain
         run = SamplingRun(context, count, guided, cached)
-        for method in [*self.own_methods, *methods]:
+        for method in self._with_given(methods):
             call = method.call(call, self, run)
         return call
+
+    def _with_given(
+        self, methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]]
+    ) -> list[Method[DataT, FeaturesT, StateT, ContextT]]:
+        """The refiner's own methods but those that are given, then these."""
+        names = {method.name for method in methods}
+        return [*(own for own in self.own_methods if own.name not in names), *methods]
 
     @torch.no_grad()
     def sample_trace(
@@ -301,7 +308,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             keep: Region to hold fixed: inpainting.
             scales: Stop after that many (early exit).
             cached: Whether keys and values are kept; the result is the same.
-            methods: Further methods of sampling, after the refiner's own.
+            methods: Further methods; they take the place of the refiner's own of their name.
 
         Raises:
             InputError: There is neither one `sampling` nor one per scale, or guidance without a
@@ -317,7 +324,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
         choose = Chooser(self.tokenizer, call, each, noise, codes, keep)
         unroll: Unroll[StateT, FeaturesT] = self._unroll
-        for method in [*self.own_methods, *methods]:
+        for method in self._with_given(methods):
             unroll = method.unroll(unroll, self)
         return unroll(self.tokenizer.start(len(noise), noise), choose, scales)
 

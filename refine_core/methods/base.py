@@ -13,8 +13,9 @@ before it made, so that methods can be combined.
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic
+from typing import TYPE_CHECKING, ClassVar, Generic, cast
 
+import torch
 from torch import Tensor, nn
 
 from refine_core.embed import ContextT, StateT
@@ -84,25 +85,33 @@ class Method(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
 
     Attributes:
         name: Its name in a config, see `refine_core.methods.registry.method`.
-        sampling_only: Whether training is left as it is, so that the method can be switched on for
-            any trained refiner.
+        in_sampling: Whether the method can be given for sampling alone, where it takes the place
+            of the refiner's own of that name.
     """
 
     name: ClassVar[str] = ""
-    sampling_only: ClassVar[bool] = False
+    in_sampling: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
 
     def attach(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
-        """Take what depends on the refiner, such as widths; called once, when it is built.
+        """Make what depends on the refiner, such as layers; called once, when it is built.
 
         Raises:
             InputError: The method does not suit the refiner.
         """
 
-    def connect(self, find: Find) -> None:
-        """Load the other models that the method names; called once, before anything is sampled."""
+    def connect(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]", find: Find) -> None:
+        """Get ready for sampling; called for the refiner's own methods and for those given.
+
+        Args:
+            refiner: The refiner.
+            find: Loads another model that the method names.
+
+        Raises:
+            InputError: The method does not suit the refiner, or the other model does not.
+        """
 
     def encode(
         self,
@@ -207,6 +216,31 @@ def grid_tokenizer(
             "leave it out."
         )
     return refiner.tokenizer
+
+
+def same_codes(
+    name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]", other: nn.Module
+) -> "Refiner[DataT, FeaturesT, StateT, ContextT]":
+    """Another refiner, over the same codes.
+
+    Args:
+        name: The method, for the message.
+        refiner: A refiner.
+        other: What shall predict the same codes.
+
+    Raises:
+        InputError: The other is no refiner, or its tokeniser has other codes.
+    """
+    mine = refiner.tokenizer.state_dict()
+    theirs = getattr(other, "tokenizer", nn.Identity()).state_dict()
+    if mine.keys() != theirs.keys() or any(
+        not torch.equal(tensor, theirs[key]) for key, tensor in mine.items()
+    ):
+        raise InputError(
+            f"The method {name!r} combines models of one tokeniser, found one with other codes: "
+            "train both over the same tokeniser."
+        )
+    return cast("Refiner[DataT, FeaturesT, StateT, ContextT]", other)
 
 
 def check_independent(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:

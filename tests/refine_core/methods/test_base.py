@@ -143,8 +143,6 @@ def test_hooks_of_sampling_wrap_in_order() -> None:
     asked: list[str] = []
 
     class Asking(TinyMethod):
-        sampling_only = True
-
         def __init__(self, title: str) -> None:
             super().__init__()
             self.title = title
