@@ -282,7 +282,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         self, methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]]
     ) -> list[Method[DataT, FeaturesT, StateT, ContextT]]:
         """The refiner's own methods but those that are given, then these."""
-        names = {method.name for method in methods}
+        names = {method.name for method in methods} - {""}
         return [*(own for own in self.own_methods if own.name not in names), *methods]
 
     @torch.no_grad()

@@ -117,30 +117,33 @@ class Call(Protocol[StateT_contra]):
 
 
 class Wrapped(Generic[StateT]):
-    """A call of another; what is not written is the other's.
+    """A call of one or several others.
 
     Args:
-        call: The other.
+        inner: The first.
     """
 
-    def __init__(self, call: Call[StateT]) -> None:
-        self.inner = call
+    def __init__(self, inner: Call[StateT]) -> None:
+        self.inner = inner
 
     def __call__(self, state: StateT, k: int, guidance: float = 0.0) -> Distribution:
         """Distribution of the codes of scale k given the state before it."""
         return self.inner(state, k, guidance)
 
     def skip(self, state: StateT, k: int) -> None:
-        """Take note of the state before a scale whose distribution is not asked for."""
-        self.inner.skip(state, k)
+        """All others take note of the state before a scale."""
+        for call in self._calls().values():
+            call.skip(state, k)
 
     def rows(self, index: Tensor) -> Self:
-        """The same for some of the samples; every call that it holds is reduced."""
+        """The same for some of the samples, (n,) int64."""
         part = copy(self)
-        for name, value in vars(self).items():
-            if hasattr(value, "skip"):
-                setattr(part, name, value.rows(index))
+        vars(part).update({name: call.rows(index) for name, call in self._calls().items()})
         return part
+
+    def _calls(self) -> dict[str, Call[StateT]]:
+        """Attributes that are calls."""
+        return {name: value for name, value in vars(self).items() if hasattr(value, "skip")}
 
 
 class Chooser(Generic[FeaturesT, StateT]):

@@ -6,10 +6,9 @@ model of the same classes errs where the strong one does, only more, so that
     (1 + w) log p_strong(c | s, y) - w log p_weak(c | s, y) + const.
 
 moves away from errors and leaves the variety of a class (the paper's equation 4, on logits). The
-weak one should be smaller and less trained on the same data. Either it is a model of its own, by
-name or path, over the same tokeniser; or it is the first blocks of the transformer, with heads of
-its own, trained beside the strong one in some of the steps. Then nothing else has to be trained or
-loaded: its gradients are its own, and it shares only the limit of the gradient's norm.
+weak one should be smaller and less trained on the same data. It is another model over the same
+tokeniser; or it is a copy with fewer blocks, trained beside the strong one in some of the steps.
+Its gradients are its own then, and the two share only the limit of the gradient's norm.
 """
 
 from collections.abc import Sequence
@@ -64,7 +63,6 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
 
     def attach(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
         """Make the weaker networks, unless another model is named."""
-        per_scale(f"{self.name}: weight", self.weight, len(refiner.tokenizer.schedule))
         if not self.weak:
             embed, transformer = deepcopy(refiner.embed), deepcopy(refiner.transformer)
             transformer.blocks = transformer.blocks[: self.depth]
@@ -106,9 +104,9 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
         """The loss of the networks beside the refiner, zero in steps that leave them out."""
         if self.parts is None:
             return {}
-        step = self.stream(Noise(done.noise.seed, done.noise.index.new_zeros(1)))
-        if float(step.uniform(0)) >= self.share:
-            return {"weak": sum((0 * p.sum() for p in self.parts.parameters()), torch.zeros(()))}
+        step = Noise(done.noise.seed, done.noise.index.new_zeros(1))
+        if float(self.stream(step).uniform(0)) >= self.share:
+            return {"weak": torch.stack([0 * p.sum() for p in self.parts.parameters()]).sum()}
         weaker = self.weaker(refiner)
         dists = weaker.distributions(done.trace.states[:-1], done.context)
         return {"weak": weaker.losses(replace(done, distributions=dists))["loss"]}
@@ -131,13 +129,13 @@ class AwayFrom(Wrapped[StateT]):
     """A call that is guided away from another.
 
     Args:
-        call: The stronger.
+        strong: The stronger.
         weak: The weaker.
         weights: Weight w of each scale.
     """
 
-    def __init__(self, call: Call[StateT], weak: Call[StateT], weights: Sequence[float]) -> None:
-        super().__init__(call)
+    def __init__(self, strong: Call[StateT], weak: Call[StateT], weights: Sequence[float]) -> None:
+        super().__init__(strong)
         self.weak, self.weights = weak, weights
 
     def __call__(self, state: StateT, k: int, guidance: float = 0.0) -> Distribution:
@@ -147,8 +145,3 @@ class AwayFrom(Wrapped[StateT]):
             self.weak.skip(state, k)
             return dist
         return dist.guided(self.weak(state, k), self.weights[k])
-
-    def skip(self, state: StateT, k: int) -> None:
-        """Both take note of the state."""
-        self.inner.skip(state, k)
-        self.weak.skip(state, k)

@@ -5,7 +5,7 @@ Samplers of diffusion with adaptive steps, and early exits of deep networks (Gra
 codes of a size are drawn, a sample leaves if either
 
     H(p_k) / tokens < entropy            (bits a token; the codes were nearly certain), or
-    |E s_{k+1} - s_k|^2 < change^2 |s_k|^2   (the size was expected to change little).
+    |E s_{k+1} - s_k|^2 < change^2 |E s_{k+1}|^2   (the size was expected to change little).
 
 It leaves the batch, so that later calls are smaller, and keeps the state that it had. Both are
 measured on distributions that sampling computes anyway, before temperature and the like.
@@ -47,7 +47,7 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
 
     Args:
         entropy: Least mean entropy of a token's code, in bits.
-        change: Least expected change of the state, as a share of its norm.
+        change: Least expected change of the state, as a share of the norm of the state expected.
         sizes: Sizes that every sample has at least.
     """
 
@@ -107,8 +107,8 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
         log = dist.logits.log_softmax(-1)
         entropy = -torch.nan_to_num(log.exp() * log).sum((2, 3)).mean(1) / math.log(2)
         expected = tokenizer.add(state, expected_value(dist, tokenizer, k), k)
-        before = tokenizer.carry(state, k)
-        moved, size = ((x.square().flatten(1).sum(1)) for x in (expected - before, before))
+        change = expected - tokenizer.carry(state, k)
+        moved, size = ((x.square().flatten(1).sum(1)) for x in (change, expected))
         return (entropy < self.entropy) | (moved < self.change**2 * size)
 
 

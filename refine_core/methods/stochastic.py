@@ -59,6 +59,10 @@ class Stochastic(Method[DataT, Tensor, Tensor, ContextT]):
                 "set `temperature` to 0."
             )
         for k in range(len(tokenizer.schedule)):
+            if tokenizer.digit_values(k) < 2:
+                raise InputError(
+                    f"{self.name}: codes of real numbers are not drawn: set `temperature` to 0."
+                )
             if bool((_channels(digit_vectors(tokenizer, k)[1]).sum(0) > 1).any()):
                 raise InputError(
                     f"{self.name}: the digits of scale {k} share channels, so that they cannot be "
