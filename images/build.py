@@ -1,21 +1,25 @@
 """Tokeniser and generator of images, assembled from their configs."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
 from images.networks import Decoder, Encoder, Phi
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
-from refine_core.pyramid import area, gaussian
+from refine_core.pyramid import Size, area, gaussian
 from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
+from refine_core.quantizers.channels import ChannelGroup
 from refine_core.quantizers.fsq import FSQ
 from refine_core.quantizers.product import ProductQuantizer
+from refine_core.quantizers.residual_vq import ResidualVQ
 from refine_core.quantizers.vq import VQ
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Sampling
-from refine_core.schedule import ScaleSchedule, per_scale
+from refine_core.schedule import Scale, ScaleSchedule, per_scale
 
 ImageRefiner = Refiner[Tensor, Tensor, Tensor, Tensor]
 """Images, features and states are (b, c, h, w); the context is a class (b,)."""
@@ -40,9 +44,14 @@ def build_tokenizer(
     sizes = [tuple(max(1, round(side * n / finest)) for n in grid) for side in config.sizes]
     own = _quantizers(config, len(sizes))
     parts = per_scale("`tokenizer.parts`", config.parts, len(sizes))
-    schedule = ScaleSchedule.of(sizes, codes=[each.size for each in own], parts=parts)
-    quantizers = [each for each, count in zip(own, parts, strict=True) for _ in range(count)]
-    dim = own[0].dim
+    codes, dim = [each.size for each in own], own[0].dim
+    if config.order == "groups":
+        schedule = _repeated(sizes, codes, parts)
+        pairs = zip(codes, parts, strict=True)
+        quantizers = [part for pair in pairs for part in _groups(*pair, config.dim)]
+    else:
+        schedule = ScaleSchedule.of(sizes, codes=codes, parts=parts, order=config.order)
+        quantizers = [each for each, count in zip(own, parts, strict=True) for _ in range(count)]
     return ResidualTokenizer(
         schedule,
         area(schedule.sizes) if config.loop == "closed" else gaussian(schedule.sizes),
@@ -68,6 +77,7 @@ def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -
         depth=config.depth,
         heads=config.heads,
         history=config.history,
+        head=config.head,
         dropout=config.dropout,
         weights=config.weights,
         corruption=config.corruption,
@@ -95,9 +105,31 @@ def _quantizers(config: TokenizerConfig, scales: int) -> list[Quantizer]:
             return VQ(codes[k], config.dim, decay=0.97)
         if config.quantizer == "product":
             return ProductQuantizer(config.groups, codes[k], config.dim)
+        if config.quantizer == "residual":
+            return ResidualVQ(config.groups, codes[k], config.dim, decay=0.97)
         return FSQ(config.levels) if config.quantizer == "fsq" else Bitwise(config.dim, kind="bsq")
 
     if config.codebooks == "per_scale":
         return [make(k) for k in range(scales)]
     shared = make(scales - 1)
     return [shared if config.codebooks == "shared" else make(0), *[shared] * (scales - 1)]
+
+
+def _repeated(sizes: Sequence[Size], codes: Sequence[int], parts: Sequence[int]) -> ScaleSchedule:
+    """Schedule in which a size is a scale as often as it has parts, with all its cells."""
+    scales = zip(sizes, codes, parts, strict=True)
+    return ScaleSchedule(tuple(Scale(s, v) for s, v, count in scales for _ in range(count)))
+
+
+def _groups(codes: int, count: int, dim: int) -> list[Quantizer]:
+    """Quantisers of `count` groups of channels.
+
+    Raises:
+        InputError: Groups do not divide the channels.
+    """
+    if dim % count:
+        raise InputError(
+            f"`tokenizer.parts` has {count} groups for `tokenizer.dim` {dim}: choose a divisor."
+        )
+    width = dim // count
+    return [ChannelGroup(VQ(codes, width, decay=0.97), k * width, dim) for k in range(count)]

@@ -17,6 +17,7 @@ from refine_core.config.ranges import (
 )
 from refine_core.config.schema import config
 from refine_core.errors import InputError
+from refine_core.heads.config import HeadConfig
 from refine_core.training.config import Optimisation
 
 Sides = Annotated[
@@ -38,12 +39,16 @@ class TokenizerConfig:
     """Side of each scale's grid, coarse to fine; the finest is the feature grid."""
     parts: OneOrMore[PositiveInt] = (1,)
     """Network calls per size, each for a part of its cells: one count for all, or one per size."""
-    quantizer: Literal["vq", "product", "fsq", "bitwise"] = "vq"
-    """vq: nearest code; product: one per group of channels; fsq: a fixed grid; bitwise: signs."""
+    order: Literal["lattice", "random", "raster", "groups"] = "lattice"
+    """What a part of a size is: cells on interleaved lattices, cells in a fixed random order,
+    rows, or groups of channels at all cells (vq only)."""
+    quantizer: Literal["vq", "product", "residual", "fsq", "bitwise"] = "vq"
+    """vq: nearest code; product: one per group of channels; residual: one for what those before
+    left; fsq: a fixed grid; bitwise: signs."""
     codes: OneOrMore[Count] = (128,)
     """Codebook entries (of each group, if product): one count for all sizes, or one per size."""
     groups: PositiveInt = 4
-    """Groups of channels (product)."""
+    """Digits of a code: groups of channels (product), or steps (residual)."""
     levels: OneOrMore[Count] = (8, 5, 5, 5)
     """Levels of each channel (fsq)."""
     codebooks: Literal["per_scale", "shared", "base"] = "per_scale"
@@ -79,6 +84,8 @@ class GeneratorConfig:
     """full: a scale sees all coarser ones; markov: only the state it refines."""
     weights: Weights = (1.0,)
     """Loss weight of a token: one for all scales, or one per scale."""
+    head: HeadConfig = field(default_factory=HeadConfig)
+    """How the codes of a scale depend on each other."""
     corruption: Share = 0.2
     """Largest share of code digits replaced in self-correction training."""
     dropout: ShareBelowOne = 0.0

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.errors import InputError
-from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.config import HeadConfig, build_head
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
@@ -118,6 +118,7 @@ def build_refiner(
     heads: int,
     history: History = "full",
     dropout: float = 0.0,
+    head: HeadConfig | None = None,
     maps: Sequence[int] | None = None,
     weights: Sequence[float] = (1.0,),
     corruption: float = 0.0,
@@ -133,6 +134,7 @@ def build_refiner(
         heads: Attention heads.
         history: See `refine_core.tokens.History`.
         dropout: Inside the blocks.
+        head: How codes of a scale depend on each other; by default they do not.
         maps: See `CategoricalHead`.
         weights: See `Refiner`.
         corruption: See `Refiner`.
@@ -151,9 +153,7 @@ def build_refiner(
         tokenizer,
         embed,
         transformer,
-        BitwiseHead(dim, digits, len(sizes))
-        if bitwise
-        else CategoricalHead(dim, digits, sizes, maps),
+        build_head(head or HeadConfig(), dim, digits, sizes, bitwise=bitwise, maps=maps),
         weights=weights,
         corruption=corruption,
         dropout=context_dropout,

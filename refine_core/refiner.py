@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from refine_core.embed import ContextT, Embed
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution, Head
+from refine_core.heads.mixture import MixtureHead
 from refine_core.noise import Noise, Stream
 from refine_core.quantizers.base import Quantized
 from refine_core.sampling import Caller, Keep, Sampling
@@ -253,7 +255,7 @@ def _check(
             f"The transformer has {transformer.levels} levels for {scales} scales and the context"
             f": give it `levels={scales + 1}`."
         )
-    if not isinstance(head, CategoricalHead | BitwiseHead):
+    if not isinstance(head, CategoricalHead | BitwiseHead | DepthHead | MixtureHead):
         return
     if head.dim != transformer.dim:
         raise InputError(

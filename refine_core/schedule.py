@@ -5,14 +5,20 @@ How they are learnt and sampled is said elsewhere (`Refiner`, `refine_core.sampl
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
-from refine_core.errors import InputError
+import torch
+
+from refine_core.errors import InputError, suggest
 from refine_core.pyramid import Size
 
 T = TypeVar("T")
+Order = Literal["lattice", "random", "raster"]
+"""How the cells of one size are shared out among its parts: interleaved lattices (of two parts, a
+checkerboard), a fixed random order, or rows from the first to the last."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +28,10 @@ class Scale:
     Args:
         size: Length of each axis; empty where the data decides, as for graphs.
         codes: Values that a digit of the scale's codes can take; None where not fixed.
-        part: (p, n): only the cells on the p-th of n interleaved lattices, so that n scales of one
-            size share its cells. Codes within a scale are sampled independently; neighbours in
-            different parts are not, at the price of a call and of no further token.
+        part: (p, n): only the p-th of n parts of the cells, so that n scales of one size share
+            its cells. Where codes within a scale are sampled independently, those in different
+            parts are not, at the price of a call and of no further token.
+        order: How cells are shared out among parts, see `Order`.
 
     >>> Scale((3, 3), part=(0, 2)).cells
     [0, 2, 4, 6, 8]
@@ -33,10 +40,16 @@ class Scale:
     size: Size = ()
     codes: int | None = None
     part: tuple[int, int] = (0, 1)
+    order: Order = "lattice"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
         object.__setattr__(self, "part", tuple(self.part))
+        if self.order not in get_args(Order):
+            raise InputError(
+                f"The order of parts is one of {get_args(Order)}, found {self.order!r}."
+                f"{suggest(self.order, get_args(Order))}"
+            )
         wrong = {
             "size": any(n < 1 for n in self.size),
             "codes": self.codes is not None and self.codes < 2,
@@ -66,6 +79,8 @@ class Scale:
     def cells(self) -> list[int]:
         """Places of the scale's tokens among all cells of its size, row by row."""
         place, count = self.part
+        if self.order != "lattice":
+            return self._shared_out()
         stride = max(1, count // 2)
         cells = itertools.product(*map(range, self.size))
         return [
@@ -73,6 +88,15 @@ class Scale:
             for number, cell in enumerate(cells)
             if sum(i * stride**axis for axis, i in enumerate(cell)) % count == place
         ]
+
+    def _shared_out(self) -> list[int]:
+        """Cells of the part in an order that is none of lattices."""
+        place, count = self.part
+        total = math.prod(self.size)
+        cells = list(range(total))
+        if self.order == "random":
+            cells = torch.randperm(total, generator=torch.Generator().manual_seed(total)).tolist()
+        return sorted(cells[place * total // count : (place + 1) * total // count])
 
 
 @dataclass(frozen=True)
@@ -100,6 +124,7 @@ class ScaleSchedule:
         *,
         codes: Sequence[int] | None = None,
         parts: Sequence[int] = (1,),
+        order: Order = "lattice",
     ) -> "ScaleSchedule":
         """Schedule of explicit sizes.
 
@@ -108,6 +133,7 @@ class ScaleSchedule:
             codes: Values of a digit: one count for all sizes, or one per size.
             parts: Calls in which a size is predicted, see `Scale.part`: one count for all, or one
                 per size.
+            order: How cells are shared out among the parts of a size.
 
         Raises:
             InputError: A list has neither one entry nor one per size.
@@ -118,7 +144,7 @@ class ScaleSchedule:
             values = list(per_scale("codes", codes, len(sizes)))
         return cls(
             tuple(
-                Scale(size, value, (place, count))
+                Scale(size, value, (place, count), order)
                 for size, value, count in zip(sizes, values, counts, strict=True)
                 for place in range(count)
             )

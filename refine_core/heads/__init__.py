@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from refine_core.heads.categorical import BitwiseHead as BitwiseHead
     from refine_core.heads.categorical import CategoricalHead as CategoricalHead
     from refine_core.heads.categorical import CodeDistribution as CodeDistribution
+    from refine_core.heads.config import HeadConfig as HeadConfig
+    from refine_core.heads.config import build_head as build_head
+    from refine_core.heads.depth import DepthHead as DepthHead
     from refine_core.heads.distribution import Distribution as Distribution
     from refine_core.heads.distribution import Head as Head
+    from refine_core.heads.mixture import MixtureHead as MixtureHead
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,6 +1,7 @@
 """A schedule is data: sizes, parts and codes, coarse to fine."""
 
 import math
+from typing import Literal
 
 import pytest
 
@@ -41,6 +42,19 @@ def test_parts_cover_all_cells_and_keep_neighbours_apart(
         if len(size) > 1 and cell + size[-1] in where:
             assert where[cell] != where[cell + size[-1]]
     assert parts.complete == [count - 1]
+
+
+@pytest.mark.parametrize("order", ["random", "raster"])
+def test_other_orders_share_out_all_cells(order: Literal["random", "raster"]) -> None:
+    parts = ScaleSchedule.of([(5, 5)], parts=[3], order=order)
+    cells = [cell for scale in parts for cell in scale.cells]
+    assert sorted(cells) == list(range(25)) and (cells == list(range(25))) == (order == "raster")
+    assert max(scale.tokens for scale in parts) - min(scale.tokens for scale in parts) <= 1
+
+
+def test_unknown_order() -> None:
+    with pytest.raises(InputError, match="Did you mean 'raster'"):
+        Scale((2, 2), order="rastar")  # type: ignore[arg-type]
 
 
 def test_parts_that_do_not_fit() -> None:

@@ -10,8 +10,10 @@ from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.pyramid import area, gaussian, halvings
 from refine_core.quantizers.base import Quantized, Quantizer
 from refine_core.quantizers.bitwise import Bitwise
+from refine_core.quantizers.channels import ChannelGroup
 from refine_core.quantizers.fsq import FSQ
 from refine_core.quantizers.product import ProductQuantizer
+from refine_core.quantizers.residual_vq import ResidualVQ
 from refine_core.quantizers.vq import VQ
 from refine_core.refiner import Refiner
 from refine_core.residual import Loop, ResidualTokenizer
@@ -25,6 +27,8 @@ QUANTIZERS: dict[str, Callable[[], Quantizer]] = {
     "fsq": lambda: FSQ((3, 4, 3, 3)),
     "bitwise": lambda: Bitwise(DIM, kind="bsq"),
     "product": lambda: ProductQuantizer(2, 5, DIM),
+    "residual": lambda: ResidualVQ(2, 5, DIM),
+    "groups": lambda: ChannelGroup(VQ(5, 2), 2, DIM),
     "interleaved": lambda: VQ(8, DIM),
 }
 OPEN: list[tuple[str, Loop]] = [(kind, "open") for kind in QUANTIZERS if kind != "interleaved"]

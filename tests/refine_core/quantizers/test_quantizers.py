@@ -11,8 +11,10 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
+from refine_core.quantizers.channels import ChannelGroup
 from refine_core.quantizers.fsq import FSQ
 from refine_core.quantizers.product import ProductQuantizer
+from refine_core.quantizers.residual_vq import ResidualVQ
 from refine_core.quantizers.vq import VQ
 
 DIM = 4
@@ -23,12 +25,17 @@ MAKE: dict[str, Callable[[], Quantizer]] = {
     "vq-cosine-gradient": lambda: VQ(32, DIM, metric="cosine", learn="gradient"),
     "product": lambda: ProductQuantizer(2, 12, DIM),
     "product-cosine": lambda: ProductQuantizer(2, 12, DIM, metric="cosine"),
+    "residual": lambda: ResidualVQ(2, 12, DIM),
+    "channels": lambda: ChannelGroup(VQ(12, 2), 1, DIM),
     "fsq": lambda: FSQ([3, 4, 5, 8]),
     "sign": lambda: Bitwise(DIM, scale=0.7),
     "lfq": lambda: Bitwise(DIM, "lfq", scale=0.7),
     "bsq": lambda: Bitwise(DIM, "bsq", scale=1.5),
 }
-FIXED = [name for name in MAKE if name != "fsq"]  # whose values are fixed points
+GREEDY = "residual"  # takes the nearest vector digit by digit, not the nearest sum
+NEAREST = [name for name in MAKE if name != GREEDY]
+FIXED = [name for name in NEAREST if name != "fsq"]  # whose values are fixed points
+COMPOSED = ("product", "product-cosine", "residual", "channels")
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -60,7 +67,7 @@ def test_forward_is_decode_of_encode(name: str) -> None:
     assert torch.allclose(quantizer.decode(result.code), result.value, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("name", NEAREST)
 def test_no_other_code_is_nearer(name: str) -> None:
     quantizer, z = trained(name), normal(5, 7, DIM)
     codes = quantizer.decode(every_code(quantizer)).double()[:, 0]
@@ -143,7 +150,7 @@ def test_precision(name: str) -> None:
         assert double.value.dtype == torch.float64 and bool(double.value.isfinite().all())
 
 
-@pytest.mark.parametrize("name", [name for name in MAKE if not name.startswith("product")])
+@pytest.mark.parametrize("name", [name for name in MAKE if name not in COMPOSED])
 def test_repr_is_the_call(name: str) -> None:
     quantizer = MAKE[name]()
     assert repr(eval(repr(quantizer))) == repr(quantizer)
@@ -170,3 +177,20 @@ def test_wrong_input_is_one_sentence(make: Callable[[], object]) -> None:
     with pytest.raises(InputError, match=r"expected .*: \w+") as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_each_digit_of_a_residual_code_names_what_is_left() -> None:
+    quantizer, z = trained("residual"), normal(5, 7, DIM)
+    assert isinstance(quantizer, ResidualVQ)
+    code, rest = quantizer.encode(z), z
+    for digit, part in enumerate(quantizer.parts):
+        assert isinstance(part, VQ)
+        assert torch.equal(part.encode(rest), code[..., digit : digit + 1])
+        rest = rest - part.decode(code[..., digit : digit + 1])
+    before = (z - quantizer.parts[0].decode(code[..., :1])).square().mean()  # type: ignore[operator]
+    assert (z - quantizer.decode(code)).square().mean() < 0.7 * before
+
+
+def test_a_channel_group_lies_within_the_vector() -> None:
+    with pytest.raises(InputError, match="2 channels from channel 3 does not lie within 4"):
+        ChannelGroup(VQ(4, 2), 3, 4)
