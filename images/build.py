@@ -8,6 +8,7 @@ from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
 from images.networks import Decoder, Encoder, Phi
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
+from refine_core.methods.registry import build_methods
 from refine_core.pyramid import Size, area, gaussian
 from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
@@ -82,6 +83,7 @@ def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -
         weights=config.weights,
         corruption=config.corruption,
         context_dropout=config.class_dropout,
+        methods=build_methods(config.methods),
     )
 
 

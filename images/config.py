@@ -18,6 +18,7 @@ from refine_core.config.ranges import (
 from refine_core.config.schema import config
 from refine_core.errors import InputError
 from refine_core.heads.config import HeadConfig
+from refine_core.methods.registry import Methods, SamplingMethods
 from refine_core.training.config import Optimisation
 
 Sides = Annotated[
@@ -92,6 +93,8 @@ class GeneratorConfig:
     """Dropout inside the blocks."""
     class_dropout: Share = 0.1
     """Share of samples trained without their class, for guidance."""
+    methods: Methods = field(default_factory=dict)
+    """Methods of training and sampling, as a list of names or fields by name."""
     training: Optimisation = field(default_factory=Optimisation)
 
     def __post_init__(self) -> None:
@@ -114,6 +117,8 @@ class SamplingConfig:
     """Only the most likely codes of that total probability are sampled."""
     guidance: OneOrMore[Guidance] = (0.0,)
     """Weight of classifier-free guidance."""
+    methods: SamplingMethods = field(default_factory=dict)
+    """Methods of sampling, after the generator's own, as a list of names or fields by name."""
 
 
 @config

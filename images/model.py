@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
 from refine_core.errors import InputError
+from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Keep, Sampling
@@ -47,6 +48,7 @@ class SamplingFields(TypedDict, total=False):
     top_k: int | None
     top_p: tuple[float, ...]
     guidance: tuple[float, ...]
+    methods: SamplingMethods
 
 
 @dataclass
@@ -70,6 +72,11 @@ class ImageModel:
 
     def __post_init__(self) -> None:
         self.sampling(None)
+        self.methods = build_methods(self.config.sampling.methods)
+        for method in self.methods:
+            method.attach(self.refiner)
+        for method in [*self.refiner.own_methods, *self.methods]:
+            method.connect(lambda name: load(name).refiner)
 
     @classmethod
     def build(
@@ -152,6 +159,7 @@ class ImageModel:
                     sampling=self.sampling(given),
                     scales=calls,
                     cached=cached,
+                    methods=self.methods,
                 ).cpu()
             )
         return torch.cat(parts)
@@ -162,7 +170,9 @@ class ImageModel:
         _check_counts(count=count)
         context = self._context(labels, count, cycle=True)
         noise = Noise.range(seed, count, self.device)
-        trace = self.refiner.sample_trace(noise, context, sampling=self.sampling(context))
+        trace = self.refiner.sample_trace(
+            noise, context, sampling=self.sampling(context), methods=self.methods
+        )
         return [self.tokenizer.finish(state).cpu() for state in trace.states[1:]]
 
     @torch.no_grad()
@@ -252,7 +262,9 @@ class ImageModel:
         context = self._context(labels, count)
         noise = Noise.range(seed, count, self.device)
         sampling = self.sampling(context)
-        return self.refiner.sample(noise, context, sampling=sampling, codes=codes, keep=keep).cpu()
+        return self.refiner.sample(
+            noise, context, sampling=sampling, codes=codes, keep=keep, methods=self.methods
+        ).cpu()
 
     def _unmasked(self, mask: Tensor, count: int) -> list[Tensor]:
         """Tokens (count, n_k) bool of each scale that stay as they are."""

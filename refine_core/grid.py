@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from refine_core.embed import Embed
 from refine_core.errors import InputError
 from refine_core.heads.config import HeadConfig, build_head
+from refine_core.methods.base import Method
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
@@ -123,6 +124,7 @@ def build_refiner(
     weights: Sequence[float] = (1.0,),
     corruption: float = 0.0,
     context_dropout: float = 0.0,
+    methods: Sequence[Method[Tensor, Tensor, Tensor, C]] = (),
 ) -> Refiner[Tensor, Tensor, Tensor, C]:
     """Refiner over a grid tokeniser's codes.
 
@@ -139,6 +141,7 @@ def build_refiner(
         weights: See `Refiner`.
         corruption: See `Refiner`.
         context_dropout: See `Refiner`, there `dropout`.
+        methods: See `Refiner`.
 
     Raises:
         InputError: Numbers are out of range or do not fit together.
@@ -157,4 +160,5 @@ def build_refiner(
         weights=weights,
         corruption=corruption,
         dropout=context_dropout,
+        methods=methods,
     )

@@ -47,6 +47,8 @@ class Stream(IntEnum):
     """Training samples whose context is dropped."""
     CORRUPTION = -2
     """Corrupted codes of self-correction training."""
+    NOTES = -9
+    """Steps of training in which scales are told what the ones before predict."""
 
 
 class Noise:

@@ -9,7 +9,8 @@ first.
 
 import math
 from collections.abc import Sequence
-from typing import Generic, Self
+from itertools import zip_longest
+from typing import Generic, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,10 @@ from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution, Head
 from refine_core.heads.mixture import MixtureHead
+from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
 from refine_core.noise import Noise, Stream
 from refine_core.quantizers.base import Quantized
-from refine_core.sampling import Caller, Keep, Sampling
+from refine_core.sampling import Call, Caller, Keep, Sampling
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT, StateT, Tokenizer, Trace
 from refine_core.tokens import Tokens, join
@@ -42,6 +44,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             sample draws its share uniformly below it. Later scales' targets are derived anew. 0 is
             off.
         dropout: Share of training samples whose context is dropped, for guidance.
+        methods: Methods of training and sampling, in this order, see `refine_core.methods`.
 
     Raises:
         InputError: A number is out of its range, or the parts do not fit together.
@@ -57,6 +60,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         weights: Sequence[float] = (1.0,),
         corruption: float = 0.0,
         dropout: float = 0.0,
+        methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
     ) -> None:
         super().__init__()
         for name, share in (("corruption", corruption), ("dropout", dropout)):
@@ -72,6 +76,9 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         self.weights = per_scale("weights", weights, len(tokenizer.schedule))
         self.corruption = corruption
         self.dropout = dropout
+        self.methods = nn.ModuleList(methods)
+        for method in methods:
+            method.attach(self)
 
     def train(self, mode: bool = True) -> Self:
         """Training mode for all but the frozen tokeniser."""
@@ -79,15 +86,56 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         self.tokenizer.eval()
         return self
 
-    def tokens(self, state: StateT, k: int, context: ContextT | None = None) -> Tokens:
-        """Tokens of scale k, with their level."""
-        return self.embed(state, k, context).at(self.embed.level(state, k))  # type: ignore[no-any-return]
+    @property
+    def own_methods(self) -> list[Method[DataT, FeaturesT, StateT, ContextT]]:
+        """The refiner's methods, in their order."""
+        return cast(list[Method[DataT, FeaturesT, StateT, ContextT]], list(self.methods))
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a method tells a scale what the one before predicted."""
+        return any(method.recurrent for method in self.own_methods)
+
+    def tokens(
+        self,
+        state: StateT,
+        k: int,
+        context: ContextT | None = None,
+        notes: Sequence[Tensor | None] = (),
+    ) -> Tokens:
+        """Tokens of scale k, with their level; `notes` are those of the scale before."""
+        tokens = self.embed(state, k, context)
+        for method, note in zip_longest(self.own_methods, notes):
+            tokens = method.tokens(tokens, state, k, note)
+        return tokens.at(self.embed.level(state, k))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def notes(self, dist: Distribution, state: StateT, k: int) -> list[Tensor | None]:
+        """What each method tells the scale after k, see `Method.note`."""
+        return [method.note(self, dist, state, k) for method in self.own_methods]
 
     def distributions(
         self, states: Sequence[StateT], context: ContextT | None = None
     ) -> list[Distribution]:
-        """Distributions of the codes of each scale given the states before them, at once."""
-        parts = [self.tokens(state, k, context) for k, state in enumerate(states)]
+        """Distributions of the codes of each scale given the states before them, at once.
+
+        Where a method tells scales what the one before predicted, they come one after the other.
+        """
+        if self.recurrent:
+            count = len(self.embed(states[0], 0, context).value)
+            call = Caller(self, [context], count, cached=True)
+            return [call(state, k) for k, state in enumerate(states)]
+        return self._at_once(states, context)
+
+    def _at_once(
+        self,
+        states: Sequence[StateT],
+        context: ContextT | None,
+        notes: Sequence[Sequence[Tensor | None]] = (),
+    ) -> list[Distribution]:
+        """`distributions` in one call; `notes` are those of the scale before each scale."""
+        told = [*notes, *[()] * (len(states) - len(notes))]
+        parts = [self.tokens(state, k, context, told[k]) for k, state in enumerate(states)]
         count = len(parts[0].value)
         condition, memory = self.embed.condition(context, count), self.embed.memory(context, count)
         if self.transformer.history == "markov" and memory is None:
@@ -131,21 +179,64 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
             context = self.embed.drop(context, dropped)
         with torch.no_grad():
+            features = self.tokenizer.features(batch[0], noise)
             corrupt = self.tokenizer.corruption(noise, self.corruption)
-            trace = self.tokenizer.trace(
-                self.tokenizer.features(batch[0], noise), corrupt if self.corruption else None
-            )
-        dists = self.distributions(trace.states[:-1], context)
-        weighted, weights, bits = [], [], []
-        for weight, dist, code in zip(self.weights, dists, trace.codes, strict=False):
+            trace = self._encode(noise)(features, corrupt if self.corruption else None)
+        dists = self._training_distributions(trace.states[:-1], context, noise)
+        return self._losses(TrainingPass(features, context, noise, trace, dists))
+
+    def _encode(self, noise: Noise) -> Encode[FeaturesT, StateT]:
+        """The forward process of training, as the methods change it."""
+        encode: Encode[FeaturesT, StateT] = self.tokenizer.trace
+        for method in self.own_methods:
+            encode = method.encode(encode, self, noise)
+        return encode
+
+    def _training_distributions(
+        self, states: Sequence[StateT], context: ContextT | None, noise: Noise
+    ) -> list[Distribution]:
+        """Distributions for the loss; in half of the steps told what a first pass predicts."""
+        step = Noise(noise.seed, noise.index.new_zeros(1))  # the same in all parts of a batch
+        if not self.recurrent or float(step.uniform(Stream.NOTES)) < 0.5:
+            return self._at_once(states, context)
+        with torch.no_grad():
+            first = self._at_once(states, context)
+        each = zip(first[:-1], states, strict=False)
+        told = [self.notes(dist, state, k) for k, (dist, state) in enumerate(each)]
+        return self._at_once(states, context, [(), *told])
+
+    def _losses(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
+        """Losses of one pass, see `forward`."""
+        each: list[Weight] = list(self.weights)
+        for method in self.own_methods:
+            each = method.weights(each, self, done)
+        weighted, bits = [], []
+        weights: list[Tensor | float] = []
+        for weight, dist, code in zip(each, done.distributions, done.trace.codes, strict=False):
             tokens = dist.token_log_prob(code)
             count = tokens.numel() if dist.valid is None else dist.valid.sum()
-            weighted.append(-weight * tokens.sum())
-            weights.append(weight * count)
+            if isinstance(weight, Tensor):
+                real = 1.0 if dist.valid is None else dist.valid
+                weighted.append(-(weight * tokens).sum())
+                weights.append((weight * real * torch.ones_like(tokens)).sum())
+            else:
+                weighted.append(-weight * tokens.sum())
+                weights.append(weight * count)
             bits.append(-tokens.detach().sum(1).mean() / math.log(2))
         count = torch.as_tensor(sum(weights))
+        further = {
+            name: loss
+            for method in self.own_methods
+            for name, loss in method.losses(self, done).items()
+        }
         loss = sum(weighted, torch.zeros(())) / count
-        return {"loss": loss, "bits": torch.stack(bits).sum(), "count": count}
+        loss = sum(further.values(), loss)
+        return {"loss": loss, "bits": torch.stack(bits).sum(), **further, "count": count}
+
+    def after_step(self) -> None:
+        """Let the methods learn from the step."""
+        for method in self.own_methods:
+            method.after_step()
 
     def caller(
         self,
@@ -154,18 +245,23 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         *,
         guided: bool = False,
         cached: bool = True,
-    ) -> Caller[StateT, ContextT]:
-        """What calls the transformer for one scale after the other.
+        methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
+    ) -> Call[StateT]:
+        """What sampling calls for one scale after the other.
 
         Args:
             context: Context of `count` samples.
             count: Number of samples.
             guided: Whether distributions without the context are computed as well.
             cached: Whether keys and values are kept; the result is the same.
+            methods: Further methods of sampling, after the refiner's own.
         """
         contexts = [context, None] if guided else [context]
-        parts = (self.embed, self.transformer, self.head)
-        return Caller(*parts, contexts, count, cached=cached)
+        call: Call[StateT] = Caller(self, contexts, count, cached=cached)
+        run = SamplingRun(context, count, cached)
+        for method in [*self.own_methods, *methods]:
+            call = method.call(call, self, run)
+        return call
 
     @torch.no_grad()
     def sample_trace(
@@ -178,6 +274,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         keep: Keep[FeaturesT] | None = None,
         scales: int | None = None,
         cached: bool = True,
+        methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
     ) -> Trace[StateT]:
         """Sample codes scale by scale, with one call of the transformer each.
 
@@ -189,6 +286,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             keep: Region to hold fixed: inpainting.
             scales: Stop after that many (early exit).
             cached: Whether keys and values are kept; the result is the same.
+            methods: Further methods of sampling, after the refiner's own.
 
         Raises:
             InputError: There is neither one `sampling` nor one per scale, or guidance without a
@@ -201,12 +299,13 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 "Found guidance without a context, so there is nothing to guide to: "
                 "give a context, or leave guidance at 0."
             )
-        call = self.caller(context, len(noise), guided=guided, cached=cached)
+        call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
 
         def choose(state: StateT, k: int) -> Quantized:
-            dist = call(state, k, each[k].guidance)
             if k < len(codes):
+                call.skip(state, k)
                 return self.tokenizer.lookup(codes[k], k)
+            dist = call(state, k, each[k].guidance)
             dist = dist.sharpened(each[k].temperature, each[k].top_k, each[k].top_p)
             code = dist.sample(noise.fork(k))
             if keep is not None:
@@ -228,6 +327,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         keep: Keep[FeaturesT] | None = None,
         scales: int | None = None,
         cached: bool = True,
+        methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
     ) -> DataT:
         """Sample data; arguments as in `sample_trace`."""
         trace = self.sample_trace(
@@ -238,6 +338,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             keep=keep,
             scales=scales,
             cached=cached,
+            methods=methods,
         )
         return self.tokenizer.finish(trace.states[-1])
 

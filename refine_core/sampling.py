@@ -1,20 +1,25 @@
 """Sampling: how the codes of a scale are chosen, what an edit keeps, and the calls themselves."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from refine_core.embed import ContextT, Embed, StateT
+from refine_core.embed import ContextT, StateT
 from refine_core.errors import InputError
-from refine_core.heads.distribution import Distribution, Head
+from refine_core.heads.distribution import Distribution
 from refine_core.schedule import per_scale
+from refine_core.tokenizer import DataT, FeaturesT
 from refine_core.tokens import Tokens, join, stack
 from refine_core.transformer import Cache, Transformer
 
-FeaturesT = TypeVar("FeaturesT")
+if TYPE_CHECKING:
+    from refine_core.refiner import Refiner
+
+StateT_contra = TypeVar("StateT_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,26 @@ class Keep(Generic[FeaturesT]):
     tokens: Sequence[Tensor]
 
 
+class Call(Protocol[StateT_contra]):
+    """What gives the distributions of the codes of one scale after the other."""
+
+    def __call__(self, state: StateT_contra, k: int, guidance: float = 0.0) -> Distribution:
+        """Distribution of the codes of scale k given the state before it."""
+        ...
+
+    def skip(self, state: StateT_contra, k: int) -> None:
+        """Take note of the state before a scale whose distribution is not asked for."""
+        ...
+
+
 class Caller(Generic[StateT, ContextT]):
     """Calls the transformer scale by scale, with or without a cache, guided or not.
 
+    With a context and without, tokens go through the transformer together. Where a scale is not
+    guided, those without wait: they go through at the next scale that is, or never.
+
     Args:
-        embed: States to tokens.
-        transformer: Tokens to hidden states.
-        head: Hidden states to distributions.
+        refiner: What is called.
         contexts: The context, and for guidance, None.
         count: Number of samples.
         cached: Whether keys and values are kept, or under markov history all but the context
@@ -107,42 +125,124 @@ class Caller(Generic[StateT, ContextT]):
 
     def __init__(
         self,
-        embed: Embed[StateT, ContextT],
-        transformer: Transformer,
-        head: Head[StateT],
+        refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]",
         contexts: Sequence[ContextT | None],
         count: int,
         *,
         cached: bool,
     ) -> None:
-        self.embed, self.transformer, self.head = embed, transformer, head
-        markov = transformer.history == "markov"
-        self.cache = Cache() if cached and not markov else None
-        self.forgets = cached and markov
-        self.contexts, self.count = contexts, count
-        self.condition = _conditions([embed.condition(each, count) for each in contexts], count)
-        self.modulations = None if self.condition is None else transformer.modulate(self.condition)
+        embed = refiner.embed
+        self.refiner, self.contexts, self.count = refiner, contexts, count
+        condition = _conditions([embed.condition(each, count) for each in contexts], count)
         memory = [embed.memory(context, count) for context in contexts]
         given = [tokens for tokens in memory if tokens is not None]
-        self.before = [stack(_aligned(memory, given[0])).at(0)] if given else []
+        before = [stack(_aligned(memory, given[0])).at(0)] if given else []
+        self.branches = [Branch(refiner.transformer, condition, before, cached=cached)]
+        self.notes: list[Tensor | None] = []
 
     def __call__(self, state: StateT, k: int, guidance: float = 0.0) -> Distribution:
         """Distribution of the codes of scale k given the state before it."""
-        parts = [self.embed(state, k, context) for context in self.contexts]
-        tokens = stack(parts).at(self.embed.level(state, k))
+        parts = [self.refiner.tokens(state, k, each, self.notes) for each in self.contexts]
+        if guidance or len(parts) == 1:
+            hidden = self._together(parts)
+        else:
+            first, *waiting = self._apart()
+            for branch, part in zip(waiting, parts[1:], strict=True):
+                branch.wait(part)
+            hidden = [first(parts[0])]
+        dist, *free = (self.refiner.head(part, state, k, parts[0].valid) for part in hidden)
+        dist = dist.guided(free[0], guidance) if free else dist
+        self.notes = self.refiner.notes(dist, state, k)
+        return dist
+
+    def skip(self, state: StateT, k: int) -> None:
+        """Take note of the state before a scale, at the next call that there is."""
+        if self.refiner.recurrent:
+            self(state, k)
+            return
+        parts = [self.refiner.tokens(state, k, each) for each in self.contexts]
+        together = len(self.branches) == 1
+        for branch, part in zip(self.branches, [stack(parts)] if together else parts, strict=True):
+            branch.wait(part)
+
+    def _together(self, parts: Sequence[Tokens]) -> list[Tensor]:
+        """Hidden states (b, n, d) of the tokens of each context, all branches in one again."""
+        if len(self.branches) == 1:
+            return list(self.branches[0](stack(parts)).chunk(len(parts)))
+        hidden = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+        self.branches = [Branch.stacked(self.branches)]
+        return hidden
+
+    def _apart(self) -> "list[Branch]":
+        """One branch for each context."""
+        if len(self.branches) < len(self.contexts):
+            whole, places = self.branches[0], torch.arange(self.count * len(self.contexts))
+            self.branches = [whole.rows(part) for part in places.split(self.count)]
+        return self.branches
+
+
+class Branch:
+    """Rows of tokens that go through the transformer together, scale by scale.
+
+    Args:
+        transformer: Tokens to hidden states.
+        condition: (b, c) of the rows.
+        before: Tokens of the context.
+        cached: See `Caller`.
+    """
+
+    def __init__(
+        self,
+        transformer: Transformer,
+        condition: Tensor | None,
+        before: Sequence[Tokens],
+        *,
+        cached: bool,
+    ) -> None:
+        self.transformer, self.condition, self.before = transformer, condition, list(before)
+        markov = transformer.history == "markov"
+        self.cache = Cache() if cached and not markov else None
+        self.forgets = cached and markov
+        self.modulations = None if condition is None else transformer.modulate(condition)
+
+    def __call__(self, tokens: Tokens) -> Tensor:
+        """Hidden states (b, n, d) of the tokens (b, n, d) of a scale."""
         fresh = [*self.before, tokens]
-        own = tokens.condition is not None or any(t.condition is not None for t in self.before)
-        hidden = self.transformer(
+        own = any(part.condition is not None for part in fresh)
+        hidden: Tensor = self.transformer(
             join(fresh, self.condition), self.cache, None if own else self.modulations
         )
         if not self.forgets:
             self.before = [] if self.cache is not None else fresh
-        width = tokens.value.shape[1]
-        dist, *free = (
-            self.head(part, state, k, parts[0].valid)
-            for part in hidden[:, -width:].chunk(len(parts))
-        )
-        return dist.guided(free[0], guidance) if free else dist
+        return hidden[:, -tokens.value.shape[1] :]
+
+    def wait(self, tokens: Tokens) -> None:
+        """Let tokens go through with those of a later call."""
+        if not self.forgets:
+            self.before.append(tokens)
+
+    def rows(self, index: Tensor) -> "Branch":
+        """The branch of some of its rows, (n,) int64."""
+        part = copy(self)
+        part.before = [tokens.rows(index) for tokens in self.before]
+        part.cache = None if self.cache is None else self.cache.rows(index)
+        if self.condition is not None and len(self.condition) > 1:
+            part.condition = self.condition[index]
+            part.modulations = [each[index] for each in self.modulations or []]
+        return part
+
+    @classmethod
+    def stacked(cls, branches: "Sequence[Branch]") -> "Branch":
+        """The branch of all rows, of branches in which as many tokens wait."""
+        whole = copy(branches[0])
+        whole.before = [stack(parts) for parts in zip(*(b.before for b in branches), strict=True)]
+        caches = [branch.cache for branch in branches if branch.cache is not None]
+        whole.cache = Cache.stacked(caches) if caches else None
+        if whole.condition is not None:
+            whole.condition = torch.cat([b.condition for b in branches if b.condition is not None])
+            every = zip(*(branch.modulations or [] for branch in branches), strict=True)
+            whole.modulations = [torch.cat(each) for each in every]
+        return whole
 
 
 def _conditions(vectors: Sequence[Tensor | None], count: int) -> Tensor | None:

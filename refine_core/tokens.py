@@ -53,6 +53,13 @@ class Tokens:
         count = self.value.shape[1]
         return replace(self, level=torch.full((count,), level, device=self.value.device))
 
+    def rows(self, index: Tensor) -> "Tokens":
+        """The tokens of some of the batch's rows, (n,) int64."""
+        bias = self.bias if self.bias is None or len(self.bias) == 1 else self.bias[index]
+        valid = None if self.valid is None else self.valid[index]
+        condition = None if self.condition is None else self.condition[index]
+        return replace(self, value=self.value[index], valid=valid, bias=bias, condition=condition)
+
     def _filled(
         self, given: Tensor | None, shape: torch.Size, dtype: torch.dtype, value: int
     ) -> Tensor:

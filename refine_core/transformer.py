@@ -29,6 +29,28 @@ class Cache:
     level: Tensor | None = None
     valid: Tensor | None = None
 
+    def rows(self, index: Tensor) -> "Cache":
+        """The cache of some of the batch's rows, (n,) int64."""
+        pairs = [(keys[index], values[index]) for keys, values in self.pairs]
+        return Cache(pairs, self.level, None if self.valid is None else self.valid[index])
+
+    @classmethod
+    def stacked(cls, parts: "Sequence[Cache]") -> "Cache":
+        """The cache of the rows of all parts, which hold tokens of the same levels."""
+        every = zip(*(part.pairs for part in parts), strict=True)
+        pairs = [tuple(map(torch.cat, zip(*pairs, strict=True))) for pairs in every]
+        valid = None
+        if any(part.valid is not None for part in parts):
+            valid = torch.cat([part.real for part in parts])
+        return cls([(keys, values) for keys, values in pairs], parts[0].level, valid)
+
+    @property
+    def real(self) -> Tensor:
+        """(b, n) bool: `valid` of a cache that holds tokens, spelt out."""
+        keys = self.pairs[0][0]
+        every = torch.ones(len(keys), keys.shape[2], dtype=torch.bool, device=keys.device)
+        return every if self.valid is None else self.valid
+
 
 class Transformer(nn.Module):
     """Transformer over tokens of several levels.
@@ -236,7 +258,4 @@ def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:
     """Validity (b, cached + n) of cached and new tokens."""
     if cache.level is None or (cache.valid is None and tokens.valid is None):
         return tokens.valid
-    past = cache.valid
-    if past is None:
-        past = tokens.real.new_ones(len(tokens.value), len(cache.level))
-    return torch.cat([past, tokens.real], 1)
+    return torch.cat([cache.real, tokens.real], 1)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from images.config import SamplingConfig
 from images.data.load import Images
 from images.evaluation.classifier import Evaluator
 from images.evaluation.metrics import class_accuracy, frechet
 from images.model import ImageModel
+from refine_core.config.schema import dump
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
 
@@ -108,11 +108,11 @@ def _distinct(
 ) -> list[tuple[float, float, float, ImageModel]]:
     """Combinations that sample differently, each with the model that samples so."""
     done = model.tokenizer.schedule.wholes
-    found: dict[SamplingConfig, tuple[float, float, float, ImageModel]] = {}
+    found: dict[str, tuple[float, float, float, ImageModel]] = {}
     for w, t, p in product(guidance, temperature, power):
         weights = tuple(round(w * (size / max(done[-1], 1)) ** p, 4) for size in done)
         tuned = model.with_sampling(guidance=weights, temperature=(t,))
-        found.setdefault(tuned.config.sampling, (w, t, p, tuned))
+        found.setdefault(dump(tuned.config.sampling), (w, t, p, tuned))
     if not found:
         raise InputError(
             "Found nothing to try, expected one or more values of guidance, temperature and power."

@@ -288,3 +288,57 @@ def test_parts_that_do_not_fit_are_refused(change: dict[str, object], message: s
 def test_unknown_histories_are_refused() -> None:
     with pytest.raises(InputError, match="Did you mean 'markov'"):
         Transformer(8, 1, 2, 4, 8, history="markow")  # type: ignore[arg-type]
+
+
+WEIGHTS = [(0.0, 0.0, 1.5), (0.0, 1.5, 0.0), (1.5, 0.0, 1.5), (1.5, 0.0, 0.0), (0.7, 1.5, 2.0)]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("kind", ["plain", "described"])
+@pytest.mark.parametrize("history", ["full", "markov"])
+def test_scales_without_guidance_are_called_once(
+    history: History, kind: str, weights: tuple[float, ...]
+) -> None:
+    """Whatever scales are guided, each has the probabilities of both branches at once."""
+    model = refiner(history=history) if kind == "plain" else described(history)
+    labels, noise = LABELS.clamp(min=0), Noise.range(0, 6)
+    states = model.sample_trace(noise, labels).states[:-1]
+    given, free = model.distributions(states, labels), model.distributions(states)
+    for cached in (True, False):
+        call = model.caller(labels, 6, guided=True, cached=cached)
+        for k, weight in enumerate(weights):
+            expected = given[k].guided(free[k], weight)
+            assert torch.allclose(logits(call(states[k], k, weight)), logits(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "rows"), [((0.0, 0.0, 0.0), [6, 6, 6]), ((0.0, 1.0, 0.0), [6, 6, 6, 6])]
+)
+def test_rows_without_guidance_are_half(
+    weights: tuple[float, ...], rows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seen = refiner(memory=0), []
+    forward = model.transformer.forward
+
+    def counted(tokens: Tokens, *rest: object) -> Tensor:
+        seen.append(len(tokens.value))
+        return forward(tokens, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model.transformer, "forward", counted)
+    call = model.caller(LABELS, 6, guided=True)
+    for k, state in enumerate(model.tokenizer.trace(X).states[:-1]):
+        call(state, k, weights[k])
+    assert seen == rows
+
+
+@pytest.mark.parametrize("history", ["full", "markov"])
+@pytest.mark.parametrize("cached", [True, False])
+def test_skipped_scales_are_seen_later(history: History, cached: bool) -> None:
+    for model in (refiner(history=history), described(history)):
+        states, labels = model.tokenizer.trace(X).states[:-1], LABELS.clamp(min=0)
+        given, free = model.distributions(states, labels), model.distributions(states)
+        call = model.caller(labels, 6, guided=True, cached=cached)
+        call.skip(states[0], 0)
+        call.skip(states[1], 1)
+        expected = given[2].guided(free[2], 1.5)
+        assert torch.allclose(logits(call(states[2], 2, 1.5)), logits(expected), atol=1e-4)
