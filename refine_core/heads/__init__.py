@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from refine_core.heads.depth import DepthHead as DepthHead
     from refine_core.heads.distribution import Distribution as Distribution
     from refine_core.heads.distribution import Head as Head
+    from refine_core.heads.distribution import OwnLoss as OwnLoss
+    from refine_core.heads.flow import FlowHead as FlowHead
     from refine_core.heads.mixture import MixtureHead as MixtureHead
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

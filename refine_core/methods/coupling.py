@@ -76,9 +76,7 @@ class NoiseEmbed(Embed[StateT, Coupled[ContextT]], Generic[StateT, ContextT]):
         ]
         return Coupled(context, found)
 
-    def forward(
-        self, state: StateT, k: int, context: Coupled[ContextT] | None = None
-    ) -> Tokens:
+    def forward(self, state: StateT, k: int, context: Coupled[ContextT] | None = None) -> Tokens:
         """Tokens of scale k with their numbers; a context is needed."""
         assert context is not None, "a coupled student is given its noise: see `couple`"
         tokens = self.embed(state, k, context.context)

@@ -147,9 +147,7 @@ class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         }
 
     @torch.no_grad()
-    def lessons(
-        self, x: DataT, context: ContextT | None, noise: Noise
-    ) -> list[Lesson[StateT]]:
+    def lessons(self, x: DataT, context: ContextT | None, noise: Noise) -> list[Lesson[StateT]]:
         """What the teacher draws, one for each scale of the student."""
         return (self._from_data if self.states == "data" else self._from_samples)(
             x, context, noise
@@ -171,9 +169,7 @@ class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             found.append(_lesson(before, drawn))
         return found
 
-    def _from_data(
-        self, x: DataT, context: ContextT | None, noise: Noise
-    ) -> list[Lesson[StateT]]:
+    def _from_data(self, x: DataT, context: ContextT | None, noise: Noise) -> list[Lesson[StateT]]:
         """Lessons from the states of data, each group of scales by itself."""
         teacher, tokens = self.teacher, self.teacher.tokenizer
         corrupt = tokens.corruption(noise, teacher.corruption) if teacher.corruption else None

@@ -9,6 +9,10 @@ from torch import nn
 from refine_core.errors import InputError
 from refine_core.heads.flow import FlowDistribution, FlowHead, Solver, divergence
 from refine_core.noise import Noise
+from refine_core.refiner import Refiner
+from refine_core.sampling import Sampling
+from refine_core.transformer import Transformer
+from tests.refine_core.tiny import DIM, TinyEmbed, real_tokenizer
 
 MEAN, SPREAD = 0.7, 0.4
 CENTRE, UNIT = torch.full((1, 1), 0.3), torch.full((1, 1), 0.8)
@@ -154,3 +158,28 @@ def test_padding_costs_nothing_and_scales_have_their_spread() -> None:
 def test_wrong_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         FlowHead(3, 1, 2, **options)  # type: ignore[arg-type]
+
+
+def test_a_refiner_learns_by_the_heads_own_loss() -> None:
+    torch.manual_seed(0)
+    tokens = real_tokenizer()
+    head = FlowHead(8, DIM, 3, width=16)
+    model = Refiner(tokens, TinyEmbed(tokens, 8, 0), Transformer(8, 1, 2, 4, 8), head)
+    x = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
+    labels, noise = torch.arange(6) % 3, Noise.range(0, 6)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
+    losses = []
+    for step in range(40):
+        optimizer.zero_grad()
+        found = model((x, labels), Noise.range(step, 6))
+        assert "bits" not in found
+        losses.append(float(found["loss"].detach()))
+        found["loss"].backward()
+        optimizer.step()
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    trace = model.sample_trace(noise, labels, sampling=[Sampling(guidance=0.5)])
+    given = model.distributions(trace.states[:-1], labels)
+    free = model.distributions(trace.states[:-1])
+    for k, (mine, theirs) in enumerate(zip(given, free, strict=True)):
+        redrawn = mine.guided(theirs, 0.5).sample(noise.fork(k))
+        assert torch.allclose(redrawn, trace.codes[k], atol=1e-4)
