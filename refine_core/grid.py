@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from refine_core.embed import Embed
 from refine_core.errors import InputError
 from refine_core.heads.config import HeadConfig, build_head
+from refine_core.heads.distribution import Head
 from refine_core.methods.base import Method
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.refiner import Refiner
@@ -119,7 +120,8 @@ def build_refiner(
     heads: int,
     history: History = "full",
     dropout: float = 0.0,
-    head: HeadConfig | None = None,
+    head: HeadConfig | Head[Tensor] | None = None,
+    mlp: float = 4.0,
     maps: Sequence[int] | None = None,
     weights: Sequence[float] = (1.0,),
     corruption: float = 0.0,
@@ -136,7 +138,9 @@ def build_refiner(
         heads: Attention heads.
         history: See `refine_core.tokens.History`.
         dropout: Inside the blocks.
-        head: How codes of a scale depend on each other; by default they do not.
+        head: How codes of a scale depend on each other, by default not at all; or a head itself,
+            as of real-valued codes.
+        mlp: See `Transformer`.
         maps: See `CategoricalHead`.
         weights: See `Refiner`.
         corruption: See `Refiner`.
@@ -150,13 +154,15 @@ def build_refiner(
     digits, sizes = tokenizer.digits(0), [tokenizer.digit_values(k) for k in scales]
     bitwise = isinstance(tokenizer.quantizer(0), Bitwise)
     transformer = Transformer(
-        dim, depth, heads, len(sizes) + 1, dim, history=history, dropout=dropout
+        dim, depth, heads, len(sizes) + 1, dim, mlp=mlp, history=history, dropout=dropout
     )
+    if head is None or isinstance(head, HeadConfig):
+        head = build_head(head or HeadConfig(), dim, digits, sizes, bitwise=bitwise, maps=maps)
     return Refiner(
         tokenizer,
         embed,
         transformer,
-        build_head(head or HeadConfig(), dim, digits, sizes, bitwise=bitwise, maps=maps),
+        head,
         weights=weights,
         corruption=corruption,
         dropout=context_dropout,

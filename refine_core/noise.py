@@ -47,6 +47,8 @@ class Stream(IntEnum):
     """Training samples whose context is dropped."""
     CORRUPTION = -2
     """Corrupted codes of self-correction training."""
+    COMPONENT = -3
+    """Component of a mixture that a real-valued code is drawn from."""
     NOTES = -9
     """Steps of training in which scales are told what the ones before predict."""
 

@@ -20,6 +20,8 @@ from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution, Head, OwnLoss
+from refine_core.heads.flow import FlowHead
+from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.heads.mixture import MixtureHead
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
 from refine_core.noise import Noise, Stream
@@ -362,7 +364,8 @@ def _check(
             f"The transformer has {transformer.levels} levels for {scales} scales and the context"
             f": give it `levels={scales + 1}`."
         )
-    if not isinstance(head, CategoricalHead | BitwiseHead | DepthHead | MixtureHead):
+    known = CategoricalHead | BitwiseHead | DepthHead | MixtureHead
+    if not isinstance(head, known | GaussianMixtureHead | FlowHead):
         return
     if head.dim != transformer.dim:
         raise InputError(

@@ -74,7 +74,7 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
 
     @abstractmethod
     def digit_values(self, k: int) -> int:
-        """Count of values that each digit of a code of scale k can take."""
+        """Count of values that each digit of a code of scale k can take; 0 for real numbers."""
 
     @abstractmethod
     def add(self, state: StateT, value: Tensor, k: int) -> StateT:
@@ -94,12 +94,19 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
         Args:
             noise: Random numbers of the training step.
             share: Largest share of digits that are replaced; each sample draws its own below it.
+
+        Calling it raises `InputError` where codes are real numbers.
         """
         own = noise.fork(Stream.CORRUPTION)
         chance = own.uniform(-1) * share
 
         def corrupt(code: Tensor, k: int) -> Tensor:
             size = self.digit_values(k)
+            if size < 2:
+                raise InputError(
+                    "Real-valued codes have no other values to be replaced by, found a corruption "
+                    "above 0: set it to 0, or add noise in the forward process."
+                )
             hit = own.uniform(2 * k, *code.shape[1:]) < chance[:, None, None]
             step = 1 + (own.uniform(2 * k + 1, *code.shape[1:]) * (size - 1)).long()
             return torch.where(hit, (code + step) % size, code)

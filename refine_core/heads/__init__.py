@@ -1,7 +1,7 @@
 """Heads: hidden states to distributions over the codes of a scale.
 
 A distribution is whatever has the methods of `Distribution`; codes may be integers, as under
-`CodeDistribution`, or real numbers, as of a Gaussian.
+`CodeDistribution`, or real numbers, as under `GaussianMixture`.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from refine_core.heads.distribution import Head as Head
     from refine_core.heads.distribution import OwnLoss as OwnLoss
     from refine_core.heads.flow import FlowHead as FlowHead
+    from refine_core.heads.gaussian import GaussianHead as GaussianHead
+    from refine_core.heads.gaussian import GaussianMixture as GaussianMixture
+    from refine_core.heads.gaussian import GaussianMixtureHead as GaussianMixtureHead
     from refine_core.heads.mixture import MixtureHead as MixtureHead
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,15 +1,15 @@
 """Noise as an input: a student that imitates how its teacher makes codes of random numbers.
 
 A refiner that draws by the inverse distribution function is a map from uniform numbers u to codes,
-c_j = F^-1(u_j; s_j). Distilled Decoding (Liu et al., 2024, arXiv 2412.17153) fixes such a map, there
-from Gaussian noise by flow matching, and trains a network to compute it at once. Here the student
+c_j = F^-1(u_j; s_j). Distilled Decoding (Liu et al., 2024, arXiv 2412.17153) fixes such a map, by
+flow matching from Gaussian noise, and trains a network to compute it at once. Here the student
 sees the u of all tokens of its scale and learns the codes that the teacher makes of them,
 
     q(c | s, u) -> delta(c - c_teacher(s, u)),
 
-and samples by taking the likeliest code. So draws within a scale are not independent, though each is
-predicted by itself. The student has no likelihood of codes: q is a law given u, not of codes alone.
-The map has jumps, where u crosses a value of F, which a network can only approach.
+and samples by taking the likeliest code. So draws within a scale are not independent, though each
+is predicted by itself. The student has no likelihood of codes: q is a law given u, not of codes
+alone. The map jumps where u crosses a value of F; a network can only approach that.
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,8 @@ class NoiseEmbed(Embed[StateT, Coupled[ContextT]], Generic[StateT, ContextT]):
 
     Args:
         embed: The embedding of states and contexts.
-        schedule: The student's scales.
-        groups: Which scales of the teacher each consists of, see `merged_scales`.
-        widths: Tokens of each scale of the teacher.
+        groups: Which scales of the teacher each of the student consists of, see `merged_scales`.
+        teacher: The teacher's scales.
         digits: Digits g of a code.
         dim: Width of the tokens.
     """
@@ -79,7 +78,7 @@ class NoiseEmbed(Embed[StateT, Coupled[ContextT]], Generic[StateT, ContextT]):
     def forward(self, state: StateT, k: int, context: Coupled[ContextT] | None = None) -> Tokens:
         """Tokens of scale k with their numbers; a context is needed."""
         assert context is not None, "a coupled student is given its noise: see `couple`"
-        tokens = self.embed(state, k, context.context)
+        tokens: Tokens = self.embed(state, k, context.context)
         told = self.enter[k](hats(context.uniform[k]).flatten(2))
         return replace(tokens, value=tokens.value + told)
 

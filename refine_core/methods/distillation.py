@@ -2,8 +2,8 @@
 
 Progressive distillation (Salimans and Ho, 2022, arXiv 2202.00512) trains a diffusion student to do
 in one step what its teacher does in two, and repeats that. Here a step is a scale: the student's
-scale consists of consecutive scales k, ..., k + m - 1 of the teacher (`MergedTokenizer`), and learns
-the teacher's law of all their codes given the state s before the first,
+scale consists of consecutive scales k, ..., k + m - 1 of the teacher (`MergedTokenizer`). The
+student learns the teacher's law of all their codes given the state s before the first,
 
     KL = E_s E_{c ~ p} [log p(c | s) - log q(c | s)],   p(c | s) = prod_j p(c_j | s_j),
 
@@ -23,7 +23,7 @@ The teacher draws as it would sample: with guidance, the student learns the guid
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, get_args
+from typing import TYPE_CHECKING, Generic, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -126,10 +126,12 @@ class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.student.dropout
             context = self.student.embed.drop(context, dropped)
         lessons = self.lessons(batch[0], context, noise)
-        embed, given = self.student.embed, context
+        embed, states = self.student.embed, [lesson.state for lesson in lessons]
         if isinstance(embed, NoiseEmbed):
-            given = embed.couple(noise, context)
-        dists = self.student.distributions([lesson.state for lesson in lessons], given)
+            given = cast(ContextT, embed.couple(noise, context))
+            dists = self.student.distributions(states, given)
+        else:
+            dists = self.student.distributions(states, context)
         losses, bits, gaps, count = [], [], [], 0
         for lesson, dist in zip(lessons, dists, strict=True):
             digits = _given(dist, lesson.code)

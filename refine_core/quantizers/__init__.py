@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from refine_core.quantizers.base import Quantizer as Quantizer
     from refine_core.quantizers.bitwise import Bitwise as Bitwise
     from refine_core.quantizers.channels import ChannelGroup as ChannelGroup
+    from refine_core.quantizers.exact import Exact as Exact
     from refine_core.quantizers.fsq import FSQ as FSQ
     from refine_core.quantizers.product import ProductQuantizer as ProductQuantizer
     from refine_core.quantizers.residual_vq import ResidualVQ as ResidualVQ

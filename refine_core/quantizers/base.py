@@ -45,7 +45,7 @@ class Quantizer(nn.Module):
     Attributes:
         dim: d, channels of a vector.
         digits: g, digits of a code.
-        size: Values a digit can take.
+        size: Values a digit can take; 0 where digits are real numbers.
     """
 
     dim: int

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.pyramid import area, gaussian, halvings
-from refine_core.quantizers.base import Quantized, Quantizer
+from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
 from refine_core.quantizers.channels import ChannelGroup
+from refine_core.quantizers.exact import Exact
 from refine_core.quantizers.fsq import FSQ
 from refine_core.quantizers.product import ProductQuantizer
 from refine_core.quantizers.residual_vq import ResidualVQ
@@ -89,27 +91,11 @@ def tokenizer(kind: str = "vq", loop: Loop = "closed") -> ResidualTokenizer:
     return made.eval()
 
 
-class Exact(Quantizer):
-    """Codes are the vectors themselves: real numbers."""
-
-    dim = digits = DIM
-    size = 0
-
-    def forward(self, z: Tensor) -> Quantized:
-        return Quantized.known(z)
-
-    def encode(self, z: Tensor) -> Tensor:
-        return z
-
-    def decode(self, code: Tensor) -> Tensor:
-        return code
-
-
 def real_tokenizer(loop: Loop = "closed") -> ResidualTokenizer:
     """Tokeniser whose codes are real numbers, and lose nothing."""
     schedule = ScaleSchedule.of(halvings((5, 5), 3))
     pyramid = gaussian(schedule.sizes) if loop == "open" else area(schedule.sizes)
-    parts = [Exact()] * 3, nn.Identity(), nn.Identity()
+    parts = [Exact(DIM)] * 3, nn.Identity(), nn.Identity()
     return ResidualTokenizer(schedule, pyramid, *parts, loop=loop)
 
 
@@ -138,6 +124,23 @@ def refiner(
         head,
         corruption=corruption,
         dropout=dropout,
+    )
+    for parameter in model.transformer.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+def real_refiner(
+    components: int = 3, history: History = "full", memory: int = 2
+) -> Refiner[Tensor, Tensor, Tensor, Tensor]:
+    """The same over real-valued codes, by mixtures of Gaussians."""
+    torch.manual_seed(0)
+    tokens = real_tokenizer()
+    model = Refiner(
+        tokens,
+        TinyEmbed(tokens, 8, memory),
+        Transformer(8, 2, 2, len(tokens.schedule) + 1, 8, history=history),
+        GaussianMixtureHead(8, DIM, len(tokens.schedule), components),
     )
     for parameter in model.transformer.parameters():
         nn.init.normal_(parameter, std=0.3)

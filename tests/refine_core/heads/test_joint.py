@@ -44,7 +44,8 @@ def every_code() -> Tensor:
 
 def repeated(kind: Literal["depth", "mixture"], across: Across, count: int) -> Distribution:
     hidden = torch.randn(1, TOKENS, 8, generator=torch.Generator().manual_seed(2))
-    return head(kind, across)(hidden.expand(count, -1, -1), None, 1)
+    made: Distribution = head(kind, across)(hidden.expand(count, -1, -1), None, 1)
+    return made
 
 
 @pytest.mark.parametrize(("kind", "across"), CASES)
@@ -94,7 +95,7 @@ def test_steps_give_the_logits_of_teacher_forcing(across: Across) -> None:
 @pytest.mark.parametrize("across", ["digits", "tokens"])
 def test_padding_changes_nothing(across: Across) -> None:
     for kind in ("depth", "mixture"):
-        made, hidden = head(kind, across), torch.randn(1, 3, 8)  # type: ignore[arg-type]
+        made, hidden = head(kind, across), torch.randn(1, 3, 8)
         valid = torch.tensor([[True, True, False]])
         code = torch.tensor([[[0, 1], [2, 0], [1, 1]]])
         padded = made(hidden, None, 1, valid).token_log_prob(code)
@@ -119,8 +120,8 @@ def test_limits_of_guidance_and_temperature(
     made, hidden, free = head(kind, across), torch.randn(4, TOKENS, 8), torch.randn(4, TOKENS, 8)
     dist, other, noise = made(hidden, None, 1), made(free, None, 1), Noise.range(0, 4)
     code = dist.sample(noise)
-    assert torch.equal(dist.guided(other, 0.0).sharpened().sample(noise), code)  # type: ignore[arg-type]
-    away = dist.guided(other, -1 + 1e-6).log_prob(code)  # type: ignore[arg-type]
+    assert torch.equal(dist.guided(other, 0.0).sharpened().sample(noise), code)
+    away = dist.guided(other, -1 + 1e-6).log_prob(code)
     assert torch.allclose(away, other.log_prob(code), atol=1e-3)
     cold = dist.sharpened(0.0)
     assert kind == "mixture" or torch.equal(cold.sample(noise), cold.sample(Noise.range(9, 4)))
@@ -128,9 +129,10 @@ def test_limits_of_guidance_and_temperature(
 
 def test_guided_digits_follow_the_mixed_logits() -> None:
     made = head("depth", "digits")
+    assert isinstance(made, DepthHead)
     hidden, free = torch.randn(2, 1, 1, 8)
     many = [x.expand(20_000, 1, 8) for x in (hidden, free)]
-    dist = made(many[0], None, 1).guided(made(many[1], None, 1), 1.5)  # type: ignore[arg-type]
+    dist = made(many[0], None, 1).guided(made(many[1], None, 1), 1.5)
     drawn = dist.sample(Noise.range(5, 20_000))[:, 0]
     given = made.logits(hidden, drawn[:1, None], 1, None)[0, 0, 0]
     other = made.logits(free, drawn[:1, None], 1, None)[0, 0, 0]
@@ -187,18 +189,10 @@ def test_sharpening_a_digit_sees_those_before_it() -> None:
     assert torch.equal(given, kept)
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"width": 10, "heads": 4}, "10 does not divide into 4 heads"),
-        ({"across": "token"}, "Did you mean 'tokens'"),
-    ],
-)
-def test_wrong_depth_heads(fields: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        DepthHead(8, 1, [4], **fields)  # type: ignore[arg-type]
-
-
-def test_wrong_mixtures() -> None:
+def test_wrong_heads() -> None:
+    with pytest.raises(InputError, match="10 does not divide into 4 heads"):
+        DepthHead(8, 1, [4], width=10, heads=4)
+    with pytest.raises(InputError, match="Did you mean 'tokens'"):
+        DepthHead(8, 1, [4], across="token")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="0 components of rank 3"):
         MixtureHead(8, 1, [4], components=0, rank=3)
