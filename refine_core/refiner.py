@@ -20,7 +20,8 @@ from refine_core.embed import ContextT, Embed
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.depth import DepthHead
-from refine_core.heads.distribution import Distribution, Head
+from refine_core.heads.distribution import Distribution, Head, OwnLoss
+from refine_core.heads.flow import FlowHead
 from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.heads.mixture import MixtureHead
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Unroll, Weight
@@ -173,7 +174,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         """Training losses of data `batch[0]` with context `batch[1]`, if there is one.
 
         "loss" is the weighted mean negative log-probability of a token in nats, over "count"
-        tokens; "bits" is a sample's in bits.
+        tokens; "bits" is a sample's in bits. A head with a loss of its own (`OwnLoss`) gives that
+        in place of the log-probability, and no bits.
         """
         context = batch[1] if len(batch) > 1 else None
         if context is not None and self.dropout:
@@ -213,8 +215,13 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             each = method.weights(each, self, done)
         weighted, bits = [], []
         weights: list[Tensor | float] = []
-        for weight, dist, code in zip(each, done.distributions, done.trace.codes, strict=False):
-            tokens = dist.token_log_prob(code)
+        pairs = zip(each, done.distributions, done.trace.codes, strict=False)
+        for k, (weight, dist, code) in enumerate(pairs):
+            if isinstance(dist, OwnLoss):
+                tokens = -dist.token_loss(code, done.noise.fork(k))
+            else:
+                tokens = dist.token_log_prob(code)
+                bits.append(-tokens.detach().sum(1).mean() / math.log(2))
             count = tokens.numel() if dist.valid is None else dist.valid.sum()
             if isinstance(weight, Tensor):
                 real = 1.0 if dist.valid is None else dist.valid
@@ -223,7 +230,6 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             else:
                 weighted.append(-weight * tokens.sum())
                 weights.append(weight * count)
-            bits.append(-tokens.detach().sum(1).mean() / math.log(2))
         count = torch.as_tensor(sum(weights))
         further = {
             name: loss
@@ -232,7 +238,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         }
         loss = sum(weighted, torch.zeros(())) / count
         loss = sum(further.values(), loss)
-        return {"loss": loss, "bits": torch.stack(bits).sum(), **further, "count": count}
+        likelihood = {"bits": torch.stack(bits).sum()} if bits else {}
+        return {"loss": loss, **likelihood, **further, "count": count}
 
     def with_parts(
         self,
@@ -374,8 +381,8 @@ def _check(
             f"The transformer has {transformer.levels} levels for {scales} scales and the context"
             f": give it `levels={scales + 1}`."
         )
-    known = CategoricalHead | BitwiseHead | DepthHead | MixtureHead | GaussianMixtureHead
-    if not isinstance(head, known):
+    known = CategoricalHead | BitwiseHead | DepthHead | MixtureHead
+    if not isinstance(head, known | GaussianMixtureHead | FlowHead):
         return
     if head.dim != transformer.dim:
         raise InputError(
