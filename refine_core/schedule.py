@@ -7,7 +7,7 @@ How they are learnt and sampled is said elsewhere (`Refiner`, `refine_core.sampl
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, get_args
 
 import torch
@@ -32,15 +32,20 @@ class Scale:
             its cells. Where codes within a scale are sampled independently, those in different
             parts are not, at the price of a call and of no further token.
         order: How cells are shared out among parts, see `Order`.
+        span: How many consecutive parts, from the p-th on, are one scale: its tokens are those of
+            the first part, then of the next.
 
     >>> Scale((3, 3), part=(0, 2)).cells
     [0, 2, 4, 6, 8]
+    >>> Scale((2, 2), part=(2, 4), span=2).pieces
+    [[1], [3]]
     """
 
     size: Size = ()
     codes: int | None = None
     part: tuple[int, int] = (0, 1)
     order: Order = "lattice"
+    span: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
@@ -54,6 +59,7 @@ class Scale:
             "size": any(n < 1 for n in self.size),
             "codes": self.codes is not None and self.codes < 2,
             "part": not 0 <= self.part[0] < self.part[1] or not self.cells,
+            "span": not 1 <= self.span <= self.part[1] - self.part[0],
         }
         for name in (name for name, is_wrong in wrong.items() if is_wrong):
             raise InputError(
@@ -68,7 +74,8 @@ class Scale:
         """Size, and which part of it."""
         place, count = self.part
         size = "x".join(map(str, self.size)) or "?"
-        return size if count == 1 else f"{size}[{place + 1}/{count}]"
+        last = f"-{place + self.span}" if self.span > 1 else ""
+        return size if self.span == count else f"{size}[{place + 1}{last}/{count}]"
 
     @property
     def tokens(self) -> int:
@@ -77,10 +84,20 @@ class Scale:
 
     @property
     def cells(self) -> list[int]:
-        """Places of the scale's tokens among all cells of its size, row by row."""
-        place, count = self.part
+        """Places of the scale's tokens among all cells of its size, row by row in each part."""
+        return [cell for piece in self.pieces for cell in piece]
+
+    @property
+    def pieces(self) -> list[list[int]]:
+        """Places of the tokens of each of the scale's parts."""
+        first = self.part[0]
+        return [self._piece(place) for place in range(first, first + self.span)]
+
+    def _piece(self, place: int) -> list[int]:
+        """Places of the tokens of a part, row by row."""
+        count = self.part[1]
         if self.order != "lattice":
-            return self._shared_out()
+            return self._shared_out(place)
         stride = max(1, count // 2)
         cells = itertools.product(*map(range, self.size))
         return [
@@ -89,10 +106,9 @@ class Scale:
             if sum(i * stride**axis for axis, i in enumerate(cell)) % count == place
         ]
 
-    def _shared_out(self) -> list[int]:
-        """Cells of the part in an order that is none of lattices."""
-        place, count = self.part
-        total = math.prod(self.size)
+    def _shared_out(self, place: int) -> list[int]:
+        """Cells of a part in an order that is none of lattices."""
+        count, total = self.part[1], math.prod(self.size)
         cells = list(range(total))
         if self.order == "random":
             cells = torch.randperm(total, generator=torch.Generator().manual_seed(total)).tolist()
@@ -177,12 +193,45 @@ class ScaleSchedule:
     @property
     def complete(self) -> list[int]:
         """Scales after which no cell of their size is left to be predicted."""
-        return [k for k, scale in enumerate(self.scales) if scale.part[0] == scale.part[1] - 1]
+        ends = [(scale.part[0] + scale.span, scale.part[1]) for scale in self.scales]
+        return [k for k, (end, count) in enumerate(ends) if end == count]
 
     @property
     def wholes(self) -> list[int]:
         """For each scale, how many sizes have been completed before it."""
         return [sum(done < k for done in self.complete) for k in range(len(self))]
+
+    def merged(self, calls: Sequence[int]) -> "ScaleSchedule":
+        """The same cells in fewer scales: consecutive parts of a size become one.
+
+        Where parts do not divide, the first scales of a size have fewer parts: what they decide is
+        then known to the others.
+
+        Args:
+            calls: Scales of each size: one count for all sizes, or one per size.
+
+        >>> print(ScaleSchedule.of([(2, 2), (3, 3)], parts=[4, 3]).merged([2, 1]))
+        2x2[1-2/4] -> 2x2[3-4/4] -> 3x3 (13 tokens)
+
+        Raises:
+            InputError: There is neither one count nor one per size, or a size has fewer parts.
+        """
+        firsts = [k for k, scale in enumerate(self.scales) if scale.part[0] == 0]
+        counts = per_scale("calls", calls, len(firsts))
+        found: list[Scale] = []
+        for k, count in zip(firsts, counts, strict=True):
+            parts = self.scales[k].part[1]
+            if any(scale.span > 1 for scale in self.scales[k : k + parts]) or count > parts:
+                raise InputError(
+                    f"A size of {parts} parts does not become one of {count} scales, or is merged "
+                    "already: give fewer calls, and merge what has single parts."
+                )
+            bounds = [place * parts // count for place in range(count + 1)]
+            found += [
+                replace(self.scales[k], part=(a, parts), span=b - a)
+                for a, b in itertools.pairwise(bounds)
+            ]
+        return ScaleSchedule(tuple(found))
 
     def check(self, sizes: Sequence[Size]) -> None:
         """Validate against a pyramid.

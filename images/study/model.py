@@ -26,6 +26,8 @@ class Setting:
         guidance: Weight w of classifier-free guidance, (1 + w) conditional - w unconditional; 0 is
             the conditional model itself.
         temperature: Divides the logits of codes; an arm of continuous values takes 1 only.
+        choice_temperature: Of the Gumbel noise by which MaskGIT's sampler chooses what to reveal;
+            others do without.
 
     Raises:
         InputError: A number is out of its range.
@@ -35,12 +37,14 @@ class Setting:
     sampler: str = ""
     guidance: float = 0.0
     temperature: float = 1.0
+    choice_temperature: float = 4.5
 
     def __post_init__(self) -> None:
         ranges = {
             "calls": (self.calls >= 1, "one or more"),
             "guidance": (self.guidance > -1, "above -1; 0 is none"),
             "temperature": (self.temperature >= 0, "zero or more"),
+            "choice_temperature": (self.choice_temperature >= 0, "zero or more"),
         }
         for name, (fits, expected) in ranges.items():
             if not fits:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from refine_core.heads.depth import DepthHead as DepthHead
     from refine_core.heads.distribution import Distribution as Distribution
     from refine_core.heads.distribution import Head as Head
+    from refine_core.heads.distribution import OwnLoss as OwnLoss
+    from refine_core.heads.flow import FlowHead as FlowHead
     from refine_core.heads.gaussian import GaussianHead as GaussianHead
     from refine_core.heads.gaussian import GaussianMixture as GaussianMixture
     from refine_core.heads.gaussian import GaussianMixtureHead as GaussianMixtureHead

@@ -1,6 +1,6 @@
 """What a head returns for a scale, and what a head is."""
 
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -37,6 +37,20 @@ class Distribution(Protocol):
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
     ) -> Self:
         """More likely codes only; temperature 1 without limits changes nothing."""
+        ...
+
+
+@runtime_checkable
+class OwnLoss(Protocol):
+    """A distribution that is learnt by a loss of its own, as its likelihood costs too much."""
+
+    def token_loss(self, code: Tensor, noise: Noise) -> Tensor:
+        """Loss (b, n) of each token's code (b, n, g); zero at padding.
+
+        Args:
+            code: Codes.
+            noise: Random numbers of the training step and the scale.
+        """
         ...
 
 

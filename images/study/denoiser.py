@@ -1,0 +1,144 @@
+"""Denoisers: arms that learn the clean values expected given noisy ones, in pixels or latents.
+
+With x the values of an image, e white noise and a time t from 0 to 1,
+
+    z_t = a(t) x + s(t) e,     x^(z_t, t) = E[x | z_t].
+
+Gaussian diffusion and flow matching differ in a and s, in what the network predicts, and in how
+they sample.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from images.study.backbone import Backbone, TransformerShape, matched
+from images.study.model import Setting, StudyModel
+from images.study.spaces import Space
+from refine_core.errors import InputError
+from refine_core.noise import Noise, Stream
+
+TIME, NOISE, PRIOR = 0, 1, 2
+"""Streams: the time of a sample, the noise that it gets, and what sampling starts from."""
+
+
+class Denoiser(StudyModel):
+    """Base of Gaussian diffusion and flow matching.
+
+    Args:
+        space: Where values live; nothing of it is trained.
+        backbone: From values to predictions, both of the space's channels.
+        end: Time t0 at which the decoder takes over, in bits alone.
+        dropout: Share of training samples whose class is dropped, for guidance.
+    """
+
+    samplers: tuple[str, ...] = ()
+
+    def __init__(
+        self, space: Space, backbone: Backbone, *, end: float = 0.02, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.space = space.requires_grad_(False)
+        self.backbone = backbone
+        self.tokens = math.prod(space.size)
+        self.end, self.dropout = end, dropout
+
+    @classmethod
+    def build(
+        cls,
+        space: Space,
+        shape: TransformerShape,
+        classes: int,
+        parameters: int,
+        *,
+        dropout: float = 0.1,
+    ) -> Self:
+        """The arm with about that many trained parameters.
+
+        Raises:
+            InputError: See `images.study.backbone.matched`.
+        """
+        channels = space.channels
+        return matched(
+            lambda mlp: cls(
+                space,
+                Backbone(shape, space.size, channels, channels, classes, mlp),
+                dropout=dropout,
+            ),
+            parameters,
+            shape.dim,
+        )
+
+    @abstractmethod
+    def scales(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """a(t) and s(t), (b, 1, 1, 1) each, of times (b,)."""
+
+    @abstractmethod
+    def target(self, clean: Tensor, white: Tensor, time: Tensor) -> Tensor:
+        """What the network predicts, of clean values and the noise that they got."""
+
+    @abstractmethod
+    def expected(self, noisy: Tensor, out: Tensor, time: Tensor) -> Tensor:
+        """Clean values that the network's output stands for."""
+
+    @abstractmethod
+    def rate(self, values: Tensor, labels: Tensor, noise: Noise) -> Tensor:
+        """Nats (b,) by which q(z_t0 | x) exceeds p(z_t0), in expectation: an estimate."""
+
+    @abstractmethod
+    def estimates(self, noise: Noise, labels: Tensor, setting: Setting) -> Iterator[Tensor]:
+        """Clean values expected at each call while sampling; the last are the sample's."""
+
+    def forward(self, batch: tuple[Tensor, Tensor], noise: Noise) -> dict[str, Tensor]:
+        """Mean squared error of the prediction at random times."""
+        images, labels = batch
+        dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
+        labels = torch.where(dropped, -1, labels)
+        clean, time = self.space.encode(images), noise.uniform(TIME)
+        white = noise.normal(NOISE, *clean.shape[1:])
+        out = self.backbone(self.noisy(clean, white, time), time, labels)
+        return {"loss": F.mse_loss(out, self.target(clean, white, time))}
+
+    def noisy(self, clean: Tensor, white: Tensor, time: Tensor) -> Tensor:
+        """a(t) x + s(t) e."""
+        a, s = self.scales(time)
+        return a * clean + s * white
+
+    def clean(self, noisy: Tensor, time: float, labels: Tensor, guidance: float = 0.0) -> Tensor:
+        """Expected clean values (b, c, h, w) given noisy ones, within the space's limits."""
+        times = torch.full((len(noisy),), time, device=noisy.device)
+        out = self.backbone.guided(noisy, times, labels, guidance)
+        return self.space.bound(self.expected(noisy, out, times))
+
+    def start(self, noise: Noise) -> Tensor:
+        """White noise (b, c, h, w) that a sample starts from."""
+        return noise.normal(PRIOR, self.space.channels, *self.space.size)
+
+    @torch.no_grad()
+    def sample(self, noise: Noise, labels: Tensor, setting: Setting) -> Tensor:
+        """Images (b, 1, H, W) in [0, 1]."""
+        self._check(setting)
+        *_, last = self.estimates(noise, labels, setting)
+        return self.space.decode(last)
+
+    @torch.no_grad()
+    def states(self, noise: Noise, labels: Tensor, setting: Setting) -> list[Tensor]:
+        """Decoded clean values expected at each call; the last are the sample."""
+        self._check(setting)
+        return [self.space.decode(each) for each in self.estimates(noise, labels, setting)]
+
+    def _check(self, setting: Setting) -> None:
+        if setting.sampler not in self.samplers:
+            raise InputError(
+                f"Found the sampler {setting.sampler!r}, expected one of {self.samplers}."
+            )
+        if setting.temperature != 1:
+            raise InputError(
+                f"Found a temperature of {setting.temperature}, which codes have and real values "
+                "do not: leave it at 1."
+            )
