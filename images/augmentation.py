@@ -59,12 +59,13 @@ def affine(images: Tensor, noise: Noise, config: AugmentationConfig) -> Tensor:
     cos, sin = angle.cos(), angle.sin()
     size = (size * math.log1p(config.scaling)).exp()
     slant = shear * config.shear
-    height, width = images.shape[2:]
+    right, down = (
+        move * config.shift * 2 / length
+        for move, length in zip(shift, reversed(images.shape[2:]), strict=True)
+    )
     rows = [
-        torch.stack([size * cos, size * (slant * cos - sin), shift[0] * config.shift * 2 / width]),
-        torch.stack(
-            [size * sin, size * (slant * sin + cos), shift[1] * config.shift * 2 / height]
-        ),
+        torch.stack([size * cos, size * (slant * cos - sin), right]),
+        torch.stack([size * sin, size * (slant * sin + cos), down]),
     ]
     maps = torch.stack(rows).permute(2, 0, 1)
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)

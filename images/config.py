@@ -73,9 +73,7 @@ class TokenizerConfig:
 
 @config
 class AugmentationConfig:
-    """Random affine maps of a generator's training images; the network is told which are changed,
-    so samples do not show them.
-    """
+    """Random affine maps of training images; the network is told which are changed."""
 
     share: Share = 0.0
     """Share of training images that are changed; 0 changes none."""

@@ -50,7 +50,7 @@ class GridEmbed(Embed[Tensor, Tensor]):
     """
 
     def __init__(
-        self, tokenizer: ResidualTokenizer, dim: int, classes: int = 0, kinds: int = 1
+        self, tokenizer: ResidualTokenizer, dim: int, classes: int = 0, *, kinds: int = 1
     ) -> None:
         super().__init__()
         axes = len(tokenizer.schedule[0].size)

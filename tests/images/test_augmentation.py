@@ -23,7 +23,10 @@ def trained(share: float) -> AugmentedTraining:
     config = GeneratorConfig(
         dim=16, depth=1, heads=2, augmentation=AugmentationConfig(share=share)
     )
-    return AugmentedTraining(build(config, tokens, 3), config.augmentation)
+    refiner = build(config, tokens, 3)
+    for parameter in refiner.transformer.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return AugmentedTraining(refiner, config.augmentation).eval()
 
 
 def test_maps_of_no_size_change_nothing_and_others_do() -> None:
