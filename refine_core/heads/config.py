@@ -26,6 +26,8 @@ class HeadConfig:
     """Blocks of the small network (depth)."""
     heads: PositiveInt = 4
     """Attention heads of the small network (depth)."""
+    base: bool = False
+    """Whether the small network adds to the logits of an independent head (depth)."""
     components: PositiveInt = 8
     """Components (mixture)."""
     rank: PositiveInt = 32
@@ -71,6 +73,7 @@ def build_head(
             width=config.width,
             depth=config.depth,
             heads=config.heads,
+            base=config.base,
         )
     if config.kind == "mixture":
         return MixtureHead(
