@@ -73,10 +73,8 @@ class ImageModel:
     def __post_init__(self) -> None:
         self.sampling(None)
         self.methods = build_methods(self.config.sampling.methods)
-        for method in self.methods:
-            method.attach(self.refiner)
         for method in [*self.refiner.own_methods, *self.methods]:
-            method.connect(lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name).refiner)
 
     @classmethod
     def build(

@@ -9,6 +9,7 @@ first.
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from itertools import zip_longest
 from typing import Generic, Self, cast
 
@@ -23,10 +24,9 @@ from refine_core.heads.distribution import Distribution, Head, OwnLoss
 from refine_core.heads.flow import FlowHead
 from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.heads.mixture import MixtureHead
-from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
+from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Unroll, Weight
 from refine_core.noise import Noise, Stream
-from refine_core.quantizers.base import Quantized
-from refine_core.sampling import Call, Caller, Keep, Sampling
+from refine_core.sampling import Call, Caller, Chooser, Keep, Sampling
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT, StateT, Tokenizer, Trace
 from refine_core.tokens import Tokens, join
@@ -186,7 +186,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             corrupt = self.tokenizer.corruption(noise, self.corruption)
             trace = self._encode(noise)(features, corrupt if self.corruption else None)
         dists = self._training_distributions(trace.states[:-1], context, noise)
-        return self._losses(TrainingPass(features, context, noise, trace, dists))
+        return self.losses(TrainingPass(features, context, noise, trace, dists))
 
     def _encode(self, noise: Noise) -> Encode[FeaturesT, StateT]:
         """The forward process of training, as the methods change it."""
@@ -208,8 +208,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         told = [self.notes(dist, state, k) for k, (dist, state) in enumerate(each)]
         return self._at_once(states, context, [(), *told])
 
-    def _losses(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
-        """Losses of one pass, see `forward`."""
+    def losses(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
+        """Losses of what one pass has computed, see `forward`."""
         each: list[Weight] = list(self.weights)
         for method in self.own_methods:
             each = method.weights(each, self, done)
@@ -241,6 +241,19 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         likelihood = {"bits": torch.stack(bits).sum()} if bits else {}
         return {"loss": loss, **likelihood, **further, "count": count}
 
+    def with_parts(
+        self,
+        embed: Embed[StateT, ContextT],
+        transformer: Transformer,
+        head: nn.Module,
+        methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
+    ) -> Self:
+        """A refiner of other networks over the same tokeniser, which it shares."""
+        made = copy(self)
+        made._modules = {"tokenizer": self.tokenizer, "embed": embed, "transformer": transformer}
+        made._modules |= {"head": head, "methods": nn.ModuleList(methods)}
+        return made
+
     def after_step(self) -> None:
         """Let the methods learn from the step."""
         for method in self.own_methods:
@@ -262,14 +275,22 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             count: Number of samples.
             guided: Whether distributions without the context are computed as well.
             cached: Whether keys and values are kept; the result is the same.
-            methods: Further methods of sampling, after the refiner's own.
+            methods: Further methods; they take the place of the refiner's own of their name.
         """
         contexts = [context, None] if guided else [context]
-        call: Call[StateT] = Caller(self, contexts, count, cached=cached)
-        run = SamplingRun(context, count, cached)
-        for method in [*self.own_methods, *methods]:
+        plain = Caller(self, contexts, count, cached=cached)
+        call: Call[StateT] = plain
+        run = SamplingRun(context, count, guided, cached)
+        for method in self._with_given(methods):
             call = method.call(call, self, run)
         return call
+
+    def _with_given(
+        self, methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]]
+    ) -> list[Method[DataT, FeaturesT, StateT, ContextT]]:
+        """The refiner's own methods but those that are given, then these."""
+        names = {method.name for method in methods} - {""}
+        return [*(own for own in self.own_methods if own.name not in names), *methods]
 
     @torch.no_grad()
     def sample_trace(
@@ -294,7 +315,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             keep: Region to hold fixed: inpainting.
             scales: Stop after that many (early exit).
             cached: Whether keys and values are kept; the result is the same.
-            methods: Further methods of sampling, after the refiner's own.
+            methods: Further methods; they take the place of the refiner's own of their name.
 
         Raises:
             InputError: There is neither one `sampling` nor one per scale, or guidance without a
@@ -308,21 +329,17 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 "give a context, or leave guidance at 0."
             )
         call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
+        choose = Chooser(self.tokenizer, call, each, noise, codes, keep)
+        unroll: Unroll[StateT, FeaturesT] = self._unroll
+        for method in self._with_given(methods):
+            unroll = method.unroll(unroll, self)
+        return unroll(self.tokenizer.start(len(noise), noise), choose, scales)
 
-        def choose(state: StateT, k: int) -> Quantized:
-            if k < len(codes):
-                call.skip(state, k)
-                return self.tokenizer.lookup(codes[k], k)
-            dist = call(state, k, each[k].guidance)
-            dist = dist.sharpened(each[k].temperature, each[k].top_k, each[k].top_p)
-            code = dist.sample(noise.fork(k))
-            if keep is not None:
-                reference = self.tokenizer.quantize(keep.features, state, k).code
-                code = torch.where(keep.tokens[k][..., None], reference, code)
-            return self.tokenizer.lookup(code, k)
-
-        start = self.tokenizer.start(len(noise), noise)
-        return self.tokenizer.unroll(start, choose, scales=scales)
+    def _unroll(
+        self, state: StateT, choose: Chooser[FeaturesT, StateT], scales: int | None
+    ) -> Trace[StateT]:
+        """All samples through all scales."""
+        return self.tokenizer.unroll(state, choose, scales=scales)
 
     @torch.no_grad()
     def sample(

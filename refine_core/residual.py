@@ -107,11 +107,15 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
 
     def quantize(self, features: Tensor, state: Tensor, k: int) -> Quantized:
         """Code at scale k of the residual, see the class."""
+        return self.quantizer(k)(self.residual(features, state, k))  # type: ignore[no-any-return]
+
+    def residual(self, features: Tensor, state: Tensor, k: int) -> Tensor:
+        """Vectors (b, n_k, d) that scale k quantises, see the class."""
         if self.loop == "closed":
             residual = self.pyramid.resample(features - state, len(self.schedule) - 1, k)
         else:
             residual = self._band(features, k)
-        return self.quantizer(k)(self.take(residual, k))  # type: ignore[no-any-return]
+        return self.take(residual, k)
 
     def trace(self, features: Tensor, corrupt: Corrupt | None = None) -> Trace[Tensor]:
         """Unroll the forward process on features (eq. 16).
@@ -152,20 +156,25 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
 
     def add(self, state: Tensor, value: Tensor, k: int) -> Tensor:
         """State plus phi_k of the value, both on the canvas of scale k."""
-        canvas = self._canvas(k)
-        grid = self.put(value, k)
-        before = self.pyramid.resample(state, self._canvas(k - 1), canvas)
-        refined: Tensor = before + self.phi[k](self.pyramid.resample(grid, k, canvas))
+        grid = self.pyramid.resample(self.put(value, k), k, self._canvas(k))
+        refined: Tensor = self.carry(state, k) + self.phi[k](grid)
         return refined
+
+    def carry(self, state: Tensor, k: int) -> Tensor:
+        """The state before scale k where that after it lives, without anything added."""
+        return self.pyramid.resample(state, self._canvas(k - 1), self._canvas(k))
+
+    def expand(self, state: Tensor) -> Tensor:
+        """A state of any scale on the finest grid, (b, d, *finest)."""
+        finest = len(self.schedule) - 1
+        if state.shape[2:] == self.schedule[finest].size:
+            return state
+        size = tuple(state.shape[2:])
+        return self.pyramid.resample(state, self.schedule.sizes.index(size), finest)
 
     def finish(self, state: Tensor) -> Tensor:
         """Data of a state; a coarse state is expanded first."""
-        finest = len(self.schedule) - 1
-        if state.shape[2:] != self.schedule[finest].size:
-            state = self.pyramid.resample(
-                state, self.schedule.sizes.index(tuple(state.shape[2:])), finest
-            )
-        return self.decoder(state)  # type: ignore[no-any-return]
+        return self.decoder(self.expand(state))  # type: ignore[no-any-return]
 
     def forward(self, batch: tuple[Tensor, ...], noise: Noise) -> dict[str, Tensor]:
         """Training losses of data `batch[0]`: eq. 1, with its middle terms at every scale."""

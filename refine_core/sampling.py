@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -11,14 +11,17 @@ from torch import Tensor
 from refine_core.embed import ContextT, StateT
 from refine_core.errors import InputError
 from refine_core.heads.distribution import Distribution
+from refine_core.noise import Noise
+from refine_core.quantizers.base import Quantized
 from refine_core.schedule import per_scale
-from refine_core.tokenizer import DataT, FeaturesT
+from refine_core.tokenizer import DataT, FeaturesT, Tokenizer
 from refine_core.tokens import Tokens, join, stack
 from refine_core.transformer import Cache, Transformer
 
 if TYPE_CHECKING:
     from refine_core.refiner import Refiner
 
+V = TypeVar("V")
 StateT_contra = TypeVar("StateT_contra", contravariant=True)
 
 
@@ -108,6 +111,94 @@ class Call(Protocol[StateT_contra]):
         """Take note of the state before a scale whose distribution is not asked for."""
         ...
 
+    def rows(self, index: Tensor) -> "Self":
+        """What gives the distributions of some of the samples, (n,) int64."""
+        ...
+
+
+class Wrapped(Generic[StateT]):
+    """A call of one or several others.
+
+    Args:
+        inner: The first.
+    """
+
+    def __init__(self, inner: Call[StateT]) -> None:
+        self.inner = inner
+
+    def __call__(self, state: StateT, k: int, guidance: float = 0.0) -> Distribution:
+        """Distribution of the codes of scale k given the state before it."""
+        return self.inner(state, k, guidance)
+
+    def skip(self, state: StateT, k: int) -> None:
+        """All others take note of the state before a scale."""
+        for call in self._calls().values():
+            call.skip(state, k)
+
+    def rows(self, index: Tensor) -> Self:
+        """The same for some of the samples, (n,) int64."""
+        part = copy(self)
+        vars(part).update({name: call.rows(index) for name, call in self._calls().items()})
+        return part
+
+    def _calls(self) -> dict[str, Call[StateT]]:
+        """Attributes that are calls."""
+        return {name: value for name, value in vars(self).items() if hasattr(value, "skip")}
+
+
+class Chooser(Generic[FeaturesT, StateT]):
+    """Draws the codes of one scale after the other.
+
+    Args:
+        tokenizer: Gives the values of codes.
+        call: Gives their distributions.
+        sampling: How each scale is sampled.
+        noise: Names the samples.
+        codes: Given codes of the coarsest scales.
+        keep: What an edit holds fixed.
+
+    Attributes:
+        dist: Distribution that the last codes were drawn from, before temperature and the like;
+            None where they were given.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer[DataT, FeaturesT, StateT],
+        call: Call[StateT],
+        sampling: Sequence[Sampling],
+        noise: Noise,
+        codes: Sequence[Tensor] = (),
+        keep: Keep[FeaturesT] | None = None,
+    ) -> None:
+        self.tokenizer, self.call, self.sampling, self.noise = tokenizer, call, sampling, noise
+        self.codes, self.keep = codes, keep
+        self.dist: Distribution | None = None
+
+    def __call__(self, state: StateT, k: int) -> Quantized:
+        """Codes of scale k and their values, given the state before it."""
+        if k < len(self.codes):
+            self.call.skip(state, k)
+            return self.tokenizer.lookup(self.codes[k], k)
+        how, self.dist = self.sampling[k], self.call(state, k, self.sampling[k].guidance)
+        dist = self.dist.sharpened(how.temperature, how.top_k, how.top_p)
+        code = dist.sample(self.noise.fork(k))
+        if self.keep is not None:
+            reference = self.tokenizer.quantize(self.keep.features, state, k).code
+            code = torch.where(self.keep.tokens[k][..., None], reference, code)
+        return self.tokenizer.lookup(code, k)
+
+    def rows(self, index: Tensor) -> Self:
+        """The same for some of the samples, (n,) int64."""
+        part = copy(self)
+        part.call, part.noise = (
+            self.call.rows(index),
+            Noise(self.noise.seed, self.noise.index[index]),
+        )
+        part.codes = rows_of(tuple(self.codes), index)
+        part.keep = rows_of(self.keep, index)
+        return part
+
 
 class Caller(Generic[StateT, ContextT]):
     """Calls the transformer scale by scale, with or without a cache, guided or not.
@@ -164,6 +255,16 @@ class Caller(Generic[StateT, ContextT]):
         together = len(self.branches) == 1
         for branch, part in zip(self.branches, [stack(parts)] if together else parts, strict=True):
             branch.wait(part)
+
+    def rows(self, index: Tensor) -> Self:
+        """The same for some of the samples, (n,) int64."""
+        part = copy(self)
+        part.contexts, part.count = [rows_of(each, index) for each in self.contexts], len(index)
+        whole = len(self.branches) < len(self.contexts)
+        every = [index + place * self.count for place in range(len(self.contexts) if whole else 1)]
+        part.branches = [branch.rows(torch.cat(every)) for branch in self.branches]
+        part.notes = [None if note is None else note[index] for note in self.notes]
+        return part
 
     def _together(self, parts: Sequence[Tokens]) -> list[Tensor]:
         """Hidden states (b, n, d) of the tokens of each context, all branches in one again."""
@@ -243,6 +344,18 @@ class Branch:
             every = zip(*(branch.modulations or [] for branch in branches), strict=True)
             whole.modulations = [torch.cat(each) for each in every]
         return whole
+
+
+def rows_of(value: V, index: Tensor) -> V:
+    """Rows (n,) int64 of a tensor, or of the tensors in a tuple, a list or a dataclass."""
+    if isinstance(value, Tensor):
+        return cast(V, value[index])
+    if isinstance(value, tuple | list):
+        return cast(V, type(value)(rows_of(each, index) for each in value))
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {each.name: rows_of(getattr(value, each.name), index) for each in fields(value)}
+        return cast(V, replace(value, **parts))
+    return value
 
 
 def _conditions(vectors: Sequence[Tensor | None], count: int) -> Tensor | None:

@@ -13,14 +13,18 @@ before it made, so that methods can be combined.
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic
+from typing import TYPE_CHECKING, ClassVar, Generic, cast
 
+import torch
 from torch import Tensor, nn
 
 from refine_core.embed import ContextT, StateT
+from refine_core.errors import InputError
+from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
-from refine_core.sampling import Call
+from refine_core.residual import ResidualTokenizer
+from refine_core.sampling import Call, Chooser
 from refine_core.tokenizer import Corrupt, DataT, FeaturesT, Trace
 from refine_core.tokens import Tokens
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 Encode = Callable[[FeaturesT, Corrupt | None], Trace[StateT]]
 """The forward process of training: map (features, corruption or None) to their trace."""
+Unroll = Callable[[StateT, Chooser[FeaturesT, StateT], int | None], Trace[StateT]]
+"""The loop of sampling: map (start, what draws codes, count of scales or None) to a trace."""
 Find = Callable[[str], nn.Module]
 """Map the name or path of a trained model to its refiner."""
 Weight = float | Tensor
@@ -61,11 +67,13 @@ class SamplingRun(Generic[ContextT]):
     Args:
         context: Context of the samples; None where there is none.
         count: Number b of samples.
+        guided: Whether scales may be guided to the context.
         cached: Whether keys and values are kept.
     """
 
     context: ContextT | None
     count: int
+    guided: bool
     cached: bool
 
 
@@ -77,25 +85,33 @@ class Method(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
 
     Attributes:
         name: Its name in a config, see `refine_core.methods.registry.method`.
-        sampling_only: Whether training is left as it is, so that the method can be switched on for
-            any trained refiner.
+        in_sampling: Whether the method can be given for sampling alone, where it takes the place
+            of the refiner's own of that name.
     """
 
     name: ClassVar[str] = ""
-    sampling_only: ClassVar[bool] = False
+    in_sampling: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
 
     def attach(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
-        """Take what depends on the refiner, such as widths; called once, when it is built.
+        """Make what depends on the refiner, such as layers; called once, when it is built.
 
         Raises:
             InputError: The method does not suit the refiner.
         """
 
-    def connect(self, find: Find) -> None:
-        """Load the other models that the method names; called once, before anything is sampled."""
+    def connect(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]", find: Find) -> None:
+        """Get ready for sampling; called for the refiner's own methods and for those given.
+
+        Args:
+            refiner: The refiner.
+            find: Loads another model that the method names.
+
+        Raises:
+            InputError: The method does not suit the refiner, or the other model does not.
+        """
 
     def encode(
         self,
@@ -161,6 +177,14 @@ class Method(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         """Wrap what sampling calls for the distribution of one scale after the other."""
         return call
 
+    def unroll(
+        self,
+        unroll: Unroll[StateT, FeaturesT],
+        refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]",
+    ) -> Unroll[StateT, FeaturesT]:
+        """Wrap the loop over the scales of sampling."""
+        return unroll
+
     def after_step(self) -> None:
         """Learn from the passes since the last step of the optimiser."""
 
@@ -172,3 +196,61 @@ class Method(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     def recurrent(self) -> bool:
         """Whether a scale is told what the one before predicted."""
         return type(self).note is not Method.note
+
+
+def grid_tokenizer(
+    name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]"
+) -> ResidualTokenizer:
+    """The tokeniser of a refiner over grids.
+
+    Args:
+        name: The method, for the message.
+        refiner: The refiner.
+
+    Raises:
+        InputError: The refiner has another tokeniser.
+    """
+    if not isinstance(refiner.tokenizer, ResidualTokenizer):
+        raise InputError(
+            f"The method {name!r} works on grids, found a {type(refiner.tokenizer).__name__}: "
+            "leave it out."
+        )
+    return refiner.tokenizer
+
+
+def same_codes(
+    name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]", other: nn.Module
+) -> "Refiner[DataT, FeaturesT, StateT, ContextT]":
+    """Another refiner, over the same codes.
+
+    Args:
+        name: The method, for the message.
+        refiner: A refiner.
+        other: What shall predict the same codes.
+
+    Raises:
+        InputError: The other is no refiner, or its tokeniser has other codes.
+    """
+    mine = refiner.tokenizer.state_dict()
+    theirs = getattr(other, "tokenizer", nn.Identity()).state_dict()
+    if mine.keys() != theirs.keys() or any(
+        not torch.equal(tensor, theirs[key]) for key, tensor in mine.items()
+    ):
+        raise InputError(
+            f"The method {name!r} combines models of one tokeniser, found one with other codes: "
+            "train both over the same tokeniser."
+        )
+    return cast("Refiner[DataT, FeaturesT, StateT, ContextT]", other)
+
+
+def check_independent(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
+    """Refuse a head whose digits are not independent given the hidden states.
+
+    Raises:
+        InputError: It is such a head.
+    """
+    if not isinstance(refiner.head, CategoricalHead | BitwiseHead):
+        raise InputError(
+            f"The method {name!r} needs a head of independent digits, found a "
+            f"{type(refiner.head).__name__}: take a CategoricalHead or a BitwiseHead."
+        )

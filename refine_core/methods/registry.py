@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     AnyMethod = Method[Tensor, Tensor, Tensor, Tensor]
 
-M = TypeVar("M", bound="type[Method[Tensor, Tensor, Tensor, Tensor]]")
+M = TypeVar("M", bound=type)
 Fields = dict[str, object]
 """Fields of a method by name."""
 GROUP = "refine.methods"
@@ -47,7 +47,7 @@ def method(name: str) -> Callable[[M], M]:
                 f"{cls.__module__} and {known.__module__} both register a method {name!r}: "
                 "rename one."
             )
-        cls.name = name
+        cast("type[AnyMethod]", cls).name = name
         return cls
 
     return register
@@ -69,7 +69,7 @@ def as_methods(given: object, *, sampling: bool = False) -> dict[str, Fields]:
 
     Args:
         given: Names, one-entry mappings from a name to fields, or a mapping from names to fields.
-        sampling: Whether only methods that act in sampling alone are admitted.
+        sampling: Whether only methods that can be given for sampling alone are admitted.
 
     Raises:
         InputError: A method is not known or named twice, a field is not known or out of its range.
@@ -79,7 +79,7 @@ def as_methods(given: object, *, sampling: bool = False) -> dict[str, Fields]:
         if name in found:
             raise InputError(f"found the method {name!r} twice, expected it once")
         cls = _class(name)
-        if sampling and not cls.sampling_only:
+        if sampling and not cls.in_sampling:
             raise InputError(
                 f"the method {name!r} acts in training: switch it on where the generator is set up"
             )

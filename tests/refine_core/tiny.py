@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from refine_core.embed import Embed
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.gaussian import GaussianMixtureHead
+from refine_core.methods.base import Method
 from refine_core.pyramid import area, gaussian, halvings
 from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise
@@ -128,6 +129,16 @@ def refiner(
     for parameter in model.transformer.parameters():
         nn.init.normal_(parameter, std=0.3)
     return model.eval()
+
+
+def with_methods(
+    model: Refiner[Tensor, Tensor, Tensor, Tensor],
+    *methods: Method[Tensor, Tensor, Tensor, Tensor],
+) -> Refiner[Tensor, Tensor, Tensor, Tensor]:
+    """The same parts with methods."""
+    parts = model.tokenizer, model.embed, model.transformer, model.head
+    made = Refiner(*parts, corruption=model.corruption, dropout=model.dropout, methods=methods)
+    return made.train(model.training)
 
 
 def real_refiner(

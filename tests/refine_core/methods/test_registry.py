@@ -29,7 +29,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
         @method("toy_sampling")
         class Sampling(Method):  # type: ignore[type-arg]
-            sampling_only = True
+            in_sampling = True
 
     entry = EntryPoint("toys", "toys", registry.GROUP)
     monkeypatch.setattr(EntryPoint, "load", load)
