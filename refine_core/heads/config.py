@@ -28,6 +28,8 @@ class HeadConfig:
     """Blocks of the small network (depth)."""
     heads: PositiveInt = 4
     """Attention heads of the small network (depth)."""
+    base: bool = False
+    """Whether the small network adds to the logits of an independent head (depth)."""
     components: PositiveInt = 8
     """Components (mixture)."""
     rank: PositiveInt = 32
@@ -64,7 +66,7 @@ def build_head(
     Raises:
         InputError: Numbers do not fit together.
     """
-    # Here, for they need torch, and a config should not.
+    # Here, for a config is read before torch is needed.
     from refine_core.heads.categorical import BitwiseHead, CategoricalHead
     from refine_core.heads.depth import DepthHead
     from refine_core.heads.mixture import MixtureHead
@@ -78,6 +80,7 @@ def build_head(
             width=config.width,
             depth=config.depth,
             heads=config.heads,
+            base=config.base,
         )
     if config.kind == "mixture":
         return MixtureHead(
