@@ -8,6 +8,7 @@ from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
 from images.networks import Decoder, Encoder, Phi
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
+from refine_core.methods.merging import MergedTokenizer
 from refine_core.methods.registry import build_methods
 from refine_core.pyramid import Size, area, gaussian
 from refine_core.quantizers.base import Quantizer
@@ -53,7 +54,7 @@ def build_tokenizer(
     else:
         schedule = ScaleSchedule.of(sizes, codes=codes, parts=parts, order=config.order)
         quantizers = [each for each, count in zip(own, parts, strict=True) for _ in range(count)]
-    return ResidualTokenizer(
+    whole = ResidualTokenizer(
         schedule,
         area(schedule.sizes) if config.loop == "closed" else gaussian(schedule.sizes),
         quantizers,
@@ -63,6 +64,7 @@ def build_tokenizer(
         loop=config.loop,
         truncation=config.truncation,
     )
+    return whole if config.calls is None else MergedTokenizer(whole, config.calls)
 
 
 def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -> ImageRefiner:

@@ -40,6 +40,9 @@ class TokenizerConfig:
     """Side of each scale's grid, coarse to fine; the finest is the feature grid."""
     parts: OneOrMore[PositiveInt] = (1,)
     """Network calls per size, each for a part of its cells: one count for all, or one per size."""
+    calls: OneOrMore[PositiveInt] | None = None
+    """Network calls per size where they are fewer than its parts, as of a distilled model: parts
+    keep their codes, and consecutive ones are predicted at once. null: as many as parts."""
     order: Literal["lattice", "random", "raster", "groups"] = "lattice"
     """What a part of a size is: cells on interleaved lattices, cells in a fixed random order,
     rows, or groups of channels at all cells (vq only)."""
@@ -119,6 +122,37 @@ class SamplingConfig:
     """Weight of classifier-free guidance."""
     methods: SamplingMethods = field(default_factory=dict)
     """Methods of sampling, after the generator's own, as a list of names or fields by name."""
+
+
+@config
+class DistillationConfig:
+    """A student that needs fewer network calls than a trained model."""
+
+    name: RunName = "distilled"
+    """Name of the run; its files go to `runs/<name>/`."""
+    data: Path | None = None
+    """Images as for training, those of the trained model; null is MNIST, downloaded once."""
+    model: str = "mnist"
+    """The trained model: a shipped model's name, a run's folder or a file."""
+    seed: int = 0
+    """Seed of new weights, order and noise."""
+    rounds: OneOrMore[OneOrMore[PositiveInt]] = ((1,),)
+    """Network calls per size of the student, at most the model's parts; with several rounds each
+    student is the teacher of the next."""
+    targets: Literal["laws", "draws", "data"] = "laws"
+    """laws: the teacher's distributions of the codes that it draws; draws: these codes; data:
+    the codes of the images, without a teacher but for the weights to start from."""
+    states: Literal["data", "teacher"] = "data"
+    """Where the states come from that the teacher draws from: images, or its own samples."""
+    guided: bool = True
+    """Whether the student learns how the model samples, with its guidance and temperature, so that
+    it needs none; else it learns the model's own law, and is sampled as the model is."""
+    head: HeadConfig = field(default_factory=HeadConfig)
+    """The student's head; one across tokens can hold what draws of parts knew of each other."""
+    adapter: NonNegativeInt = 0
+    """Rank of low-rank adapters that are trained in place of the transformer's weights, and
+    merged into them at the end; 0 trains all weights."""
+    training: Optimisation = field(default_factory=Optimisation)
 
 
 @config

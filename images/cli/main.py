@@ -4,7 +4,7 @@ from pathlib import Path
 
 from images.cli.evaluate import ablate, evaluate
 from images.cli.sample import edit, sample
-from images.cli.train import train, train_evaluator, tune
+from images.cli.train import distil, train, train_evaluator, tune
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
@@ -14,6 +14,7 @@ def main(argv: list[str]) -> None:
     """Run `refine images`."""
     table: Commands = {
         "train": train,
+        "distil": distil,
         "sample": sample,
         "edit": edit,
         "tune": tune,

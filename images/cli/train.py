@@ -1,10 +1,10 @@
-"""The commands that make a model: `refine images train`, `tune` and `train-evaluator`."""
+"""The commands that make a model: `refine images train`, `distil`, `tune`, `train-evaluator`."""
 
 from pathlib import Path
 from typing import Annotated
 
 from images.cli.sample import read
-from images.config import ImagesConfig
+from images.config import DistillationConfig, ImagesConfig
 from refine_core.app.outputs import check_folder, output_file
 from refine_core.app.progress import say
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
@@ -26,6 +26,21 @@ def train(config: ImagesConfig) -> None:
     train(config, read(config.data))
     for part in ("tokenizer", "generator"):
         plot_curves(folder / part, folder / part / "curves.png")
+    print(f"model: {folder / 'model.safetensors'}")
+
+
+def distil(config: DistillationConfig) -> None:
+    """Train a student of a model that needs fewer network calls; goes on where it was stopped.
+
+    Args:
+        config: Config of the model, the student and its training.
+    """
+    from images.distillation import distil
+    from images.model import load
+
+    folder = Path("runs") / config.name
+    check_folder(folder, "--name")
+    distil(load(config.model), config, read(config.data))
     print(f"model: {folder / 'model.safetensors'}")
 
 

@@ -1,14 +1,16 @@
 """Which head a model has, as a config, and the head that is built of it."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from refine_core.config.ranges import PositiveInt
 from refine_core.config.schema import config
 from refine_core.errors import InputError
-from refine_core.heads.categorical import BitwiseHead, CategoricalHead
-from refine_core.heads.depth import DepthHead
-from refine_core.heads.mixture import MixtureHead
+
+if TYPE_CHECKING:
+    from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+    from refine_core.heads.depth import DepthHead
+    from refine_core.heads.mixture import MixtureHead
 
 
 @config
@@ -26,6 +28,8 @@ class HeadConfig:
     """Blocks of the small network (depth)."""
     heads: PositiveInt = 4
     """Attention heads of the small network (depth)."""
+    base: bool = False
+    """Whether the small network adds to the logits of an independent head (depth)."""
     components: PositiveInt = 8
     """Components (mixture)."""
     rank: PositiveInt = 32
@@ -48,7 +52,7 @@ def build_head(
     *,
     bitwise: bool = False,
     maps: Sequence[int] | None = None,
-) -> CategoricalHead | BitwiseHead | DepthHead | MixtureHead:
+) -> "CategoricalHead | BitwiseHead | DepthHead | MixtureHead":
     """Head over codes of `digits` digits.
 
     Args:
@@ -62,6 +66,11 @@ def build_head(
     Raises:
         InputError: Numbers do not fit together.
     """
+    # Here, for a config is read before torch is needed.
+    from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+    from refine_core.heads.depth import DepthHead
+    from refine_core.heads.mixture import MixtureHead
+
     if config.kind == "depth":
         return DepthHead(
             dim,
@@ -71,6 +80,7 @@ def build_head(
             width=config.width,
             depth=config.depth,
             heads=config.heads,
+            base=config.base,
         )
     if config.kind == "mixture":
         return MixtureHead(

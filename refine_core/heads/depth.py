@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.errors import InputError, suggest
-from refine_core.heads.categorical import CodeDistribution
+from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.noise import Noise, Stream
 
 Across = Literal["digits", "tokens"]
@@ -37,6 +37,8 @@ class DepthHead(nn.Module):
         width: Width of the small network, a multiple of `heads`.
         depth: Its blocks.
         heads: Its attention heads.
+        base: Whether its logits are added to those of an independent head, from which it starts:
+            so a student goes on from the maps of its teacher (`refine_core.methods`).
 
     Raises:
         InputError: A number is out of its range, or `across` is unknown.
@@ -52,6 +54,7 @@ class DepthHead(nn.Module):
         width: int = 128,
         depth: int = 2,
         heads: int = 4,
+        base: bool = False,
     ) -> None:
         super().__init__()
         _check(digits, sizes, across, width, heads)
@@ -64,6 +67,10 @@ class DepthHead(nn.Module):
         self.maps = nn.ModuleList(nn.Linear(width, digits * size) for size in sizes)
         for table in self.codes:
             nn.init.normal_(cast(nn.Embedding, table).weight, std=0.5)
+        self.base = CategoricalHead(dim, digits, sizes) if base else None
+        for chosen in self.maps if base else []:
+            nn.init.zeros_(cast(nn.Linear, chosen).weight)
+            nn.init.zeros_(cast(nn.Linear, chosen).bias)
 
     def forward(
         self, hidden: Tensor, state: object, k: int, valid: Tensor | None = None
@@ -83,12 +90,14 @@ class DepthHead(nn.Module):
         x = self.norm(x).unflatten(1, (-1, self.digits))
         weight, bias = self._output(k)
         logits = torch.einsum("bmgw,gvw->bmgv", x, weight.to(x.dtype)) + bias
-        return logits.reshape(*hidden.shape[:2], self.digits, -1)
+        logits = logits.reshape(*hidden.shape[:2], self.digits, -1)
+        return logits if self.base is None else logits + self.base(hidden, None, k).logits
 
     def start(self, hidden: Tensor, k: int, valid: Tensor | None) -> "Steps":
         """Logits digit after digit, for sampling."""
         rows, real = self._rows(hidden), self._padding(valid)
-        return Steps(self, k, self._inputs(rows, k), real)
+        base = None if self.base is None else self.base(rows, None, k).logits.flatten(1, 2)
+        return Steps(self, k, self._inputs(rows, k), real, base)
 
     def _rows(self, tensor: Tensor) -> Tensor:
         """Tokens that are drawn one after the other, (rows, m, ...), of tensors (b, n, ...)."""
@@ -128,10 +137,18 @@ class Steps:
         k: The scale.
         inputs: (rows, m, g, w) of `DepthHead`.
         real: (rows, m) bool, False at padding; None means all.
+        base: (rows, m * g, v) logits that are added; None is none.
     """
 
-    def __init__(self, head: DepthHead, k: int, inputs: Tensor, real: Tensor | None) -> None:
-        self.head, self.k, self.real = head, k, real
+    def __init__(
+        self,
+        head: DepthHead,
+        k: int,
+        inputs: Tensor,
+        real: Tensor | None,
+        base: Tensor | None = None,
+    ) -> None:
+        self.head, self.k, self.real, self.base = head, k, real, base
         self.inputs = inputs.flatten(1, 2)
         self.weight, self.bias = head._output(k)
         self.past: list[tuple[Tensor, Tensor] | None] = [None] * len(head.blocks)
@@ -152,7 +169,8 @@ class Steps:
             x, self.past[number] = cast(_Block, block).step(x, self.past[number], mask)
         self.step += 1
         z = self.head.norm(x[:, 0])
-        return F.linear(z, self.weight[t % digits], self.bias[t % digits])
+        logits = F.linear(z, self.weight[t % digits], self.bias[t % digits])
+        return logits if self.base is None else logits + self.base[:, t]
 
     def _mask(self, t: int) -> Tensor:
         """Additive mask (rows, 1, 1, t + 1): padding is seen by itself only."""

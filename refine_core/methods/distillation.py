@@ -21,6 +21,7 @@ The teacher draws as it would sample: with guidance, the student learns the guid
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, cast, get_args
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 
 from refine_core.embed import ContextT, StateT
 from refine_core.errors import InputError, suggest
-from refine_core.heads.categorical import CodeDistribution
+from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.heads.distribution import Distribution
 from refine_core.methods.coupling import NoiseEmbed
 from refine_core.methods.merging import inherited, merged_scales
@@ -225,8 +226,18 @@ def start_from_teacher(
         InputError: The student's scales do not consist of those of the teacher.
     """
     groups = merged_scales(teacher.tokenizer.schedule, student.tokenizer.schedule)
-    left = load_matching(student, inherited(teacher.state_dict(), groups))
+    weights = inherited(teacher.state_dict(), groups)
+    added = getattr(student.head, "base", None) is not None
+    if added and isinstance(teacher.head, CategoricalHead):
+        # A head that adds to an independent one has the teacher's as its base.
+        weights = {_based(name): tensor for name, tensor in weights.items()}
+    left = load_matching(student, weights)
     return [name for name in left if not name.startswith("tokenizer.")]
+
+
+def _based(name: str) -> str:
+    """Name of a head's weight where the head is the base of another."""
+    return re.sub(r"^head\.", "head.base.", name)
 
 
 def _given(dist: Distribution, code: Tensor) -> CodeDistribution | None:

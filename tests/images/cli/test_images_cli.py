@@ -114,6 +114,16 @@ def test_train_sample_edit_evaluate(trained: Path, capsys: pytest.CaptureFixture
     assert not [path for path in Path().rglob(".*") if path.is_file()]
 
 
+def test_distil(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = "training: {epochs: 1, batch: 16}"
+    write_text("few.yaml", f"name: few\nmodel: {RUNS}\ndata: data.npz\nrounds: [[1]]\n{short}\n")
+    main(["images", "distil", "--config", "few.yaml", "--targets", "draws"])
+    assert "model: runs/few/model.safetensors" in capsys.readouterr().out
+    assert len(load("runs/few").sample(2)) == 2
+    said = refuse(capsys, "distil", "--config", "few.yaml", "--targets", "law")
+    assert "Found --targets law, expected one of data, draws, laws" in said
+
+
 def test_wrong_config(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = Path("tiny.yaml").read_text()
     write_text("typo.yaml", text.replace("truncation", "trunkation"))

@@ -14,7 +14,7 @@ from refine_core.heads.config import HeadConfig, build_head
 from refine_core.heads.depth import DepthHead, SequentialDistribution
 from refine_core.heads.distribution import Distribution
 from refine_core.heads.mixture import MixtureDistribution, MixtureHead
-from refine_core.noise import Noise
+from refine_core.noise import Noise, Stream
 from tests.refine_core.tiny import refiner, tokenizer
 
 Across = Literal["digits", "tokens"]
@@ -196,3 +196,20 @@ def test_wrong_heads() -> None:
         DepthHead(8, 1, [4], across="token")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="0 components of rank 3"):
         MixtureHead(8, 1, [4], components=0, rank=3)
+
+
+@pytest.mark.parametrize("across", ["digits", "tokens"])
+def test_a_head_that_adds_to_an_independent_one_starts_from_it(across: Across) -> None:
+    torch.manual_seed(1)
+    made = DepthHead(8, DIGITS, [4, VALUES], across=across, width=16, heads=2, base=True)
+    hidden, code = torch.randn(6, TOKENS, 8), torch.randint(VALUES, (6, TOKENS, DIGITS))
+    assert made.base is not None
+    plain = made.base(hidden, None, 1)
+    assert torch.equal(made(hidden, None, 1).given(code).logits, plain.logits)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    dist, noise = made(hidden, None, 1), Noise.range(0, 6)
+    drawn = dist.sample(noise)
+    uniform = noise.uniform(Stream.CODES, TOKENS, DIGITS)
+    assert torch.equal(dist.given(drawn).inverse(uniform), drawn)
+    assert not torch.allclose(dist.given(drawn).logits, made.base(hidden, None, 1).logits)

@@ -117,6 +117,14 @@ def test_guidance_of_the_teacher_is_learnt() -> None:
     assert distance(wanted, law(model, LABELS)) < 0.05
 
 
+def test_a_joint_head_goes_on_from_the_maps_of_the_teacher() -> None:
+    of = teacher()
+    based = HeadConfig(kind="depth", across="tokens", width=16, base=True)
+    same = student(of, 3, based)
+    start_from_teacher(same, of)
+    assert torch.allclose(law(same, LABELS), law(of, LABELS), atol=1e-5)
+
+
 @pytest.mark.slow
 def test_one_round_after_the_other() -> None:
     of = teacher()
