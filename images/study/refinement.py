@@ -94,7 +94,9 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
             log_q = log_q - own.flatten(1).sum(1) / 2
             return Quantized.known(choice.code + sigma * normal)
 
-        trace = tokenizer.unroll(tokenizer.start(len(features)), draw, corrupt)
+        # Under autocast, resampling would round codes and states more than the noise moves them.
+        with torch.autocast(features.device.type, enabled=False):
+            trace = tokenizer.unroll(tokenizer.start(len(features)), draw, corrupt)
         return trace, log_q
 
     def encode(

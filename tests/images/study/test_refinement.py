@@ -225,12 +225,11 @@ def test_codes_bound_the_probability_of_grey_levels_by_brute_force() -> None:
     exact = torch.full((len(images),), -torch.inf, dtype=torch.float64)
     for pair in itertools.product(range(3), repeat=2):
         codes = [torch.tensor([[[number]]]) for number in pair]
-        trace = tokens.unroll(
-            tokens.start(1), lambda _, k, codes=codes: tokens.lookup(codes[k], k)
-        )
-        laws = model.refiner.distributions(trace.states[:-1], labels[:1])
+        values = [tokens.lookup(code, k).value for k, code in enumerate(codes)]
+        middle = tokens.add(tokens.start(1), values[0], 0)
+        laws = model.refiner.distributions([tokens.start(1), middle], labels[:1])
         own = sum(law.log_prob(code) for law, code in zip(laws, codes, strict=True))
-        decoded = tokens.finish(trace.states[-1]).expand(len(images), -1, -1, -1)
+        decoded = tokens.finish(tokens.add(middle, values[1], 1)).expand(len(images), -1, -1, -1)
         joint = model.decoder_likelihood.log_prob(decoded, images) + own
         exact = torch.logaddexp(exact, joint.detach())
     assert abs(float(exact.exp().sum()) - 1) < 1e-3
