@@ -75,7 +75,7 @@ def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -
     """
     return build_refiner(
         tokenizer,
-        GridEmbed(tokenizer, config.dim, classes),
+        GridEmbed(tokenizer, config.dim, classes, kinds=2 if config.augmentation.share else 1),
         dim=config.dim,
         depth=config.depth,
         heads=config.heads,

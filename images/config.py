@@ -75,6 +75,22 @@ class TokenizerConfig:
 
 
 @config
+class AugmentationConfig:
+    """Random affine maps of training images; the network is told which are changed."""
+
+    share: Share = 0.0
+    """Share of training images that are changed; 0 changes none."""
+    rotation: NonNegativeFloat = 15.0
+    """Largest angle, in degrees."""
+    shear: NonNegativeFloat = 0.2
+    """Largest shear."""
+    scaling: NonNegativeFloat = 0.15
+    """Largest change of the size, as a share of it."""
+    shift: NonNegativeFloat = 2.0
+    """Largest shift along each axis, in pixels."""
+
+
+@config
 class GeneratorConfig:
     """The next-scale transformer."""
 
@@ -98,6 +114,7 @@ class GeneratorConfig:
     """Share of samples trained without their class, for guidance."""
     methods: Methods = field(default_factory=dict)
     """Methods of training and sampling, as a list of names or fields by name."""
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     training: Optimisation = field(default_factory=Optimisation)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from images.augmentation import AugmentedTraining
 from images.build import build, build_tokenizer
 from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig
@@ -48,16 +49,16 @@ def train(
     )
     with stages.seeded(3):
         refiner = build(config.generator, tokens, images.classes)
-    refiner = stages.train(
-        refiner,
+    trained = stages.train(
+        AugmentedTraining(refiner, config.generator.augmentation),
         data,
         config.generator.training,
         stream=4,
         config=config,
         name="generator",
-        validate=lambda module: {"test_bits": code_bits(module, test_images, test_labels)},
+        validate=lambda module: {"test_bits": code_bits(module.refiner, test_images, test_labels)},
     )
-    model = ImageModel(refiner, config, images.shape, images.classes)
+    model = ImageModel(trained.refiner, config, images.shape, images.classes)
     model.save(stages.folder / "model.safetensors")
     return model
 

@@ -42,12 +42,16 @@ class GridEmbed(Embed[Tensor, Tensor]):
         tokenizer: Gives the view of a state, on a grid of one to three axes.
         dim: Width d of the tokens.
         classes: Count of classes.
+        kinds: Kinds of data that have conditions of their own. A class c of kind j is the context
+            c + j (classes + 1), any class of it `classes` + j (classes + 1).
 
     Raises:
         InputError: The grid has more than three axes.
     """
 
-    def __init__(self, tokenizer: ResidualTokenizer, dim: int, classes: int = 0) -> None:
+    def __init__(
+        self, tokenizer: ResidualTokenizer, dim: int, classes: int = 0, *, kinds: int = 1
+    ) -> None:
         super().__init__()
         axes = len(tokenizer.schedule[0].size)
         if axes not in _CONVOLUTIONS:
@@ -58,7 +62,7 @@ class GridEmbed(Embed[Tensor, Tensor]):
         self.position = nn.ParameterList(
             nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
         )
-        self.label = nn.Embedding(classes + 1, dim)
+        self.label = nn.Embedding(kinds * (classes + 1), dim)
         for k, scale in enumerate(tokenizer.schedule):
             self.register_buffer(f"near_{k}", neighbours(scale), persistent=False)
 
@@ -78,8 +82,13 @@ class GridEmbed(Embed[Tensor, Tensor]):
         return vector
 
     def drop(self, context: Tensor, where: Tensor) -> Tensor:
-        """Labels with `ANY_CLASS` in place of the dropped."""
-        return torch.where(where, ANY_CLASS, context)
+        """Labels with any class of their kind in place of the dropped."""
+        kind = context.clamp(min=0) // (self.classes + 1)
+        return torch.where(where, kind * (self.classes + 1) + self.classes, context)
+
+    def other_kind(self, context: Tensor, kind: int = 1) -> Tensor:
+        """Contexts of the same classes (b,) for data of another kind."""
+        return torch.where(context < 0, self.classes, context) + kind * (self.classes + 1)
 
 
 def neighbours(scale: Scale) -> Tensor:
