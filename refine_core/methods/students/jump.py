@@ -127,6 +127,12 @@ class GridJump(nn.Module):
             for k, scale in enumerate(self.schedule)
         ]
 
+    @torch.no_grad()
+    def approach(self, other: "GridJump", decay: float) -> None:
+        """Become `decay` times itself plus the rest of the other."""
+        for mine, theirs in zip(self.parameters(), other.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+
     def _finest(self, state: Tensor) -> Tensor:
         """The state on the finest grid, where an open loop's is smaller."""
         finest = len(self.schedule) - 1
@@ -194,8 +200,7 @@ class Consistency(nn.Module):
                 states = refiner.tokenizer.trace(refiner.tokenizer.features(batch[0])).states
             else:
                 states = refiner.sample_trace(noise, context, sampling=self.sampling).states
-        step = Noise(noise.seed, noise.index.new_zeros(1))  # the same in all parts of a batch
-        k = int(step.fork(_STREAM).uniform(Stream.CODES) * (len(states) - 1))
+        k = random_scale(noise, len(states) - 1)
         uniform = self.jump.numbers(noise) if self.jump.noise else ()
         found = self.jump(states[k], k, context, uniform)
         with torch.no_grad():
@@ -207,12 +212,15 @@ class Consistency(nn.Module):
             "end": (found.detach().float() - states[-1]).square().mean(),
         }
 
-    @torch.no_grad()
     def after_step(self) -> None:
         """Move the average towards the weights."""
-        pairs = zip(self.target.parameters(), self.jump.parameters(), strict=True)
-        for average, weight in pairs:
-            average.lerp_(weight, 1 - self.decay)
+        self.target.approach(self.jump, self.decay)
+
+
+def random_scale(noise: Noise, count: int) -> int:
+    """A scale from 0 to count - 1, the same for all samples and all parts of a step."""
+    step = Noise(noise.seed, noise.index.new_zeros(1)).fork(_STREAM)
+    return int(step.uniform(Stream.CODES) * count)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from refine_core.errors import InputError
-from refine_core.methods.students.consistency import (
+from refine_core.methods.students.jump import (
     Consistency,
     GridJump,
     Trajectories,
@@ -60,7 +60,7 @@ def mean_end(k: int, ends: Tensor, weights: Tensor) -> Tensor:
     return torch.einsum("ij,jdn->idn", same / same.sum(1, keepdim=True), ends)
 
 
-@pytest.mark.parametrize("neighbours", [True, False])
+@pytest.mark.parametrize("neighbours", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_without_noise_the_jump_is_the_mean_of_the_ends(neighbours: bool) -> None:
     found = trained("teacher", neighbours=neighbours)
     each, weights = states(), law(OF, LABELS)
