@@ -5,7 +5,16 @@ With x the values of an image, e white noise and a time t from 0 to 1,
     z_t = a(t) x + s(t) e,     x^(z_t, t) = E[x | z_t].
 
 Gaussian diffusion and flow matching differ in a and s, in what the network predicts, and in how
-they sample.
+they sample. They share the bound on the bits of an image. With t0 a small time at which a decoder
+takes over,
+
+    -log P(image) <= E_{z ~ q(z_t0 | x)} [ log q(z_t0 | x) / p(z_t0) - log P(image | x^(z_t0)) ],
+
+where p(z_t0) is the model's own law of noisy values and P(image | x^) is the likelihood of 256
+grey levels about the decoded x^, with scales that were fitted. The same line holds in latents,
+whose decoder is the autoencoder's: nothing is assumed of either. (For pixels and one sample of
+the chain this is L_0 + ... + L_T of DDPM, arXiv 2006.11239; for an ODE, the truncated bound of
+Zheng et al., 2023, arXiv 2305.03935.)
 """
 
 import math
@@ -18,7 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from images.study.backbone import Backbone, TransformerShape, matched
-from images.study.model import Setting, StudyModel
+from images.study.likelihood import DecoderLikelihood, per_dim
+from images.study.model import Bits, Setting, StudyModel
 from images.study.spaces import Space
 from refine_core.errors import InputError
 from refine_core.noise import Noise, Stream
@@ -47,6 +57,7 @@ class Denoiser(StudyModel):
         self.backbone = backbone
         self.tokens = math.prod(space.size)
         self.end, self.dropout = end, dropout
+        self.decoder_likelihood = DecoderLikelihood()
 
     @classmethod
     def build(
@@ -78,6 +89,10 @@ class Denoiser(StudyModel):
     def scales(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """a(t) and s(t), (b, 1, 1, 1) each, of times (b,)."""
 
+    def times(self, uniform: Tensor) -> Tensor:
+        """Training times (b,) of uniform numbers (b,) in [0, 1): these themselves."""
+        return uniform
+
     @abstractmethod
     def target(self, clean: Tensor, white: Tensor, time: Tensor) -> Tensor:
         """What the network predicts, of clean values and the noise that they got."""
@@ -99,7 +114,7 @@ class Denoiser(StudyModel):
         images, labels = batch
         dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
         labels = torch.where(dropped, -1, labels)
-        clean, time = self.space.encode(images), noise.uniform(TIME)
+        clean, time = self.space.encode(images), self.times(noise.uniform(TIME))
         white = noise.normal(NOISE, *clean.shape[1:])
         out = self.backbone(self.noisy(clean, white, time), time, labels)
         return {"loss": F.mse_loss(out, self.target(clean, white, time))}
@@ -131,6 +146,30 @@ class Denoiser(StudyModel):
         """Decoded clean values expected at each call; the last are the sample."""
         self._check(setting)
         return [self.space.decode(each) for each in self.estimates(noise, labels, setting)]
+
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:
+        """Fit the decoder's likelihood at time t0."""
+        self.decoder_likelihood.fit(self._decoded(images, labels, noise), images)
+
+    @torch.no_grad()
+    def bits(self, images: Tensor, labels: Tensor, noise: Noise) -> Bits:
+        """The bound of the module's docstring, one sample of it for each image."""
+        rate = self.rate(self.space.encode(images), labels, noise.fork(1))
+        decoded = self._decoded(images, labels, noise)
+        log_prob = self.decoder_likelihood.log_prob(decoded, images) - rate
+        return Bits(per_dim(log_prob, images), "bound")
+
+    def _decoded(self, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:
+        """Images decoded from the values expected at time t0."""
+        found = []
+        for part in torch.arange(len(images), device=images.device).split(500):
+            values = self.space.encode(images[part])
+            white = Noise(noise.seed, noise.index[part]).normal(NOISE, *values.shape[1:])
+            times = torch.full((len(part),), self.end, device=values.device)
+            z = self.noisy(values, white, times)
+            found.append(self.space.decode(self.clean(z, self.end, labels[part])))
+        return torch.cat(found)
 
     def _check(self, setting: Setting) -> None:
         if setting.sampler not in self.samplers:

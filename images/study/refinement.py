@@ -49,8 +49,8 @@ from refine_core.tokenizer import Corrupt, Trace
 
 Law = Literal["codes", "gaussian", "mixture"]
 ImageRefiner = Refiner[Tensor, Tensor, Tensor, Tensor]
-FORWARD, DRAW = 1, 2
-"""Forks of the noise: of the forward process in bits, and of what a sample draws."""
+FORWARD = 1
+"""Fork of the noise that the forward process takes in bits."""
 
 
 class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
@@ -230,19 +230,20 @@ class Refinement(StudyModel):
 
     @torch.no_grad()
     def resumed(
-        self, images: Tensor, labels: Tensor, step: int, setting: Setting, noise: Noise
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
     ) -> Tensor:
-        """Images that the arm makes of the state of `images` after `step` calls.
+        """Images of the images' own codes of `step` scales, and drawn ones of the others.
 
-        Args:
-            images: (b, 1, h, w) of 256 grey levels, in [0, 1].
-            labels: (b,) int64.
-            step: Calls whose codes are the images' own; 0 to all.
-            setting: How to sample the others.
-            noise: Of the forward process and of what is drawn.
+        Arguments as in `images.study.energy.Resumable`.
         """
-        codes = self._trace(images, noise.fork(FORWARD))[0].codes[:step]
-        trace = self._drawn(noise.fork(DRAW), labels, setting, codes)
+        codes = self._trace(images, forward)[0].codes[:step]
+        trace = self._drawn(noise, labels, setting, codes)
         return self.tokenizer.finish(trace.states[-1])
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ from images.study.denoiser import Denoiser
 from images.study.flow_matching import FlowMatching
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import Setting
+from images.study.spaces import PixelSpace
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.images.study.tiny import SHAPE, Normal, Numbers, Perfect, TwoPoints
@@ -90,6 +91,22 @@ def test_the_rate_of_normal_data_is_the_known_divergence(
     far = (a * (data - Normal.centre)).square()
     known = ((s**2 + far) / wide - 1 + torch.tensor(wide / s**2).log()).flatten(1).sum(1) / 2
     assert abs(float(found.mean() / known.mean()) - 1) < off
+
+
+@pytest.mark.parametrize(("kind", "options"), [("gaussian", {"draws": 100}), ("flow", {})])
+def test_the_bits_of_black_and_white_are_their_entropy(kind: str, options: dict[str, int]) -> None:
+    """The bound is tight where the denoiser is perfect and the decoder takes over late."""
+    backbone = Backbone(SHAPE, (2, 2), 1, 1, 10)
+    model = ARMS[kind](PixelSpace((1, 2, 2), 1), backbone, end=0.05, **options)
+    model.backbone = TwoPoints(model)  # type: ignore[assignment]
+    count, labels = 2000, torch.zeros(2000, dtype=torch.int64)
+    images = (Noise.range(2, count).uniform(9, 1, 2, 2) < TwoPoints.odds).float()
+    model.calibrate(images, labels, Noise.range(3, count))
+    found = model.bits(images, labels, Noise.range(4, count))
+    known = -torch.where(images > 0, TwoPoints.odds, 1 - TwoPoints.odds).log2().mean((1, 2, 3))
+    assert found.kind == "bound"
+    assert abs(float((found.per_dim - known).mean())) < 0.02
+    assert float(torch.corrcoef(torch.stack([found.per_dim, known.double()]))[0, 1]) > 0.6
 
 
 def test_the_density_of_a_flow_is_that_of_normal_data() -> None:
