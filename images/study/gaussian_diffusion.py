@@ -116,7 +116,7 @@ class GaussianDiffusion(Denoiser):
 
     def rate(self, values: Tensor, labels: Tensor, noise: Noise) -> Tensor:
         """Divergence (b,) of the process above t0 from the model's, in nats."""
-        last, first = math.cos(ANGLE) ** 2, self.end * ANGLE
+        last, first = math.cos(ANGLE) ** 2, float(self.end) * ANGLE
         squares = values.double().square().flatten(1)
         total = (last * (squares - 1) - math.log(1 - last)).sum(1) / 2
         span, octaves = ANGLE - first, math.log(math.tan(ANGLE) / math.tan(first))

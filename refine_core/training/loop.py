@@ -76,7 +76,7 @@ def fit(
         run: Where metrics and checkpoints go; a run that holds a checkpoint is continued. With
             None, nothing is written.
         validate: Computes further metrics after each epoch.
-        callbacks: Called after each step and each epoch.
+        callbacks: Called at the start, after each step and after each epoch.
         title: Shown beside the progress bar.
         quiet: Whether to show nothing.
 
@@ -112,6 +112,8 @@ def fit(
         Progress(title, training.total, quiet=quiet) as progress,
     ):
         try:
+            for callback in callbacks:
+                callback.start(state)
             while training.goes_on():
                 training.epoch(progress)
         except KeyboardInterrupt:

@@ -275,6 +275,31 @@ def test_a_callback_ends_a_training_for_good(tmp_path: Path) -> None:
         assert [row["judged"] for row in history] == [3.0, 2.0, 4.0]
 
 
+class Tally(Callback[Line]):
+    """Notes the steps it has done something for, a stop before which it makes up for."""
+
+    def __init__(self, done: list[int], stop: int) -> None:
+        self.done, self.stop = done, stop
+
+    def start(self, state: TrainState[Line]) -> None:
+        if state.step and state.step not in self.done:
+            self.done.append(state.step)
+
+    def end_step(self, state: TrainState[Line]) -> None:
+        if state.step == self.stop:
+            raise KeyboardInterrupt
+        self.done.append(state.step)
+
+
+@pytest.mark.parametrize("stop", [5, 20])
+def test_a_callback_makes_up_for_a_stop_after_a_step(stop: int, tmp_path: Path) -> None:
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(line(), data(), OPT, seed=1, run=start(tmp_path), callbacks=[Tally(done, stop)])
+    fit(line(), data(), OPT, seed=1, run=start(tmp_path), callbacks=[Tally(done, -1)], quiet=True)
+    assert done == list(range(1, 21))
+
+
 def test_the_global_generator_is_left_alone() -> None:
     torch.manual_seed(5)
     expected = torch.randn(3)
