@@ -154,9 +154,8 @@ class AbsorbingDiffusion(StudyModel):
         left = [self.space.variables, *self._left(setting)][step]
         order = forward.uniform(ORDER, self.space.variables).argsort(1).argsort(1)
         masked = (order < left).view_as(codes)
-        for codes in self._guesses(noise, labels, setting, (step, codes, masked)):
-            pass
-        return self.space.decode(codes)
+        *_, last = [codes, *self._guesses(noise, labels, setting, (step, codes, masked))]
+        return self.space.decode(last)
 
     def _guesses(
         self,
