@@ -83,7 +83,7 @@ def arm(tokens: ResidualTokenizer, law: Law, forward: Forward = PLAIN) -> Refine
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("law", ["codes", "gaussian", "mixture"])
+@pytest.mark.parametrize("law", ["codes", "gaussian", "mixture", "flow"])
 @pytest.mark.parametrize("space", [pixels, latents])
 def test_every_cell_trains_samples_and_has_bits(space: object, law: Law, name: str) -> None:
     tokens = space(name, law)  # type: ignore[operator]
