@@ -231,7 +231,7 @@ class Refinement(StudyModel):
         return [self.tokenizer.finish(state) for state in trace.states[1:]]
 
     @torch.no_grad()
-    def resumed(
+    def guess(
         self,
         images: Tensor,
         labels: Tensor,
@@ -242,7 +242,7 @@ class Refinement(StudyModel):
     ) -> Tensor:
         """Images of the images' own codes of `step` scales, and drawn ones of the others.
 
-        Arguments as in `images.study.energy.Resumable`.
+        Arguments as in `images.study.energy.Guessing`.
         """
         codes = self._trace(images, forward)[0].codes[:step]
         trace = self._drawn(noise, labels, setting, codes)

@@ -118,10 +118,10 @@ def test_guided_samples_do_not_depend_on_the_batch() -> None:
         model.sample(NOISE, LABELS, Setting(2))
 
 
-def test_resumed_images_keep_what_is_known() -> None:
+def test_guesses_keep_what_is_known() -> None:
     model = arm(pixels("scales", "gaussian"), "gaussian", Forward(0.2, 0.0))
     (setting,) = model.settings()
-    made = [model.resumed(IMAGES, LABELS, k, setting, NOISE, NOISE.fork(2)) for k in range(4)]
+    made = [model.guess(IMAGES, LABELS, k, setting, NOISE, NOISE.fork(2)) for k in range(4)]
     assert torch.allclose(made[0], model.sample(NOISE.fork(2), LABELS, setting), atol=1e-5)
     assert torch.allclose(made[3], IMAGES, atol=1e-2)  # but for the dequantisation
     near = [float((each - IMAGES).square().mean()) for each in made]
