@@ -117,6 +117,10 @@ class Denoiser(StudyModel):
     def estimates(self, noise: Noise, labels: Tensor, setting: Setting) -> Iterator[Tensor]:
         """Clean values expected at each call while sampling; the last are the sample's."""
 
+    @abstractmethod
+    def call_time(self, call: int, setting: Setting) -> float:
+        """Time of the noisy values that a call of the sampler sees, the first of them being 0."""
+
     def forward(self, batch: tuple[Tensor, Tensor], noise: Noise) -> dict[str, Tensor]:
         """Mean squared error of the prediction at random times."""
         images, labels = batch
@@ -154,6 +158,29 @@ class Denoiser(StudyModel):
         """Decoded clean values expected at each call; the last are the sample."""
         self._check(setting)
         return [self.space.decode(each) for each in self.estimates(noise, labels, setting)]
+
+    @torch.no_grad()
+    def guess(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
+    ) -> Tensor:
+        """What the network expects of images that are as noisy as after `step` calls.
+
+        Arguments as in `images.study.energy.Guessing`; nothing is drawn.
+        """
+        self._check(setting)
+        values = self.space.encode(images)
+        if step == setting.calls:
+            return self.space.decode(values)
+        time = self.call_time(step, setting)
+        times = torch.full((len(values),), time, device=values.device)
+        z = self.noisy(values, forward.normal(NOISE, *values.shape[1:]), times)
+        return self.space.decode(self.clean(z, time, labels, setting.guidance))
 
     @torch.no_grad()
     def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:

@@ -110,6 +110,10 @@ class GaussianDiffusion(Denoiser):
             (z, *_) = scheduler.step(clean, step, z, return_dict=False, **sampling)
             yield z if call == last else clean
 
+    def call_time(self, call: int, setting: Setting) -> float:
+        """Time of the library's step."""
+        return (float(_scheduler(setting).timesteps[call]) + 1) / STEPS
+
     def rate(self, values: Tensor, labels: Tensor, noise: Noise) -> Tensor:
         """Divergence (b,) of the process above t0 from the model's, in nats."""
         last, first = math.cos(ANGLE) ** 2, float(self.end) * ANGLE
