@@ -8,8 +8,8 @@ from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
 from images.networks import Decoder, Encoder, Phi
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
-from refine_core.methods.merging import MergedTokenizer
 from refine_core.methods.registry import build_methods
+from refine_core.methods.students.merging import MergedTokenizer
 from refine_core.pyramid import Size, area, gaussian
 from refine_core.quantizers.base import Quantizer
 from refine_core.quantizers.bitwise import Bitwise

@@ -14,9 +14,9 @@ from images.config import DistillationConfig, ImagesConfig, SamplingConfig
 from images.data.load import Images
 from images.model import ImageModel
 from refine_core.errors import InputError
-from refine_core.methods.adapter import adapt, merge
-from refine_core.methods.distillation import Distillation, start_from_teacher
-from refine_core.methods.merging import MergedTokenizer, merged_scales
+from refine_core.methods.students.adapter import adapt, merge
+from refine_core.methods.students.distillation import Distillation, start_from_teacher
+from refine_core.methods.students.merging import MergedTokenizer, merged_scales
 from refine_core.storage.files import digest
 from refine_core.training.data import Tensors
 from refine_core.training.stages import Stages

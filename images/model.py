@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
 from refine_core.errors import InputError
+from refine_core.methods.base import Method
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
@@ -72,7 +73,9 @@ class ImageModel:
 
     def __post_init__(self) -> None:
         self.sampling(None)
-        self.methods = build_methods(self.config.sampling.methods)
+        self.methods: list[Method[Tensor, Tensor, Tensor, Tensor]] = build_methods(
+            self.config.sampling.methods
+        )
         for method in [*self.refiner.own_methods, *self.methods]:
             method.connect(self.refiner, lambda name: load(name).refiner)
 

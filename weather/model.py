@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.storage.files import sha256
@@ -26,6 +26,7 @@ from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.forecaster.build import build_untrained
 from weather.forecaster.forecaster import Forecaster
+from weather.forecaster.refinement import RefineHead
 from weather.forecaster.rollout import State, rollout
 
 
@@ -74,6 +75,12 @@ class WeatherModel:
     forcing_mean: Tensor
     forcing_std: Tensor
     digest: str = ""
+
+    def __post_init__(self) -> None:
+        """Load the other models that methods name."""
+        if isinstance(self.forecaster.head, RefineHead):
+            for method in self.forecaster.head.refiner.own_methods:
+                method.connect(self.forecaster.head.refiner, _refiner)
 
     @property
     def data(self) -> DataConfig:
@@ -181,3 +188,15 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     saved.restore(forecaster, device)
     digest = sha256(saved.path)[:16]
     return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)
+
+
+def _refiner(name: str) -> nn.Module:
+    """Refiner of the residuals of another model.
+
+    Raises:
+        InputError: There is no such model, or its head is of another kind.
+    """
+    head = load(name).forecaster.head
+    if not isinstance(head, RefineHead):
+        raise InputError(f"The head of {name} samples no codes: name a model that refines.")
+    return head.refiner

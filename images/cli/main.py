@@ -4,6 +4,7 @@ from pathlib import Path
 
 from images.cli.evaluate import ablate, evaluate
 from images.cli.sample import edit, sample
+from images.cli.study import study
 from images.cli.train import distil, train, train_evaluator, tune
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
@@ -20,6 +21,7 @@ def main(argv: list[str]) -> None:
         "tune": tune,
         "evaluate": evaluate,
         "ablate": ablate,
+        "study": study,
         "train-evaluator": train_evaluator,
         "demo": demo,
     }
@@ -29,20 +31,24 @@ def main(argv: list[str]) -> None:
 def demo(
     out: OutputFolder = Path("runs/demo/images"),
     preset: Path = Path("configs/images/paper_quick.yaml"),
+    study_preset: Path = Path("configs/images/study_quick.yaml"),
 ) -> None:
-    """Run the ablation's preset on MNIST, then sample and measure the shipped model.
+    """Run the presets of ablation and study on MNIST, then measure the shipped model.
 
     Args:
         out: Folder for reports and pictures.
         preset: Config of the ablation.
+        study_preset: Config of the study.
     """
     from images.data.load import mnist
     from images.evaluation.report import evaluate, markdown
     from images.experiments.config import AblationConfig
     from images.model import load
+    from images.study.config import StudyConfig
     from refine_core.config.schema import load as load_config
 
     ablate(load_config(AblationConfig, preset), out / "ablation")
+    study(load_config(StudyConfig, study_preset), out / "study")
     report = evaluate(load("mnist"), mnist(), out / "model", samples=2000, say=say)
     print(markdown(report))
     for path in sorted(out.rglob("*.png")):

@@ -25,7 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from images.study.backbone import Backbone, TransformerShape, matched
-from images.study.model import Setting, StudyModel
+from images.study.likelihood import DecoderLikelihood, per_dim
+from images.study.model import Bits, Setting, StudyModel
 from images.study.spaces import CodeSpace
 from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution
@@ -65,6 +66,7 @@ class AbsorbingDiffusion(StudyModel):
         )
         self.tokens = math.prod(space.size)
         self.dropout, self.draws = dropout, draws
+        self.decoder_likelihood = DecoderLikelihood()
 
     @classmethod
     def build(
@@ -134,14 +136,46 @@ class AbsorbingDiffusion(StudyModel):
         """Images of the digits revealed so far and of what each call drew for the others."""
         return [self.space.decode(each) for each in self._guesses(noise, labels, setting)]
 
-    def _guesses(self, noise: Noise, labels: Tensor, setting: Setting) -> Iterator[Tensor]:
-        """Codes (b, n, g) after each call, drawn anew where they were masked before it."""
+    @torch.no_grad()
+    def guess(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
+    ) -> Tensor:
+        """Images of digits of which as many are the images' own as `step` calls reveal.
+
+        Arguments as in `images.study.energy.Guessing`. The sampler draws the others.
+        """
+        codes = self.space.encode(images)
+        left = [self.space.variables, *self._left(setting)][step]
+        order = forward.uniform(ORDER, self.space.variables).argsort(1).argsort(1)
+        masked = (order < left).view_as(codes)
+        *_, last = [codes, *self._guesses(noise, labels, setting, (step, codes, masked))]
+        return self.space.decode(last)
+
+    def _guesses(
+        self,
+        noise: Noise,
+        labels: Tensor,
+        setting: Setting,
+        begin: tuple[int, Tensor, Tensor] | None = None,
+    ) -> Iterator[Tensor]:
+        """Codes (b, n, g) after each call, drawn anew where they were masked before it.
+
+        `begin` is the first call, with the codes before it and which of them are masked.
+        """
         left = self._left(setting)
         shape = (math.prod(self.space.size), self.space.digits)
-        codes = torch.zeros(len(noise), *shape, dtype=torch.int64, device=noise.index.device)
-        masked = torch.ones_like(codes, dtype=torch.bool)
+        if begin is None:
+            codes = torch.zeros(len(noise), *shape, dtype=torch.int64, device=noise.index.device)
+            begin = (0, codes, torch.ones_like(codes, dtype=torch.bool))
+        first, codes, masked = begin
         order = noise.uniform(ORDER, *shape)
-        for call, count in enumerate(left):
+        for call, count in list(enumerate(left))[first:]:
             logits = self.logits(codes, masked, labels, setting.guidance)
             dist = CodeDistribution(logits).sharpened(setting.temperature)
             fresh = noise.fork(call)
@@ -177,6 +211,31 @@ class AbsorbingDiffusion(StudyModel):
             shown = math.floor(count * math.cos(math.pi / 2 * call / calls))
             left.append(max(min(left[-1] - 1, shown), calls - call))
         return left[1:]
+
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:
+        """Fit the likelihood of images about those that their codes decode to."""
+        decoded = [self.space.decode(self.space.encode(part)) for part in images.split(500)]
+        self.decoder_likelihood.fit(torch.cat(decoded), images)
+
+    @torch.no_grad()
+    def bits(self, images: Tensor, labels: Tensor, noise: Noise) -> Bits:
+        """Bits of the codes, by their bound, and of the images given them.
+
+        log P(image) >= log P(codes) + log P(image | codes) for the codes that the image has. The
+        bound is estimated at `draws` stratified numbers of masked digits.
+        """
+        codes = self.space.encode(images)
+        offset = noise.uniform(COUNT, self.draws)
+        terms = [
+            self._masked_loss(
+                codes, labels, (draw + offset[:, draw]) / self.draws, noise.fork(draw)
+            )
+            for draw in range(self.draws)
+        ]
+        nats = torch.stack(terms).double().mean(0) * self.space.variables
+        rest = self.decoder_likelihood.log_prob(self.space.decode(codes), images)
+        return Bits(per_dim(rest - nats, images), "bound")
 
     def _masked_loss(self, codes: Tensor, labels: Tensor, share: Tensor, noise: Noise) -> Tensor:
         """Mean negative log-probability (b,) of 1 + floor(share * N) digits, masked at random."""

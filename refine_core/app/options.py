@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from refine_core.errors import InputError
+
+if TYPE_CHECKING:
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec
 
 T = TypeVar("T")
 Hints = Mapping[str, object]
@@ -61,6 +64,7 @@ def arguments(
                 prog=prog,
                 description=f"{_description(target)}\n\n{note}".strip(),
                 config=(tyro.conf.AvoidSubcommands,),
+                registry=_registry(),
             )
         _check(hints, given.arguments)
     except SystemExit as end:
@@ -143,6 +147,39 @@ def _binding(
     bind.__annotations__ = shown
     vars(bind)["__signature__"] = inspect.Signature(ordered)
     return bind, argv, note
+
+
+def _registry() -> "ConstructorRegistry":
+    """How options are read that tyro cannot read: mappings of mappings, each word in YAML."""
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+    registry = ConstructorRegistry()
+
+    @registry.primitive_rule
+    def in_yaml(info: PrimitiveTypeInfo) -> "PrimitiveConstructorSpec[object] | None":
+        arguments = get_args(info.type)
+        if get_origin(info.type) is not dict or get_origin(arguments[1]) is not dict:
+            return None
+        return PrimitiveConstructorSpec(
+            nargs="*",
+            metavar="[NAME|{NAME: {FIELD: VALUE}} [...]]",
+            instance_from_str=lambda words: [_from_yaml(word) for word in words],
+            is_instance=lambda value: isinstance(value, dict),
+            str_from_instance=lambda value: [str({name: value[name]}) for name in value],  # type: ignore[index,attr-defined]
+        )
+
+    return registry
+
+
+def _from_yaml(word: str) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(word)
+    except yaml.YAMLError:
+        raise ValueError(
+            f"found {word!r}, expected a name, or fields as in {{a: {{b: 1}}}}"
+        ) from None
 
 
 def _kinds(argv: Sequence[str]) -> dict[str, str]:
@@ -278,7 +315,7 @@ def _unboxed(box: str) -> str:
     complaint = _plainly(complaint)
     near = [re.match(r"(?:Perhaps|Arguments).*?: (--[^\s,]+)", part) for part in advice]
     meant = ", ".join(found[1] for found in near if found)
-    sentence = complaint.removesuffix(".") + "."
+    sentence = complaint if complaint.endswith("?") else complaint.removesuffix(".") + "."
     return f"{sentence} Did you mean {meant}?" if meant else sentence
 
 

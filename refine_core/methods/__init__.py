@@ -5,15 +5,9 @@ from typing import TYPE_CHECKING
 from refine_core.exports import lazy
 
 if TYPE_CHECKING:
-    from refine_core.methods.adapter import adapt as adapt
-    from refine_core.methods.adapter import merge as merge
     from refine_core.methods.base import Method as Method
     from refine_core.methods.base import SamplingRun as SamplingRun
     from refine_core.methods.base import TrainingPass as TrainingPass
-    from refine_core.methods.coupling import NoiseEmbed as NoiseEmbed
-    from refine_core.methods.distillation import Distillation as Distillation
-    from refine_core.methods.distillation import start_from_teacher as start_from_teacher
-    from refine_core.methods.merging import MergedTokenizer as MergedTokenizer
     from refine_core.methods.registry import Methods as Methods
     from refine_core.methods.registry import SamplingMethods as SamplingMethods
     from refine_core.methods.registry import build_methods as build_methods

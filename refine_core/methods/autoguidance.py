@@ -64,7 +64,8 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
     def attach(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
         """Make the weaker networks, unless another model is named."""
         if not self.weak:
-            embed, transformer = deepcopy(refiner.embed), deepcopy(refiner.transformer)
+            shared = {id(refiner.tokenizer): refiner.tokenizer}  # whose methods an embedding holds
+            embed, transformer = deepcopy(refiner.embed, shared), deepcopy(refiner.transformer)
             transformer.blocks = transformer.blocks[: self.depth]
             self.parts = nn.ModuleList(
                 [embed, transformer, cast(nn.Module, deepcopy(refiner.head))]

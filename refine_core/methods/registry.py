@@ -23,7 +23,9 @@ from refine_core.errors import InputError, suggest
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from refine_core.embed import ContextT, StateT
     from refine_core.methods.base import Method
+    from refine_core.tokenizer import DataT, FeaturesT
 
     AnyMethod = Method[Tensor, Tensor, Tensor, Tensor]
 
@@ -87,13 +89,16 @@ def as_methods(given: object, *, sampling: bool = False) -> dict[str, Fields]:
     return found
 
 
-def build_methods(methods: Mapping[str, Mapping[str, object]]) -> "list[AnyMethod]":
+def build_methods(
+    methods: Mapping[str, Mapping[str, object]],
+) -> "list[Method[DataT, FeaturesT, StateT, ContextT]]":
     """Build what a config's field holds.
 
     Raises:
         InputError: As `as_methods`.
     """
-    return [_class(name)(**_made(name, _class(name), fields)) for name, fields in methods.items()]
+    made = [_class(name)(**_made(name, _class(name), fields)) for name, fields in methods.items()]
+    return cast("list[Method[DataT, FeaturesT, StateT, ContextT]]", made)
 
 
 def _as_sampling_methods(given: object) -> dict[str, Fields]:

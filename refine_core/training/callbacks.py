@@ -12,11 +12,17 @@ from refine_core.training.state import Module, TrainState
 
 
 class Callback(Generic[Module]):
-    """Is called by `fit` after every step and every epoch; a subclass overrides what it needs.
+    """Is called by `fit` at its start, after every step and epoch; a subclass overrides some.
 
     All processes call it. A decision that depends on `state.history` only is the same in a run
     that was interrupted.
     """
+
+    def start(self, state: TrainState[Module]) -> None:
+        """Called before the first step; in a run that goes on, with the state of its checkpoint.
+
+        A run may have been stopped between a step and what a callback had to do after it.
+        """
 
     def end_step(self, state: TrainState[Module]) -> None:
         """Called after each step, whose metrics are `state.metrics[-1]`."""

@@ -21,10 +21,11 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal
+from typing import Generic, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from refine_core.app.progress import Progress
 from refine_core.training.callbacks import Callback
@@ -35,6 +36,7 @@ from refine_core.training.runs import Run
 from refine_core.training.state import Module, Row, TrainState
 from refine_core.training.step import Step
 
+T = TypeVar("T")
 Validate = Callable[[Module], Row]
 
 
@@ -74,7 +76,7 @@ def fit(
         run: Where metrics and checkpoints go; a run that holds a checkpoint is continued. With
             None, nothing is written.
         validate: Computes further metrics after each epoch.
-        callbacks: Called after each step and each epoch.
+        callbacks: Called at the start, after each step and after each epoch.
         title: Shown beside the progress bar.
         quiet: Whether to show nothing.
 
@@ -110,6 +112,8 @@ def fit(
         Progress(title, training.total, quiet=quiet) as progress,
     ):
         try:
+            for callback in callbacks:
+                callback.start(state)
             while training.goes_on():
                 training.epoch(progress)
         except KeyboardInterrupt:
@@ -177,13 +181,24 @@ class _Training(Generic[Module]):
         return row
 
 
+class _Mixed(MixedPrecision):
+    """Mixed precision that rounds operations, as autocast says, and not the data."""
+
+    def __init__(self) -> None:
+        super().__init__("bf16-mixed", "cuda" if torch.cuda.is_available() else "cpu")
+
+    def convert_input(self, data: T) -> T:
+        return data
+
+
 def _fabric(precision: Literal["32-true", "bf16-mixed"]) -> Fabric:
     """One process per `torchrun` worker, else one process on the best device."""
     world = int(os.environ.get("WORLD_SIZE", 1))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    plugins = _Mixed() if precision == "bf16-mixed" else None
     if world == 1:
-        return Fabric(devices=1, precision=precision)
-    fabric = Fabric(strategy="ddp", devices=local, num_nodes=world // local, precision=precision)
+        return Fabric(devices=1, plugins=plugins)
+    fabric = Fabric(strategy="ddp", devices=local, num_nodes=world // local, plugins=plugins)
     fabric.launch()
     atexit.register(_leave)  # gloo's threads, alive at exit, now and then abort the process
     return fabric

@@ -11,6 +11,7 @@ from refine_core.config.ranges import (
     admitting,
 )
 from refine_core.config.schema import config
+from refine_core.methods.registry import Methods
 from refine_core.training.config import Optimisation
 
 Sizes = Annotated[
@@ -74,6 +75,8 @@ class HeadConfig:
     """Largest share of code digits replaced in self-correction training (refine)."""
     temperature: tuple[NonNegativeFloat, ...] = (1.0,)
     """Divides the logits: one for all scales, or one per scale (refine)."""
+    methods: Methods = field(default_factory=dict)
+    """Methods of training and sampling, as a list of names or fields by name (refine)."""
     levels: AtLeastTwo = 20
     """Noise levels of the second-order sampler (diffusion)."""
     members: AtLeastTwo = 2

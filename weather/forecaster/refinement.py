@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.grid import build_refiner, gather, neighbours
+from refine_core.methods.registry import build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Sampling
@@ -48,6 +49,7 @@ class RefineHead(ResidualHead):
             dropout=network.dropout,
             maps=tokenizer.schedule.wholes,
             corruption=config.corruption,
+            methods=build_methods(config.methods),
         )
         self.set_temperature(config.temperature)
 
@@ -78,6 +80,10 @@ class RefineHead(ResidualHead):
         """Training losses: the negative log-probability of the residual's codes."""
         losses: dict[str, Tensor] = self.refiner((residual, self.embed.encode(context)), noise)
         return losses
+
+    def after_step(self) -> None:
+        """Let the methods learn from a step."""
+        self.refiner.after_step()
 
     def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""

@@ -173,6 +173,15 @@ def test_numbers_below_one_are_refused(argv: str, capsys: pytest.CaptureFixture[
     assert expected in refuse(capsys, command, option, number, *rest)
 
 
+def test_wrong_studies(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refuse(capsys, "study", "--arms", "latent-codes", "latent-difusion")
+    assert "'latent-difusion'" in said and "Did you mean 'latent-diffusion'?" in said
+    few = ["--data", "data.npz", "--tuning.images", "20", "--tuning.samples", "30"]
+    assert "`tuning.samples` 30, but there are 20 held-out" in refuse(capsys, "study", *few)
+    assert "no-such.npz" in refuse(capsys, "study", "--data", "no-such.npz")
+    assert not Path("runs").exists()
+
+
 def test_places_that_cannot_be_written_are_refused_before_the_work(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +191,7 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(
         ("ablate", "--out", "runs/x"): "Found --out runs/x, but runs is a file",
         ("ablate", "--out"): "--out",
         ("ablate", "--out", "x", "--out", "y"): "Found --out twice, expected it once",
+        ("study", "--out", "runs"): "Found --out runs, but runs is a file",
         ("evaluate", "--out", "runs"): "Found --out runs, but runs is a file",
         ("demo", "--out", "runs"): "Found --out runs, but runs is a file",
         ("tune", "--model", "x", "--out", "runs/x.safetensors"): "runs is a file",

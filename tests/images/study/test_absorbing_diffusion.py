@@ -1,5 +1,7 @@
 """Laws of masked diffusion, on words of which the law is known."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -82,6 +84,20 @@ def test_the_true_law_has_the_least_loss() -> None:
     batch, noise = (words.images(COUNT), torch.zeros(COUNT).long()), Noise.range(1, COUNT)
     right, worse = (float(arm(each)(batch, noise)["loss"]) for each in (words, wrong))
     assert right < worse - 1e-3
+
+
+def test_bits_are_those_of_codes_and_of_images_given_them() -> None:
+    words = Words()
+    model, images = arm(words, draws=64), words.images(500)
+    labels, noise = torch.zeros(500).long(), Noise.range(3, 500)
+    model.calibrate(images, labels, noise)
+    found = model.bits(images, labels, noise)
+    rest = -model.decoder_likelihood.log_prob(images, images).double().mean() / math.log(2) / 4
+    places = (2 * images).round().long().flatten(1) @ torch.tensor([27, 9, 3, 1])
+    known = -words.table[places].log2().double() / 4
+    assert found.kind == "bound"
+    assert found.per_dim.shape == (500,)
+    assert abs(float(found.per_dim.mean() - known.mean() - rest)) < 0.03
 
 
 @pytest.mark.parametrize("name", AbsorbingDiffusion.samplers)

@@ -11,9 +11,10 @@ from images.study.denoiser import Denoiser
 from images.study.flow_matching import FlowMatching
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import Setting
+from images.study.spaces import PixelSpace
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from tests.images.study.tiny import SHAPE, Normal, Numbers, Perfect, TwoPoints
+from tests.images.study.tiny import SHAPE, Normal, Numbers, Perfect, Twins, TwoPoints
 
 ARMS: dict[str, type[Denoiser]] = {"gaussian": GaussianDiffusion, "flow": FlowMatching}
 SAMPLERS = [(kind, name) for kind, arm in ARMS.items() for name in arm.samplers]
@@ -90,6 +91,28 @@ def test_the_rate_of_normal_data_is_the_known_divergence(
     far = (a * (data - Normal.centre)).square()
     known = ((s**2 + far) / wide - 1 + torch.tensor(wide / s**2).log()).flatten(1).sum(1) / 2
     assert abs(float(found.mean() / known.mean()) - 1) < off
+
+
+@pytest.mark.parametrize(("kind", "options"), [("gaussian", {"draws": 60}), ("flow", {})])
+def test_the_bits_of_two_images_are_their_entropy(
+    kind: str, options: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound is tight if the decoder takes over before pixels are uncertain, and it does."""
+    monkeypatch.setattr("images.study.denoiser.ENDS", (0.1, 0.9))
+    monkeypatch.setattr("images.study.denoiser.STEPS", 150)
+    backbone = Backbone(SHAPE, (2, 2), 1, 1, 10)
+    model = ARMS[kind](PixelSpace((1, 2, 2), 1), backbone, **options)
+    model.backbone = Twins(model)  # type: ignore[assignment]
+    count, labels = 1500, torch.zeros(1500, dtype=torch.int64)
+    white = Noise.range(2, count).uniform(9, 1, 1, 1) < Twins.odds
+    images = white.float().expand(count, 1, 2, 2)
+    model.calibrate(images, labels, Noise.range(3, count))
+    found = model.bits(images, labels, Noise.range(4, count))
+    known = -torch.where(white, Twins.odds, 1 - Twins.odds).log2().flatten() / 4
+    assert found.kind == "bound"
+    assert abs(float(model.end) - 0.1) < 1e-6
+    assert abs(float((found.per_dim - known).mean())) < 0.02
+    assert float(found.per_dim[~white.flatten()].mean() / found.per_dim.mean()) > 1.3
 
 
 def test_the_density_of_a_flow_is_that_of_normal_data() -> None:

@@ -7,6 +7,8 @@ from images.study.backbone import TransformerShape
 from images.study.denoiser import Denoiser
 from images.study.spaces import CodeSpace, Space
 
+GREY = torch.tensor([0, 128, 255]) / 255
+"""The three grey levels of letters."""
 SHAPE = TransformerShape(dim=16, depth=2, heads=2)
 
 
@@ -33,7 +35,7 @@ class Letters(CodeSpace):
         return (2 * images).round().long().flatten(1)[..., None]
 
     def decode(self, codes: Tensor) -> Tensor:
-        return codes.view(-1, 1, 2, 2) / 2
+        return GREY[codes].view(-1, 1, 2, 2)
 
 
 class Perfect(nn.Module):
@@ -76,6 +78,15 @@ class TwoPoints(Perfect):
         return 2 * logit.sigmoid() - 1
 
 
+class Twins(TwoPoints):
+    """Of data that are 1 in all dimensions with probability 0.7, else -1 in all."""
+
+    def mean(self, noisy: Tensor, a: Tensor, s: Tensor) -> Tensor:
+        logit = (2 * a * noisy / s.clamp(min=1e-6) ** 2).sum((1, 2, 3), keepdim=True)
+        both = 2 * (logit + torch.tensor(self.odds).logit()).sigmoid() - 1
+        return both.expand_as(noisy)
+
+
 class Words:
     """A random law of words of four letters; replaces `AbsorbingDiffusion.logits`."""
 
@@ -94,4 +105,4 @@ class Words:
     def images(self, count: int) -> Tensor:
         generator = torch.Generator().manual_seed(4)
         drawn = torch.multinomial(self.table, count, replacement=True, generator=generator)
-        return self.words[drawn].view(-1, 1, 2, 2) / 2
+        return GREY[self.words[drawn]].view(-1, 1, 2, 2)

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
+from torch import Tensor
 
-from images.config import GeneratorConfig, SamplingConfig
+from images.config import GeneratorConfig, ImagesConfig, SamplingConfig
+from refine_core.app.options import parse
 from refine_core.config.ranges import PositiveFloat
 from refine_core.config.schema import dump, from_dict, to_dict
 from refine_core.errors import InputError
@@ -18,6 +21,7 @@ from refine_core.methods.registry import as_methods, build_methods, known_method
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two methods of another package, found by an entry point."""
+    known_methods()  # before the copy, for modules register their methods once
     monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
 
     def load(entry: EntryPoint) -> None:
@@ -58,10 +62,12 @@ def test_a_config_holds_all_fields_and_reads_back() -> None:
     assert "toy_training:\n    strength: 1.0" in dump(config)
 
 
+def made(methods: dict[str, dict[str, object]]) -> list[Method[Tensor, Tensor, Tensor, Tensor]]:
+    return build_methods(methods)
+
+
 def test_built_with_the_types_of_their_fields() -> None:
-    first, second = build_methods(
-        as_methods([{"toy_training": {"sizes": [1, 2]}}, "toy_sampling"])
-    )
+    first, second = made(as_methods([{"toy_training": {"sizes": [1, 2]}}, "toy_sampling"]))
     assert (first.name, second.name) == ("toy_training", "toy_sampling")
     assert first.sizes == (1, 2) and first.strength == 1.0
 
@@ -99,3 +105,45 @@ def test_a_name_means_one_method() -> None:
     known_methods()
     with pytest.raises(InputError, match="both register a method 'toy_sampling': rename one"):
         method("toy_sampling")(Other)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["toy_sampling"], {"toy_sampling": {}}),
+        (["toy_training: {strength: 2}"], {"toy_training": {"strength": 2.0, "sizes": []}}),
+        (["{toy_sampling: , toy_training: {strength: 1}}"], {"toy_sampling", "toy_training"}),
+        (["toy_sampling", "toy_training"], {"toy_sampling", "toy_training"}),
+        ([], {}),
+    ],
+)
+def test_an_option_switches_them_on(argv: list[str], expected: object, tmp_path: Path) -> None:
+    path = tmp_path / "images.yaml"
+    path.write_text("generator: {methods: [min_snr]}")
+    found = parse(ImagesConfig, ["--generator.methods", *argv], path).generator.methods
+    assert (found if isinstance(expected, dict) else set(found)) == expected
+    assert list(parse(ImagesConfig, [], path).generator.methods) == ["min_snr"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "toy_trainign",
+            r"generator.methods: found the method 'toy_trainign', .*'toy_training'\? `",
+        ),
+        ("{toy_training", "found '{toy_training', expected a name, or fields as in"),
+        ("toy_training: {strength: -1}", "toy_training: strength: found -1, expected a number ab"),
+    ],
+)
+def test_mistakes_in_an_option_are_sentences(word: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse(ImagesConfig, ["--generator.methods", word])
+
+
+def test_help_shows_what_is_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "images.yaml"
+    path.write_text("generator: {methods: [min_snr]}")
+    with pytest.raises(SystemExit):
+        parse(ImagesConfig, ["--help"], path)
+    assert "gamma" in capsys.readouterr().out

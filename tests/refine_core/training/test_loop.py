@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from refine_core.config.schema import load
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from refine_core.storage.checkpoint import versions
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
-from refine_core.training.data import Tensors
+from refine_core.training.data import Batch, Tensors
 from refine_core.training.loop import fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Row, TrainState
@@ -134,6 +135,19 @@ def test_bfloat16_is_close_to_float32() -> None:
     )
     assert abs(rows[-1]["loss"] - other[-1]["loss"]) < 0.1 * rows[0]["loss"]
     assert all(p.dtype == torch.float32 for p in mixed.parameters())
+
+
+def test_bfloat16_leaves_the_data_as_they_are() -> None:
+    """Grey levels or temperatures of eight bits are not those that were given."""
+    seen = []
+
+    class Watching(Line):
+        def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+            seen.append((batch[0].dtype, self.linear(batch[0]).dtype))
+            return super().forward(batch, noise)
+
+    fit(Watching(), data(), replace(OPT, precision="bf16-mixed"), seed=1, quiet=True)
+    assert set(seen) == {(torch.float32, torch.bfloat16)}
 
 
 @pytest.mark.slow
@@ -259,6 +273,31 @@ def test_a_callback_ends_a_training_for_good(tmp_path: Path) -> None:
             quiet=True,
         )
         assert [row["judged"] for row in history] == [3.0, 2.0, 4.0]
+
+
+class Tally(Callback[Line]):
+    """Notes the steps it has done something for, a stop before which it makes up for."""
+
+    def __init__(self, done: list[int], stop: int) -> None:
+        self.done, self.stop = done, stop
+
+    def start(self, state: TrainState[Line]) -> None:
+        if state.step and state.step not in self.done:
+            self.done.append(state.step)
+
+    def end_step(self, state: TrainState[Line]) -> None:
+        if state.step == self.stop:
+            raise KeyboardInterrupt
+        self.done.append(state.step)
+
+
+@pytest.mark.parametrize("stop", [5, 20])
+def test_a_callback_makes_up_for_a_stop_after_a_step(stop: int, tmp_path: Path) -> None:
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(line(), data(), OPT, seed=1, run=start(tmp_path), callbacks=[Tally(done, stop)])
+    fit(line(), data(), OPT, seed=1, run=start(tmp_path), callbacks=[Tally(done, -1)], quiet=True)
+    assert done == list(range(1, 21))
 
 
 def test_the_global_generator_is_left_alone() -> None:

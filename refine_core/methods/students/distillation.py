@@ -33,8 +33,8 @@ from refine_core.embed import ContextT, StateT
 from refine_core.errors import InputError, suggest
 from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.heads.distribution import Distribution
-from refine_core.methods.coupling import NoiseEmbed
-from refine_core.methods.merging import inherited, merged_scales
+from refine_core.methods.students.coupling import NoiseEmbed
+from refine_core.methods.students.merging import inherited, merged_scales
 from refine_core.noise import Noise, Stream
 from refine_core.sampling import Sampling
 from refine_core.schedule import per_scale

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from refine_core.grid import GridEmbed, build_refiner
 from refine_core.heads.config import HeadConfig
-from refine_core.methods.merging import MergedTokenizer
+from refine_core.methods.students.merging import MergedTokenizer
 from refine_core.noise import Noise
 from refine_core.pyramid import area
 from refine_core.quantizers.vq import VQ

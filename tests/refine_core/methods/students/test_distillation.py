@@ -5,22 +5,22 @@ import torch
 
 from refine_core.errors import InputError
 from refine_core.heads.config import HeadConfig
-from refine_core.methods.adapter import adapt, merge
-from refine_core.methods.coupling import NoiseEmbed, hats
-from refine_core.methods.distillation import (
+from refine_core.methods.students.adapter import adapt, merge
+from refine_core.methods.students.coupling import NoiseEmbed, hats
+from refine_core.methods.students.distillation import (
     Distillation,
     States,
     Targets,
     start_from_teacher,
 )
-from refine_core.methods.merging import merged_scales
+from refine_core.methods.students.merging import merged_scales
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.sampling import Sampling
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Tensors
 from refine_core.training.loop import fit
-from tests.refine_core.methods.exact import (
+from tests.refine_core.methods.students.exact import (
     CODES,
     TinyRefiner,
     data,

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
-from refine_core.methods.merging import MergedTokenizer, inherited, merged_scales
+from refine_core.methods.students.merging import MergedTokenizer, inherited, merged_scales
 from refine_core.noise import Noise
 from refine_core.pyramid import area
 from refine_core.quantizers.vq import VQ

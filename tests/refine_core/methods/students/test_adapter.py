@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from refine_core.errors import InputError
-from refine_core.methods.adapter import adapt, merge
+from refine_core.methods.students.adapter import adapt, merge
 from refine_core.noise import Noise
 from tests.refine_core.tiny import DIM, refiner
 

@@ -24,7 +24,8 @@ from refine_core.noise import Noise, Stream
 from refine_core.schedule import ScaleSchedule
 from refine_core.tokens import Tokens
 
-_BINS = 16
+BINS = 16
+"""Features of a number, see `hats`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class NoiseEmbed(Embed[StateT, Coupled[ContextT]], Generic[StateT, ContextT]):
         super().__init__()
         self.embed, self.groups, self.digits = embed, tuple(groups), digits
         self.widths = [scale.tokens for scale in teacher]
-        self.enter = nn.ModuleList(nn.Linear(digits * _BINS, dim) for _ in groups)
+        self.enter = nn.ModuleList(nn.Linear(digits * BINS, dim) for _ in groups)
 
     def couple(self, noise: Noise, context: ContextT | None = None) -> Coupled[ContextT]:
         """The context with the numbers that the teacher would draw codes with."""
@@ -99,5 +100,5 @@ class NoiseEmbed(Embed[StateT, Coupled[ContextT]], Generic[StateT, ContextT]):
 
 def hats(uniform: Tensor) -> Tensor:
     """Piecewise linear features (..., 16) of numbers (...) in [0, 1), which sum to one."""
-    centres = torch.linspace(0, 1, _BINS, device=uniform.device)
-    return (1 - (uniform[..., None] - centres).abs() * (_BINS - 1)).clamp(min=0)
+    centres = torch.linspace(0, 1, BINS, device=uniform.device)
+    return (1 - (uniform[..., None] - centres).abs() * (BINS - 1)).clamp(min=0)

@@ -1,0 +1,378 @@
+"""REPORT.md of a study: verdicts, pictures, what each arm reaches, and how it was matched."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import cast
+
+from images.study.findings import plots
+from images.study.findings.claims import CALLS, Comparison, Verdict, judge_claims
+from images.study.findings.frontier import Crossing, costs, crossing
+from images.study.findings.results import ArmResults, Findings, Json
+from images.study.findings.statistics import BITS, FRECHET, SCORED, Interval
+from refine_core.app.report import Column, table, write_report
+
+REPORT = "REPORT.md"
+Plot = Callable[[Path, Findings], bool]
+PICTURES: dict[str, tuple[Plot, str]] = {
+    "frontiers.png": (plots.plot_frontiers, "quality against calls and time"),
+    "scores.png": (plots.plot_scores, "precision, recall and accuracy"),
+    "scales_and_steps.png": (plots.plot_scales_and_steps, "scales against steps"),
+    "learning.png": (plots.plot_learning, "learning curves"),
+    "energy.png": (plots.plot_energy, "energy after each call"),
+    "samples.png": (plots.plot_sheets, "samples of every arm"),
+}
+
+
+def write_findings(plain: Json, out: Path) -> None:
+    """Write the report and its pictures.
+
+    Args:
+        plain: The content of `study.json`.
+        out: The folder.
+    """
+    findings = Findings.of(plain)
+    made = [name for name, (plot, _) in PICTURES.items() if plot(out / name, findings)]
+    write_report(out / REPORT, *report(findings, made))
+
+
+def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
+    """The parts of the report, in Markdown.
+
+    Args:
+        findings: What was measured.
+        pictures: File names beside the report.
+    """
+    verdicts, config = judge_claims(findings), findings.config
+    shown = {name: f"![{PICTURES[name][1]}]({name})" for name in pictures}
+
+    def picture(name: str) -> str:
+        return shown.get(name, "")
+
+    return [
+        "# Refinement and diffusion on equal terms",
+        *([f"**{config.note}**"] if config.note else []),
+        missing(findings),
+        _method(findings),
+        "## In short",
+        _bullets([*(verdict.sentence() for verdict in verdicts), *summary(findings)]),
+        picture("frontiers.png"),
+        f"## What each arm reaches within {CALLS} calls",
+        _arms(findings),
+        _READING,
+        picture("samples.png"),
+        picture("scores.png"),
+        "## Where the curves cross",
+        _crossings(findings),
+        "## The claims, and when they turn",
+        *(_conditions(verdict) for verdict in verdicts),
+        "## Scales S and steps T",
+        picture("scales_and_steps.png"),
+        _settings(findings),
+        "## Does every step refine?",
+        picture("energy.png"),
+        _energy(findings),
+        "## Learning",
+        picture("learning.png"),
+        "## How the arms are matched",
+        _matching(findings),
+        "### Tuning",
+        _tuning(findings),
+    ]
+
+
+_READING = (
+    "Brackets are intervals of 95 % over seeds: Student's, of logarithms for distances. Each row "
+    "is the arm's setting of the smallest mean distance, with the guidance that was chosen on "
+    "held-out training images. *x tokeniser* is the distance in units of that of the arm's own "
+    "tokeniser's reconstructions, which it cannot be expected to beat. Bits are of test images "
+    "under uniform dequantisation, given the class: *exact* where the density is the model's own, "
+    "*bound* where it is an upper bound. Times are of one core, in a batch of fixed size, all "
+    "settings timed in turn; they compare with each other, not with other machines."
+)
+
+
+def missing(findings: Findings) -> str:
+    """What is not there yet; nothing if all is."""
+    names = findings.missing
+    if not names:
+        return ""
+    listed = ", ".join(names[:6]) + (f", and {len(names) - 6} more" if len(names) > 6 else "")
+    return (
+        f"**Not complete: {len(names)} results are missing ({listed}).** Verdicts and intervals "
+        "are those of what is there; the same command goes on."
+    )
+
+
+def summary(findings: Findings) -> list[str]:
+    """The best arms, and whether anything overtakes the refiner."""
+    spots = [(arm, spot) for arm in findings if (spot := arm.within(CALLS, FRECHET)) is not None]
+    if not spots:
+        return []
+    arm, best = min(spots, key=lambda pair: pair[1].mean(FRECHET))
+    floor, interval = findings.floor(), best.interval(FRECHET)
+    assert interval is not None
+    beside = "" if floor is None else f"; training images are at {floor:.3f}"
+    lines = [
+        f"The smallest distance within {CALLS} calls is that of {arm.label}: "
+        f"{interval.text('.3f')} in {costs(best)}{beside}."
+    ]
+    refiner = findings.arms[findings.config.refiner]
+    rivals = [rival for rival in findings if rival.about.family == "diffusion"]
+    found = [crossing(refiner.guided, rival.guided, rival.label) for rival in rivals]
+    passed = [each for each in found if each is not None and each.first is not None]
+    measured = [each for each in found if each is not None]
+    if measured and not passed:
+        most = max(spot.calls for rival in rivals for spot in rival.guided)
+        lines.append(f"No diffusion arm overtakes {refiner.label} up to {most} calls.")
+    for each in passed:
+        assert each.first is not None
+        sure = "" if each.certain is None else f", beyond doubt from {costs(each.certain)} on"
+        lines.append(
+            f"{each.rival} overtakes {refiner.label} ({costs(each.refiner)}) from "
+            f"{costs(each.first)} on{sure}."
+        )
+    return lines
+
+
+def _method(findings: Findings) -> str:
+    config = findings.config
+    budget, backbone, tuning = config.budget, config.backbone, config.tuning
+    measured = config.measurement
+    seeds = f"{len(config.seeds)} seed" + "s" * (len(config.seeds) > 1)
+    return (
+        f"{len(findings.arms)} arms, {seeds}. Every arm has a transformer of width "
+        f"{backbone.dim}, depth {backbone.depth} and {backbone.heads} heads and about "
+        f"{backbone.parameters:,} trained parameters, and sees {budget.tokens:,} tokens of "
+        f"{findings.training_images:,} images in training, in batches of {budget.batch} "
+        f"({budget.precision}). For every arm, {len(tuning.learning_rates)} learning rates were "
+        f"tried at {tuning.share:.3g} of the budget and {len(tuning.guidance)} weights of "
+        f"guidance for every run, on {tuning.images:,} training images that no arm was trained "
+        f"on. Scores are of {measured.samples:,} samples against as many test images."
+    )
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _arms(findings: Findings) -> str:
+    spots = [(arm, spot) for arm in findings if (spot := arm.within(CALLS, FRECHET)) is not None]
+    columns: list[Column | str] = [
+        "arm",
+        "calls",
+        Column("guidance", form=".2g"),
+        Column("ms", form=".2f"),
+    ]
+    columns += ["Frechet distance", Column("x tokeniser", form=".2f")]
+    columns += [*(quantity.label for quantity in SCORED[1:]), "bits/dim"]
+    rows = []
+    for arm, spot in sorted(spots, key=lambda pair: pair[1].mean(FRECHET)):
+        own = findings.tokenizer_floor(arm)
+        rows.append(
+            [
+                arm.label,
+                spot.name,
+                fmean(spot.guidance.values()),
+                spot.ms,
+                _text(spot.interval(FRECHET), FRECHET.form),
+                None if own is None else spot.mean(FRECHET) / own,
+                *(_text(spot.interval(each), each.form) for each in SCORED[1:]),
+                _bits(arm),
+            ]
+        )
+    return table(columns, rows, missing="–")
+
+
+def _bits(arm: ArmResults) -> str | None:
+    values = list(arm.number("bits", "bits").values())
+    if not values:
+        return None
+    kinds = {str(part["kind"]) for part in arm.part("bits").values() if part["kind"]}
+    return f"{Interval.of(values).text(BITS.form)} {', '.join(sorted(kinds))}"
+
+
+def _text(interval: Interval | None, form: str) -> str | None:
+    return None if interval is None else interval.text(form)
+
+
+def _crossings(findings: Findings) -> str:
+    refiner = findings.arms[findings.config.refiner]
+    rivals = [arm for arm in findings if arm is not refiner]
+    found = [crossing(refiner.guided, rival.guided, rival.label) for rival in rivals]
+    known = [each for each in found if each is not None]
+    if not known:
+        return "No results yet."
+    head = (
+        f"{refiner.label} at its best, {costs(known[0].refiner)}, against every setting of each "
+        "other arm. *Overtakes* is the cheapest setting of a smaller mean distance, *beyond "
+        "doubt* the cheapest whose interval says so."
+    )
+    columns = ["arm", "its best setting", f"distance of {refiner.label} to it"]
+    return f"{head}\n\n{table([*columns, 'overtakes', 'beyond doubt'], map(_crossing, known))}"
+
+
+def _crossing(found: Crossing) -> list[str]:
+    first, certain = (
+        "never" if spot is None else costs(spot) for spot in (found.first, found.certain)
+    )
+    return [found.rival, costs(found.best), found.effect.text(), first, certain]
+
+
+def _conditions(verdict: Verdict) -> str:
+    """A claim with a table: a row for each pair of arms, a column for each condition."""
+    parts = [f"### {verdict.claim}", verdict.sentence(), verdict.conditions()]
+    columns = list(dict.fromkeys(each.column for each in verdict.comparisons))
+    rows: dict[str, dict[str, str]] = {}
+    for each in verdict.comparisons:
+        rows.setdefault(each.pair, {"pair": each.pair})[each.column] = _marked(each)
+    if rows:
+        parts.append(table(["pair", *columns], rows.values(), missing="–"))
+        parts.append(
+            "Ratios are of Frechet distances, below 1 in favour of the first arm; differences "
+            "are of the named quantity. **Bold** decides for the claim, *italics* against it. "
+            "A bound of bits decides only where it is below what is exact."
+        )
+    return "\n\n".join(parts)
+
+
+def _marked(comparison: Comparison) -> str:
+    mark = {1: "**", -1: "*", 0: ""}[comparison.effect.better]
+    return f"{mark}{comparison.effect.text()}{mark}"
+
+
+def _settings(findings: Findings) -> str:
+    """Distances at every count of calls, of the best sampler, guided and unguided."""
+    parts = []
+    for guided, title in ((True, "With guidance"), (False, "Without guidance")):
+        every = [spot for arm in findings for spot in (arm.guided if guided else arm.unguided)]
+        calls = sorted({spot.calls for spot in every if spot.of(FRECHET)})
+        rows = []
+        for arm in findings:
+            row: dict[str, object] = {"arm": arm.label}
+            for spot in arm.guided if guided else arm.unguided:
+                if spot.of(FRECHET):
+                    value, key = spot.mean(FRECHET), str(spot.calls)
+                    row[key] = min(value, cast(float, row.get(key, math.inf)))
+            rows.append(row)
+        if calls:
+            shown = [Column(str(each), form=_three_digits) for each in calls]
+            columns: list[Column | str] = ["arm", *shown]
+            parts.append(f"{title}, Frechet distance by network calls:")
+            parts.append(table(columns, rows, missing=""))
+    return "\n\n".join(parts)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _energy(findings: Findings) -> str:
+    """Energy at both ends, and the step that refines least."""
+    rows = []
+    for arm in findings:
+        parts = list(arm.part("energy").values())
+        means = [cast(list[float | None], part["mean"]) for part in parts]
+        fell = [cast(list[float | None], part["fell"]) for part in parts]
+        known = [row for row in means if None not in row]
+        if not known:
+            continue
+        levels = [fmean(cast(list[float], list(step))) for step in zip(*known, strict=False)]
+        shares = [fmean(v for v in step if v is not None) for step in zip(*fell, strict=False)]
+        falls = sum(b <= a for a, b in zip(levels[:-1], levels[1:], strict=True))
+        rows.append(
+            [
+                arm.label,
+                len(levels),
+                levels[0],
+                levels[-1],
+                f"{falls} of {len(levels) - 1}",
+                min(shares) if shares else None,
+            ]
+        )
+    if not rows:
+        return "No results yet."
+    level = "" if findings.real is None else f" (real images {findings.real['energy']:.2f})"
+    text = (
+        "The energy E(x; c) of a sample of class c is the squared Mahalanobis distance of its "
+        f"features from those of real images of the class, per feature{level}. The images are "
+        "those that sampling would give if it stopped after a call."
+    )
+    columns: list[Column | str] = [
+        "arm",
+        "calls",
+        Column("first", form=".3g"),
+        Column("last", form=".3g"),
+        "steps that lower the mean",
+        Column("least share of samples whose energy falls", form=".0%"),
+    ]
+    return f"{text}\n\n{table(columns, rows, missing='–')}"
+
+
+def _matching(findings: Findings) -> str:
+    config, rows = findings.config, []
+    for arm in findings:
+        trained = list(arm.part("train").values())
+        steps = config.budget.steps(arm.tokens)
+        seen = steps * arm.tokens * config.budget.batch
+        seconds = [_step_seconds(part) for part in trained]
+        own = [findings.tokenizers.get(str(row["tokenizer"])) for row in arm.seeds.values()]
+        tokenizer = [cast(float, row["seconds"]) for row in own if row is not None]
+        gradient = list(arm.gradients().values())
+        rows.append(
+            [
+                arm.label,
+                arm.tokens,
+                steps,
+                seen / config.budget.tokens,
+                arm.parameters / config.backbone.parameters - 1,
+                median(seconds) * steps / 60 if seconds else None,
+                fmean(tokenizer) / 60 if tokenizer else None,
+                ", ".join(f"{part['learning_rate']:g}" for part in trained[:1]) or None,
+                fmean(gradient) if gradient else None,
+            ]
+        )
+    columns: list[Column | str] = [
+        "arm",
+        "tokens a sample",
+        "steps",
+        Column("of the budget", form=".1%"),
+        Column("parameters", form="+.1%"),
+        Column("training, CPU-minutes", form=".1f"),
+        Column("its tokeniser's, CPU-minutes", form=".1f"),
+        "learning rate",
+        Column("variation of the gradient's norm", form=".3f"),
+    ]
+    text = (
+        "Compute is tokens of the transformer times steps. Processor times differ with the width "
+        "of what an arm predicts; tokenisers come on top, and serve several arms. The variation "
+        "is the standard deviation of the gradient's norm over its mean, in the last half of the "
+        "training."
+    )
+    return f"{text}\n\n{table(columns, rows, missing='–')}"
+
+
+def _step_seconds(part: Json) -> float:
+    rows = cast(list[Json], part["curve"])
+    return median(cast(float, row["seconds_per_step"] or math.nan) for row in rows)
+
+
+def _tuning(findings: Findings) -> str:
+    """Distances of the trials of learning rates, and the weights of guidance that were chosen."""
+    rates = [f"{rate:g}" for rate in findings.config.tuning.learning_rates]
+    rows = []
+    for arm in findings:
+        row: dict[str, object] = {"arm": arm.label}
+        for trial in arm.trials:
+            found = trial["frechet"]
+            row[f"{trial['learning_rate']:g}"] = "diverged" if found is None else f"{found:.3g}"
+        chosen = arm.number("guidance", "guidance").values()
+        row["guidance chosen"] = ", ".join(f"{weight:g}" for weight in chosen) or None
+        rows.append(row)
+    text = (
+        "Frechet distance to held-out images by learning rate, at "
+        f"{findings.config.tuning.share:.3g} of the budget, unguided; then the weight of guidance "
+        "that was chosen for each seed."
+    )
+    return f"{text}\n\n{table(['arm', *rates, 'guidance chosen'], rows, missing='–')}"

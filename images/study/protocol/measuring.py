@@ -1,0 +1,199 @@
+"""What is measured of a trained arm: quality at each cost, bits, and the energy of every step."""
+
+import base64
+import math
+import zlib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from images.study.model import Setting, StudyModel
+from images.study.protocol.scoring import Bench, Scores, distance, sample
+from refine_core.app.parallel import Tick
+from refine_core.noise import Noise, derive
+
+SHEET = 20
+"""Samples of each arm that are kept as pictures, the classes in turn."""
+Which = Literal["trial", "guidance", "point", "energy", "sheet", "bits", "fit"]
+_STREAMS: dict[Which, int] = {
+    "trial": 10,
+    "guidance": 11,
+    "point": 12,
+    "energy": 13,
+    "sheet": 14,
+    "bits": 15,
+    "fit": 16,
+}
+
+
+def judged(settings: list[Setting], calls: int) -> Setting:
+    """The first setting of most calls among those of at most `calls`, or else the cheapest.
+
+    >>> judged([Setting(4), Setting(16), Setting(64)], 20).calls
+    16
+    """
+    few = [each for each in settings if each.calls <= calls]
+    return max(few, key=lambda each: each.calls) if few else min(settings, key=lambda s: s.calls)
+
+
+def trial_scores(model: StudyModel, bench: Bench, seed: int) -> Scores:
+    """`frechet` and `accuracy` against held-out images, unguided, by the judged setting."""
+    tuning = bench.config.tuning
+    setting = judged(model.settings(), tuning.calls)
+    made = sample(model, bench, setting, tuning.samples, "held", derive(seed, _STREAMS["trial"]))
+    return bench.score(made, "held", brief=True)
+
+
+def choose_guidance(model: StudyModel, bench: Bench, seed: int, tick: Tick) -> dict[str, object]:
+    """Try every weight of guidance on held-out images; `guidance` is the best."""
+    tuning, rows = bench.config.tuning, []
+    setting, own = judged(model.settings(), tuning.calls), derive(seed, _STREAMS["guidance"])
+    for weight in tuning.guidance:
+        guided = replace(setting, guidance=weight)
+        made = sample(model, bench, guided, tuning.samples, "held", own)
+        rows.append({"guidance": weight, **bench.score(made, "held", brief=True)})
+        tick(1 / len(tuning.guidance))
+    best = min(rows, key=lambda row: distance(row))
+    return {"guidance": best["guidance"], "calls": setting.calls, "candidates": rows}
+
+
+def measure_point(
+    model: StudyModel, bench: Bench, setting: Setting, seed: int, tick: Tick
+) -> dict[str, object]:
+    """All scores of the samples of one setting against test images."""
+    count = bench.config.measurement.samples
+    own = derive(seed, _STREAMS["point"])
+    made = sample(model, bench, setting, count, "test", own, tick)
+    return {"guidance": setting.guidance, **bench.score(made, "test")}
+
+
+def measure_bits(model: StudyModel, bench: Bench, seed: int, tick: Tick) -> dict[str, object]:
+    """Bits per dimension of test images: mean, standard error and kind; None without any."""
+    measurement, train = bench.config.measurement, bench.train
+    assert train.labels is not None
+    few = slice(measurement.fit_images)
+    index = torch.arange(len(train.images[few]))
+    noise = Noise(derive(seed, _STREAMS["fit"]), index)
+    model.calibrate(train.images[few], train.labels[few], noise)
+    count, own = measurement.bits_images, derive(seed, _STREAMS["bits"])
+    parts, kind = list[Tensor](), ""
+    real, labels = bench.real("test", count).images, bench.labels("test", count)
+    with torch.no_grad():
+        for index in torch.arange(count).split(100):
+            found = model.bits(real[index], labels[index], Noise(own, index))
+            if found is None:
+                return {"bits": None, "error": None, "kind": None}
+            parts.append(found.per_dim.double())
+            kind = found.kind
+            tick(len(index) / count)
+    bits = torch.cat(parts)
+    error = float(bits.std()) / math.sqrt(count)
+    return {"bits": _finite(bits.mean()), "error": error, "kind": kind}
+
+
+@dataclass(frozen=True)
+class Energy:
+    """How far an image is from the real ones of its class: E(x; c) of eq. 11 of the paper.
+
+    It is the squared Mahalanobis distance of the classifier's features from the mean of the class,
+    in the covariance within classes of real images, per feature: about 1 for real images.
+
+    Args:
+        means: (classes, d).
+        precision: (d, d), inverse of the covariance within classes.
+    """
+
+    means: Tensor
+    precision: Tensor
+
+    RIDGE = 0.01
+
+    @classmethod
+    def fit(cls, bench: Bench) -> "Energy":
+        """Energy by the statistics of training images; a class that they lack has none."""
+        images, labels = bench.train.images[:20_000], bench.train.labels
+        assert labels is not None
+        features = bench.judge.evaluate(images).features.double()
+        labels = labels[: len(images)]
+        classes = range(bench.classes)
+        means = torch.stack([features[labels == label].mean(0) for label in classes])
+        spread = features - means[labels]
+        covariance = spread.T @ spread / len(spread)
+        ridge = cls.RIDGE * torch.eye(len(covariance), dtype=torch.float64)
+        return cls(means, torch.linalg.inv(covariance + ridge))
+
+    def __call__(self, bench: Bench, images: Tensor, labels: Tensor) -> Tensor:
+        """Energy (n,) of images (n, c, h, w) of the classes (n,)."""
+        away = bench.judge.evaluate(images).features.double() - self.means[labels]
+        return torch.einsum("ni,ij,nj->n", away, self.precision, away) / away.shape[1]
+
+
+def measure_energy(
+    model: StudyModel, bench: Bench, setting: Setting, seed: int, tick: Tick
+) -> dict[str, object]:
+    """Energy after each call: mean, and the share of samples whose energy fell; and a sheet."""
+    count, energy = bench.config.measurement.energy_samples, Energy.fit(bench)
+    own, labels = derive(seed, _STREAMS["energy"]), bench.labels("test", count)
+    columns = []
+    with torch.no_grad():
+        for index in torch.arange(count).split(100):
+            states = model.states(Noise(own, index), labels[index], setting)
+            columns.append(torch.stack([energy(bench, x, labels[index]) for x in states]))
+            tick(len(index) / count)
+        turns = torch.arange(SHEET)
+        noise = Noise(derive(seed, _STREAMS["sheet"]), turns)
+        sheet = model.sample(noise, turns % bench.classes, setting)
+    every = torch.cat(columns, 1)  # (calls, count)
+    return {
+        "calls": setting.calls,
+        "guidance": setting.guidance,
+        "mean": [_finite(row.mean()) for row in every],
+        "median": [_finite(row.median()) for row in every],
+        "fell": [_finite((after <= before).double().mean()) for before, after in _pairs(every)],
+        "sheet": pack(sheet),
+    }
+
+
+def measure_floor(bench: Bench) -> dict[str, object]:
+    """Scores of training images in place of samples, and of test images themselves."""
+    count = bench.config.measurement.samples
+    images, labels = bench.train.images, bench.train.labels
+    assert labels is not None
+    energy = Energy.fit(bench)
+    few = bench.real("test", bench.config.measurement.energy_samples)
+    assert few.labels is not None
+    test = bench.score(bench.real("test", count).images, "test", brief=True)
+    turns = torch.arange(SHEET) % bench.classes
+    known = bench.labels("test", len(bench.test))
+    places = [_place(known, int(c), n // bench.classes) for n, c in enumerate(turns)]
+    return {
+        **bench.score(images[:count], "test"),
+        "accuracy": test["accuracy"],
+        "energy": _finite(energy(bench, few.images, few.labels).mean()),
+        "images": count,
+        "judge": bench.judge.digest,
+        "sheet": pack(bench.test.images[places]),
+    }
+
+
+def pack(images: Tensor) -> dict[str, object]:
+    """Images (n, 1, h, w) as a JSON value: bytes of grey, compressed, in base 64."""
+    grey = (images[:, 0].nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+    text = base64.b64encode(zlib.compress(grey.numpy().tobytes(), 9)).decode("ascii")
+    return {"shape": list(grey.shape), "grey": text}
+
+
+def _pairs(rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+    return list(zip(rows[:-1], rows[1:], strict=True))
+
+
+def _place(labels: Tensor, label: int, number: int) -> int:
+    """Place of the n-th image of a class; of the last, if there are fewer."""
+    places = (labels == label).nonzero()[:, 0]
+    return int(places[min(number, len(places) - 1)])
+
+
+def _finite(value: Tensor) -> float | None:
+    return float(value) if math.isfinite(float(value)) else None

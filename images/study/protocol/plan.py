@@ -1,0 +1,260 @@
+"""All jobs of a study, arm by arm, and what they will take."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+from images.study import build
+from images.study.model import Setting
+from images.study.protocol import tasks
+from images.study.protocol.measuring import judged
+from images.study.protocol.scoring import Bench
+from images.study.protocol.speed import Speed
+from images.study.protocol.tasks import Json, Run, Task
+from images.study.protocol.training import ArmRun, TokenizerRun, parameters, untrained_arm
+from images.study.registry import ARMS
+from refine_core.config.schema import to_dict
+from refine_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of an arm before it is trained.
+
+    Args:
+        tokens: See `StudyModel`.
+        parameters: Count of trained parameters.
+        settings: Those of its settings that are measured, unguided.
+        judged: The setting by which it is tuned.
+    """
+
+    tokens: int
+    parameters: int
+    settings: tuple[Setting, ...]
+    judged: Setting
+
+
+@dataclass(frozen=True)
+class SeedTasks:
+    """The tasks of one arm and one seed.
+
+    Args:
+        run: Its training.
+        train: The task of the training.
+        guidance: The choice of its guidance.
+        points: Tasks by setting, and whether it is guided.
+        bits: Its bits per dimension.
+        energy: Its energy after each call.
+        tokenizer: The tokeniser that it stands on.
+    """
+
+    run: ArmRun
+    train: Task
+    guidance: Task
+    points: Mapping[tuple[Setting, bool], Task]
+    bits: Task
+    energy: Task
+    tokenizer: Task | None
+
+    def __iter__(self) -> Iterator[Task]:
+        """All of them but the tokeniser, which others share."""
+        return iter((self.train, self.guidance, *self.points.values(), self.bits, self.energy))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All tasks of a study.
+
+    Args:
+        traits: By name of the arm.
+        tokenizers: Each once.
+        trials: By name of the arm, one for each learning rate.
+        seeds: By name of the arm and seed.
+        real: The scores of real images.
+    """
+
+    traits: Mapping[str, Traits]
+    tokenizers: tuple[Task, ...]
+    trials: Mapping[str, tuple[Task, ...]]
+    seeds: Mapping[str, Mapping[int, SeedTasks]]
+    real: Task
+
+    def __iter__(self) -> Iterator[Task]:
+        yield self.real
+        yield from self.tokenizers
+        for name, by_seed in self.seeds.items():
+            yield from self.trials[name]
+            for each in by_seed.values():
+                yield from each
+
+    def missing(self) -> list[Task]:
+        """Tasks that have no result yet."""
+        return [task for task in self if not task.path.exists()]
+
+
+def make_plan(bench: Bench, speed: Speed) -> Plan:
+    """Plan a study.
+
+    Raises:
+        InputError: No setting of an arm has one of the counts of calls that are measured.
+    """
+    return _Planner(bench, speed).plan()
+
+
+class _Planner:
+    """Makes the tasks of each arm, which share tokenisers.
+
+    Args:
+        bench: The study's data.
+        speed: Of this machine.
+    """
+
+    def __init__(self, bench: Bench, speed: Speed) -> None:
+        self.bench, self.config, self.speed = bench, bench.config, speed
+        self.tokenizers: dict[str, Task] = {}
+
+    def plan(self) -> Plan:
+        """All tasks."""
+        traits = {name: self._traits(name) for name in self.config.arms}
+        trials, seeds = dict[str, tuple[Task, ...]](), dict[str, dict[int, SeedTasks]]()
+        for name in self.config.arms:
+            trials[name] = tuple(
+                self._trial(name, rate, traits[name]) for rate in self.config.tuning.learning_rates
+            )
+            seeds[name] = {
+                seed: self._seed(name, seed, traits[name], trials[name])
+                for seed in self.config.seeds
+            }
+        measured = self.config.measurement
+        content: Json = {"count": measured.samples, "energy": measured.energy_samples}
+        real = self._task("real", "images", content, (), 10.0, tasks.compare_real)
+        return Plan(traits, tuple(self.tokenizers.values()), trials, seeds, real)
+
+    def _traits(self, name: str) -> Traits:
+        model = untrained_arm(name, self.bench)
+        settings, calls = model.settings(), self.config.measurement.calls
+        measured = tuple(each for each in settings if each.calls in calls)
+        if not measured:
+            found = ", ".join(str(each.calls) for each in settings)
+            raise InputError(
+                f"Found `measurement.calls` {list(calls)}, but {name} samples in {found} calls: "
+                "add one of them."
+            )
+        chosen = judged(list(measured), self.config.tuning.calls)
+        return Traits(model.tokens, parameters(model), measured, chosen)
+
+    def _task(
+        self,
+        kind: str,
+        of: str,
+        content: Json,
+        needs: tuple[Task, ...],
+        cost: float,
+        run: Run,
+    ) -> Task:
+        content = {**content, "revision": self.config.revision}
+        return Task(kind, of, content, needs, cost, run, self.bench.folder, self.bench.fingerprint)
+
+    def _tokenizer(self, name: str, seed: int) -> tuple[Task, TokenizerRun] | None:
+        """The tokeniser of an arm, one for all arms that stand on the same."""
+        config = build.arm_tokenizer(name, self.config)
+        if config is None:
+            return None
+        of = f"{'-'.join(map(str, config.sizes))}-s{seed}"
+        measured = self.config.measurement.samples
+        content: Json = {"config": to_dict(config), "seed": seed, "samples": measured}
+        cost = len(self.bench.train) * config.training.epochs * self.speed.tokenize
+        task = self._task(
+            "tokenizer", of, content, (), cost, partial(tasks.tokenize, config, seed)
+        )
+        task = self.tokenizers.setdefault(task.key, task)
+        return task, TokenizerRun(config, seed, task.home)
+
+    def _training(self, name: str, seed: int) -> tuple[ArmRun, Json, tuple[Task, ...]]:
+        """A training that has no folder yet, what it follows from, and what it needs."""
+        found, budget = self._tokenizer(name, seed), to_dict(self.config.budget)
+        budget.pop("points")
+        arm = {key: value for key, value in asdict(ARMS[name]).items() if key != "label"}
+        tuning = self.config.tuning
+        content: Json = {
+            "arm": [name, arm],
+            "seed": seed,
+            "backbone": to_dict(self.config.backbone),
+            "forward": to_dict(self.config.forward),
+            "budget": budget,
+            "judged": [tuning.samples, tuning.calls],
+        }
+        task, tokenizer = found or (None, None)
+        run = ArmRun(name, seed, tokenizer, self.bench.folder)
+        return run, content, () if task is None else (task,)
+
+    def _trial(self, name: str, rate: float, traits: Traits) -> Task:
+        share = self.config.tuning.share
+        run, content, needs = self._training(name, self.config.seeds[0])
+        content |= {"learning_rate": rate, "share": share}
+        cost = self._training_cost(share) + self._judging_cost(name, traits)
+        try_rate = partial(tasks.try_rate, run, rate)
+        return self._task("trial", f"{name}-{rate:g}", content, needs, cost, try_rate)
+
+    def _seed(self, name: str, seed: int, traits: Traits, trials: tuple[Task, ...]) -> SeedTasks:
+        run, content, needs = self._training(name, seed)
+        points, of = self.config.budget.points, f"{name}-s{seed}"
+        content |= {"points": points}
+        cost = self._training_cost(1.0) + points * self._judging_cost(name, traits)
+        fit = partial(tasks.train, run, tuple(each.path for each in trials))
+        train = self._task("train", of, content, (*needs, *trials), cost, fit)
+        run = replace(run, folder=train.home)
+        tuning, measured = self.config.tuning, self.config.measurement
+        content = {"candidates": tuning.guidance, "judged": [tuning.samples, tuning.calls]}
+        cost = 1.8 * len(tuning.guidance) * self._judging_cost(name, traits)
+        guide = partial(tasks.guide, run)
+        guidance = self._task("guidance", of, content, (train,), cost, guide)
+        content = {"samples": measured.energy_samples, "calls": tuning.calls}
+        cost = 3 * self._sampling_cost(name, traits, traits.judged, measured.energy_samples)
+        follow = partial(tasks.follow_energy, run, traits.judged, guidance.path)
+        energy = self._task("energy", of, content, (guidance,), cost, follow)
+        points_of = dict(self._points(run, train, guidance, traits))
+        bits = self._bits(run, train, traits)
+        tokenizer = needs[0] if needs else None
+        return SeedTasks(run, train, guidance, points_of, bits, energy, tokenizer)
+
+    def _points(
+        self, run: ArmRun, train: Task, guidance: Task, traits: Traits
+    ) -> Iterator[tuple[tuple[Setting, bool], Task]]:
+        """A task for each setting, unguided where that is asked for, and guided."""
+        measured = self.config.measurement
+        for setting in traits.settings:
+            of = f"{run.arm}-s{run.seed}-{setting.sampler or 'calls'}-{setting.calls}"
+            content: Json = {"setting": asdict(setting), "samples": measured.samples}
+            cost = self._sampling_cost(run.arm, traits, setting, measured.samples)
+            plain = None
+            if setting.calls <= measured.unguided_calls:
+                score = partial(tasks.score, run, setting, None, None)
+                plain = self._task("unguided", of, content, (train,), cost, score)
+                yield (setting, False), plain
+            path = None if plain is None else plain.path
+            needs = (guidance,) if plain is None else (guidance, plain)
+            score = partial(tasks.score, run, setting, guidance.path, path)
+            yield (
+                (setting, True),
+                self._task("guided", of, content, needs, 2 * cost, score),
+            )
+
+    def _bits(self, run: ArmRun, train: Task, traits: Traits) -> Task:
+        measured = self.config.measurement
+        content: Json = {"images": measured.bits_images, "fit": measured.fit_images}
+        images = measured.bits_images * (10 if ARMS[run.arm].family == "diffusion" else 1)
+        cost = 10 + traits.tokens * images * self.speed.sample
+        of = f"{run.arm}-s{run.seed}"
+        return self._task("bits", of, content, (train,), cost, partial(tasks.count_bits, run))
+
+    def _training_cost(self, share: float) -> float:
+        return self.config.budget.tokens * share * self.speed.train
+
+    def _judging_cost(self, name: str, traits: Traits) -> float:
+        return self._sampling_cost(name, traits, traits.judged, self.config.tuning.samples)
+
+    def _sampling_cost(self, name: str, traits: Traits, setting: Setting, count: int) -> float:
+        """Seconds to sample and score, unguided: a refiner computes each scale in one call."""
+        calls = 1 if ARMS[name].method in ("scales", "parts") else setting.calls
+        return 1 + traits.tokens * calls * count * self.speed.sample + 1e-3 * count

@@ -1,0 +1,193 @@
+"""What all jobs of a study share: its images, the classifier that scores, and how it scores."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from images.data.load import Images, LabelledImages
+from images.evaluation.classifier import Evaluation, Evaluator, load_evaluator
+from images.evaluation.metrics import class_accuracy, frechet
+from images.evaluation.neighbours import neighbourhoods
+from images.study.config import StudyConfig
+from images.study.model import Setting, StudyModel
+from refine_core.app.parallel import Tick
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from refine_core.storage.files import digest
+
+BATCH = 250
+"""Images sampled at a time; rounding depends on it, so it is the same everywhere."""
+SCORES = ("frechet", "accuracy", "precision", "recall", "density", "coverage")
+Scores = dict[str, float | None]
+"""Scores by name; None where samples are not finite."""
+Reference = Literal["test", "held"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The data of a study, and its scores.
+
+    Args:
+        config: The study.
+        train: Images that arms are trained on.
+        held: Training images that are held out, by which everything is tuned.
+        test: Images of the final scores.
+        classes: Count of classes.
+        folder: Where runs and results are kept.
+    """
+
+    config: StudyConfig
+    train: LabelledImages
+    held: LabelledImages
+    test: LabelledImages
+    classes: int
+    folder: Path
+
+    @classmethod
+    def of(cls, config: StudyConfig, images: Images, folder: Path) -> "Bench":
+        """Divide images into those to train on, those held out, and the test set.
+
+        Raises:
+            InputError: They have no labels, do not fit the classifier, or are too few.
+        """
+        every = _part(images.train, slice(config.images))
+        count = len(every) - config.tuning.images
+        _check(config, count, len(images.test))
+        train, held = _part(every, slice(count)), _part(every, slice(count, None))
+        bench = cls(config, train, held, images.test, images.classes, folder)
+        for part in (train, held, images.test):
+            bench.judge.checked_labels(part)
+        return bench
+
+    def portable(self) -> "Callable[[], Bench]":
+        """Makes an equal one in another process, where tensors travel as numpy arrays."""
+        parts = [_arrays(part) for part in (self.train, self.held, self.test)]
+        return partial(_bench, self.config, parts, self.classes, self.folder)
+
+    @cached_property
+    def judge(self) -> Evaluator:
+        """The classifier of features and classes."""
+        return load_evaluator(self.config.judge)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of images, classifier and version of torch, on which every result depends."""
+        arrays = [a for part in (self.train, self.held, self.test) for a in _arrays(part)]
+        return digest(f"{torch.__version__} {self.judge.digest}", *arrays)
+
+    @cached_property
+    def _evaluated(self) -> dict[tuple[Reference, int], Evaluation]:
+        return {}
+
+    def real(self, which: Reference, count: int) -> LabelledImages:
+        """The first `count` images of the test set, or of those held out."""
+        return _part(self.test if which == "test" else self.held, slice(count))
+
+    def labels(self, which: Reference, count: int) -> Tensor:
+        """Their classes."""
+        labels = self.real(which, count).labels
+        assert labels is not None
+        return labels
+
+    def reference(self, which: Reference, count: int) -> Evaluation:
+        """Their features and logits, computed once."""
+        if (which, count) not in self._evaluated:
+            evaluated = self.judge.evaluate(self.real(which, count).images)
+            self._evaluated[which, count] = evaluated
+        return self._evaluated[which, count]
+
+    def score(self, images: Tensor, which: Reference, *, brief: bool = False) -> Scores:
+        """Compare images (n, c, h, w) with the first n of a reference, whose classes they have.
+
+        Args:
+            images: In [0, 1].
+            which: The reference.
+            brief: Whether to compute the Frechet distance and the accuracy only.
+
+        Returns:
+            A number for each of `SCORES`.
+        """
+        if not images.isfinite().all():
+            return dict.fromkeys(SCORES)
+        made, real = self.judge.evaluate(images), self.reference(which, len(images))
+        near = {} if brief else asdict(neighbourhoods(real.features, made.features))
+        return {
+            "frechet": frechet(real.features, made.features),
+            "accuracy": class_accuracy(made.logits, self.labels(which, len(images))),
+            **near,
+        }
+
+
+def sample(
+    model: StudyModel,
+    bench: Bench,
+    setting: Setting,
+    count: int,
+    which: Reference,
+    seed: int,
+    tick: Tick = lambda share: None,
+) -> Tensor:
+    """Sample images (count, c, h, w) of the classes of the first `count` of a reference.
+
+    Args:
+        model: A trained arm.
+        bench: The study's data.
+        setting: How to sample.
+        count: Count of images.
+        which: The reference.
+        seed: Seed of the samples.
+        tick: Called after each batch with its share of the work.
+    """
+    labels, parts = bench.labels(which, count), []
+    model.eval()
+    with torch.no_grad():
+        for index in torch.arange(count).split(BATCH):
+            parts.append(model.sample(Noise(seed, index), labels[index], setting))
+            tick(len(index) / count)
+    return torch.cat(parts)
+
+
+def distance(scores: Scores) -> float:
+    """The Frechet distance of scores; infinite where samples were not finite."""
+    found = scores["frechet"]
+    return math.inf if found is None else found
+
+
+def _part(data: LabelledImages, where: slice) -> LabelledImages:
+    return LabelledImages(data.images[where], None if data.labels is None else data.labels[where])
+
+
+def _arrays(data: LabelledImages) -> list[NDArray[np.generic]]:
+    return [t.numpy() for t in (data.images, data.labels) if t is not None]
+
+
+def _bench(
+    config: StudyConfig, parts: list[list[NDArray[np.generic]]], classes: int, folder: Path
+) -> Bench:
+    train, held, test = (LabelledImages(*map(torch.from_numpy, each)) for each in parts)
+    return Bench(config, train, held, test, classes, folder)
+
+
+def _check(config: StudyConfig, train: int, test: int) -> None:
+    """Refuse more samples than there are images to compare them with."""
+    tuning, measurement = config.tuning, config.measurement
+    for name, count, most, of in (
+        ("tuning.samples", tuning.samples, tuning.images, "held-out images (tuning.images)"),
+        ("measurement.samples", measurement.samples, test, "test images"),
+        ("measurement.samples", measurement.samples, train, "training images"),
+        ("measurement.bits_images", measurement.bits_images, test, "test images"),
+        ("budget.batch", config.budget.batch, train, "training images"),
+    ):
+        if count > most:
+            raise InputError(
+                f"Found `{name}` {count}, but there are {max(most, 0)} {of}: ask for fewer, or "
+                "give more images."
+            )

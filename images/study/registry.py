@@ -1,0 +1,79 @@
+"""The arms by name: in which space each generates, by which law, in how many scales."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SIZES = {
+    1: (7,),
+    2: (3, 7),
+    3: (1, 3, 7),
+    4: (1, 2, 4, 7),
+    5: (1, 2, 3, 5, 7),
+    6: (1, 2, 3, 4, 5, 7),
+}
+"""Sides of the grids of S scales, coarse to fine."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One cell of the design.
+
+    Args:
+        label: What figures and tables call it.
+        family: What it is: refinement over scales (or, of one scale, its limit), or diffusion.
+        space: What it generates: pixels, or the latents of an autoencoder.
+        law: The law of a cell's values: codes of a quantiser, one Gaussian or a mixture for each
+            cell, or "free", which iteration makes of noise.
+        method: How samples come about.
+        scales: Count of scales.
+        parts: Calls in which a scale is predicted, each for a part of its cells.
+        version: Part of the key of its results: raised when its code changes them.
+    """
+
+    label: str
+    family: Literal["refinement", "diffusion"]
+    space: Literal["pixels", "latents"]
+    law: Literal["codes", "gaussian", "mixture", "free"]
+    method: Literal["scales", "parts", "absorbing", "diffusion", "flow"]
+    scales: int = 4
+    parts: int = 1
+    version: int = 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of the grids, coarse to fine."""
+        return SIZES[self.scales]
+
+
+Space = Literal["pixels", "latents"]
+Law = Literal["codes", "gaussian", "mixture"]
+
+
+def _scales(space: Space, law: Law, count: int = 4) -> Arm:
+    """Next-scale refinement."""
+    name = {"codes": "codes", "gaussian": "Gaussian", "mixture": "mixture"}[law]
+    label = f"{space.removesuffix('s')} {name}, S = {count}"
+    return Arm(label, "refinement", space, law, "scales", count)
+
+
+ARMS = {
+    "pixel-codes": _scales("pixels", "codes"),
+    "pixel-gaussian": _scales("pixels", "gaussian"),
+    "pixel-mixture": _scales("pixels", "mixture"),
+    "latent-codes": _scales("latents", "codes"),
+    "latent-gaussian": _scales("latents", "gaussian"),
+    "latent-mixture": _scales("latents", "mixture"),
+    **{f"latent-codes-{n}": _scales("latents", "codes", n) for n in SIZES if n != 4},
+    "latent-codes-parts": Arm(
+        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, 4
+    ),
+    "pixel-diffusion": Arm("pixel diffusion", "diffusion", "pixels", "free", "diffusion", 1),
+    "latent-diffusion": Arm("latent diffusion", "diffusion", "latents", "free", "diffusion", 1),
+    "absorbing": Arm("absorbing diffusion", "diffusion", "latents", "codes", "absorbing", 1),
+    "pixel-flow": Arm("pixel flow", "diffusion", "pixels", "free", "flow", 1),
+    "latent-flow": Arm("latent flow", "diffusion", "latents", "free", "flow", 1),
+}
+"""Every arm."""
+
+STANDARD = tuple(ARMS)
+"""Arms of a study that names none."""

@@ -1,0 +1,46 @@
+"""The report says what the results say, whatever is there of them."""
+
+from pathlib import Path
+
+from images.study.findings.report import PICTURES, report, write_findings
+from images.study.findings.results import Findings
+from tests.images.study.findings.synthetic import plain
+from tests.images.study.findings.test_claims import GOOD
+
+
+def text(results: dict[str, object]) -> str:
+    return "\n\n".join(report(Findings.of(results), list(PICTURES)))
+
+
+def test_numbers_of_the_report_are_those_of_the_results() -> None:
+    said = text(plain(GOOD, bits={"latent-codes": 1.1}))
+    assert "| latent codes, S = 4 | 4 calls | 0.5 | 1.60 | 0.300 [0.285, 0.315] | 2.31 |" in said
+    assert "1.100 [1.045, 1.155] exact" in said
+    overtaken = "latent diffusion overtakes latent codes, S = 4 (4 calls, 1.6 ms) from 100 calls"
+    assert overtaken in said
+    assert "Not complete" not in said
+
+
+def test_nothing_overtakes() -> None:
+    said = text(plain({**GOOD, "latent-diffusion": {4: 0.8, 100: 0.4}}))
+    assert "No diffusion arm overtakes latent codes, S = 4 up to 100 calls." in said
+    assert "| latent diffusion | 100 calls, 40.0 ms | 0.75x [0.75, 0.75] | never | never |" in said
+
+
+def test_a_report_of_nothing(tmp_path: Path) -> None:
+    results = plain(GOOD)
+    for arm in results["arms"].values():  # type: ignore[attr-defined]
+        arm["trials"] = []
+        for row in arm["seeds"].values():
+            row |= {"train": None, "guidance": None, "points": [], "bits": None, "energy": None}
+    results |= {"real": None, "tokenizers": [], "timing": [], "missing": ["train of x", "timing"]}
+    write_findings(results, tmp_path)
+    said = (tmp_path / "REPORT.md").read_text()
+    assert "Not complete: 2 results are missing (train of x, timing)" in said
+    assert said.count("No verdict, for results are missing") == 8
+    assert not list(tmp_path.glob("*.png")) and "![" not in said
+
+
+def test_every_arm_is_drawn(tmp_path: Path) -> None:
+    write_findings(plain(GOOD), tmp_path)
+    assert {path.name for path in tmp_path.glob("*.png")} == set(PICTURES)

@@ -1,0 +1,137 @@
+"""Every arm of the registry is built, matched, trained and sampled; configs plan all of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from images.config import TokenizerConfig
+from images.data.load import Images, LabelledImages
+from images.study.backbone import TOLERANCE, trained_parameters
+from images.study.build import arm_tokenizer
+from images.study.config import BackboneConfig, Budget, Measurement, StudyConfig, Tuning
+from images.study.model import StudyModel
+from images.study.protocol.measuring import judged
+from images.study.protocol.plan import make_plan
+from images.study.protocol.scoring import Bench
+from images.study.protocol.speed import Speed
+from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
+from images.study.registry import ARMS, SIZES
+from refine_core.config.schema import load
+from refine_core.errors import InputError
+from refine_core.noise import Noise
+from refine_core.training.config import Optimisation
+
+CONFIGS = Path(__file__).parents[3] / "configs/images"
+
+
+def noise_images(count: int) -> LabelledImages:
+    """Random grey levels of MNIST's shape."""
+    generator = torch.Generator().manual_seed(count)
+    levels = torch.randint(256, (count, 1, 28, 28), generator=generator)
+    return LabelledImages(levels / 255, torch.arange(count) % 10)
+
+
+IMAGES = Images(noise_images(300), noise_images(60), 10)
+CONFIG = StudyConfig(
+    backbone=BackboneConfig(dim=16, depth=1, heads=2, parameters=30_000),
+    tokenizer=TokenizerConfig(
+        codes=(8,), dim=4, width=8, blocks=0, training=Optimisation(epochs=1, batch=50)
+    ),
+    budget=Budget(tokens=5000, batch=16, precision="32-true"),
+    tuning=Tuning(images=50, samples=40),
+    measurement=Measurement(samples=50, bits_images=10),
+)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench.of(CONFIG, IMAGES, tmp_path_factory.mktemp("study"))
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_every_arm_is_matched_trained_and_sampled(name: str, bench: Bench) -> None:
+    model = untrained_arm(name, bench)
+    assert abs(trained_parameters(model) - 30_000) <= TOLERANCE * 30_000
+    images, labels = IMAGES.train.images[:16], torch.arange(16) % 10
+    model.train()((images, labels), Noise.range(0, 16))["loss"].backward()
+    model.eval()
+    setting = min(model.settings(), key=lambda each: each.calls)
+    for weight in (0.0, 1.0):
+        guided = replace(setting, guidance=weight)
+        states = model.states(Noise.range(1, 3), labels[:3], guided)
+        made = model.sample(Noise.range(1, 3), labels[:3], guided)
+        assert len(states) == setting.calls and torch.equal(states[-1], made)
+        assert made.shape == (3, 1, 28, 28) and 0 <= made.min() <= made.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["pixel-codes", "latent-mixture", "latent-flow"])
+def test_an_arm_that_was_saved_samples_the_same(name: str, bench: Bench, tmp_path: Path) -> None:
+    """What it took from its training images is read from the file, not from other images."""
+    config = arm_tokenizer(name, CONFIG)
+    tokens = None if config is None else TokenizerRun(config, 0, tmp_path / "tokens")
+    if tokens is not None:
+        tokens.train(bench, lambda share: None)
+    run = ArmRun(name, 0, tokens, tmp_path / "arm")
+    seen: list[torch.Tensor] = []
+
+    def draw(model: StudyModel) -> torch.Tensor:
+        setting = judged(model.settings(), 4)
+        return model.sample(Noise.range(2, 4), torch.arange(4), setting)
+
+    def measure(model: StudyModel) -> dict[str, float | None]:
+        seen.append(draw(model))
+        return {}
+
+    run.train(bench, lambda share: None, learning_rate=1e-3, measure=measure)
+    fewer = replace(bench, train=replace(bench.train, images=bench.train.images.flip(0)))
+    assert torch.equal(draw(run.load(fewer)), seen[-1])
+
+
+def test_arms_are_named_by_what_they_are() -> None:
+    labels = [arm.label for arm in ARMS.values()]
+    assert len(set(labels)) == len(labels)
+    assert {ARMS[name].scales for name in ARMS if name.startswith("latent-codes")} == set(SIZES)
+    assert all(sizes[-1] == 7 and len(sizes) == count for count, sizes in SIZES.items())
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"arms": ("latent-code",)}, "the arm 'latent-code'.*Did you mean 'latent-codes'"),
+        ({"arms": ("absorbing", "absorbing")}, "'absorbing' twice"),
+        ({"arms": ("absorbing",)}, "found the refiner 'latent-codes', expected one of `arms`"),
+        ({"arms": ()}, "one value or more"),
+        ({"seeds": (1, 1)}, "expected each once"),
+        ({"seeds": (-1,)}, "a whole number of at least 0"),
+        ({"budget": {"tokens": 0}}, "a whole number above 0"),
+        ({"budget": {"precision": "16"}}, "budget.precision"),
+        ({"backbone": {"dim": 30}}, "a multiple of the heads"),
+        ({"tuning": {"samples": 9}}, "a whole number of at least 10"),
+        ({"tuning": {"guidance": ()}}, "one value or more"),
+        ({"measurement": {"calls": (4, 2)}}, "rising numbers"),
+    ],
+)
+def test_wrong_configs(values: dict[str, object], expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        StudyConfig(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["study", "study_quick"])
+def test_configs_plan_what_every_claim_needs(name: str, tmp_path: Path) -> None:
+    config = load(StudyConfig, CONFIGS / f"{name}.yaml")
+    few = replace(
+        config,
+        images=None,
+        tuning=replace(config.tuning, images=50, samples=40),
+        measurement=replace(config.measurement, samples=50, bits_images=10),
+    )
+    bench = Bench.of(few, IMAGES, tmp_path)
+    plan = make_plan(bench, Speed(1e-6, 1e-6, 1e-6))
+    assert set(plan.seeds) == set(config.arms) and set(plan.seeds["absorbing"]) == {*config.seeds}
+    for traits in plan.traits.values():
+        compute = config.budget.steps(traits.tokens) * traits.tokens * config.budget.batch
+        assert abs(compute / config.budget.tokens - 1) < 0.02
+        assert abs(traits.parameters / config.backbone.parameters - 1) < TOLERANCE
+        assert any(setting.calls <= 16 for setting in traits.settings)
