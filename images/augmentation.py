@@ -49,7 +49,7 @@ class AugmentedTraining(nn.Module):
         return self.refiner((images, labels), noise)  # type: ignore[no-any-return]
 
     def after_step(self) -> None:
-        """Let the generator's methods learn from the step."""
+        """Let the generator's methods learn from a step."""
         self.refiner.after_step()
 
 
