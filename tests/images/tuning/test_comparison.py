@@ -124,7 +124,7 @@ def test_paths_reach_the_fields_of_methods() -> None:
     assert deeper.generator.methods["autoguidance"]["depth"] == 2
 
 
-@pytest.mark.parametrize("name", ["methods", "methods_quick"])
+@pytest.mark.parametrize("name", ["methods", "methods_quick", "draws"])
 def test_shipped_comparisons_are_sound(name: str) -> None:
     config = load_config(MethodsConfig, CONFIGS / f"{name}.yaml")
     plan = Plan(config, Path("x"))
