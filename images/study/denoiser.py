@@ -35,7 +35,7 @@ from refine_core.noise import Noise, Stream
 
 TIME, NOISE, PRIOR = 0, 1, 2
 """Streams: the time of a sample, the noise that it gets, and what sampling starts from."""
-ENDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+ENDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
 """Times at which a decoder may take over."""
 CHOOSING = 64
 """Images on which one of them is chosen."""

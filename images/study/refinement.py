@@ -36,16 +36,16 @@ from images.study.model import Bits, Setting, StudyModel
 from images.study.pixel_pyramid import PixelTokenizer
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
-from refine_core.heads.distribution import Head
+from refine_core.heads.distribution import Distribution, Head
 from refine_core.heads.flow import FlowHead
-from refine_core.heads.gaussian import GaussianMixtureHead
-from refine_core.methods.base import Encode, Method
+from refine_core.heads.gaussian import GaussianMixture, GaussianMixtureHead
+from refine_core.methods.base import Encode, Method, SamplingRun
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.quantizers.exact import Exact
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Sampling
+from refine_core.sampling import Call, Sampling, Wrapped
 from refine_core.tokenizer import Corrupt, Trace
 
 Law = Literal["codes", "gaussian", "mixture", "flow"]
@@ -111,6 +111,35 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
             return self.trace(tokenizer, features, own, corrupt)[0]
 
         return run
+
+    def call(
+        self, call: Call[Tensor], refiner: ImageRefiner, run: SamplingRun[Tensor]
+    ) -> Call[Tensor]:
+        """Codes of the finest size are drawn without the noise, which no later scale repairs."""
+        schedule = refiner.tokenizer.schedule
+        finest = [scale.size == schedule[-1].size for scale in schedule]
+        sigma = torch.where(torch.tensor(finest, device=self.sigma.device), self.sigma, 0)
+        return _Denoised(call, sigma.tolist()) if bool(sigma.any()) else call
+
+
+class _Denoised(Wrapped[Tensor]):
+    """Laws of codes without the noise of the forward process.
+
+    Args:
+        inner: Gives laws with it.
+        sigma: Its standard deviation at each scale; 0 changes nothing.
+    """
+
+    def __init__(self, inner: Call[Tensor], sigma: list[float]) -> None:
+        super().__init__(inner)
+        self.sigma = sigma
+
+    def __call__(self, state: Tensor, k: int, guidance: float = 0.0) -> Distribution:
+        """Law of the codes of scale k."""
+        law = self.inner(state, k, guidance)
+        if isinstance(law, GaussianMixture) and self.sigma[k] > 0:
+            return law.denoised(self.sigma[k])
+        return law
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Methods compared, off and on: trained over one tokeniser, tuned alike, measured on test images.
 
-For each seed one tokeniser is trained, and over it one generator for each distinct training. An
-arm takes the generator of its training, its own settings of sampling, and is calibrated or tuned
-on held-out images if it says so. Every result is a JSON file, so a comparison goes on where it was
-stopped.
+For each seed one tokeniser is trained, and another where an arm changes it, and over it one
+generator for each distinct training. An arm takes the generator of its training, its own settings
+of sampling, and is calibrated or tuned on held-out images if it says so. Every result is a JSON
+file, so a comparison goes on where it was stopped.
 """
 
 import json
@@ -73,16 +73,17 @@ class Plan:
         """The base with a seed; how it is sampled does not matter to what is trained."""
         return replace(self.config.base, seed=seed, sampling=SamplingConfig())
 
-    def tokenizer(self, seed: int) -> Path:
-        """Folder of the tokeniser of a seed."""
+    def tokenizer(self, arm: Arm, seed: int) -> Path:
+        """Folder of the tokeniser of an arm, which arms share that do not change it."""
+        config = with_settings(self.base(seed), arm.tokenizer)
         used = str((self.config.base.holdout, self.config.images))
-        key = digest(dump(self.base(seed).tokenizer), used)
+        key = digest(dump(config.tokenizer), used)
         return self.folder / "tokenizers" / f"{key}-{seed}"
 
     def model(self, arm: Arm, seed: int) -> Path:
         """Folder of the generator of an arm, which arms with the same training share."""
         settings = json.dumps(self.training(arm, seed), sort_keys=True)
-        key = digest(self.tokenizer(seed).name, dump(self.base(seed).generator), settings)
+        key = digest(self.tokenizer(arm, seed).name, dump(self.base(seed).generator), settings)
         return self.folder / "generators" / key
 
     def result(self, arm: Arm, seed: int) -> Path:
@@ -107,9 +108,9 @@ class Plan:
         """All that has to be done."""
         jobs = []
         for seed in self.config.seeds:
-            tokens = self.tokenizer(seed) / "result.json"
-            jobs.append(Job(tokens, 300.0, partial(_train_tokenizer, seed)))
             for arm in self.config.arms:
+                tokens = self.tokenizer(arm, seed) / "result.json"
+                jobs.append(Job(tokens, 300.0, partial(_train_tokenizer, arm, seed)))
                 model = self.model(arm, seed) / "result.json"
                 used = (self.model(a, seed) for a in self.config.arms if a.name in arm.needs)
                 others = [path / "result.json" for path in used]
@@ -177,10 +178,11 @@ def measure(
     }
 
 
-def _train_tokenizer(seed: int, shared: Shared, tick: Tick) -> object:
+def _train_tokenizer(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     plan = Plan(shared.config, shared.folder)
-    config, images = plan.base(seed), shared.images.split(shared.config.base.holdout)[0]
-    stages = _stages(plan.tokenizer(seed), seed, images)
+    config = with_settings(plan.base(seed), arm.tokenizer)
+    images = shared.images.split(shared.config.base.holdout)[0]
+    stages = _stages(plan.tokenizer(arm, seed), seed, images)
     tokens = train_tokenizer(config, images, stages, "training")
     tick(1.0)
     return tokenizer_metrics(tokens, images.test.images)
@@ -188,17 +190,20 @@ def _train_tokenizer(seed: int, shared: Shared, tick: Tick) -> object:
 
 def _train_generator(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     plan = Plan(shared.config, shared.folder)
-    config, images = plan.base(seed), shared.images.split(shared.config.base.holdout)[0]
+    images = shared.images.split(shared.config.base.holdout)[0]
+    config = with_settings(plan.base(seed), plan.training(arm, seed))
     # A finished training is not repeated: this loads the tokeniser.
     tokens = train_tokenizer(
-        config, images, _stages(plan.tokenizer(seed), seed, images), "training"
+        config, images, _stages(plan.tokenizer(arm, seed), seed, images), "training"
     )
-    config = with_settings(config, plan.training(arm, seed))
     folder = plan.model(arm, seed)
-    train_generator(config, tokens, images, _stages(folder, seed, images))
+    refiner = train_generator(config, tokens, images, _stages(folder, seed, images)).refiner
     rows = json.loads((folder / "generator" / "metrics.json").read_text("utf-8"))
     tick(1.0)
-    return {"seconds": sum(row["seconds"] for row in rows)}
+    return {
+        "seconds": sum(row["seconds"] for row in rows),
+        "parameters": sum(p.numel() for p in refiner.parameters() if p.requires_grad),
+    }
 
 
 def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
@@ -216,9 +221,15 @@ def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     model, tuned = _tuned(model, arm, plan, seed, held_out, shared)
     tick(0.5)
     scores = measure(model, shared.images.test, shared.judge, shared.config.samples)
-    training = json.loads((folder / "result.json").read_text("utf-8"))["seconds"]
+    training = json.loads((folder / "result.json").read_text("utf-8"))
     tick(0.3)
-    return {**scores, "training_seconds": training, "trials": tuned}
+    return {
+        **scores,
+        "training_seconds": training["seconds"],
+        "parameters": training["parameters"],
+        "calls": len(model.schedule),
+        "trials": tuned,
+    }
 
 
 def _tuned(

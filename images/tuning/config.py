@@ -10,6 +10,7 @@ from refine_core.config.schema import config, from_dict, to_dict
 from refine_core.errors import InputError
 
 SAMPLING = "sampling."
+TOKENIZER = "tokenizer."
 MODEL_OF = "@"
 """Stands before the name of an arm, in place of the path of its model."""
 
@@ -43,6 +44,11 @@ class Arm:
         return set(_referred([self.settings, self.tune]))
 
     @property
+    def tokenizer(self) -> dict[str, object]:
+        """The settings that change the tokeniser."""
+        return {k: v for k, v in self.settings.items() if k.startswith(TOKENIZER)}
+
+    @property
     def training(self) -> dict[str, object]:
         """The settings that change the training."""
         return {k: v for k, v in self.settings.items() if not k.startswith(SAMPLING)}
@@ -50,7 +56,7 @@ class Arm:
 
 @config
 class MethodsConfig:
-    """Methods compared, off and on, over one tokeniser for each seed."""
+    """Methods compared, off and on, over one tokeniser a seed, but where an arm has its own."""
 
     base: ImagesConfig = field(default_factory=ImagesConfig)
     """What all arms have in common; its `holdout` is for tuning and calibration."""

@@ -14,7 +14,9 @@ SCORES = {
     "precision": "{:.3f}",
     "accuracy": "{:.2%}",
     "bits": "{:.1f}",
+    "calls": "{:.0f}",
     "ms": "{:.2f}",
+    "parameters": "{:,.0f}",
 }
 """Columns, and how their numbers are written."""
 
@@ -37,8 +39,9 @@ def markdown(config: MethodsConfig, rows: Mapping[str, Sequence[Row]]) -> str:
         f"{len(config.seeds)} seeds, {config.samples} samples. distance: Frechet distance to test "
         "images, ratio: over that of the tokeniser's reconstructions; mean and standard deviation "
         f"over seeds. against {first}: change of the distance, paired by seed, with the 95 % "
-        "interval of its mean. bits: negative log-likelihood of the test images' codes. ms: of an "
-        "image, on one thread. training: minutes of the generator."
+        "interval of its mean. bits: negative log-likelihood of the test images' codes. calls: of "
+        "the transformer for a sample; ms: of an image, on one thread. parameters: of the "
+        "generator; training: its minutes."
     )
     return "\n\n".join([*([config.note] if config.note else []), about, table(columns, cells)])
 

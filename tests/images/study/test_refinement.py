@@ -204,6 +204,22 @@ def test_noisy_pyramids_bound_a_gaussian_in_closed_form(monkeypatch: pytest.Monk
     assert abs(estimate - exact) < 0.02
 
 
+def test_samples_lack_the_noise_of_the_finest_scale() -> None:
+    """Of a constant Gaussian law: spread^2 = scale^2 - sigma^2."""
+    schedule = ScaleSchedule.of([(2, 2)])
+    tokens = PixelTokenizer(schedule, [Exact(1)], 1, dequantise=True)
+    images = torch.randint(256, (50, 1, 2, 2)) / 255
+    model = Refinement.build(
+        tokens, SHAPE, 3, 9_000, law="gaussian", images=images, forward=Forward(0.0, 0.1)
+    ).eval()
+    constant(model, [0.0], [math.log(0.15)])
+    labels = torch.zeros(20_000).long()
+    drawn = 2 * model.sample(Noise.range(0, 20_000), labels, Setting(1)) - 1
+    assert abs(float(drawn.std()) - math.sqrt(0.15**2 - 0.1**2) * 256 / 255) < 0.002
+    bits = model.bits(images, labels[:50], Noise.range(0, 50))
+    assert bits is not None and bits.kind == "bound"
+
+
 def test_codes_bound_the_probability_of_grey_levels_by_brute_force() -> None:
     """All 256 x 256 images of two pixels, all nine pairs of codes."""
     torch.manual_seed(0)

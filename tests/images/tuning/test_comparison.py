@@ -33,6 +33,7 @@ ARMS = (
     Arm("weak", settings={"generator.depth": 1, "generator.dim": 8}, shown=False),
     Arm("away", settings={"sampling.methods": {"autoguidance": {"weak": "@weak"}}}),
     Arm("told", settings={"generator.methods": ["self_conditioning"]}, calibrate="likelihood"),
+    Arm("parts", settings={"tokenizer.parts": [1, 2, 2]}),
 )
 SMALL = MethodsConfig(
     base=BASE, arms=ARMS, seeds=(0, 1), samples=32, tuning_samples=16, trials=3, workers=1
@@ -58,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_arm_is_measured_for_every_seed(folder: Path) -> None:
     rows = compare(SMALL, IMAGES, Stripes(), folder, quiet=True)
-    assert list(rows) == ["off", "guided", "early", "away", "told"]
+    assert list(rows) == ["off", "guided", "early", "away", "told", "parts"]
     assert all(len(each) == 2 for each in rows.values())
     for row in (row for each in rows.values() for row in each):
         assert row["frechet"] > 0 and 0 <= row["recall"] <= 1 and row["ms"] > 0
@@ -76,11 +77,11 @@ def test_what_arms_share_is_made_once_and_kept(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     compare(SMALL, IMAGES, Stripes(), folder, quiet=True)
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
-    assert len(list((folder / "tokenizers").iterdir())) == 2
-    assert len(list((folder / "generators").iterdir())) == 2 * 3
-    assert len(list((folder / "results").iterdir())) == 2 * 5
+    assert len(list((folder / "tokenizers").iterdir())) == 2 * 2
+    assert len(list((folder / "generators").iterdir())) == 2 * 4
+    assert len(list((folder / "results").iterdir())) == 2 * 6
     plan = Plan(SMALL, folder)
-    models = [load(plan.model(arm, 0)) for arm in ARMS]
+    models = [load(plan.model(arm, 0)) for arm in ARMS[:-1]]
     first = models[0].tokenizer.state_dict()
     for model in models:
         own = model.tokenizer.state_dict()
@@ -91,7 +92,7 @@ def test_table(folder: Path) -> None:
     text = markdown(replace(SMALL, note="Quick."), compare(SMALL, IMAGES, Stripes(), folder))
     assert text.startswith("Quick.") and "2 seeds, 32 samples" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 5 and "against off" in lines[0]
+    assert len(lines) == 2 + 6 and "against off" in lines[0]
     assert lines[2].split("|")[1:5][3].strip() == "" and lines[3].count("±") > 5
 
 
@@ -123,7 +124,7 @@ def test_paths_reach_the_fields_of_methods() -> None:
     assert deeper.generator.methods["autoguidance"]["depth"] == 2
 
 
-@pytest.mark.parametrize("name", ["methods", "methods_quick"])
+@pytest.mark.parametrize("name", ["methods", "methods_quick", "draws"])
 def test_shipped_comparisons_are_sound(name: str) -> None:
     config = load_config(MethodsConfig, CONFIGS / f"{name}.yaml")
     plan = Plan(config, Path("x"))
