@@ -132,8 +132,8 @@ class Measurement:
     """Settings of an arm that are measured: those of so many network calls."""
     unguided_calls: NonNegativeInt = 16
     """Settings of up to so many calls are measured without guidance, too."""
-    bits_images: PositiveInt = 1000
-    """Test images whose bits are computed."""
+    bits_images: NonNegativeInt = 1000
+    """Test images whose bits are computed; 0 leaves them out."""
     fit_images: PositiveInt = 5000
     """Training images on which arms fit what their bits need besides the network."""
     energy_samples: Samples = 500
