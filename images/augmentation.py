@@ -48,6 +48,10 @@ class AugmentedTraining(nn.Module):
         labels = torch.where(changed, embed.other_kind(labels), labels)
         return self.refiner((images, labels), noise)  # type: ignore[no-any-return]
 
+    def after_step(self) -> None:
+        """Let the generator's methods learn from a step."""
+        self.refiner.after_step()
+
 
 def affine(images: Tensor, noise: Noise, config: AugmentationConfig) -> Tensor:
     """Images (b, c, h, w) under random affine maps, one each; what comes in is zero.

@@ -5,6 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
+from pydantic import BeforeValidator
+
 from refine_core.config.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -29,6 +31,10 @@ Count = Annotated[int, admitting(lambda n: n >= 2, "a whole number of at least 2
 Width = Annotated[int, admitting(lambda n: n > 0 and n % 8 == 0, "a multiple of 8")]
 Guidance = Annotated[float, admitting(lambda w: w > -1, "a number above -1; 0 is none")]
 Mass = Annotated[float, admitting(lambda p: 0 < p <= 1, "a number above 0, up to 1")]
+Ranks = Annotated[
+    OneOrMore[PositiveInt | None],
+    BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,)),
+]
 Weights = Annotated[OneOrMore[NonNegativeFloat], admitting(any, "a weight above 0")]
 
 
@@ -131,7 +137,7 @@ class SamplingConfig:
 
     temperature: OneOrMore[NonNegativeFloat] = (1.0,)
     """Divisor of the logits; 0 takes the most likely code."""
-    top_k: PositiveInt | None = None
+    top_k: Ranks = (None,)
     """Only that many most likely codes are sampled; null samples all."""
     top_p: OneOrMore[Mass] = (1.0,)
     """Only the most likely codes of that total probability are sampled."""
@@ -182,6 +188,8 @@ class ImagesConfig:
     """IDX files, .npz, or a folder of PNGs; null is MNIST, downloaded once."""
     seed: int = 0
     """Seed of weights, order and noise."""
+    holdout: NonNegativeInt = 0
+    """Last training images that are kept from training, to calibrate and to search on."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

@@ -46,7 +46,7 @@ class SamplingFields(TypedDict, total=False):
     """Fields of `SamplingConfig`."""
 
     temperature: tuple[float, ...]
-    top_k: int | None
+    top_k: tuple[int | None, ...]
     top_p: tuple[float, ...]
     guidance: tuple[float, ...]
     methods: SamplingMethods

@@ -9,6 +9,7 @@ from images.config import ImagesConfig
 from images.data.load import Images
 from images.model import ImageModel
 from refine_core.errors import InputError
+from refine_core.residual import ResidualTokenizer
 from refine_core.training.data import Tensors
 from refine_core.training.stages import Stages
 
@@ -22,7 +23,8 @@ def train(
 
     Args:
         config: What to train.
-        images: Training images; metrics are those of the test images.
+        images: Training images, of which the last `config.holdout` are left out; metrics are those
+            of the test images.
         runs: Folder of all runs.
         quiet: Whether to show no progress.
 
@@ -30,33 +32,51 @@ def train(
         InputError: A section of the config does not fit the images or another section, or the
             folder holds a run with another seed, configuration or data.
     """
-    train_images, test_images = images.train.images, images.test.images
-    labels, test_labels = images.train.labels, images.test.labels
-    data = Tensors(train_images) if labels is None else Tensors(train_images, labels)
-    stages = Stages(runs / config.name, config.seed, data.digest(), quiet)
+    images = images.split(config.holdout)[0]
+    stages = Stages(runs / config.name, config.seed, training_data(images).digest(), quiet)
     with stages.seeded(0):
         _check(config, images)
+    return train_generator(config, train_tokenizer(config, images, stages), images, stages)
+
+
+def training_data(images: Images) -> Tensors:
+    """Training images, with their labels if there are any."""
+    labels = images.train.labels
+    return Tensors(images.train.images, *([] if labels is None else [labels]))
+
+
+def train_tokenizer(
+    config: ImagesConfig, images: Images, stages: Stages, name: str = "tokenizer"
+) -> ResidualTokenizer:
+    """Train the tokeniser in a folder of the run."""
     with stages.seeded(1):
         tokens = build_tokenizer(config.tokenizer, images.shape[0], images.shape[1:])
-    tokens = stages.train(
+    return stages.train(
         tokens,
-        Tensors(train_images),
+        Tensors(images.train.images),
         config.tokenizer.training,
         stream=2,
         config=config.tokenizer,
-        name="tokenizer",
-        validate=lambda module: tokenizer_metrics(module, test_images),
+        name=name,
+        validate=lambda module: tokenizer_metrics(module, images.test.images),
     )
+
+
+def train_generator(
+    config: ImagesConfig, tokens: ResidualTokenizer, images: Images, stages: Stages
+) -> ImageModel:
+    """Train the generator over a tokeniser; write the model to the run's folder."""
+    test = images.test
     with stages.seeded(3):
         refiner = build(config.generator, tokens, images.classes)
     trained = stages.train(
         AugmentedTraining(refiner, config.generator.augmentation),
-        data,
+        training_data(images),
         config.generator.training,
         stream=4,
         config=config,
         name="generator",
-        validate=lambda module: {"test_bits": code_bits(module.refiner, test_images, test_labels)},
+        validate=lambda module: {"test_bits": code_bits(module.refiner, test.images, test.labels)},
     )
     model = ImageModel(trained.refiner, config, images.shape, images.classes)
     model.save(stages.folder / "model.safetensors")

@@ -62,7 +62,7 @@ class Sampling:
         count: int,
         *,
         temperature: Sequence[float] = (1.0,),
-        top_k: int | None = None,
+        top_k: int | None | Sequence[int | None] = None,
         top_p: Sequence[float] = (1.0,),
         guidance: Sequence[float] = (0.0,),
     ) -> "tuple[Sampling, ...]":
@@ -82,7 +82,9 @@ class Sampling:
                 ("guidance", guidance),
             )
         ]
-        return tuple(cls(t, top_k, p, w) for t, p, w in zip(*columns, strict=True))
+        listed = top_k if isinstance(top_k, Sequence) else [top_k]
+        ranks = per_scale("top_k", listed, count)
+        return tuple(cls(t, k, p, w) for k, t, p, w in zip(ranks, *columns, strict=True))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from images.cli.evaluate import ablate, evaluate
 from images.cli.sample import edit, sample
 from images.cli.study import study
 from images.cli.train import distil, train, train_evaluator, tune
+from images.cli.tuning import calibrate, methods, search
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
@@ -19,6 +20,9 @@ def main(argv: list[str]) -> None:
         "sample": sample,
         "edit": edit,
         "tune": tune,
+        "calibrate": calibrate,
+        "search": search,
+        "methods": methods,
         "evaluate": evaluate,
         "ablate": ablate,
         "study": study,

@@ -4,7 +4,7 @@ Whatever the source, the result is `Images`. Pixels are float32 in [0, 1]; a byt
 k / 255 exactly, so `(pixels * 255).round()` gives the bytes back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,11 @@ class LabelledImages:
         """Count of images."""
         return len(self.images)
 
+    def __getitem__(self, part: slice) -> "LabelledImages":
+        """Some of the images, with their labels."""
+        labels = None if self.labels is None else self.labels[part]
+        return LabelledImages(self.images[part], labels)
+
 
 @dataclass(frozen=True)
 class Images:
@@ -57,6 +62,20 @@ class Images:
         """(c, h, w) of every image."""
         _, c, h, w = self.train.images.shape
         return c, h, w
+
+    def split(self, holdout: int) -> "tuple[Images, LabelledImages]":
+        """The same without the last `holdout` training images, and these.
+
+        Raises:
+            InputError: No training image would be left.
+        """
+        if not 0 <= holdout < len(self.train):
+            raise InputError(
+                f"Found `holdout` {holdout} for {len(self.train)} training images, expected fewer."
+            )
+        if not holdout:
+            return self, self.train[:0]
+        return replace(self, train=self.train[:-holdout]), self.train[-holdout:]
 
 
 def mnist(cache: Path | None = None) -> Images:

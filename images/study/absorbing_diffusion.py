@@ -136,14 +136,46 @@ class AbsorbingDiffusion(StudyModel):
         """Images of the digits revealed so far and of what each call drew for the others."""
         return [self.space.decode(each) for each in self._guesses(noise, labels, setting)]
 
-    def _guesses(self, noise: Noise, labels: Tensor, setting: Setting) -> Iterator[Tensor]:
-        """Codes (b, n, g) after each call, drawn anew where they were masked before it."""
+    @torch.no_grad()
+    def guess(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
+    ) -> Tensor:
+        """Images of digits of which as many are the images' own as `step` calls reveal.
+
+        Arguments as in `images.study.energy.Guessing`. The sampler draws the others.
+        """
+        codes = self.space.encode(images)
+        left = [self.space.variables, *self._left(setting)][step]
+        order = forward.uniform(ORDER, self.space.variables).argsort(1).argsort(1)
+        masked = (order < left).view_as(codes)
+        *_, last = [codes, *self._guesses(noise, labels, setting, (step, codes, masked))]
+        return self.space.decode(last)
+
+    def _guesses(
+        self,
+        noise: Noise,
+        labels: Tensor,
+        setting: Setting,
+        begin: tuple[int, Tensor, Tensor] | None = None,
+    ) -> Iterator[Tensor]:
+        """Codes (b, n, g) after each call, drawn anew where they were masked before it.
+
+        `begin` is the first call, with the codes before it and which of them are masked.
+        """
         left = self._left(setting)
         shape = (math.prod(self.space.size), self.space.digits)
-        codes = torch.zeros(len(noise), *shape, dtype=torch.int64, device=noise.index.device)
-        masked = torch.ones_like(codes, dtype=torch.bool)
+        if begin is None:
+            codes = torch.zeros(len(noise), *shape, dtype=torch.int64, device=noise.index.device)
+            begin = (0, codes, torch.ones_like(codes, dtype=torch.bool))
+        first, codes, masked = begin
         order = noise.uniform(ORDER, *shape)
-        for call, count in enumerate(left):
+        for call, count in list(enumerate(left))[first:]:
             logits = self.logits(codes, masked, labels, setting.guidance)
             dist = CodeDistribution(logits).sharpened(setting.temperature)
             fresh = noise.fork(call)

@@ -35,6 +35,12 @@ from refine_core.noise import Noise, Stream
 
 TIME, NOISE, PRIOR = 0, 1, 2
 """Streams: the time of a sample, the noise that it gets, and what sampling starts from."""
+ENDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
+"""Times at which a decoder may take over."""
+CHOOSING = 64
+"""Images on which one of them is chosen."""
+STEPS = 600
+"""Steps in which the decoder's likelihood is fitted."""
 
 
 class Denoiser(StudyModel):
@@ -43,11 +49,12 @@ class Denoiser(StudyModel):
     Args:
         space: Where values live; nothing of it is trained.
         backbone: From values to predictions, both of the space's channels.
-        end: Time t0 at which the decoder takes over, in bits alone.
+        end: Time t0 at which the decoder takes over, in bits alone, until `calibrate` chooses it.
         dropout: Share of training samples whose class is dropped, for guidance.
     """
 
     samplers: tuple[str, ...] = ()
+    end: Tensor
 
     def __init__(
         self, space: Space, backbone: Backbone, *, end: float = 0.02, dropout: float = 0.1
@@ -56,7 +63,8 @@ class Denoiser(StudyModel):
         self.space = space.requires_grad_(False)
         self.backbone = backbone
         self.tokens = math.prod(space.size)
-        self.end, self.dropout = end, dropout
+        self.dropout = dropout
+        self.register_buffer("end", torch.tensor(end))
         self.decoder_likelihood = DecoderLikelihood()
 
     @classmethod
@@ -109,6 +117,10 @@ class Denoiser(StudyModel):
     def estimates(self, noise: Noise, labels: Tensor, setting: Setting) -> Iterator[Tensor]:
         """Clean values expected at each call while sampling; the last are the sample's."""
 
+    @abstractmethod
+    def call_time(self, call: int, setting: Setting) -> float:
+        """Time of the noisy values that a call of the sampler sees, the first of them being 0."""
+
     def forward(self, batch: tuple[Tensor, Tensor], noise: Noise) -> dict[str, Tensor]:
         """Mean squared error of the prediction at random times."""
         images, labels = batch
@@ -148,9 +160,44 @@ class Denoiser(StudyModel):
         return [self.space.decode(each) for each in self.estimates(noise, labels, setting)]
 
     @torch.no_grad()
+    def guess(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
+    ) -> Tensor:
+        """What the network expects of images that are as noisy as after `step` calls.
+
+        Arguments as in `images.study.energy.Guessing`; nothing is drawn.
+        """
+        self._check(setting)
+        values = self.space.encode(images)
+        if step == setting.calls:
+            return self.space.decode(values)
+        time = self.call_time(step, setting)
+        times = torch.full((len(values),), time, device=values.device)
+        z = self.noisy(values, forward.normal(NOISE, *values.shape[1:]), times)
+        return self.space.decode(self.clean(z, time, labels, setting.guidance))
+
+    @torch.no_grad()
     def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:
-        """Fit the decoder's likelihood at time t0."""
-        self.decoder_likelihood.fit(self._decoded(images, labels, noise), images)
+        """Choose the time t0 of least bits, and fit the decoder's likelihood there.
+
+        Earlier, noise is paid for that nobody needs; later, the decoder has to guess. The choice
+        is made on a few of the images, with a likelihood that is fitted on as time goes up.
+        """
+        few = min(len(images), CHOOSING)
+        part, own = images[:few], (labels[:few], Noise(noise.seed, noise.index[:few]))
+        bits = []
+        for end in ENDS:
+            self.end.fill_(end)
+            self._fit(images, labels, noise, STEPS // 3)
+            bits.append(float(self.bits(part, *own).per_dim.mean()))
+        self.end.fill_(ENDS[bits.index(min(bits))])
+        self._fit(images, labels, noise, STEPS)
 
     @torch.no_grad()
     def bits(self, images: Tensor, labels: Tensor, noise: Noise) -> Bits:
@@ -160,15 +207,18 @@ class Denoiser(StudyModel):
         log_prob = self.decoder_likelihood.log_prob(decoded, images) - rate
         return Bits(per_dim(log_prob, images), "bound")
 
+    def _fit(self, images: Tensor, labels: Tensor, noise: Noise, steps: int) -> None:
+        """Fit the likelihood, from what it is, to images about those decoded at time t0."""
+        self.decoder_likelihood.fit(self._decoded(images, labels, noise), images, steps=steps)
+
     def _decoded(self, images: Tensor, labels: Tensor, noise: Noise) -> Tensor:
         """Images decoded from the values expected at time t0."""
         found = []
         for part in torch.arange(len(images), device=images.device).split(500):
             values = self.space.encode(images[part])
             white = Noise(noise.seed, noise.index[part]).normal(NOISE, *values.shape[1:])
-            times = torch.full((len(part),), self.end, device=values.device)
-            z = self.noisy(values, white, times)
-            found.append(self.space.decode(self.clean(z, self.end, labels[part])))
+            z = self.noisy(values, white, self.end.expand(len(part)))
+            found.append(self.space.decode(self.clean(z, float(self.end), labels[part])))
         return torch.cat(found)
 
     def _check(self, setting: Setting) -> None:

@@ -2,21 +2,23 @@
 
 Every arm has a forward process that takes an image x to the state s_t that its sampler has after
 t calls: for a refiner the codes of t scales, for diffusion a noisy image. The energy is the error
-of the model's mean guess of the image,
+of what the model expects of the image,
 
-    E_t = E |x - m(s_t)|^2 / n,   m(s_t) = E[x' | s_t],   x' made of s_t by the remaining calls,
+    E_t = E |x - m(s_t)|^2 / n,   m(s_t) = E[x' | s_t],
 
-with x held out. It asks of an arm only that it samples from a given state, so that it is the same
-quantity for refinement and for diffusion; a log-density of what is left would be exact for the one
-and a bound for the other. Where the model is that of the data, E_t is the expected variance of x
-given s_t, which no further call can raise: a rise, or an excess over the variance V_t of x', is an
-error of the model. The decrease of eq. 11 is E_t - E_{t+1}.
+with x held out. It asks of an arm only what it makes of a state, so that it is one quantity for
+refinement and diffusion; the log-density of what a state lacks would be exact for the one and a
+bound for the other. Where the model is that of the data, E_t is the variance of x given s_t,
+which no further call can raise: a rise is an error of the model. The decrease of eq. 11 is
+E_t - E_{t+1}.
 
-With two independent guesses x', x'' of one state both are estimated without bias,
+A denoiser says m(s_t) in one call. A refiner draws x' of it by the calls that are left. With two
+independent guesses x', x'' of one state both are estimated without bias,
 
     E_t ~ (x - x') . (x - x'') / n,   V_t ~ |x' - x''|^2 / 2n,
 
-whatever the model; single images' estimates may be negative.
+V_t the variance of the model's guesses, which is E_t where the model is that of the data. (Single
+images' estimates may be negative.)
 """
 
 from dataclasses import dataclass
@@ -29,10 +31,10 @@ from images.study.model import Setting
 from refine_core.noise import Noise
 
 
-class Resumable(Protocol):
-    """An arm that samples from a state of its forward process."""
+class Guessing(Protocol):
+    """An arm that says what it makes of a state of its forward process."""
 
-    def resumed(
+    def guess(
         self,
         images: Tensor,
         labels: Tensor,
@@ -41,15 +43,17 @@ class Resumable(Protocol):
         forward: Noise,
         noise: Noise,
     ) -> Tensor:
-        """Images (b, 1, h, w) that the arm makes of the state of `images` after `step` calls.
+        """Images (b, 1, h, w) of the state of `images` after `step` calls.
+
+        Their mean over `noise` is what the model expects.
 
         Args:
             images: (b, 1, h, w) of 256 grey levels, in [0, 1].
             labels: (b,) int64.
-            step: 0, which is a sample of the arm, to all calls of the setting.
+            step: 0, where nothing is known, to all calls of the setting.
             setting: How to sample.
             forward: Noise of the forward process, which leads to the state.
-            noise: Noise of the calls that are left.
+            noise: Noise of the calls that are left, where they draw.
         """
         ...
 
@@ -59,8 +63,8 @@ class Descent:
     """Energy of each of b images after each of T calls, 0 of them first.
 
     Args:
-        error: (T + 1, b) float64, of the mean guess, per pixel.
-        variance: (T + 1, b) float64, of the model's guesses, per pixel.
+        error: (T + 1, b) float64, per pixel.
+        variance: (T + 1, b) float64, of the model's guesses, per pixel; 0 where it draws none.
     """
 
     error: Tensor
@@ -82,7 +86,7 @@ class Descent:
 
 @torch.no_grad()
 def descent(
-    model: Resumable, images: Tensor, labels: Tensor, setting: Setting, noise: Noise
+    model: Guessing, images: Tensor, labels: Tensor, setting: Setting, noise: Noise
 ) -> Descent:
     """Energy of held-out images after each call of a setting.
 
@@ -99,7 +103,7 @@ def descent(
     error, variance = [], []
     for step in range(setting.calls + 1):
         first, second = (
-            model.resumed(images, labels, step, setting, noise.fork(0), noise.fork(draw))
+            model.guess(images, labels, step, setting, noise.fork(0), noise.fork(draw))
             .double()
             .flatten(1)
             for draw in (1, 2)

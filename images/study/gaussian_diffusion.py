@@ -110,9 +110,13 @@ class GaussianDiffusion(Denoiser):
             (z, *_) = scheduler.step(clean, step, z, return_dict=False, **sampling)
             yield z if call == last else clean
 
+    def call_time(self, call: int, setting: Setting) -> float:
+        """Time of the library's step."""
+        return (float(_scheduler(setting).timesteps[call]) + 1) / STEPS
+
     def rate(self, values: Tensor, labels: Tensor, noise: Noise) -> Tensor:
         """Divergence (b,) of the process above t0 from the model's, in nats."""
-        last, first = math.cos(ANGLE) ** 2, self.end * ANGLE
+        last, first = math.cos(ANGLE) ** 2, float(self.end) * ANGLE
         squares = values.double().square().flatten(1)
         total = (last * (squares - 1) - math.log(1 - last)).sum(1) / 2
         span, octaves = ANGLE - first, math.log(math.tan(ANGLE) / math.tan(first))

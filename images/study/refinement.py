@@ -1,8 +1,8 @@
 """Refinement as an arm of the study: of latents or pixels, codes or real values, by few scales.
 
 An arm is a `Refiner` over a pyramid. Codes have independent categorical digits; real values have
-a Gaussian, or a mixture of Gaussians, for each token. Several scales, one scale in one call, and
-one scale in n parts differ in the pyramid's schedule alone.
+a Gaussian, a mixture of Gaussians, or a rectified flow for each token. Several scales, one scale
+in one call, and one scale in n parts differ in the pyramid's schedule alone.
 
 Bits. For codes see `images.study.likelihood`. Real-valued codes of several scales have more
 numbers than the image, so that their joint density is none of the image. With a forward process
@@ -22,7 +22,7 @@ grey levels given the decoded state is one more factor, as it is for codes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Self
@@ -36,18 +36,19 @@ from images.study.model import Bits, Setting, StudyModel
 from images.study.pixel_pyramid import PixelTokenizer
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
-from refine_core.heads.distribution import Head
-from refine_core.heads.gaussian import GaussianMixtureHead
-from refine_core.methods.base import Encode, Method
+from refine_core.heads.distribution import Distribution, Head
+from refine_core.heads.flow import FlowHead
+from refine_core.heads.gaussian import GaussianMixture, GaussianMixtureHead
+from refine_core.methods.base import Encode, Method, SamplingRun
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.quantizers.exact import Exact
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Sampling
+from refine_core.sampling import Call, Sampling, Wrapped
 from refine_core.tokenizer import Corrupt, Trace
 
-Law = Literal["codes", "gaussian", "mixture"]
+Law = Literal["codes", "gaussian", "mixture", "flow"]
 ImageRefiner = Refiner[Tensor, Tensor, Tensor, Tensor]
 FORWARD = 1
 """Fork of the noise that the forward process takes in bits."""
@@ -111,6 +112,35 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
 
         return run
 
+    def call(
+        self, call: Call[Tensor], refiner: ImageRefiner, run: SamplingRun[Tensor]
+    ) -> Call[Tensor]:
+        """Codes of the finest size are drawn without the noise, which no later scale repairs."""
+        schedule = refiner.tokenizer.schedule
+        finest = [scale.size == schedule[-1].size for scale in schedule]
+        sigma = torch.where(torch.tensor(finest, device=self.sigma.device), self.sigma, 0)
+        return _Denoised(call, sigma.tolist()) if bool(sigma.any()) else call
+
+
+class _Denoised(Wrapped[Tensor]):
+    """Laws of codes without the noise of the forward process.
+
+    Args:
+        inner: Gives laws with it.
+        sigma: Its standard deviation at each scale; 0 changes nothing.
+    """
+
+    def __init__(self, inner: Call[Tensor], sigma: list[float]) -> None:
+        super().__init__(inner)
+        self.sigma = sigma
+
+    def __call__(self, state: Tensor, k: int, guidance: float = 0.0) -> Distribution:
+        """Law of the codes of scale k."""
+        law = self.inner(state, k, guidance)
+        if isinstance(law, GaussianMixture) and self.sigma[k] > 0:
+            return law.denoised(self.sigma[k])
+        return law
+
 
 @dataclass(frozen=True)
 class Forward:
@@ -164,7 +194,8 @@ class Refinement(StudyModel):
             shape: Of the transformer.
             classes: Count of classes.
             parameters: How many are asked for.
-            law: Of a token: independent digits of its code, a Gaussian, or a mixture of them.
+            law: Of a token: independent digits of its code, a Gaussian, a mixture of them, or a
+                flow from noise, of which bits are those of the exact flow.
             images: Training images (n, c, h, w), on which the units of real-valued codes are
                 measured; needed for these alone.
             forward: Noise of the forward process, for real-valued codes.
@@ -180,7 +211,7 @@ class Refinement(StudyModel):
         if real != (law != "codes"):
             raise InputError(
                 f"Found the law {law!r} for a tokeniser of {'real values' if real else 'codes'}: "
-                "codes take 'codes', the quantiser `Exact` takes 'gaussian' or 'mixture'."
+                "codes take 'codes', the quantiser `Exact` one of the other laws."
             )
         noise, units = None, None
         if real:
@@ -188,8 +219,8 @@ class Refinement(StudyModel):
                 raise InputError("Real-valued codes need training images: give `images`.")
             units = Units.measure(tokenizer, images, forward)
             noise = ForwardNoise(units.sigma)
-        count = components if law == "mixture" else 1
-        make = partial(_arm_refiner, tokenizer, shape, classes, units, noise, count)
+        head = partial(_head, law, units, shape.dim, components)
+        make = partial(_arm_refiner, tokenizer, shape, classes, head, noise)
         return matched(
             lambda mlp: cls(make(mlp=mlp, dropout=dropout, corruption=corruption)),
             parameters,
@@ -229,7 +260,7 @@ class Refinement(StudyModel):
         return [self.tokenizer.finish(state) for state in trace.states[1:]]
 
     @torch.no_grad()
-    def resumed(
+    def guess(
         self,
         images: Tensor,
         labels: Tensor,
@@ -240,7 +271,7 @@ class Refinement(StudyModel):
     ) -> Tensor:
         """Images of the images' own codes of `step` scales, and drawn ones of the others.
 
-        Arguments as in `images.study.energy.Resumable`.
+        Arguments as in `images.study.energy.Guessing`.
         """
         codes = self._trace(images, forward)[0].codes[:step]
         trace = self._drawn(noise, labels, setting, codes)
@@ -364,35 +395,34 @@ def _arm_refiner(
     tokenizer: ResidualTokenizer,
     shape: TransformerShape,
     classes: int,
-    units: Units | None,
+    head: Callable[[], Head[Tensor] | None],
     noise: ForwardNoise | None,
-    components: int,
     *,
     mlp: float,
     dropout: float,
     corruption: float,
 ) -> ImageRefiner:
     """The refiner of an arm, of feed-forward layers of `mlp` times the width."""
-    head: Head[Tensor] | None = None
-    if units is not None:
-        scales = len(tokenizer.schedule)
-        head = GaussianMixtureHead(
-            shape.dim,
-            tokenizer.dim,
-            scales,
-            components,
-            mean=units.mean,
-            spread=units.spread,
-        )
     return build_refiner(
         tokenizer,
         GridEmbed(tokenizer, shape.dim, classes),
         dim=shape.dim,
         depth=shape.depth,
         heads=shape.heads,
-        head=head,
+        head=head(),
         mlp=mlp,
         corruption=corruption,
         context_dropout=dropout,
         methods=[] if noise is None else [noise],
     )
+
+
+def _head(law: Law, units: Units | None, dim: int, components: int) -> Head[Tensor] | None:
+    """Head of real-valued codes; None for codes, which have one of their own."""
+    if units is None:
+        return None
+    scales, channels = units.mean.shape
+    if law == "flow":
+        return FlowHead(dim, channels, scales, width=dim, mean=units.mean, spread=units.spread)
+    count = components if law == "mixture" else 1
+    return GaussianMixtureHead(dim, channels, scales, count, mean=units.mean, spread=units.spread)

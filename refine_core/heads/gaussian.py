@@ -58,6 +58,14 @@ class GaussianMixture:
         """Mean (b, n, g) of each token's code."""
         return (self.logits.softmax(2)[..., None] * self.mean).sum(2)
 
+    def denoised(self, sigma: float) -> Self:
+        """The law of codes that, with N(0, sigma^2) added to each channel, have this one.
+
+        Variances are less by sigma^2; a component that is narrower than the noise is a point.
+        """
+        rest = -torch.expm1(2 * (math.log(sigma) - self.log_scale))  # 1 - sigma^2 / scale^2
+        return replace(self, log_scale=self.log_scale + rest.clamp(min=0).log() / 2)
+
     def guided(self, unconditional: Self, weight: float) -> Self:
         """Classifier-free guidance: p^(1 + w) / q^w of each component; weight 0 changes nothing.
 

@@ -16,7 +16,7 @@ from refine_core.training.config import Optimisation
 from tests.images.tiny import CONFIG, IMAGES
 
 MODELS = sorted((Path(__file__).parents[2] / "configs/images").glob("*.yaml"))
-MODELS = [path for path in MODELS if not path.stem.startswith(("paper", "distil"))]
+MODELS = [path for path in MODELS if "\ngenerator:" in path.read_text()]  # one model each
 
 
 def sections(

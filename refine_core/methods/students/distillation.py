@@ -71,7 +71,8 @@ class Lesson(Generic[StateT]):
 class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     """Trains a student to sample as its teacher does, by `refine_core.training.fit`.
 
-    The teacher is not among the module's parameters: checkpoints hold the student alone.
+    The teacher is not among the module's parameters: checkpoints hold the student alone. Loss
+    weights of the student and further losses of its methods are not used.
 
     Args:
         teacher: A trained refiner; its weights do not change.

@@ -83,7 +83,7 @@ def arm(tokens: ResidualTokenizer, law: Law, forward: Forward = PLAIN) -> Refine
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("law", ["codes", "gaussian", "mixture"])
+@pytest.mark.parametrize("law", ["codes", "gaussian", "mixture", "flow"])
 @pytest.mark.parametrize("space", [pixels, latents])
 def test_every_cell_trains_samples_and_has_bits(space: object, law: Law, name: str) -> None:
     tokens = space(name, law)  # type: ignore[operator]
@@ -118,10 +118,10 @@ def test_guided_samples_do_not_depend_on_the_batch() -> None:
         model.sample(NOISE, LABELS, Setting(2))
 
 
-def test_resumed_images_keep_what_is_known() -> None:
+def test_guesses_keep_what_is_known() -> None:
     model = arm(pixels("scales", "gaussian"), "gaussian", Forward(0.2, 0.0))
     (setting,) = model.settings()
-    made = [model.resumed(IMAGES, LABELS, k, setting, NOISE, NOISE.fork(2)) for k in range(4)]
+    made = [model.guess(IMAGES, LABELS, k, setting, NOISE, NOISE.fork(2)) for k in range(4)]
     assert torch.allclose(made[0], model.sample(NOISE.fork(2), LABELS, setting), atol=1e-5)
     assert torch.allclose(made[3], IMAGES, atol=1e-2)  # but for the dequantisation
     near = [float((each - IMAGES).square().mean()) for each in made]
@@ -202,6 +202,22 @@ def test_noisy_pyramids_bound_a_gaussian_in_closed_form(monkeypatch: pytest.Monk
     estimate = float(torch.logsumexp(nats, 0)) - math.log(count)
     assert float(nats.mean()) < exact
     assert abs(estimate - exact) < 0.02
+
+
+def test_samples_lack_the_noise_of_the_finest_scale() -> None:
+    """Of a constant Gaussian law: spread^2 = scale^2 - sigma^2."""
+    schedule = ScaleSchedule.of([(2, 2)])
+    tokens = PixelTokenizer(schedule, [Exact(1)], 1, dequantise=True)
+    images = torch.randint(256, (50, 1, 2, 2)) / 255
+    model = Refinement.build(
+        tokens, SHAPE, 3, 9_000, law="gaussian", images=images, forward=Forward(0.0, 0.1)
+    ).eval()
+    constant(model, [0.0], [math.log(0.15)])
+    labels = torch.zeros(20_000).long()
+    drawn = 2 * model.sample(Noise.range(0, 20_000), labels, Setting(1)) - 1
+    assert abs(float(drawn.std()) - math.sqrt(0.15**2 - 0.1**2) * 256 / 255) < 0.002
+    bits = model.bits(images, labels[:50], Noise.range(0, 50))
+    assert bits is not None and bits.kind == "bound"
 
 
 def test_codes_bound_the_probability_of_grey_levels_by_brute_force() -> None:

@@ -78,6 +78,15 @@ class TwoPoints(Perfect):
         return 2 * logit.sigmoid() - 1
 
 
+class Twins(TwoPoints):
+    """Of data that are 1 in all dimensions with probability 0.7, else -1 in all."""
+
+    def mean(self, noisy: Tensor, a: Tensor, s: Tensor) -> Tensor:
+        logit = (2 * a * noisy / s.clamp(min=1e-6) ** 2).sum((1, 2, 3), keepdim=True)
+        both = 2 * (logit + torch.tensor(self.odds).logit()).sigmoid() - 1
+        return both.expand_as(noisy)
+
+
 class Words:
     """A random law of words of four letters; replaces `AbsorbingDiffusion.logits`."""
 

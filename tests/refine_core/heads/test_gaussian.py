@@ -152,6 +152,23 @@ def test_temperature_limits() -> None:
     assert torch.allclose(hot.log_scale, mixture(1, 1).log_scale + math.log(0.5))
 
 
+def test_denoised_codes_with_noise_have_the_law() -> None:
+    law, sigma = mixture(3, 2, seed=2), 0.4
+    law = GaussianMixture(law.logits, law.mean, law.log_scale.clamp(min=math.log(0.5)))
+    points = torch.randn(20, 1, 2, generator=torch.Generator().manual_seed(0))
+    clean, noise = law.denoised(sigma), Noise.range(1, 40_000)
+    drawn = expanded(clean, 40_000).sample(noise)[:, 0]
+    spread = (2 * law.log_scale).exp() - sigma**2
+    assert torch.allclose((2 * clean.log_scale).exp(), spread, atol=1e-5)
+    # Density of the sum: the mean of the noise's density about what was drawn.
+    apart = (points[:, 0][:, None] - drawn).square().sum(2) / (2 * sigma**2)
+    density_of_sum = (-apart).exp().mean(1) / (2 * math.pi * sigma**2)
+    assert torch.allclose(density_of_sum, density(law, points), rtol=0.1, atol=2e-3)
+    point = GaussianMixture(law.logits, law.mean, torch.full_like(law.log_scale, math.log(0.3)))
+    best = point.denoised(sigma).sharpened(0.0).sample(Noise.range(0, 1))
+    assert bool((best[:, :, None] == law.mean).all(3).any())
+
+
 def test_limits_choose_components() -> None:
     logits = torch.tensor([0.5, 0.3, 0.2]).log().reshape(1, 1, 3)
     law = GaussianMixture(logits, torch.zeros(1, 1, 3, 1), torch.zeros(1, 1, 3, 1))

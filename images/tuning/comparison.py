@@ -1,0 +1,275 @@
+"""Methods compared, off and on: trained over one tokeniser, tuned alike, measured on test images.
+
+For each seed one tokeniser is trained, and another where an arm changes it, and over it one
+generator for each distinct training. An arm takes the generator of its training, its own settings
+of sampling, and is calibrated or tuned on held-out images if it says so. Every result is a JSON
+file, so a comparison goes on where it was stopped.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from images.code_metrics import code_bits, tokenizer_metrics
+from images.config import ImagesConfig, SamplingConfig
+from images.data.load import Images, LabelledImages
+from images.evaluation.classifier import Evaluator
+from images.evaluation.metrics import class_accuracy, frechet
+from images.evaluation.neighbours import neighbourhoods
+from images.model import ImageModel, load
+from images.training import train_generator, train_tokenizer, training_data
+from images.tuning.calibration import calibrate
+from images.tuning.config import Arm, MethodsConfig, check_space, resolved, with_settings
+from images.tuning.search import Scorer, sampling_measure
+from refine_core.app.parallel import Job, Tick, run_jobs
+from refine_core.config.schema import dump, from_dict, to_dict
+from refine_core.storage.files import digest
+from refine_core.training.stages import Stages
+from refine_core.tuning.search import Trials, coordinate_search, random_points
+
+Array = NDArray[np.generic]
+Row = Mapping[str, float]
+"""Scores by name."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all jobs of a comparison share.
+
+    Args:
+        config: What is compared.
+        images: The data.
+        judge: Gives features and classes.
+        folder: Folder of results and runs.
+    """
+
+    config: MethodsConfig
+    images: Images
+    judge: Evaluator
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the parts of a comparison are.
+
+    Args:
+        config: What is compared.
+        folder: Folder of results and runs.
+    """
+
+    config: MethodsConfig
+    folder: Path
+
+    def base(self, seed: int) -> ImagesConfig:
+        """The base with a seed; how it is sampled does not matter to what is trained."""
+        return replace(self.config.base, seed=seed, sampling=SamplingConfig())
+
+    def tokenizer(self, arm: Arm, seed: int) -> Path:
+        """Folder of the tokeniser of an arm, which arms share that do not change it."""
+        config = with_settings(self.base(seed), arm.tokenizer)
+        used = str((self.config.base.holdout, self.config.images))
+        key = digest(dump(config.tokenizer), used)
+        return self.folder / "tokenizers" / f"{key}-{seed}"
+
+    def model(self, arm: Arm, seed: int) -> Path:
+        """Folder of the generator of an arm, which arms with the same training share."""
+        settings = json.dumps(self.training(arm, seed), sort_keys=True)
+        key = digest(self.tokenizer(arm, seed).name, dump(self.base(seed).generator), settings)
+        return self.folder / "generators" / key
+
+    def result(self, arm: Arm, seed: int) -> Path:
+        """File of the scores of an arm."""
+        about = json.dumps([to_dict(arm), self.config.samples, self.config.tuning_samples])
+        key = digest(self.model(arm, seed).name, dump(self.config.base.sampling), about)
+        return self.folder / "results" / f"{key}.json"
+
+    def training(self, arm: Arm, seed: int) -> dict[str, object]:
+        """The settings of an arm's training, with the paths of the models that it uses."""
+        found = resolved(arm.training, self.models(arm.training, seed))
+        assert isinstance(found, dict)
+        return found
+
+    def models(self, of: object, seed: int) -> dict[str, str]:
+        """Paths of the models that a value refers to, by the arm's name."""
+        named = {arm.name: arm for arm in self.config.arms}
+        needs = Arm("", {"": of}).needs
+        return {name: str(self.model(named[name], seed)) for name in needs}
+
+    def jobs(self) -> list[Job[Shared]]:
+        """All that has to be done."""
+        jobs = []
+        for seed in self.config.seeds:
+            for arm in self.config.arms:
+                tokens = self.tokenizer(arm, seed) / "result.json"
+                jobs.append(Job(tokens, 300.0, partial(_train_tokenizer, arm, seed)))
+                model = self.model(arm, seed) / "result.json"
+                used = (self.model(a, seed) for a in self.config.arms if a.name in arm.needs)
+                others = [path / "result.json" for path in used]
+                train = partial(_train_generator, arm, seed)
+                jobs.append(Job(model, 1000.0, train, (tokens, *others)))
+                if arm.shown:
+                    measure = partial(_measure_arm, arm, seed)
+                    jobs.append(Job(self.result(arm, seed), 200.0, measure, (model, *others)))
+        return jobs
+
+
+def compare(
+    config: MethodsConfig, images: Images, judge: Evaluator, folder: Path, *, quiet: bool = False
+) -> dict[str, list[Row]]:
+    """Train, tune and measure all arms; return the scores of each, one row a seed.
+
+    Args:
+        config: What is compared.
+        images: Labelled images.
+        judge: Gives features and classes.
+        folder: Folder of results and runs; what is there is not made again.
+        quiet: Whether to show no progress.
+
+    Raises:
+        InputError: Images, classifier and config do not fit together, or a worker was killed.
+    """
+    judge.checked_labels(images.test)
+    images = replace(
+        images, train=images.train[: config.images], test=images.test[: config.images]
+    )
+    plan = Plan(config, folder)
+    parts = [images.train.images, images.train.labels, images.test.images, images.test.labels]
+    arrays = [None if part is None else part.numpy() for part in parts]
+    share = partial(_share, config, arrays, images.classes, judge, folder)
+    run_jobs(plan.jobs(), share, config.workers, title="methods", quiet=quiet)
+    shown = [arm for arm in config.arms if arm.shown]
+    return {
+        arm.name: [json.loads(plan.result(arm, seed).read_text("utf-8")) for seed in config.seeds]
+        for arm in shown
+    }
+
+
+def measure(
+    model: ImageModel, images: LabelledImages, judge: Evaluator, samples: int, seed: int = 0
+) -> dict[str, float]:
+    """Scores of as many samples as there are images to compare with, at most `samples`."""
+    count = min(samples, len(images))
+    every = judge.checked_labels(images)
+    real, labels = judge.evaluate(images.images[:count]), every[:count]
+    model.sample(10, seed=seed)  # what is made once, such as caches of kernels, is not timed
+    started = time.perf_counter()
+    sampled = model.sample(count, seed=seed, labels=labels)
+    seconds = time.perf_counter() - started
+    made = judge.evaluate(sampled)
+    copy = judge.evaluate(model.reconstruct(images.images[:count]))
+    near = neighbourhoods(real.features, made.features)
+    return {
+        "frechet": frechet(real.features, made.features),
+        "tokenizer_frechet": frechet(real.features, copy.features),
+        "precision": near.precision,
+        "recall": near.recall,
+        "accuracy": class_accuracy(made.logits, labels),
+        "bits": code_bits(model.refiner, images.images, every),
+        "ms": 1000 * seconds / count,
+    }
+
+
+def _train_tokenizer(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
+    plan = Plan(shared.config, shared.folder)
+    config = with_settings(plan.base(seed), arm.tokenizer)
+    images = shared.images.split(shared.config.base.holdout)[0]
+    stages = _stages(plan.tokenizer(arm, seed), seed, images)
+    tokens = train_tokenizer(config, images, stages, "training")
+    tick(1.0)
+    return tokenizer_metrics(tokens, images.test.images)
+
+
+def _train_generator(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
+    plan = Plan(shared.config, shared.folder)
+    images = shared.images.split(shared.config.base.holdout)[0]
+    config = with_settings(plan.base(seed), plan.training(arm, seed))
+    # A finished training is not repeated: this loads the tokeniser.
+    tokens = train_tokenizer(
+        config, images, _stages(plan.tokenizer(arm, seed), seed, images), "training"
+    )
+    folder = plan.model(arm, seed)
+    refiner = train_generator(config, tokens, images, _stages(folder, seed, images)).refiner
+    rows = json.loads((folder / "generator" / "metrics.json").read_text("utf-8"))
+    tick(1.0)
+    return {
+        "seconds": sum(row["seconds"] for row in rows),
+        "parameters": sum(p.numel() for p in refiner.parameters() if p.requires_grad),
+    }
+
+
+def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
+    plan = Plan(shared.config, shared.folder)
+    held_out = shared.images.split(shared.config.base.holdout)[1]
+    folder = plan.model(arm, seed)
+    model = load(folder)
+    settings = resolved(arm.settings, plan.models(arm.settings, seed))
+    assert isinstance(settings, dict)
+    config = replace(model.config, sampling=shared.config.base.sampling)
+    model = replace(model, config=with_settings(config, settings))
+    if arm.calibrate != "no":
+        model = calibrate(model, held_out, by=arm.calibrate)
+    tick(0.2)
+    model, tuned = _tuned(model, arm, plan, seed, held_out, shared)
+    tick(0.5)
+    scores = measure(model, shared.images.test, shared.judge, shared.config.samples)
+    training = json.loads((folder / "result.json").read_text("utf-8"))
+    tick(0.3)
+    return {
+        **scores,
+        "training_seconds": training["seconds"],
+        "parameters": training["parameters"],
+        "calls": len(model.schedule),
+        "trials": tuned,
+    }
+
+
+def _tuned(
+    model: ImageModel, arm: Arm, plan: Plan, seed: int, held_out: LabelledImages, shared: Shared
+) -> tuple[ImageModel, list[object]]:
+    """The model at the best point that was tried, and all trials: the same number for each arm."""
+    config = shared.config
+    if not arm.tune:
+        return model, []
+    space = resolved(arm.tune, plan.models(arm.tune, seed))
+    assert isinstance(space, dict)
+    space = check_space(model.config, space)
+    score = sampling_measure(model, Scorer(shared.judge, held_out))
+    trials = Trials(lambda settings, n: replace(score(settings, n), cost=1.0), config.trials)
+    points = random_points(space, config.trials // 2, seed)
+    for point in points:
+        trials(point, config.tuning_samples)
+    best = trials.best().settings
+    coordinate_search(space, trials, config.tuning_samples, best)
+    best = trials.best().settings
+    return replace(model, config=with_settings(model.config, best)), [
+        vars(trial) for trial in trials.made
+    ]
+
+
+def _stages(folder: Path, seed: int, images: Images) -> Stages:
+    return Stages(folder, seed, training_data(images).digest(), quiet=True)
+
+
+def _share(
+    config: MethodsConfig,
+    arrays: Sequence[Array | None],
+    classes: int,
+    judge: Evaluator,
+    folder: Path,
+) -> Shared:
+    made: list[Tensor | None] = [None if a is None else torch.from_numpy(a) for a in arrays]
+    train, train_labels, test, test_labels = made
+    assert train is not None and test is not None
+    images = Images(
+        LabelledImages(train, train_labels), LabelledImages(test, test_labels), classes
+    )
+    return Shared(from_dict(MethodsConfig, to_dict(config)), images, judge, folder)

@@ -1,0 +1,131 @@
+"""Methods compared on stripes: every result once, shared where it can be, and a table."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from images.config import SamplingConfig
+from images.evaluation.classifier import Evaluation, Evaluator
+from images.model import load
+from images.tuning.comparison import Plan, compare
+from images.tuning.config import Arm, MethodsConfig, with_settings
+from images.tuning.report import markdown
+from refine_core.config.schema import load as load_config
+from refine_core.errors import InputError
+from tests.images.tiny import CONFIG, IMAGES, TRAINING
+
+CONFIGS = Path(__file__).parents[3] / "configs/images"
+ONE_EPOCH = replace(TRAINING, epochs=1)
+BASE = replace(
+    CONFIG,
+    holdout=32,
+    tokenizer=replace(CONFIG.tokenizer, training=ONE_EPOCH),
+    generator=replace(CONFIG.generator, training=ONE_EPOCH),
+    sampling=SamplingConfig(),
+)
+ARMS = (
+    Arm("off"),
+    Arm("guided", tune={"sampling.guidance": ([0.5], [1.0])}),
+    Arm("early", settings={"sampling.methods": {"early_exit": {"change": 99}}}),
+    Arm("weak", settings={"generator.depth": 1, "generator.dim": 8}, shown=False),
+    Arm("away", settings={"sampling.methods": {"autoguidance": {"weak": "@weak"}}}),
+    Arm("told", settings={"generator.methods": ["self_conditioning"]}, calibrate="likelihood"),
+    Arm("parts", settings={"tokenizer.parts": [1, 2, 2]}),
+)
+SMALL = MethodsConfig(
+    base=BASE, arms=ARMS, seeds=(0, 1), samples=32, tuning_samples=16, trials=3, workers=1
+)
+
+
+class Stripes(Evaluator):
+    """Knows stripes: a row is alike in class 0, a column in class 1."""
+
+    def __init__(self) -> None:
+        super().__init__(1, (11, 12), 2)
+
+    def evaluate(self, images: Tensor, batch: int = 500) -> Evaluation:
+        rows, columns = images.var(3).mean((1, 2)), images.var(2).mean((1, 2))
+        logits = torch.stack([columns, rows], 1)
+        return Evaluation(torch.cat([logits, images.mean((2, 3))], 1), logits)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("methods")
+
+
+def test_every_arm_is_measured_for_every_seed(folder: Path) -> None:
+    rows = compare(SMALL, IMAGES, Stripes(), folder, quiet=True)
+    assert list(rows) == ["off", "guided", "early", "away", "told", "parts"]
+    assert all(len(each) == 2 for each in rows.values())
+    for row in (row for each in rows.values() for row in each):
+        assert row["frechet"] > 0 and 0 <= row["recall"] <= 1 and row["ms"] > 0
+        assert row["training_seconds"] > 0
+    # Sampling changes no likelihood; training does.
+    for name in ("guided", "early", "away"):
+        assert [r["bits"] for r in rows[name]] == [r["bits"] for r in rows["off"]]
+    assert rows["told"][0]["bits"] != rows["off"][0]["bits"]
+    assert rows["off"][0]["frechet"] != rows["off"][1]["frechet"]
+    assert rows["early"][0]["frechet"] != rows["off"][0]["frechet"]
+    assert rows["away"][0]["frechet"] != rows["off"][0]["frechet"]
+
+
+def test_what_arms_share_is_made_once_and_kept(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    compare(SMALL, IMAGES, Stripes(), folder, quiet=True)
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    assert len(list((folder / "tokenizers").iterdir())) == 2 * 2
+    assert len(list((folder / "generators").iterdir())) == 2 * 4
+    assert len(list((folder / "results").iterdir())) == 2 * 6
+    plan = Plan(SMALL, folder)
+    models = [load(plan.model(arm, 0)) for arm in ARMS[:-1]]
+    first = models[0].tokenizer.state_dict()
+    for model in models:
+        own = model.tokenizer.state_dict()
+        assert all(torch.equal(first[name], own[name]) for name in first)
+
+
+def test_table(folder: Path) -> None:
+    text = markdown(replace(SMALL, note="Quick."), compare(SMALL, IMAGES, Stripes(), folder))
+    assert text.startswith("Quick.") and "2 seeds, 32 samples" in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 6 and "against off" in lines[0]
+    assert lines[2].split("|")[1:5][3].strip() == "" and lines[3].count("±") > 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arms": (Arm("a"), Arm("a"))}, "a name of its own for each"),
+        ({"arms": (Arm("a", {"sampling.methods": {"autoguidance": {"weak": "@b"}}}),)}, "@b, exp"),
+        ({"arms": (Arm("a", {"generator.widht": 3}),)}, "generator.widht: unknown"),
+        ({"arms": (Arm("a", {"generetor.dim": 3}),)}, "'generetor.dim', expected the path of"),
+        ({"arms": (Arm("a", calibrate="entropy"),), "base": CONFIG}, "set `base.holdout`"),
+        ({"arms": (Arm("a", tune={"sampling.guidance": ([-2],)}),)}, "guidance.0: found -2"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_trained(
+    change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **change)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected settings that begin with 'sampling.'"):
+        Arm("a", tune={"generator.dim": (8,)})
+
+
+def test_paths_reach_the_fields_of_methods() -> None:
+    found = with_settings(BASE, {"sampling.methods.early_exit.change": 0.5})
+    assert found.sampling.methods["early_exit"]["change"] == 0.5
+    on = with_settings(BASE, {"generator.methods": ["autoguidance"]})
+    deeper = with_settings(on, {"generator.methods.autoguidance.depth": 2})
+    assert deeper.generator.methods["autoguidance"]["depth"] == 2
+
+
+@pytest.mark.parametrize("name", ["methods", "methods_quick", "draws"])
+def test_shipped_comparisons_are_sound(name: str) -> None:
+    config = load_config(MethodsConfig, CONFIGS / f"{name}.yaml")
+    plan = Plan(config, Path("x"))
+    assert len({job.path for job in plan.jobs()}) > 3 * len(config.seeds)
