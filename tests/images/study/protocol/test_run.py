@@ -71,6 +71,7 @@ def test_results(whole: Path) -> None:
     assert arm["seeds"]["0"]["bits"]["bits"] is None
     energy = arm["seeds"]["0"]["energy"]
     assert len(energy["mean"]) == energy["calls"] == len(energy["fell"]) + 1 == 4
+    assert len(energy["error"]) == 5 and energy["error"][-1] == 0 and min(energy["decrease"]) > 0
 
 
 def test_report_and_pictures(whole: Path) -> None:
