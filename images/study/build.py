@@ -110,6 +110,7 @@ def _tokens(
 
 
 def _forward(arm: Arm, config: StudyConfig) -> Forward:
-    """Noise of the forward process of real values; pixels' finest code is the image itself."""
-    finest = 0.0 if arm.space == "pixels" else config.forward.finest
-    return Forward(0.0 if arm.scales == 1 else config.forward.coarse, finest)
+    """Noise of the forward process of real values; one scale has no coarser ones."""
+    noise = config.forward
+    finest = noise.pixels if arm.space == "pixels" else noise.latents
+    return Forward(0.0 if arm.scales == 1 else noise.coarse, finest)

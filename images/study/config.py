@@ -95,10 +95,12 @@ class Budget:
 class ForwardNoise:
     """Noise of the forward process of real values, without which their bits are not defined."""
 
-    coarse: NonNegativeFloat = 0.2
+    coarse: NonNegativeFloat = 0.3
     """Of the scales before the finest, in units of how far the scale's values spread."""
-    finest: NonNegativeFloat = 0.05
-    """Of the finest scale of latents, whose deviation is one; pixels are dequantised instead."""
+    pixels: NonNegativeFloat = 0.1
+    """Of the finest scale of pixels in [-1, 1]; at 0 the density is that of the pixels."""
+    latents: NonNegativeFloat = 0.2
+    """Of the finest scale of latents, whose deviation is one."""
 
 
 @config
