@@ -176,7 +176,7 @@ def plot_energy(path: Path, findings: Findings) -> bool:
             level = cast(float, findings.real["energy"])
             panels[1].axhline(level, color=REFERENCE, linestyle=":", label="real images")
         _log_axis(panels[1].yaxis)
-        panels[0].set_ylim(0, None)
+        panels[0].set(ylim=(0, None), ylabel="squared error per pixel")
         panels[2].set_ylim(0, 1.02)
         _title(figure, "Does every step refine? Energies along the way (eq. 11 of the paper)")
         _legend(figure, *panels)
@@ -198,7 +198,7 @@ def plot_sheets(path: Path, findings: Findings) -> bool:
     gaps = ((0, 0), (1, 1), (1, 1))
     lines = [np.hstack(list(np.pad(each, gaps, constant_values=255))) for _, each in rows]
     with house_style():
-        figure = Figure(figsize=(0.42 * count + 2.2, 0.42 * len(rows) + 0.4), layout="constrained")
+        figure = Figure(figsize=(0.42 * count + 3.2, 0.42 * len(rows) + 0.5), layout="constrained")
         axes = figure.subplots()
         axes.imshow(np.vstack(lines), cmap="gray", vmin=0, vmax=255)
         places = [side * (row + 0.5) for row in range(len(rows))]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from images.study.energy import Descent, Guessing, descent
 from images.study.model import Setting, StudyModel
-from images.study.protocol.scoring import Bench, Scores, distance, sample
+from images.study.protocol.scoring import Bench, Scores, as_trained, distance, sample
 from refine_core.app.parallel import Tick
 from refine_core.noise import Noise, derive
 
@@ -143,7 +143,7 @@ def measure_energy(
     count, energy = bench.config.measurement.energy_samples, Energy.fit(bench)
     own, labels = derive(seed, _STREAMS["energy"]), bench.labels("test", count)
     columns = []
-    with torch.no_grad():
+    with torch.no_grad(), as_trained(model, bench.config.budget.precision):
         for index in torch.arange(count).split(100):
             states = model.states(Noise(own, index), labels[index], setting)
             columns.append(torch.stack([energy(bench, x, labels[index]) for x in states]))
@@ -151,13 +151,14 @@ def measure_energy(
         turns = torch.arange(SHEET)
         noise = Noise(derive(seed, _STREAMS["sheet"]), turns)
         sheet = model.sample(noise, turns % bench.classes, setting)
+        way = _descent(model, bench, replace(setting, guidance=0.0), seed)
     every = torch.cat(columns, 1)  # (calls, count)
     return {
         "calls": setting.calls,
         "guidance": setting.guidance,
         "mean": [_finite(row.mean()) for row in every],
         "fell": [_finite((after <= before).double().mean()) for before, after in _pairs(every)],
-        **_descent(model, bench, replace(setting, guidance=0.0), seed),
+        **way,
         "sheet": pack(sheet),
     }
 

@@ -210,7 +210,7 @@ def test_what_cannot_be_measured_is_refused_before_the_work(
 def test_keys_follow_from_content_alone(config: StudyConfig, tmp_path: Path) -> None:
     def paths(config: StudyConfig) -> dict[str, str]:
         bench = Bench.of(config, IMAGES, tmp_path / "out/runs")
-        return {task.name: task.key for task in plan.make_plan(bench, Speed(1, 1, 1))}
+        return {task.name: task.key for task in plan.make_plan(bench, Speed(1, 1, 1, 1))}
 
     first = paths(config)
     assert first == paths(replace(config, workers=3, note="other"))
