@@ -19,6 +19,7 @@ from graphs.generators.common.config import Order, Parallel, SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
@@ -26,6 +27,7 @@ from graphs.stored_config import current
 from refine_core.app.progress import Progress
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
+from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.sampling import Sampling
 from refine_core.storage.pretrained import Pretrained
@@ -62,6 +64,11 @@ class GraphModel:
     statistics: GraphStatistics
     properties: Properties = Properties()
 
+    def __post_init__(self) -> None:
+        """Load the other models that methods name."""
+        for method in self.refiner.own_methods:
+            method.connect(self.refiner, lambda name: load(name).refiner)
+
     @property
     def kind(self) -> GeneratorKind:
         """Its kind of generator."""
@@ -94,6 +101,7 @@ class GraphModel:
         calls: int | None = None,
         order: Order | None = None,
         temperature: float | None = None,
+        methods: SamplingMethods | None = None,
         batch: int = 250,
         scaffold: str | GraphBatch | None = None,
         particles: int = PARTICLES,
@@ -113,6 +121,7 @@ class GraphModel:
             calls: Network calls, where the model's kind leaves them free; by default the model's.
             order: The labels that masked diffusion reveals next; by default the model's.
             temperature: By default the model's.
+            methods: Methods of sampling by name, with their fields; by default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
                 every sample contains (`graphs.generators.scaffold.sampler`).
@@ -131,12 +140,13 @@ class GraphModel:
             calls=calls,
             order=order,
             temperature=temperature,
+            methods=methods,
         )
         context = self.properties.request(where, count).to(self.device) if where else None
         self.kind.prepare(self.refiner, settings)
         guide = settings.guidance if where else 0.0
         sampling = Sampling(temperature=settings.temperature, guidance=guide)
-        sampler = self._sampler(sampling, scaffold, particles)
+        sampler = self._sampler(sampling, self._methods(settings), scaffold, particles)
         at_once = batch if scaffold is None else max(1, batch // particles)
         parts = []
         with Progress("drawing", count, quiet=quiet) as progress:
@@ -158,14 +168,27 @@ class GraphModel:
         self.config.model.check_sampling(settings)
         return settings
 
+    def _methods(self, settings: SamplingConfig) -> list[GraphMethod]:
+        """Methods of sampling, ready to be used."""
+        methods: list[GraphMethod] = build_methods(settings.methods)
+        for method in methods:
+            method.connect(self.refiner, lambda name: load(name).refiner)
+        return methods
+
     def _sampler(
-        self, sampling: Sampling, scaffold: str | GraphBatch | None, particles: int
+        self,
+        sampling: Sampling,
+        methods: list[GraphMethod],
+        scaffold: str | GraphBatch | None,
+        particles: int,
     ) -> Sampler:
         """What samples a batch of graphs."""
         if scaffold is None:
-            return lambda noise, context: self.refiner.sample(noise, context, sampling=[sampling])
+            return lambda noise, context: self.refiner.sample(
+                noise, context, sampling=[sampling], methods=methods
+            )
         request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
-        return lambda noise, context: request.sample(noise, context, sampling, particles)
+        return lambda noise, context: request.sample(noise, context, sampling, particles, methods)
 
     @torch.no_grad()
     def code_log_prob(

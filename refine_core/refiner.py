@@ -10,6 +10,7 @@ first.
 import math
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Generic, Self, cast
 
@@ -231,15 +232,21 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 weighted.append(-weight * tokens.sum())
                 weights.append(weight * count)
         count = torch.as_tensor(sum(weights))
-        further = {
-            name: loss
-            for method in self.own_methods
-            for name, loss in method.losses(self, done).items()
-        }
+        further = self.further_losses(done)
         loss = sum(weighted, torch.zeros(())) / count
         loss = sum(further.values(), loss)
         likelihood = {"bits": torch.stack(bits).sum()} if bits else {}
         return {"loss": loss, **likelihood, **further, "count": count}
+
+    def losses_on(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
+        """Losses of this refiner on a pass of another over the same tokeniser."""
+        dists = self._at_once(done.trace.states[:-1], done.context)
+        return self.losses(replace(done, distributions=dists))
+
+    def further_losses(self, done: TrainingPass[FeaturesT, StateT, ContextT]) -> dict[str, Tensor]:
+        """Losses that the methods add, by name."""
+        found = [method.losses(self, done).items() for method in self.own_methods]
+        return {name: loss for losses in found for name, loss in losses}
 
     def with_parts(
         self,

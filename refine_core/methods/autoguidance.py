@@ -13,7 +13,6 @@ Its gradients are its own then, and the two share only the limit of the gradient
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -108,9 +107,7 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
         step = Noise(done.noise.seed, done.noise.index.new_zeros(1))
         if float(self.stream(step).uniform(0)) >= self.share:
             return {"weak": torch.stack([0 * p.sum() for p in self.parts.parameters()]).sum()}
-        weaker = self.weaker(refiner)
-        dists = weaker.distributions(done.trace.states[:-1], done.context)
-        return {"weak": weaker.losses(replace(done, distributions=dists))["loss"]}
+        return {"weak": self.weaker(refiner).losses_on(done)["loss"]}
 
     def call(
         self,

@@ -25,7 +25,7 @@ from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Call, Chooser
-from refine_core.tokenizer import Corrupt, DataT, FeaturesT, Trace
+from refine_core.tokenizer import Corrupt, DataT, FeaturesT, Tokenizer, Trace
 from refine_core.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -231,16 +231,22 @@ def same_codes(
     Raises:
         InputError: The other is no refiner, or its tokeniser has other codes.
     """
-    mine = refiner.tokenizer.state_dict()
-    theirs = getattr(other, "tokenizer", nn.Identity()).state_dict()
-    if mine.keys() != theirs.keys() or any(
-        not torch.equal(tensor, theirs[key]) for key, tensor in mine.items()
+    mine, theirs = refiner.tokenizer, getattr(other, "tokenizer", None)
+    if not (
+        isinstance(theirs, Tokenizer)
+        and len(mine.schedule) == len(theirs.schedule)
+        and (mine.digits(0), mine.digit_values(0)) == (theirs.digits(0), theirs.digit_values(0))
+        and _equal(mine.state_dict(), theirs.state_dict())
     ):
         raise InputError(
             f"The method {name!r} combines models of one tokeniser, found one with other codes: "
             "train both over the same tokeniser."
         )
     return cast("Refiner[DataT, FeaturesT, StateT, ContextT]", other)
+
+
+def _equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def check_independent(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, TypedDict
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt, ShareBelowOne
 from refine_core.config.schema import config
 from refine_core.errors import InputError
+from refine_core.methods.registry import SamplingMethods
 from refine_core.training.config import Optimisation
 
 Matching = Literal["random", "rings", "dense", "tight"]
@@ -59,6 +60,9 @@ class SamplingConfig:
     order: Order | None = None
     """Labels that are revealed next: those at random places, or the likeliest; null takes random
     places (masked)."""
+    methods: SamplingMethods = field(default_factory=dict)
+    """Methods of sampling, after the generator's own, as a list of names or fields by name
+    (contraction)."""
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -90,7 +94,7 @@ def check_known(
     """
     for setting in fields(SamplingConfig):
         value = getattr(sampling, setting.name)
-        if setting.name not in known and value != setting.default:
+        if setting.name not in known and value != getattr(SamplingConfig(), setting.name):
             why = advice.get(setting.name, "which has no such setting: leave it out")
             raise InputError(
                 f"Found {setting.name} {value!r} for a generator of kind {kind!r}, {why}."

@@ -1,5 +1,6 @@
 """Settings of contractions."""
 
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 from graphs.generators.common.config import (
@@ -11,6 +12,7 @@ from graphs.generators.common.config import (
 )
 from refine_core.config.ranges import Share, admitting
 from refine_core.config.schema import config
+from refine_core.methods.registry import Methods
 
 EdgeTokens = Literal["all", "splitting", "none"]
 
@@ -58,6 +60,8 @@ class ContractionConfig(NetworkConfig):
     single_dropout: Share = 0.0
     """With several properties, the share of values left out one by one in training, so that any
     subset of them can be asked for."""
+    methods: Methods = field(default_factory=dict)
+    """Methods of training and sampling that suit graphs, as a list of names or fields by name."""
 
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that contractions do not know."""
@@ -65,4 +69,6 @@ class ContractionConfig(NetworkConfig):
             "calls": "whose calls follow from the size of its graphs: "
             "give parallel one, independent or all"
         }
-        check_known("contraction", sampling, ("temperature", "guidance", "parallel"), advice)
+        check_known(
+            "contraction", sampling, ("temperature", "guidance", "parallel", "methods"), advice
+        )

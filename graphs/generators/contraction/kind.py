@@ -21,6 +21,7 @@ from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from graphs.generators.contraction.transfer import transferred
 from graphs.invariance.report import NamedCheck
 from refine_core.errors import InputError
+from refine_core.methods.registry import build_methods
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Contraction:
             scale_subsampling=config.scale_subsampling,
             single_dropout=config.single_dropout if properties > 1 else 0.0,
             dropout=config.property_dropout,
+            methods=build_methods(config.methods),
         )
 
     def _embed(

@@ -6,7 +6,7 @@ more clusters it reads and the fewer of them it splits. States of similar size g
 transformer together, whatever their scale.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,11 +21,15 @@ from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.state.partition import Partition, padded
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
+from refine_core.methods.base import Method, TrainingPass
 from refine_core.noise import Noise, Stream
 from refine_core.refiner import Refiner
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
 from refine_core.transformer import Transformer
+
+GraphMethod = Method[GraphBatch, EncodedGraphs, Partition, Tensor]
+"""A method of training or sampling contractions."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
         single_dropout: Share of single properties that are left out in training, beside the
             `dropout` of all, so that any subset of them can be asked for.
         dropout: See `Refiner`.
+        methods: See `Refiner`.
     """
 
     tokenizer: ContractionTokenizer
@@ -100,8 +105,9 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
         scale_subsampling: float | None = None,
         single_dropout: float = 0.0,
         dropout: float = 0.0,
+        methods: Sequence[GraphMethod] = (),
     ) -> None:
-        super().__init__(tokenizer, embed, transformer, head, dropout=dropout)
+        super().__init__(tokenizer, embed, transformer, head, dropout=dropout, methods=methods)
         self.scale_subsampling, self.single_dropout = scale_subsampling, single_dropout
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
@@ -120,17 +126,32 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
             context = self.embed.drop(context, dropped)
         with torch.no_grad():
-            trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
-            parts = split_examples(
-                trace, noise.uniform(ContractionStream.SCALE_SUBSAMPLING), self.scale_subsampling
-            )
-        nats = torch.zeros((), device=noise.index.device)
-        for part in parts:
-            given = None if context is None else context[part.graph]
+            features = self.tokenizer.features(batch[0], noise)
+            trace = self._encode(noise)(features, None)
+        return self.losses(TrainingPass(features, context, noise, trace, ()))
+
+    def losses(self, done: TrainingPass[EncodedGraphs, Partition, Tensor]) -> dict[str, Tensor]:
+        """Losses of a pass, see `forward`; its distributions are not used."""
+        nats = torch.zeros((), device=done.noise.index.device)
+        for part in self._examples(done):
+            given = None if done.context is None else done.context[part.graph]
             nats = nats - (self._log_prob(part, given) * part.weight).sum()
-        splits = sum(int(state.split.sum()) for state in trace.states)
-        bits = nats.detach() / len(batch[0]) / torch.log(torch.tensor(2.0))
-        return {"loss": nats / splits, "bits": bits, "count": torch.tensor(splits)}
+        splits = sum(int(state.split.sum()) for state in done.trace.states)
+        bits = nats.detach() / len(done.noise) / torch.log(torch.tensor(2.0))
+        further = self.further_losses(done)
+        loss = sum(further.values(), nats / splits)
+        return {"loss": loss, "bits": bits, **further, "count": torch.tensor(splits)}
+
+    def losses_on(self, done: TrainingPass[EncodedGraphs, Partition, Tensor]) -> dict[str, Tensor]:
+        """Losses on a pass of another refiner."""
+        return self.losses(done)
+
+    def _examples(
+        self, done: TrainingPass[EncodedGraphs, Partition, Tensor]
+    ) -> list[SplitExamples]:
+        """What the pass trains on."""
+        uniform = done.noise.uniform(ContractionStream.SCALE_SUBSAMPLING)
+        return split_examples(done.trace, uniform, self.scale_subsampling)
 
     def _log_prob(self, examples: SplitExamples, context: Tensor | None) -> Tensor:
         """Log-probability (r,) of codes; without properties all share one condition."""

@@ -1,5 +1,6 @@
 """A scaffold as a user asks for it; of molecules, RDKit decides whether a sample contains it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.contraction.refiner import ContractionRefiner
+from graphs.generators.contraction.refiner import ContractionRefiner, GraphMethod
 from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.errors import InputError
@@ -65,7 +66,12 @@ class ScaffoldRequest:
         return request
 
     def sample(
-        self, noise: Noise, context: Tensor | None, sampling: Sampling, particles: int
+        self,
+        noise: Noise,
+        context: Tensor | None,
+        sampling: Sampling,
+        particles: int,
+        methods: Sequence[GraphMethod] = (),
     ) -> GraphBatch:
         """Draw graphs that contain the scaffold, see `graphs.generators.scaffold.sampler`."""
         return extend(
@@ -74,6 +80,7 @@ class ScaffoldRequest:
             noise,
             context,
             sampling=sampling,
+            methods=methods,
             particles=particles,
             accept=self._found if self.smiles else None,
         )

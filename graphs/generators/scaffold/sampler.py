@@ -17,7 +17,7 @@ several whole samples, called particles, and chooses one of them by the product 
 weights, `Extension.evidence`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.streams import ScaffoldStream, SplitStream
-from graphs.generators.contraction.refiner import ContractionRefiner
+from graphs.generators.contraction.refiner import ContractionRefiner, GraphMethod
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import sample
 from graphs.generators.contraction.state.partition import Partition
@@ -50,6 +50,7 @@ def extend(
     context: Tensor | None = None,
     *,
     sampling: Sampling,
+    methods: Sequence[GraphMethod] = (),
     particles: int = PARTICLES,
     candidates: int = CANDIDATES,
     accept: Callable[[GraphBatch], Tensor] | None = None,
@@ -62,6 +63,7 @@ def extend(
         noise: Names b samples.
         context: (b, p) properties, see `graphs.datasets.properties.Properties.request`.
         sampling: Temperature and guidance of every how.
+        methods: Methods of sampling; those that change the loop over the scales do nothing here.
         particles: Whole draws per sample, of which one is chosen by its evidence.
         candidates: Draws of each split.
         accept: Whether graphs are acceptable, (b,) bool; others are chosen only where no particle
@@ -72,7 +74,7 @@ def extend(
     names = Noise(derive(noise.seed, 1), (noise.index[:, None] * particles + each).flatten())
     if context is not None:
         context = context.repeat_interleave(particles, 0)
-    extension = Extension(refiner, scaffold, names, context, sampling, candidates)
+    extension = Extension(refiner, scaffold, names, context, sampling, candidates, methods)
     graphs = extension.run()
     evidence = extension.evidence
     if accept is not None:
@@ -92,6 +94,7 @@ class Extension:
         context: (b, p) or None.
         sampling: Temperature and guidance of every how.
         candidates: Draws of each split.
+        methods: Methods of sampling.
 
     Attributes:
         evidence: (b,) logarithm of the estimated probability that a sample keeps the scaffold.
@@ -106,13 +109,14 @@ class Extension:
         context: Tensor | None,
         sampling: Sampling,
         candidates: int,
+        methods: Sequence[GraphMethod] = (),
     ) -> None:
         self.tokens = refiner.tokenizer
         self.noise, self.sampling, self.candidates = noise, sampling, candidates
         self.valence_limits = refiner.head.valence_limits
         count = len(noise.index)
         guided = context is not None and sampling.guidance != 0
-        self.call = refiner.caller(context, count, guided=guided)
+        self.call = refiner.caller(context, count, guided=guided, methods=methods)
         tree = Decomposition.sample(scaffold, noise, self.tokens.labels, self.tokens.kinds)
         self.tracker = ScaffoldTracker(scaffold, tree)
         self.evidence = torch.zeros(count, device=noise.index.device)
@@ -154,7 +158,7 @@ def _repeated(dist: SplitDistribution, noise: Noise, times: int) -> SplitDistrib
     turn = torch.arange(times, device=noise.index.device)
     names = Noise(noise.seed, (noise.index[:, None] * times + turn).flatten())
     state = dist.state.repeated(times, names)
-    hidden = tuple((w, h.repeat_interleave(times, 0)) for w, h in dist.hidden)
+    hidden = tuple((w, head, h.repeat_interleave(times, 0)) for w, head, h in dist.hidden)
     return replace(dist, state=state, hidden=hidden)
 
 

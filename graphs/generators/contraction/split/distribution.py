@@ -57,7 +57,7 @@ class SplitDistribution(SplitLaw):
         digit, row = (low < high).T.nonzero(as_tuple=True)
         clusters = state.valid.shape[1]
         logits = self.weighted(
-            lambda h: self.head.number_logits(h[:, :clusters][state.split], rows, row, digit)
+            lambda head, h: head.number_logits(h[:, :clusters][state.split], rows, row, digit)
         )
         logits = bounded(logits, low[row, digit], high[row, digit])
         nats = F.cross_entropy(logits, rows[row, digit], reduction="none")
@@ -92,10 +92,9 @@ class SplitDistribution(SplitLaw):
 
     def guided(self, unconditional: Self, weight: float) -> Self:
         """Classifier-free guidance on logits (arXiv 2207.12598)."""
-        strong = tuple((w * (1 + weight), h) for w, h in self.hidden)
-        return replace(
-            self, hidden=strong + tuple((-weight * w, h) for w, h in unconditional.hidden)
-        )
+        strong = tuple((w * (1 + weight), head, h) for w, head, h in self.hidden)
+        away = tuple((-weight * w, head, h) for w, head, h in unconditional.hidden)
+        return replace(self, hidden=strong + away)
 
     def sharpened(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0

@@ -68,7 +68,7 @@ class SplitHead(nn.Module):
             hidden = spread(hidden, state)
         else:
             hidden = torch.cat([hidden, between(hidden, state)], 1)
-        return SplitDistribution(self, state, ((1.0, hidden),))
+        return SplitDistribution(self, state, ((1.0, self, hidden),))
 
     @property
     def numbers(self) -> int:

@@ -63,8 +63,8 @@ class SplitLaw:
     Args:
         head: Gives the logits.
         state: What splits: b graphs of m clusters and e edges.
-        hidden: Weights and hidden states (b, m + e, d), whose logits are added up; several where
-            sampling is guided.
+        hidden: Weights, heads and hidden states (b, m + e, d), whose logits are added up; several
+            where sampling is guided.
         temperature: Divides all logits; 0 takes the likeliest.
         top_k: Applied to each number, see `CodeDistribution.sharpened`.
         top_p: Applied to each number, see `CodeDistribution.sharpened`.
@@ -72,7 +72,7 @@ class SplitLaw:
 
     head: SplitLogits
     state: Partition
-    hidden: tuple[tuple[float, Tensor], ...]
+    hidden: tuple[tuple[float, SplitLogits, Tensor], ...]
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float = 1.0
@@ -91,21 +91,25 @@ class SplitLaw:
         kinds, every = self.state.inner.shape[2], self.head.numbers
         return every if self.head.coupling is None else every - kinds
 
-    def weighted(self, logits: Callable[[Tensor], Tensor]) -> Tensor:
-        """The weighted sum of the logits of all hidden states."""
-        return torch.stack([w * logits(h) for w, h in self.hidden]).sum(0)
+    def weighted(self, logits: Callable[[SplitLogits, Tensor], Tensor]) -> Tensor:
+        """The weighted sum of the logits that heads give of their hidden states."""
+        return torch.stack([w * logits(head, h) for w, head, h in self.hidden]).sum(0)
 
     def coupled(self, half_edges: HalfEdges) -> tuple[HalfEdges, Tensor | None]:
         """Half-edges in the order in which they are drawn, and their couplings (rows, D, D).
 
         Couplings are None where half-edges are independent.
         """
-        coupling = self.head.coupling
-        if coupling is None:
+        if self.head.coupling is None:
             return half_edges, None
         near, kinds = coupled.ordered(half_edges, coupled.pair_kinds(self.state, half_edges))
-        pair = self.weighted(lambda h: coupling(near.table(self._edges(h, near), 0), kinds))
-        return near, pair
+
+        def pairs(head: SplitLogits, hidden: Tensor) -> Tensor:
+            assert head.coupling is not None, "heads that are mixed are of one kind"
+            found: Tensor = head.coupling(near.table(self._edges(head, hidden, near), 0), kinds)
+            return found
+
+        return near, self.weighted(pairs)
 
     def stay_logits(self, half_edges: HalfEdges, numbers: Tensor) -> Tensor:
         """(t,) logits that half-edges stay with the first child, given the numbers (r, g)."""
@@ -113,16 +117,16 @@ class SplitLaw:
         codes = F.pad(numbers[:, :free], (0, numbers.shape[1] - free))
         codes = codes[half_edges.owner[half_edges.row]]
 
-        def logits(hidden: Tensor) -> Tensor:
+        def logits(head: SplitLogits, hidden: Tensor) -> Tensor:
             cluster = hidden[half_edges.graph, half_edges.cluster]
-            return self.head.stay_logits(cluster, self._edges(hidden, half_edges), codes)
+            return head.stay_logits(cluster, self._edges(head, hidden, half_edges), codes)
 
         return self.weighted(logits)
 
-    def _edges(self, hidden: Tensor, half_edges: HalfEdges) -> Tensor:
+    def _edges(self, head: SplitLogits, hidden: Tensor, half_edges: HalfEdges) -> Tensor:
         """(t, d) states of half-edges, from those (b, m + e, d) of all tokens."""
         edge = hidden[half_edges.graph, self.state.valid.shape[1] + half_edges.slot]
-        return self.head.edge_states(edge, half_edges.label[half_edges.row])
+        return head.edge_states(edge, half_edges.label[half_edges.row])
 
 
 def bounded(logits: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -63,16 +63,16 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     m = state.valid.shape[1]
     rows = state.nodes.new_zeros(len(budget.nodes), budget.digits)
     uniform = noise.uniform(SplitStream.NUMBERS, m, budget.digits)[state.split]
-    entered = [(w, head.entered(h[:, :m][state.split])) for w, h in law.hidden]
-    memory = torch.zeros_like(entered[0][1])
-    share = memory.new_zeros(len(rows))
+    entered = [(w, own, own.entered(h[:, :m][state.split])) for w, own, h in law.hidden]
+    memory = {own: torch.zeros_like(h) for _, own, h in entered}
+    share = entered[0][2].new_zeros(len(rows))
     for i in range(law.free_numbers):
         low, high = (bound[:, i] for bound in budget.bounds(rows))
         wide = (low, high) if demand is None else [bound[:, i] for bound in free.bounds(rows)]
         if bool((wide[0] == wide[1]).all()):
             rows[:, i] = low
         else:
-            each = [w * head.next_logits(h, memory, i) for w, h in entered]
+            each = [w * own.next_logits(h, memory[own], i) for w, own, h in entered]
             logits = torch.stack(each).sum(0)
             within = bounded(logits, low, high)
             number = CodeDistribution(within[:, None, None])
@@ -80,7 +80,7 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
             rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
             if demand is not None:
                 share = share + _share(within, bounded(logits, *wide), law.temperature)
-        memory = memory + head.remembered(rows[:, i], i)
+        memory = {own: old + own.remembered(rows[:, i], i) for own, old in memory.items()}
     return rows, share
 
 

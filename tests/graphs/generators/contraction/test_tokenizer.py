@@ -131,7 +131,7 @@ def test_samples_follow_the_probabilities() -> None:
     with torch.no_grad():
         one = model.distributions([trace.states[0], state])[1]
         assert isinstance(one, SplitDistribution)
-        hidden = tuple((w, h.expand(count, *h.shape[1:])) for w, h in one.hidden)
+        hidden = tuple((w, head, h.expand(count, *h.shape[1:])) for w, head, h in one.hidden)
         drawn = replace(one, state=state.repeated(count, many), hidden=hidden).sample(many)
         codes, times = drawn.unique(dim=0, return_counts=True)
         for code, share in zip(codes, times / count, strict=True):
