@@ -66,7 +66,7 @@ class Budget:
     class_dropout: Share = 0.1
     """Share of samples trained without their class, for guidance."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    """Of the training; samples are drawn in single precision."""
+    """Of the transformer, in training and sampling; bits are computed in single precision."""
     points: PositiveInt = 6
     """Points of the learning curve."""
 
@@ -132,10 +132,14 @@ class Measurement:
     """Samples of each setting, compared with as many test images."""
     calls: Rising = (1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 16, 31, 32, 99, 100)
     """Settings of an arm that are measured: those of so many network calls."""
+    many: PositiveInt = 16
+    """Beyond so many calls only `samplers` are measured."""
+    samplers: tuple[str, ...] = ("dpm-solver++", "euler", "confidence")
+    """Samplers that are measured at any count of calls; "" is that of arms that have one."""
     unguided_calls: NonNegativeInt = 16
     """Settings of up to so many calls are measured without guidance, too."""
-    bits_images: PositiveInt = 1000
-    """Test images whose bits are computed."""
+    bits_images: NonNegativeInt = 1000
+    """Test images whose bits are computed; 0 leaves them out."""
     fit_images: PositiveInt = 5000
     """Training images on which arms fit what their bits need besides the network."""
     energy_samples: Samples = 500

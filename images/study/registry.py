@@ -40,6 +40,11 @@ class Arm:
     version: int = 1
 
     @property
+    def once(self) -> bool:
+        """Whether sampling computes each token in one call only; others iterate over all."""
+        return self.method in ("scales", "parts")
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Sides of the grids, coarse to fine."""
         return SIZES[self.scales]

@@ -16,7 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from images.study.findings.frontier import Series, all_series, frontier
@@ -81,7 +81,8 @@ def plot_frontiers(path: Path, findings: Findings) -> bool:
             for series in all_series(findings):
                 _plot_frontier(axes, series, FRECHET, cost)
             _plot_floors(axes, findings)
-            _log_axes(axes, label, "Frechet distance to test images (lower is better)")
+            up = "Frechet distance to test images (lower is better)"
+            _log_axes(axes, label, up, calls=cost is None)
         panels[1].set_ylabel("")
         _title(figure, "Quality and cost: the best of each arm at a cost; bands: 95 % over seeds")
         _legend(figure, panels[0])
@@ -100,7 +101,7 @@ def plot_scores(path: Path, findings: Findings) -> bool:
                 level = cast(float, findings.real[quantity.key])
                 axes.axhline(level, color=REFERENCE, linestyle=":", label="real images")
             axes.set(xlabel="network calls for a sample", ylim=(0, 1.02))
-            _log_axis(axes.xaxis)
+            _log_axis(axes.xaxis, calls=True)
             axes.set_title(f"{quantity.label} (higher is better)")
         _title(figure, "The same settings: are samples real, varied, and of their class?")
         _legend(figure, panels[0])
@@ -124,7 +125,7 @@ def plot_scales_and_steps(path: Path, findings: Findings) -> bool:
             _plot_floors(axes, findings)
             axes.set(xlabel=label, ylabel="Frechet distance (lower is better)", title=title)
             _log_axis(axes.yaxis)
-        _log_axis(panels[1].xaxis)
+        _log_axis(panels[1].xaxis, calls=True)
         panels[1].set_ylabel("")
         panels[0].set_xticks(sorted({a.about.scales for s in scaled for a in s.arms}))
         _title(figure, "How many scales, and how many steps? The best sampler at each count")
@@ -151,28 +152,34 @@ def plot_learning(path: Path, findings: Findings) -> bool:
 
 
 def plot_energy(path: Path, findings: Findings) -> bool:
-    """Energy after each call, and the share of samples whose energy a call lowers."""
+    """Energies after each call, and the share of samples whose energy a call lowers."""
+    panels_of = {
+        "error": (1, "error of the image expected so far"),
+        "mean": (1, "energy of samples so far (log scale)"),
+        "fell": (2, "share of samples whose energy falls"),
+    }
     with house_style():
-        figure = Figure(figsize=(11, 4.6), layout="constrained")
-        panels = figure.subplots(1, 2)
-        for series in all_series(findings):
-            arm = max(series.arms, key=lambda each: each.name == findings.config.refiner)
-            for axes, key, first in ((panels[0], "mean", 1), (panels[1], "fell", 2)):
+        figure = Figure(figsize=(14, 4.6), layout="constrained")
+        panels = figure.subplots(1, 3)
+        for axes, (key, (first, title)) in zip(panels, panels_of.items(), strict=True):
+            for series in all_series(findings):
+                arm = max(series.arms, key=lambda each: each.name == findings.config.refiner)
                 rows = _steps(arm, key)
+                # What is expected before any call has no place among logarithms.
+                rows = rows[1:] if key == "error" else rows
                 places = [float(first + step) for step in range(len(rows))]
                 _plot_intervals(axes, places, rows, look(arm.about), series.label)
+            axes.set_xlabel("network call")
+            axes.set_title(title)
+            _log_axis(axes.xaxis, calls=True)
         if findings.real is not None:
             level = cast(float, findings.real["energy"])
-            panels[0].axhline(level, color=REFERENCE, linestyle=":", label="real images")
-        panels[0].set_xlabel("network call")
-        _log_axis(panels[0].yaxis)
-        panels[0].set_title("energy after each call (lower is nearer to real images)")
-        panels[1].set(xlabel="network call", ylim=(0, 1.02))
-        panels[1].set_title("share of samples whose energy the call lowers")
-        for axes in panels:
-            _log_axis(axes.xaxis)
-        _title(figure, "Does every step refine? Energy along the way (eq. 11 of the paper)")
-        _legend(figure, panels[0])
+            panels[1].axhline(level, color=REFERENCE, linestyle=":", label="real images")
+        _log_axis(panels[1].yaxis)
+        panels[0].set(ylim=(0, None), ylabel="squared error per pixel")
+        panels[2].set_ylim(0, 1.02)
+        _title(figure, "Does every step refine? Energies along the way (eq. 11 of the paper)")
+        _legend(figure, *panels)
         return _save(figure, path)
 
 
@@ -191,7 +198,7 @@ def plot_sheets(path: Path, findings: Findings) -> bool:
     gaps = ((0, 0), (1, 1), (1, 1))
     lines = [np.hstack(list(np.pad(each, gaps, constant_values=255))) for _, each in rows]
     with house_style():
-        figure = Figure(figsize=(0.42 * count + 2.4, 0.46 * len(rows) + 0.6), layout="constrained")
+        figure = Figure(figsize=(0.42 * count + 3.2, 0.42 * len(rows) + 0.5), layout="constrained")
         axes = figure.subplots()
         axes.imshow(np.vstack(lines), cmap="gray", vmin=0, vmax=255)
         places = [side * (row + 0.5) for row in range(len(rows))]
@@ -215,7 +222,8 @@ def unpack(sheet: object) -> Grey:
 
 def _steps(arm: ArmResults, key: str) -> list[Interval]:
     """A list of the energy results over seeds."""
-    parts = [cast(list[float | None], part[key]) for part in arm.part("energy").values()]
+    found = [part.get(key) for part in arm.part("energy").values()]
+    parts = [cast(list[float | None], values) for values in found if values]
     columns = [[v for v in values if v is not None] for values in zip(*parts, strict=False)]
     return [Interval.of(values, ratio=key == "mean") for values in columns if values]
 
@@ -293,15 +301,18 @@ def _plot_floors(axes: Axes, findings: Findings) -> None:
         axes.axhline(own, color=REFERENCE, linestyle="-.", label=text)
 
 
-def _log_axes(axes: Axes, across: str, up: str) -> None:
-    """Logarithmic axes with labels."""
+def _log_axes(axes: Axes, across: str, up: str, *, calls: bool = False) -> None:
+    """Logarithmic axes with labels; of calls to the right, or of another cost."""
     axes.set(xlabel=across, ylabel=up)
-    _log_axis(axes.xaxis)
+    _log_axis(axes.xaxis, calls=calls)
     _log_axis(axes.yaxis)
 
 
-def _log_axis(axis: Axis) -> None:
-    """A logarithmic axis that shows all means, whatever intervals do; linear if there are none."""
+def _log_axis(axis: Axis, *, calls: bool = False) -> None:
+    """A logarithmic axis that shows all means, whatever intervals do; linear if there are none.
+
+    Ticks are 1, 2 and 5 times powers of ten, or, for calls, powers of two.
+    """
     axes = axis.axes
     if not axes.lines:
         return
@@ -318,7 +329,8 @@ def _log_axis(axis: Axis) -> None:
     else:
         axes.set_yscale("log")
         axes.set_ylim(ends)
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_locator(LogLocator(2) if calls else LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator() if calls else LogLocator(subs=range(1, 10)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

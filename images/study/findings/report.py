@@ -269,45 +269,58 @@ def _three_digits(value: float) -> str:
 
 
 def _energy(findings: Findings) -> str:
-    """Energy at both ends, and the step that refines least."""
-    rows = []
-    for arm in findings:
-        parts = list(arm.part("energy").values())
-        means = [cast(list[float | None], part["mean"]) for part in parts]
-        fell = [cast(list[float | None], part["fell"]) for part in parts]
-        known = [row for row in means if None not in row]
-        if not known:
-            continue
-        levels = [fmean(cast(list[float], list(step))) for step in zip(*known, strict=False)]
-        shares = [fmean(v for v in step if v is not None) for step in zip(*fell, strict=False)]
-        falls = sum(b <= a for a, b in zip(levels[:-1], levels[1:], strict=True))
-        rows.append(
-            [
-                arm.label,
-                len(levels),
-                levels[0],
-                levels[-1],
-                f"{falls} of {len(levels) - 1}",
-                min(shares) if shares else None,
-            ]
-        )
+    """Both energies at their ends, and how many calls lower them."""
+    rows = [row for arm in findings if (row := _energy_row(arm)) is not None]
     if not rows:
         return "No results yet."
     level = "" if findings.real is None else f" (real images {findings.real['energy']:.2f})"
     text = (
-        "The energy E(x; c) of a sample of class c is the squared Mahalanobis distance of its "
-        f"features from those of real images of the class, per feature{level}. The images are "
-        "those that sampling would give if it stopped after a call."
+        "The *error* is E |x - m(s)|^2 per pixel of a test image x, with m(s) what the arm "
+        "expects of it after some calls of its forward process, without guidance; a call *raises* "
+        "it where it does by more than two standard errors over images. The *energy* of a sample "
+        "of class c is the squared Mahalanobis distance of its features from those of real "
+        f"images of the class, per feature{level}; the image after a call is the one that "
+        "sampling would give if it stopped there."
     )
     columns: list[Column | str] = [
         "arm",
         "calls",
-        Column("first", form=".3g"),
-        Column("last", form=".3g"),
-        "steps that lower the mean",
+        Column("error before", form=".4f"),
+        Column("error after", form=".4f"),
+        "calls that raise it",
+        Column("energy, first call", form=".3g"),
+        Column("energy, last", form=".3g"),
+        "calls that lower it",
         Column("least share of samples whose energy falls", form=".0%"),
     ]
     return f"{text}\n\n{table(columns, rows, missing='–')}"
+
+
+def _energy_row(arm: ArmResults) -> list[object] | None:
+    parts = list(arm.part("energy").values())
+    if not parts:
+        return None
+
+    def mean(key: str) -> list[float]:
+        found = [cast(list[float | None], part.get(key) or []) for part in parts]
+        columns = zip(*found, strict=False)
+        return [fmean(math.nan if v is None else v for v in column) for column in columns]
+
+    error, decrease, spread = (mean(key) for key in ("error", "decrease", "decrease_error"))
+    raised = sum(d < -2 * e for d, e in zip(decrease, spread, strict=True))
+    energy, fell = mean("mean"), mean("fell")
+    lowered = sum(b <= a for a, b in zip(energy[:-1], energy[1:], strict=True))
+    return [
+        arm.label,
+        len(energy),
+        error[0] if error else None,
+        error[-1] if error else None,
+        f"{raised} of {len(decrease)}" if decrease else None,
+        energy[0],
+        energy[-1],
+        f"{lowered} of {len(energy) - 1}",
+        min(fell) if fell else None,
+    ]
 
 
 def _matching(findings: Findings) -> str:

@@ -1,7 +1,7 @@
 """The results of a study as its report reads them, from the JSON of `study.json`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
 
@@ -42,7 +42,12 @@ class Spot:
     def interval(self, quantity: Quantity) -> Interval | None:
         """Its mean and interval; None if no seed has it."""
         values = list(self.of(quantity).values())
-        return Interval.of(values, ratio=quantity.ratio) if values else None
+        if not values:
+            return None
+        found = Interval.of(values, ratio=quantity.ratio)
+        if quantity.share and found.known:
+            return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+        return found
 
     def mean(self, quantity: Quantity) -> float:
         """Its mean."""

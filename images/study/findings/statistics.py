@@ -28,6 +28,7 @@ class Quantity:
         lower: Whether less is better.
         ratio: Whether two values are compared by their ratio, or by their difference.
         form: How a value is written.
+        share: Whether values lie between 0 and 1.
     """
 
     key: str
@@ -35,12 +36,13 @@ class Quantity:
     lower: bool
     ratio: bool
     form: str
+    share: bool = False
 
 
 FRECHET = Quantity("frechet", "Frechet distance", True, True, ".3f")
-ACCURACY = Quantity("accuracy", "class accuracy", False, False, ".1%")
-PRECISION = Quantity("precision", "precision", False, False, ".3f")
-RECALL = Quantity("recall", "recall", False, False, ".3f")
+ACCURACY = Quantity("accuracy", "class accuracy", False, False, ".1%", share=True)
+PRECISION = Quantity("precision", "precision", False, False, ".3f", share=True)
+RECALL = Quantity("recall", "recall", False, False, ".3f", share=True)
 BITS = Quantity("bits", "bits/dim", True, False, ".3f")
 GRADIENT = Quantity("gradient", "variation of the gradient's norm", True, True, ".3f")
 TIME = Quantity("ms", "ms an image", True, True, ".2f")

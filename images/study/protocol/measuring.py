@@ -4,19 +4,20 @@ import base64
 import math
 import zlib
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
+from images.study.energy import Descent, Guessing, descent
 from images.study.model import Setting, StudyModel
-from images.study.protocol.scoring import Bench, Scores, distance, sample
+from images.study.protocol.scoring import Bench, Scores, as_trained, distance, sample
 from refine_core.app.parallel import Tick
 from refine_core.noise import Noise, derive
 
 SHEET = 20
 """Samples of each arm that are kept as pictures, the classes in turn."""
-Which = Literal["trial", "guidance", "point", "energy", "sheet", "bits", "fit"]
+Which = Literal["trial", "guidance", "point", "energy", "sheet", "bits", "fit", "descent"]
 _STREAMS: dict[Which, int] = {
     "trial": 10,
     "guidance": 11,
@@ -25,6 +26,7 @@ _STREAMS: dict[Which, int] = {
     "sheet": 14,
     "bits": 15,
     "fit": 16,
+    "descent": 17,
 }
 
 
@@ -133,11 +135,15 @@ class Energy:
 def measure_energy(
     model: StudyModel, bench: Bench, setting: Setting, seed: int, tick: Tick
 ) -> dict[str, object]:
-    """Energy after each call: mean, and the share of samples whose energy fell; and a sheet."""
+    """Energies after each call, of samples and of test images on the way; and a sheet.
+
+    `mean` and `fell` are of samples: the energy of `Energy`, and the share of those whose it fell.
+    `error` and `decrease`, with its standard error, are those of `images.study.energy`, unguided.
+    """
     count, energy = bench.config.measurement.energy_samples, Energy.fit(bench)
     own, labels = derive(seed, _STREAMS["energy"]), bench.labels("test", count)
     columns = []
-    with torch.no_grad():
+    with torch.no_grad(), as_trained(model, bench.config.budget.precision):
         for index in torch.arange(count).split(100):
             states = model.states(Noise(own, index), labels[index], setting)
             columns.append(torch.stack([energy(bench, x, labels[index]) for x in states]))
@@ -145,14 +151,40 @@ def measure_energy(
         turns = torch.arange(SHEET)
         noise = Noise(derive(seed, _STREAMS["sheet"]), turns)
         sheet = model.sample(noise, turns % bench.classes, setting)
+        way = _descent(model, bench, replace(setting, guidance=0.0), seed)
     every = torch.cat(columns, 1)  # (calls, count)
     return {
         "calls": setting.calls,
         "guidance": setting.guidance,
         "mean": [_finite(row.mean()) for row in every],
-        "median": [_finite(row.median()) for row in every],
         "fell": [_finite((after <= before).double().mean()) for before, after in _pairs(every)],
+        **way,
         "sheet": pack(sheet),
+    }
+
+
+def _descent(
+    model: StudyModel, bench: Bench, setting: Setting, seed: int
+) -> dict[str, list[float | None]]:
+    """The energy of what the arm expects of test images, after each call of its forward process.
+
+    Empty for an arm that does not say what it expects.
+    """
+    if not hasattr(model, "guess"):
+        return {}
+    count, own = bench.config.measurement.energy_samples, derive(seed, _STREAMS["descent"])
+    real, labels, parts = bench.real("test", count).images, bench.labels("test", count), []
+    for index in torch.arange(count).split(100):
+        arm = cast(Guessing, model)
+        parts.append(descent(arm, real[index], labels[index], setting, Noise(own, index)))
+    whole = Descent(
+        torch.cat([part.error for part in parts], 1),
+        torch.cat([part.variance for part in parts], 1),
+    )
+    return {
+        "error": [_finite(each) for each in whole.error.mean(1)],
+        "decrease": [_finite(each) for each in whole.decrease],
+        "decrease_error": [_finite(each) for each in whole.standard_error],
     }
 
 

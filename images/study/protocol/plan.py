@@ -43,7 +43,7 @@ class SeedTasks:
         train: The task of the training.
         guidance: The choice of its guidance.
         points: Tasks by setting, and whether it is guided.
-        bits: Its bits per dimension.
+        bits: Its bits per dimension; None where they are left out.
         energy: Its energy after each call.
         tokenizer: The tokeniser that it stands on.
     """
@@ -52,13 +52,14 @@ class SeedTasks:
     train: Task
     guidance: Task
     points: Mapping[tuple[Setting, bool], Task]
-    bits: Task
+    bits: Task | None
     energy: Task
     tokenizer: Task | None
 
     def __iter__(self) -> Iterator[Task]:
         """All of them but the tokeniser, which others share."""
-        return iter((self.train, self.guidance, *self.points.values(), self.bits, self.energy))
+        yield from (self.train, self.guidance, *self.points.values(), self.energy)
+        yield from () if self.bits is None else (self.bits,)
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,10 @@ class _Planner:
 
     def _traits(self, name: str) -> Traits:
         model = untrained_arm(name, self.bench)
-        settings, calls = model.settings(), self.config.measurement.calls
-        measured = tuple(each for each in settings if each.calls in calls)
+        settings, wanted = model.settings(), self.config.measurement
+        calls, samplers = wanted.calls, ("", *wanted.samplers)
+        counted = [each for each in settings if each.calls in calls]
+        measured = tuple(s for s in counted if s.calls <= wanted.many or s.sampler in samplers)
         if not measured:
             found = ", ".join(str(each.calls) for each in settings)
             raise InputError(
@@ -240,11 +243,13 @@ class _Planner:
                 self._task("guided", of, content, needs, 2 * cost, score),
             )
 
-    def _bits(self, run: ArmRun, train: Task, traits: Traits) -> Task:
+    def _bits(self, run: ArmRun, train: Task, traits: Traits) -> Task | None:
         measured = self.config.measurement
+        if not measured.bits_images:
+            return None
         content: Json = {"images": measured.bits_images, "fit": measured.fit_images}
-        images = measured.bits_images * (10 if ARMS[run.arm].family == "diffusion" else 1)
-        cost = 10 + traits.tokens * images * self.speed.sample
+        calls = {"flow": 250, "diffusion": 20, "absorbing": 20}.get(ARMS[run.arm].method, 1)
+        cost = 20 + traits.tokens * calls * measured.bits_images * self._token_cost(run.arm)
         of = f"{run.arm}-s{run.seed}"
         return self._task("bits", of, content, (train,), cost, partial(tasks.count_bits, run))
 
@@ -255,6 +260,9 @@ class _Planner:
         return self._sampling_cost(name, traits, traits.judged, self.config.tuning.samples)
 
     def _sampling_cost(self, name: str, traits: Traits, setting: Setting, count: int) -> float:
-        """Seconds to sample and score, unguided: a refiner computes each scale in one call."""
-        calls = 1 if ARMS[name].method in ("scales", "parts") else setting.calls
-        return 1 + traits.tokens * calls * count * self.speed.sample + 1e-3 * count
+        """Seconds to sample and score, unguided."""
+        calls = 1 if ARMS[name].once else setting.calls
+        return 1 + (traits.tokens * calls * self._token_cost(name) + 1e-3) * count
+
+    def _token_cost(self, name: str) -> float:
+        return self.speed.scales if ARMS[name].once else self.speed.steps

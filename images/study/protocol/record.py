@@ -51,6 +51,6 @@ def _seed(tasks: SeedTasks) -> Mapping[str, object]:
         "train": tasks.train.read(),
         "guidance": tasks.guidance.read(),
         "points": points,
-        "bits": tasks.bits.read(),
+        "bits": None if tasks.bits is None else tasks.bits.read(),
         "energy": tasks.energy.read(),
     }

@@ -52,7 +52,7 @@ def run_study(
     """
     bench = Bench.of(config, images, out / "runs")
     _check_folder(bench)
-    speed = Speed(0, 0, 0) if report_only else measure_speed(bench)
+    speed = Speed(0, 0, 0, 0) if report_only else measure_speed(bench)
     plan = make_plan(bench, speed)
     timing = _timing(plan, bench)
     try:

@@ -1,7 +1,8 @@
 """What all jobs of a study share: its images, the classifier that scores, and how it scores."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from images.data.load import Images, LabelledImages
 from images.evaluation.classifier import Evaluation, Evaluator, load_evaluator
@@ -22,6 +23,7 @@ from refine_core.app.parallel import Tick
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.storage.files import digest
+from refine_core.transformer import Transformer
 
 BATCH = 250
 """Images sampled at a time; rounding depends on it, so it is the same everywhere."""
@@ -147,12 +149,42 @@ def sample(
         tick: Called after each batch with its share of the work.
     """
     labels, parts = bench.labels(which, count), []
-    model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), as_trained(model.eval(), bench.config.budget.precision):
         for index in torch.arange(count).split(BATCH):
             parts.append(model.sample(Noise(seed, index), labels[index], setting))
             tick(len(index) / count)
     return torch.cat(parts)
+
+
+@contextmanager
+def as_trained(model: nn.Module, precision: str) -> Iterator[None]:
+    """Compute transformers in the precision that they were trained in, and all else in single.
+
+    Decoders stay as they are, for bfloat16 has fewer steps than grey levels.
+    """
+    if precision != "bf16-mixed":
+        yield
+        return
+    open_: list[torch.autocast] = []
+
+    def enter(module: nn.Module, inputs: tuple[object, ...]) -> None:
+        open_.append(torch.autocast("cpu", torch.bfloat16))
+        open_[-1].__enter__()
+
+    def leave(module: nn.Module, inputs: tuple[object, ...], output: Tensor) -> Tensor:
+        open_.pop().__exit__(None, None, None)
+        return output.float()
+
+    found = [module for module in model.modules() if isinstance(module, Transformer)]
+    hooks = [module.register_forward_pre_hook(enter) for module in found]
+    hooks += [module.register_forward_hook(leave) for module in found]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        while open_:
+            open_.pop().__exit__(None, None, None)
 
 
 def distance(scores: Scores) -> float:

@@ -10,7 +10,7 @@ import torch
 from images.study import build
 from images.study.model import Setting, StudyModel
 from images.study.protocol.measuring import judged
-from images.study.protocol.scoring import Bench
+from images.study.protocol.scoring import Bench, as_trained
 from images.study.protocol.training import Repeated, untrained_arm, untrained_tokenizer
 from images.study.registry import ARMS
 from refine_core.app.parallel import Tick
@@ -30,12 +30,14 @@ class Speed:
 
     Args:
         train: Seconds for a token of the transformer in a training step.
-        sample: Seconds for a token in one call of a sampler.
+        scales: Seconds for a token of a sample, where each is computed once.
+        steps: Seconds for a token of a sample in each call, where all are computed in all calls.
         tokenize: Seconds for an image in a training step of a tokeniser.
     """
 
     train: float
-    sample: float
+    scales: float
+    steps: float
     tokenize: float
 
 
@@ -55,7 +57,7 @@ class _Clock(Callback[Module]):
 
 
 def measure_speed(bench: Bench) -> Speed:
-    """Try a few steps of the arm that stands for refinement, and of the tokeniser."""
+    """Try a few steps of training, and samples of an arm of each kind."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -71,15 +73,21 @@ def _measure(bench: Bench) -> Speed:
     data, clock = Repeated(STEPS * budget.batch, train.images, train.labels), _Clock[StudyModel]()
     opt = budget.optimisation(1e-6)
     fit(model, data, replace(opt, ema=None), seed=0, callbacks=[clock], quiet=True)
-    step = clock.fastest
-    setting, labels = judged(model.settings(), config.tuning.calls), torch.zeros(IMAGES).long()
-    calls = 1 if ARMS[config.refiner].method in ("scales", "parts") else setting.calls
-    sampled = min(seconds(model, setting, labels) for _ in range(2))
+    iterated = (name for name in config.arms if not ARMS[name].once)
     return Speed(
-        train=step / (budget.batch * model.tokens),
-        sample=sampled / (IMAGES * calls * model.tokens),
+        train=clock.fastest / (budget.batch * model.tokens),
+        scales=_sample_seconds(config.refiner, bench),
+        steps=_sample_seconds(next(iterated, config.refiner), bench),
         tokenize=_tokenizer_seconds(bench),
     )
+
+
+def _sample_seconds(name: str, bench: Bench) -> float:
+    """Seconds for a token that the transformer computes for a sample."""
+    model, config, labels = untrained_arm(name, bench), bench.config, torch.zeros(IMAGES).long()
+    setting = judged(model.settings(), config.tuning.calls)
+    best = min(seconds(model, setting, labels, config.budget.precision) for _ in range(2))
+    return best / (IMAGES * model.tokens * (1 if ARMS[name].once else setting.calls))
 
 
 def _tokenizer_seconds(bench: Bench) -> float:
@@ -96,14 +104,16 @@ def _tokenizer_seconds(bench: Bench) -> float:
 
 
 @torch.no_grad()
-def seconds(model: StudyModel, setting: Setting, labels: torch.Tensor) -> float:
+def seconds(model: StudyModel, setting: Setting, labels: torch.Tensor, precision: str) -> float:
     """Processor time of sampling one batch.
 
     On one thread it is the time of a core, whatever else the machine is doing.
     """
-    noise, started = Noise(0, torch.arange(len(labels))), time.process_time()
-    model.sample(noise, labels, setting)
-    return time.process_time() - started
+    noise = Noise(0, torch.arange(len(labels)))
+    with as_trained(model, precision):
+        started = time.process_time()
+        model.sample(noise, labels, setting)
+        return time.process_time() - started
 
 
 def time_settings(
@@ -134,7 +144,7 @@ def time_settings(
     try:
         for _ in range(measured.timed_rounds):
             for name, setting in pairs:
-                took = seconds(models[name], setting, labels)
+                took = seconds(models[name], setting, labels, bench.config.budget.precision)
                 found[name, setting].append(1000 * took / len(labels))
             tick(1 / measured.timed_rounds)
     finally:

@@ -14,7 +14,7 @@ from images.study.config import BackboneConfig, Budget, Measurement, StudyConfig
 from images.study.model import StudyModel
 from images.study.protocol.measuring import judged
 from images.study.protocol.plan import make_plan
-from images.study.protocol.scoring import Bench
+from images.study.protocol.scoring import Bench, as_trained
 from images.study.protocol.speed import Speed
 from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
 from images.study.registry import ARMS, SIZES
@@ -22,6 +22,7 @@ from refine_core.config.schema import load
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
+from refine_core.transformer import Block
 
 CONFIGS = Path(__file__).parents[3] / "configs/images"
 
@@ -128,10 +129,31 @@ def test_configs_plan_what_every_claim_needs(name: str, tmp_path: Path) -> None:
         measurement=replace(config.measurement, samples=50, bits_images=10),
     )
     bench = Bench.of(few, IMAGES, tmp_path)
-    plan = make_plan(bench, Speed(1e-6, 1e-6, 1e-6))
+    plan = make_plan(bench, Speed(1e-6, 1e-6, 1e-6, 1e-6))
     assert set(plan.seeds) == set(config.arms) and set(plan.seeds["absorbing"]) == {*config.seeds}
     for traits in plan.traits.values():
         compute = config.budget.steps(traits.tokens) * traits.tokens * config.budget.batch
         assert abs(compute / config.budget.tokens - 1) < 0.02
         assert abs(traits.parameters / config.backbone.parameters - 1) < TOLERANCE
         assert any(setting.calls <= 16 for setting in traits.settings)
+
+
+@pytest.mark.parametrize("name", ["latent-codes", "latent-diffusion"])
+def test_samples_are_drawn_in_the_precision_of_the_training(name: str, bench: Bench) -> None:
+    model = untrained_arm(name, bench).eval()
+    seen: list[torch.dtype] = []
+    block = next(each for each in model.modules() if isinstance(each, Block))
+    hook = block.mlp.register_forward_hook(lambda module, inputs, out: seen.append(out.dtype))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.05)
+    noise, labels, setting = Noise.range(1, 4), torch.arange(4), judged(model.settings(), 4)
+    made = []
+    for precision in ("32-true", "bf16-mixed", "32-true"):
+        with as_trained(model, precision), torch.no_grad():
+            made.append(model.sample(noise, labels, setting))
+    hook.remove()
+    assert set(seen[: len(seen) // 3]) == set(seen[-len(seen) // 3 :]) == {torch.float32}
+    assert set(seen[len(seen) // 3 : -len(seen) // 3]) == {torch.bfloat16}
+    assert torch.equal(made[0], made[2]) and made[1].dtype == torch.float32
+    assert not torch.is_autocast_enabled("cpu")

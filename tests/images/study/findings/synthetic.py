@@ -103,6 +103,9 @@ def _seed(
             "calls": most,
             "mean": [1.2 + 20 / (1 + step) for step in range(most)],
             "fell": [0.9] * (most - 1),
+            "error": [0.1 / (1 + step) for step in range(most + 1)],
+            "decrease": [0.1 / (1 + step) - 0.1 / (2 + step) for step in range(most)],
+            "decrease_error": [0.001] * most,
             "sheet": SHEET,
         },
     }

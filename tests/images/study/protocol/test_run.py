@@ -71,6 +71,7 @@ def test_results(whole: Path) -> None:
     assert arm["seeds"]["0"]["bits"]["bits"] is None
     energy = arm["seeds"]["0"]["energy"]
     assert len(energy["mean"]) == energy["calls"] == len(energy["fell"]) + 1 == 4
+    assert len(energy["error"]) == 5 and energy["error"][-1] == 0 and min(energy["decrease"]) > 0
 
 
 def test_report_and_pictures(whole: Path) -> None:
@@ -209,7 +210,7 @@ def test_what_cannot_be_measured_is_refused_before_the_work(
 def test_keys_follow_from_content_alone(config: StudyConfig, tmp_path: Path) -> None:
     def paths(config: StudyConfig) -> dict[str, str]:
         bench = Bench.of(config, IMAGES, tmp_path / "out/runs")
-        return {task.name: task.key for task in plan.make_plan(bench, Speed(1, 1, 1))}
+        return {task.name: task.key for task in plan.make_plan(bench, Speed(1, 1, 1, 1))}
 
     first = paths(config)
     assert first == paths(replace(config, workers=3, note="other"))

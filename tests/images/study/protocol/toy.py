@@ -56,6 +56,18 @@ class Toy(StudyModel):
         counts = range(1, setting.calls + 1)
         return [self.sample(noise, labels, Setting(n, "", setting.guidance)) for n in counts]
 
+    def guess(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
+    ) -> Tensor:
+        share = step / setting.calls
+        return share * images + (1 - share) * self.means[labels]
+
     def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:
         self.get_buffer("spread").fill_((images - self.means[labels]).detach().std())
 
