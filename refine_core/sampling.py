@@ -1,6 +1,6 @@
 """Sampling: how the codes of a scale are chosen, what an edit keeps, and the calls themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
@@ -350,12 +350,17 @@ class Branch:
 
 def rows_of(value: V, index: Tensor) -> V:
     """Rows (n,) int64 of a tensor, or of the tensors in a tuple, a list or a dataclass."""
+    return mapped(value, lambda tensor: tensor[index])
+
+
+def mapped(value: V, change: Callable[[Tensor], Tensor]) -> V:
+    """A tensor changed, or the tensors in a tuple, a list or a dataclass; all else as it is."""
     if isinstance(value, Tensor):
-        return cast(V, value[index])
+        return cast(V, change(value))
     if isinstance(value, tuple | list):
-        return cast(V, type(value)(rows_of(each, index) for each in value))
+        return cast(V, type(value)(mapped(each, change) for each in value))
     if is_dataclass(value) and not isinstance(value, type):
-        parts = {each.name: rows_of(getattr(value, each.name), index) for each in fields(value)}
+        parts = {each.name: mapped(getattr(value, each.name), change) for each in fields(value)}
         return cast(V, replace(value, **parts))
     return value
 

@@ -12,5 +12,6 @@ if TYPE_CHECKING:
     from refine_core.methods.registry import SamplingMethods as SamplingMethods
     from refine_core.methods.registry import build_methods as build_methods
     from refine_core.methods.registry import known_methods as known_methods
+    from refine_core.methods.registry import method as method
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -13,6 +13,7 @@ Its gradients are its own then, and the two share only the limit of the gradient
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -25,7 +26,7 @@ from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Find, Method, SamplingRun, TrainingPass, same_codes
 from refine_core.methods.registry import method
 from refine_core.noise import Noise
-from refine_core.sampling import Call, Wrapped
+from refine_core.sampling import Call, Wrapped, mapped
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT
 
@@ -107,7 +108,8 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
         step = Noise(done.noise.seed, done.noise.index.new_zeros(1))
         if float(self.stream(step).uniform(0)) >= self.share:
             return {"weak": torch.stack([0 * p.sum() for p in self.parts.parameters()]).sum()}
-        return {"weak": self.weaker(refiner).losses_on(done)["loss"]}
+        apart = replace(done, context=mapped(done.context, Tensor.detach))
+        return {"weak": self.weaker(refiner).losses_on(apart)["loss"]}
 
     def call(
         self,

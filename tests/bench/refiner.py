@@ -36,6 +36,8 @@ def bench() -> dict[str, float]:
     trained = ratio(ours, bare, seconds=20)
     model.eval()
     guided = [Sampling(guidance=1.0)]
+    scales = len(model.tokenizer.schedule)
+    coarse = Sampling.per_scale(scales, guidance=[float(k < scales / 2) for k in range(scales)])
     return {
         "train step / bare transformer": trained,
         "sampling without / with cache": ratio(
@@ -44,6 +46,10 @@ def bench() -> dict[str, float]:
         "sampling with / without guidance": ratio(
             lambda: model.sample(noise, labels, sampling=guided),
             lambda: model.sample(noise, labels),
+        ),
+        "sampling with guidance of the coarse half / of all scales": ratio(
+            lambda: model.sample(noise, labels, sampling=coarse),
+            lambda: model.sample(noise, labels, sampling=guided),
         ),
     }
 

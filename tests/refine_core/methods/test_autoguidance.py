@@ -10,6 +10,7 @@ from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.methods import autoguidance
 from refine_core.methods.autoguidance import Autoguidance
+from refine_core.methods.base import TrainingPass
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import History
@@ -111,3 +112,23 @@ def test_weights_of_sampling_take_the_place_of_those_of_training() -> None:
 def test_a_method_is_one_short_file() -> None:
     assert autoguidance.__file__ is not None
     assert len(Path(autoguidance.__file__).read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_a_context_that_is_learnt_hears_nothing_of_the_weaker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a model encodes the context itself, as of weather, only its own loss trains that."""
+    own, seen = Own(), list[bool]()
+    model = with_methods(refiner(), own).train()
+    weaker = own.weaker(model)
+
+    def watch(done: TrainingPass[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
+        assert done.context is not None
+        seen.append(done.context.requires_grad)
+        return {"loss": torch.zeros(())}
+
+    monkeypatch.setattr(weaker, "losses_on", watch)
+    monkeypatch.setattr(own, "weaker", lambda _: weaker)
+    context = torch.zeros(6, requires_grad=True)
+    own.losses(model, TrainingPass(X, context, Noise.range(0, 6), model.tokenizer.trace(X), ()))
+    assert seen == [False]

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from images.config import GeneratorConfig, ImagesConfig, SamplingConfig
@@ -16,6 +17,8 @@ from refine_core.errors import InputError
 from refine_core.methods import registry
 from refine_core.methods.base import Method
 from refine_core.methods.registry import as_methods, build_methods, known_methods, method
+from refine_core.noise import Noise
+from tests.refine_core.tiny import refiner, with_methods
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +150,19 @@ def test_help_shows_what_is_on(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     with pytest.raises(SystemExit):
         parse(ImagesConfig, ["--help"], path)
     assert "gamma" in capsys.readouterr().out
+
+
+def test_the_readmes_method_is_one() -> None:
+    """The example of the README runs as it stands."""
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    source = text.split("```python\nfrom refine_core.config import PositiveFloat")[1].split("```")[
+        0
+    ]
+    exec("from refine_core.config import PositiveFloat" + source, {"__name__": "elsewhere"})
+    (own,) = made(as_methods({"late_scales": {"growth": 2}}))
+    model = with_methods(refiner(), own)
+    x = torch.randn(4, 4, 5, 5)
+    nats = -model.code_log_prob(x).sum(0)
+    weights, tokens = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([1, 4, 25])
+    expected = (weights * nats).sum() / (4 * weights * tokens).sum()
+    assert torch.allclose(model((x,), Noise.range(0, 4))["loss"], expected, atol=1e-5)
