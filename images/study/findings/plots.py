@@ -318,8 +318,13 @@ def _log_axis(axis: Axis, *, calls: bool = False) -> None:
         return
     across = isinstance(axis, XAxis)
     # Floors are lines from end to end: they have a height, and no place.
-    lines = [line for line in axes.lines if not across or line.get_transform() == axes.transData]
-    drawn = [np.asarray(line.get_xdata() if across else line.get_ydata()) for line in lines]
+    shared = axes.get_shared_x_axes() if across else axes.get_shared_y_axes()
+    drawn = [
+        np.asarray(line.get_xdata() if across else line.get_ydata())
+        for panel in shared.get_siblings(axes)
+        for line in panel.lines
+        if not across or line.get_transform() == panel.transData
+    ]
     values = np.concatenate([each.astype(float) for each in drawn] or [np.zeros(0)])
     values = values[np.isfinite(values) & (values > 0)]
     ends = (values.min() / 1.25, values.max() * 1.25) if len(values) else None

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import cast
 
+from images.evaluation.published import MNIST_BITS
 from images.study.findings import plots
 from images.study.findings.claims import CALLS, Comparison, Verdict, judge_claims
 from images.study.findings.frontier import Crossing, costs, crossing
@@ -70,6 +71,7 @@ def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
         "## Scales S and steps T",
         picture("scales_and_steps.png"),
         _settings(findings),
+        *_all_bits(findings),
         "## Does every step refine?",
         picture("energy.png"),
         _energy(findings),
@@ -191,6 +193,28 @@ def _bits(arm: ArmResults) -> str | None:
         return None
     kinds = {str(part["kind"]) for part in arm.part("bits").values() if part["kind"]}
     return f"{Interval.of(values).text(BITS.form)} {', '.join(sorted(kinds))}"
+
+
+def _all_bits(findings: Findings) -> list[str]:
+    """Bits per dimension of all arms; of MNIST, beside published ones."""
+    rows: list[tuple[str, str, str]] = []
+    for arm in findings:
+        values = arm.number("bits", "bits")
+        kinds = {str(part["kind"]) for part in arm.part("bits").values()}
+        if values:
+            text = Interval.of(list(values.values())).text(BITS.form)
+            rows.append((arm.label, text, ", ".join(sorted(kinds))))
+    if not rows:
+        return []
+    rows.sort(key=lambda row: float(row[1].split()[0]))
+    if findings.config.data is None:
+        rows += [(f"*{p.model}*", f"{p.bits:.2f}", f"published: {p.source}") for p in MNIST_BITS]
+    text = (
+        f"Of {findings.config.measurement.bits_images:,} test images under uniform "
+        "dequantisation, given the class. Published models are not told the class, and had far "
+        "more training."
+    )
+    return ["## Bits per dimension", text, table(["model", "bits/dim", "kind"], rows)]
 
 
 def _text(interval: Interval | None, form: str) -> str | None:

@@ -249,7 +249,8 @@ class _Planner:
             return None
         content: Json = {"images": measured.bits_images, "fit": measured.fit_images}
         calls = {"flow": 250, "diffusion": 20, "absorbing": 20}.get(ARMS[run.arm].method, 1)
-        cost = 20 + traits.tokens * calls * measured.bits_images * self._token_cost(run.arm)
+        fitting = 15 if ARMS[run.arm].once else 75
+        cost = fitting + traits.tokens * calls * measured.bits_images * self._token_cost(run.arm)
         of = f"{run.arm}-s{run.seed}"
         return self._task("bits", of, content, (train,), cost, partial(tasks.count_bits, run))
 

@@ -16,6 +16,7 @@ def test_numbers_of_the_report_are_those_of_the_results() -> None:
     said = text(plain(GOOD, bits={"latent-codes": 1.1}))
     assert "| latent codes, S = 4 | 4 calls | 0.5 | 1.60 | 0.300 [0.285, 0.315] | 2.31 |" in said
     assert "1.100 [1.045, 1.155] exact" in said
+    assert "| latent codes, S = 4 | 1.100 [1.045, 1.155] | exact |" in said and "FFJORD" in said
     overtaken = "latent diffusion overtakes latent codes, S = 4 (4 calls, 1.6 ms) from 100 calls"
     assert overtaken in said
     assert "Not complete" not in said
