@@ -36,7 +36,7 @@ def arm_tokenizer(name: str, config: StudyConfig) -> TokenizerConfig | None:
         return None
     if arm.law != "codes":
         return replace(config.tokenizer, sizes=AUTOENCODER, parts=(1,))
-    return replace(config.tokenizer, sizes=arm.sizes, parts=(arm.parts,))
+    return replace(config.tokenizer, sizes=arm.sizes, parts=arm.parts)
 
 
 def build_arm(
@@ -74,6 +74,7 @@ def build_arm(
         classes,
         size,
         law=arm.law,
+        draws=arm.draws,
         images=images[:MEASURED],
         forward=_forward(arm, config),
         dropout=dropout,
@@ -95,7 +96,7 @@ def _tokens(
     if tokenizer is not None and arm.law == "codes":
         return tokenizer
     sizes = [(side, side) for side in arm.sizes]
-    schedule, patch = ScaleSchedule.of(sizes, parts=[arm.parts]), config.tokenizer.patch
+    schedule, patch = ScaleSchedule.of(sizes, parts=arm.parts), config.tokenizer.patch
     if tokenizer is not None:
         exact = [Exact(tokenizer.dim)] * len(schedule)
         return latent_tokenizer(LatentSpace(tokenizer, images), schedule, exact)

@@ -36,6 +36,7 @@ from images.study.model import Bits, Setting, StudyModel
 from images.study.pixel_pyramid import PixelTokenizer
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
+from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution, Head
 from refine_core.heads.flow import FlowHead
 from refine_core.heads.gaussian import GaussianMixture, GaussianMixtureHead
@@ -49,6 +50,7 @@ from refine_core.sampling import Call, Sampling, Wrapped
 from refine_core.tokenizer import Corrupt, Trace
 
 Law = Literal["codes", "gaussian", "mixture", "flow"]
+Draws = Literal["independent", "sequential"]
 ImageRefiner = Refiner[Tensor, Tensor, Tensor, Tensor]
 FORWARD = 1
 """Fork of the noise that the forward process takes in bits."""
@@ -181,6 +183,7 @@ class Refinement(StudyModel):
         parameters: int,
         *,
         law: Law = "codes",
+        draws: Draws = "independent",
         images: Tensor | None = None,
         forward: Forward = NO_NOISE,
         components: int = 8,
@@ -196,6 +199,8 @@ class Refinement(StudyModel):
             parameters: How many are asked for.
             law: Of a token: independent digits of its code, a Gaussian, a mixture of them, or a
                 flow from noise, of which bits are those of the exact flow.
+            draws: Whether the codes of a call are drawn independently, or one after the other by a
+                small network; real values are drawn independently.
             images: Training images (n, c, h, w), on which the units of real-valued codes are
                 measured; needed for these alone.
             forward: Noise of the forward process, for real-valued codes.
@@ -219,7 +224,11 @@ class Refinement(StudyModel):
                 raise InputError("Real-valued codes need training images: give `images`.")
             units = Units.measure(tokenizer, images, forward)
             noise = ForwardNoise(units.sigma)
-        head = partial(_head, law, units, shape.dim, components)
+        head: Callable[[], Head[Tensor] | None]
+        if draws == "sequential" and not real:
+            head = partial(_sequential_head, tokenizer, shape.dim)
+        else:
+            head = partial(_head, law, units, shape.dim, components)
         make = partial(_arm_refiner, tokenizer, shape, classes, head, noise)
         return matched(
             lambda mlp: cls(make(mlp=mlp, dropout=dropout, corruption=corruption)),
@@ -415,6 +424,12 @@ def _arm_refiner(
         context_dropout=dropout,
         methods=[] if noise is None else [noise],
     )
+
+
+def _sequential_head(tokenizer: ResidualTokenizer, dim: int) -> Head[Tensor]:
+    """Head that draws all codes of a call one after the other."""
+    values = [tokenizer.digit_values(k) for k in range(len(tokenizer.schedule))]
+    return DepthHead(dim, tokenizer.digits(0), values, across="tokens", width=64, depth=1)
 
 
 def _head(law: Law, units: Units | None, dim: int, components: int) -> Head[Tensor] | None:

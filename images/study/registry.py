@@ -26,7 +26,10 @@ class Arm:
             cell, or "free", which iteration makes of noise.
         method: How samples come about.
         scales: Count of scales.
-        parts: Calls in which a scale is predicted, each for a part of its cells.
+        parts: Calls in which a scale is predicted, each for a part of its cells: one count for
+            all scales, or one each.
+        draws: Whether codes of a call are drawn independently, or one after the other by a small
+            network (`DepthHead`).
         version: Part of the key of its results: raised when its code changes them.
     """
 
@@ -36,7 +39,8 @@ class Arm:
     law: Literal["codes", "gaussian", "mixture", "free"]
     method: Literal["scales", "parts", "absorbing", "diffusion", "flow"]
     scales: int = 4
-    parts: int = 1
+    parts: tuple[int, ...] = (1,)
+    draws: Literal["independent", "sequential"] = "independent"
     version: int = 1
 
     @property
@@ -61,6 +65,13 @@ def _scales(space: Space, law: Law, count: int = 4) -> Arm:
     return Arm(label, "refinement", space, law, "scales", count)
 
 
+def _sequential(label: str, *parts: int) -> Arm:
+    """Next-scale refinement whose draws within a call know each other."""
+    return Arm(
+        label, "refinement", "latents", "codes", "scales", 4, parts or (1,), draws="sequential"
+    )
+
+
 ARMS = {
     "pixel-codes": _scales("pixels", "codes"),
     "pixel-gaussian": _scales("pixels", "gaussian"),
@@ -70,7 +81,11 @@ ARMS = {
     "latent-mixture": _scales("latents", "mixture"),
     **{f"latent-codes-{n}": _scales("latents", "codes", n) for n in SIZES if n != 4},
     "latent-codes-parts": Arm(
-        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, 4
+        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,)
+    ),
+    "latent-codes-sequential": _sequential("latent codes in sequence, S = 4"),
+    "latent-codes-sequential-10": _sequential(
+        "latent codes in sequence, S = 4, parts", 1, 2, 3, 4
     ),
     "pixel-diffusion": Arm("pixel diffusion", "diffusion", "pixels", "free", "diffusion", 1),
     "latent-diffusion": Arm("latent diffusion", "diffusion", "latents", "free", "diffusion", 1),

@@ -36,7 +36,7 @@ def noise_images(count: int) -> LabelledImages:
 
 IMAGES = Images(noise_images(300), noise_images(60), 10)
 CONFIG = StudyConfig(
-    backbone=BackboneConfig(dim=16, depth=1, heads=2, parameters=30_000),
+    backbone=BackboneConfig(dim=16, depth=1, heads=2, parameters=90_000),
     tokenizer=TokenizerConfig(
         codes=(8,), dim=4, width=8, blocks=0, training=Optimisation(epochs=1, batch=50)
     ),
@@ -54,7 +54,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.mark.parametrize("name", ARMS)
 def test_every_arm_is_matched_trained_and_sampled(name: str, bench: Bench) -> None:
     model = untrained_arm(name, bench)
-    assert abs(trained_parameters(model) - 30_000) <= TOLERANCE * 30_000
+    assert abs(trained_parameters(model) - 90_000) <= TOLERANCE * 90_000
     images, labels = IMAGES.train.images[:16], torch.arange(16) % 10
     model.train()((images, labels), Noise.range(0, 16))["loss"].backward()
     model.eval()
