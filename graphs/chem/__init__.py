@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphs.chem.collection import collect_molecules as collect_molecules
     from graphs.chem.collection import parse_options as parse_options
     from graphs.chem.collection import to_graphs as to_graphs
+    from graphs.chem.collection import with_mined as with_mined
     from graphs.chem.files import write_molecules as write_molecules
     from graphs.chem.parser import Parsed as Parsed
     from graphs.chem.parser import ParseOptions as ParseOptions

@@ -2,21 +2,25 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
 
-from graphs.chem.labels import BONDS, atom_name
+from graphs.chem.fragments import frequent, is_atom
+from graphs.chem.labels import BONDS, atom_order
 from graphs.chem.parser import ParseOptions
-from graphs.chem.workers import Chunk, parse_all
+from graphs.chem.workers import Chunk, cut_chunk, map_chunks, parse_all
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.disk_array import DiskArray, DiskStrings
 from graphs.data.store import GraphStore, Ragged, Report, starts
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
+
+MINED = 200_000
+"""Molecules whose fragments are counted, at most."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,32 @@ def collect_molecules(
     return Collected(store, kept, skipped)
 
 
+def with_mined(
+    texts: Sequence[str], options: ParseOptions, *, quiet: bool = False
+) -> ParseOptions:
+    """Options whose fragments are those most frequent in molecules, if any are to be mined.
+
+    Args:
+        texts: The molecules.
+        options: Of which `mined` says how many fragments.
+        quiet: Whether to show no progress.
+    """
+    if not options.mined:
+        return options
+    some = [texts[i] for i in evenly(len(texts), MINED)]
+    names: list[list[str]] = []
+    with Progress("finding fragments", len(some), quiet=quiet) as progress:
+        for _, part in map_chunks(some, cut_chunk):
+            names += part
+            progress.update(len(names))
+    return replace(options, fragments=frequent(names, options.mined), mined=0)
+
+
+def evenly(count: int, most: int) -> range:
+    """At most `most` places among `count`, evenly spaced."""
+    return range(0, count, -(-count // most) or 1)
+
+
 class _GrowingArrays:
     """The flat arrays of a store to which molecules are appended.
 
@@ -69,38 +99,44 @@ class _GrowingArrays:
     """
 
     def __init__(self, options: ParseOptions) -> None:
+        self.fragments = options.fragments
         self.places, self.texts = DiskArray(np.int64), DiskStrings()
         self.sizes, self.counts = DiskArray(np.int32), DiskArray(np.int32)
         # Labels are numbered as they are met; their order is known when all molecules are read.
         self.atoms, self.bonds = DiskArray(np.uint16), DiskArray(np.uint8)
         self.ends = DiskArray(np.min_scalar_type(max(options.limit, 1) - 1))
-        self.numbers: dict[int, int] = {}
+        self.sites = DiskArray(np.uint8) if options.fragments else None
+        self.numbers: dict[str, int] = {}
         self.orders: set[int] = set()
 
     def add(self, first: int, chunk: Chunk) -> None:
         """Append the graphs of a chunk whose first text is number `first`."""
-        found, inverse = np.unique(chunk.atoms, return_inverse=True)
-        places = [self.numbers.setdefault(int(atom), len(self.numbers)) for atom in found]
-        self.atoms.extend(np.array(places, np.int64)[inverse])
+        places = [self.numbers.setdefault(name, len(self.numbers)) for name in chunk.names]
+        self.atoms.extend(np.array(places, np.int64)[chunk.atoms])
         self.orders |= set(np.unique(chunk.bonds).tolist())
         self.places.extend(first + chunk.places)
         self.sizes.extend(chunk.atom_count)
         self.counts.extend(chunk.bond_count)
         self.ends.extend(chunk.ends)
         self.bonds.extend(chunk.bonds)
+        if self.sites is not None:
+            assert chunk.sites is not None
+            self.sites.extend(chunk.sites)
         for text in chunk.smiles:
             self.texts.append(text)
 
     def vocabulary(self) -> Vocabulary:
-        """The labels that occur: atoms by charge (0 first) and element, bonds by order."""
-        names = tuple(atom_name(atom) for atom in sorted(self.numbers))
+        """The labels that occur: atoms by charge and element, fragments as asked for; bonds."""
+        atoms = sorted((name for name in self.numbers if is_atom(name)), key=atom_order)
+        names = (*atoms, *(name for name in self.fragments if name in self.numbers))
         # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
         bonds = tuple(BONDS[bond - 1] for bond in sorted(self.orders))
         return Vocabulary(names or ("C",), bonds or BONDS[:1])
 
     def ragged(self, vocabulary: Vocabulary) -> Ragged:
         """The arrays, with labels numbered as in the vocabulary."""
-        labels = [vocabulary.nodes.index(atom_name(atom)) for atom in self.numbers]
+        label = {name: number for number, name in enumerate(vocabulary.nodes)}
+        labels = [label[name] for name in self.numbers]
         orders = [vocabulary.edges.index(b) + 1 if b in vocabulary.edges else 0 for b in BONDS]
         text_start, text = self.texts.flat()
         return Ragged(
@@ -111,6 +147,7 @@ class _GrowingArrays:
             edges=_renumbered(self.bonds, [0, *orders], np.uint8),
             text_start=text_start,
             text=text,
+            sites=None if self.sites is None else self.sites.array().reshape(-1, 2),
         )
 
 
@@ -122,11 +159,16 @@ def _renumbered(array: DiskArray, numbers: Sequence[int], dtype: DTypeLike) -> N
     return result.array()
 
 
-def parse_options(vocabulary: Vocabulary, limit: int = 200) -> ParseOptions:
-    """Options that give graphs with labels of a model's vocabulary."""
-    return ParseOptions(
+def parse_options(
+    vocabulary: Vocabulary, limit: int = 200, options: ParseOptions | None = None
+) -> ParseOptions:
+    """Options that give graphs with labels of a model's vocabulary, else as `options`."""
+    return replace(
+        options or ParseOptions(),
+        mined=0,
         hydrogens="H" in vocabulary.nodes,
         aromatic="AROMATIC" in vocabulary.edges,
+        fragments=tuple(name for name in vocabulary.nodes if not is_atom(name)),
         limit=limit,
         vocabulary=vocabulary,
     )

@@ -1,4 +1,4 @@
-"""Labels of atoms and bonds: their names, and their numbers while a file is read.
+"""Labels of atoms and bonds: their names, and the numbers that order them.
 
 An atom's name is its element and formal charge: `C`, `N+1`, `O-1`. Where bonds may be aromatic,
 the hydrogen of pyrrole's nitrogen does not follow from its bonds, and is part of the name: `NH`.
@@ -37,6 +37,16 @@ def atom_name(number: int) -> str:
     charge = (signed + 1) // 2 * (1 if signed % 2 else -1)
     symbol = Chem.GetPeriodicTable().GetElementSymbol(element)
     return symbol + "H" * hydrogen + (f"{charge:+d}" if charge else "")
+
+
+def atom_order(name: str) -> int:
+    """Number of the atom with a name.
+
+    >>> sorted(["O-1", "N", "C"], key=atom_order)
+    ['C', 'N', 'O-1']
+    """
+    atom = atom_of(name)
+    return atom_number(atom.GetAtomicNum(), atom.GetFormalCharge(), bool(atom.GetNumExplicitHs()))
 
 
 @cache

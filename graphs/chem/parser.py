@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from graphs.chem.labels import BOND_NUMBERS, BONDS, atom_name, atom_number
+from graphs.chem.fragments import apart, bonds_of, cut
+from graphs.chem.labels import BOND_NUMBERS, BOND_TYPES, BONDS, atom_name, atom_number
 from graphs.chem.smiles import assemble, largest, molecule_smiles
 from graphs.data.batch import Vocabulary
 
@@ -31,6 +32,10 @@ class ParseOptions:
     Args:
         hydrogens: Whether hydrogens are nodes; otherwise they are implied by the bonds.
         aromatic: Whether AROMATIC is a bond label; otherwise single and double bonds alternate.
+        fragments: Names of the fragments that are nodes, see `graphs.chem.fragments`; others come
+            apart into atoms.
+        mined: The count of fragments that are nodes, the most frequent of a file that is read; 0
+            takes `fragments`.
         largest_fragment: Whether a disconnected molecule becomes the graph of its largest
             fragment; otherwise it becomes a disconnected graph.
         limit: Largest number of nodes accepted.
@@ -39,6 +44,8 @@ class ParseOptions:
 
     hydrogens: bool = False
     aromatic: bool = False
+    fragments: tuple[str, ...] = ()
+    mined: int = 0
     largest_fragment: bool = False
     limit: int = 200
     vocabulary: Vocabulary | None = None
@@ -49,16 +56,18 @@ class Parsed:
     """One molecule as a graph.
 
     Args:
-        atoms: Number of each node's atom; `graphs.chem.labels.atom_name` gives its name.
+        atoms: Name of each node: of an atom (`graphs.chem.labels`) or of a fragment.
         bonds: The two nodes of each edge, and 1 + the place of its type in `BONDS`.
         smiles: Canonical, without stereochemistry and isotopes.
         dropped: Which of `MARKS` the molecule has lost, and "smaller fragments".
+        sites: The site of each end of each bond, where fragments are nodes; else None.
     """
 
-    atoms: list[int]
+    atoms: list[str]
     bonds: list[tuple[int, int, int]]
     smiles: str
     dropped: tuple[str, ...] = ()
+    sites: list[tuple[int, int]] | None = None
 
 
 def parse(text: str, options: ParseOptions = ParseOptions()) -> Parsed | str:  # noqa: B008
@@ -70,7 +79,7 @@ def parse(text: str, options: ParseOptions = ParseOptions()) -> Parsed | str:  #
     'it has a radical'
     """
     with BlockLogs():
-        molecule = _sanitised(text)
+        molecule = sanitised(text)
         if isinstance(molecule, str):
             return molecule
         smiles = Chem.MolToSmiles(molecule)
@@ -84,7 +93,7 @@ def parse(text: str, options: ParseOptions = ParseOptions()) -> Parsed | str:  #
         return _graph(molecule, smiles, tuple(dropped), options)
 
 
-def _sanitised(text: str) -> Chem.Mol | str:
+def sanitised(text: str) -> Chem.Mol | str:
     """Read and sanitise a molecule, or give the reason why that fails."""
     block = "\n" in text
     read = Chem.MolFromMolBlock if block else Chem.MolFromSmiles
@@ -117,40 +126,46 @@ def _graph(
         return "it has a wildcard atom"
     if molecule.GetNumAtoms() > options.limit:
         return f"it has {molecule.GetNumAtoms()} atoms, more than the {options.limit} allowed"
-    if not options.aromatic:
-        Chem.Kekulize(molecule, clearAromaticFlags=True)
-    atoms = [molecule.GetAtomWithIdx(i) for i in range(molecule.GetNumAtoms())]
-    bonds = [molecule.GetBondWithIdx(i) for i in range(molecule.GetNumBonds())]
-    if any(atom.GetNumRadicalElectrons() for atom in atoms):
+    if any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()):
         return "it has a radical"
-    kinds = [bond.GetBondType() for bond in bonds]
-    if unknown := set(kinds) - BOND_NUMBERS.keys():
+    kinds = {bond.GetBondType() for bond in molecule.GetBonds()}
+    if unknown := kinds - BOND_NUMBERS.keys():
         return f"it has a bond of type {unknown.pop()}"
-    ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds]
-    numbers = [_number(atom, options) for atom in atoms]
-    names = [atom_name(number) for number in numbers]
-    if options.vocabulary:
-        outside = _outside(names, [BONDS[BOND_NUMBERS[kind] - 1] for kind in kinds], options)
-        if outside:
-            return outside
-    joined = [(i, j, kind) for (i, j), kind in zip(ends, kinds, strict=True)]
-    again = assemble(names, joined, hydrogens=options.hydrogens)
+    names, joined, sites = _labelled(molecule, options)
+    if options.vocabulary and (outside := _outside(names, joined, options)):
+        return outside
+    bonds = [(i, j, BOND_TYPES[BONDS[number - 1]]) for i, j, number in joined]
+    again = assemble(names, bonds, hydrogens=options.hydrogens, sites=sites)
     if again is None or not _same(molecule_smiles(again), smiles):
         return "it is not recovered from its atoms, charges and bonds"
-    return Parsed(numbers, [(i, j, BOND_NUMBERS[kind]) for i, j, kind in joined], smiles, dropped)
+    return Parsed(names, joined, smiles, dropped, sites)
 
 
-def _number(atom: Chem.Atom, options: ParseOptions) -> int:
-    """Number of an atom (`graphs.chem.labels`)."""
+def _labelled(
+    molecule: Chem.Mol, options: ParseOptions
+) -> tuple[list[str], list[tuple[int, int, int]], list[tuple[int, int]] | None]:
+    """Names of the nodes, the edges, and the sites of their ends where fragments are nodes."""
+    if options.fragments:
+        found = apart(cut(molecule), frozenset(options.fragments))
+        return found.names, found.bonds, found.sites
+    if not options.aromatic:
+        Chem.Kekulize(molecule, clearAromaticFlags=True)
+    names = [_name(atom, options) for atom in molecule.GetAtoms()]
+    return names, bonds_of(molecule), None
+
+
+def _name(atom: Chem.Atom, options: ParseOptions) -> str:
+    """Name of an atom (`graphs.chem.labels`)."""
     element = atom.GetAtomicNum()
     hydrogen = options.aromatic and element != 6 and atom.GetIsAromatic() and atom.GetTotalNumHs()
-    return atom_number(element, atom.GetFormalCharge(), bool(hydrogen))
+    return atom_name(atom_number(element, atom.GetFormalCharge(), bool(hydrogen)))
 
 
-def _outside(atoms: list[str], bonds: list[str], options: ParseOptions) -> str:
+def _outside(names: list[str], bonds: list[tuple[int, int, int]], options: ParseOptions) -> str:
     """Say which label is not in the vocabulary; "" if all are."""
     assert options.vocabulary is not None
-    for labels, known in (atoms, options.vocabulary.nodes), (bonds, options.vocabulary.edges):
+    kinds = [BONDS[number - 1] for _, _, number in bonds]
+    for labels, known in (names, options.vocabulary.nodes), (kinds, options.vocabulary.edges):
         for label in labels:
             if label not in known:
                 return f"it has {label}, outside the vocabulary {', '.join(known)}"

@@ -10,30 +10,45 @@ import torch
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from graphs.chem.labels import atom_of, bond_types
+from graphs.chem.fragments import Fragment
+from graphs.chem.labels import BOND_TYPES, BONDS, atom_of, bond_types
 from graphs.data.batch import GraphBatch, Vocabulary
 
 Bond = tuple[int, int, Chem.BondType]
 _VALENCE = Chem.SanitizeFlags.SANITIZE_PROPERTIES
 
 
-def draft(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) -> Chem.RWMol:
-    """Make a molecule of atoms and bonds, without any check.
+def draft(
+    names: Sequence[str],
+    bonds: Sequence[Bond],
+    *,
+    hydrogens: bool,
+    sites: Sequence[tuple[int, int]] | None = None,
+) -> Chem.RWMol:
+    """Make a molecule of atoms, fragments and bonds, without any check.
 
     Args:
-        atoms: Names of the atoms.
-        bonds: The two atoms and the type of each bond.
+        names: Names of the nodes, each an atom or a fragment.
+        bonds: The two nodes and the type of each bond.
         hydrogens: Whether every hydrogen is an atom, so that none are implied.
+        sites: The atoms of the fragments that each bond joins; None where nodes are atoms.
     """
-    molecule = Chem.RWMol()
-    for name in atoms:
-        molecule.AddAtom(atom_of(name))
-    for i, j, kind in bonds:
-        molecule.AddBond(i, j, kind)
+    molecule, first = Chem.RWMol(), []
+    for name in names:
+        fragment, start = Fragment.named(name), molecule.GetNumAtoms()
+        first.append(start)
+        for atom in fragment.atoms:
+            molecule.AddAtom(atom_of(atom))
+        for i, j, kind in fragment.bonds:
+            molecule.AddBond(start + i, start + j, BOND_TYPES[BONDS[kind - 1]])
+    at = sites or [(0, 0)] * len(bonds)
+    for (i, j, kind), (a, b) in zip(bonds, at, strict=True):
+        ends = first[i] + a, first[j] + b
+        molecule.AddBond(*ends, kind)
         if kind == Chem.BondType.AROMATIC:
-            molecule.GetBondBetweenAtoms(i, j).SetIsAromatic(True)
-            molecule.GetAtomWithIdx(i).SetIsAromatic(True)
-            molecule.GetAtomWithIdx(j).SetIsAromatic(True)
+            molecule.GetBondBetweenAtoms(*ends).SetIsAromatic(True)
+            for end in ends:
+                molecule.GetAtomWithIdx(end).SetIsAromatic(True)
     if hydrogens:
         for atom in molecule.GetAtoms():
             atom.SetNumExplicitHs(0)
@@ -51,12 +66,18 @@ def _checked(molecule: Chem.RWMol) -> Chem.Mol | None:
     return molecule.GetMol()
 
 
-def assemble(atoms: Sequence[str], bonds: Sequence[Bond], *, hydrogens: bool) -> Chem.Mol | None:
-    """Make a molecule of exactly these atoms and bonds, and sanitise it; None if RDKit refuses it.
+def assemble(
+    names: Sequence[str],
+    bonds: Sequence[Bond],
+    *,
+    hydrogens: bool,
+    sites: Sequence[tuple[int, int]] | None = None,
+) -> Chem.Mol | None:
+    """Make a molecule of exactly these nodes and bonds, and sanitise it; None if RDKit refuses it.
 
-    Hydrogens are implied unless every one is an atom.
+    Hydrogens are implied unless every one is an atom. Arguments as of `draft`.
     """
-    return _checked(draft(atoms, bonds, hydrogens=hydrogens))
+    return _checked(draft(names, bonds, hydrogens=hydrogens, sites=sites))
 
 
 def drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
@@ -65,6 +86,10 @@ def drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
     graph, i, j = torch.nonzero(batch.edges.triu(1), as_tuple=True)
     label = batch.edges[graph, i, j] - 1
     edges = zip(i.tolist(), j.tolist(), (types[e] for e in label.tolist()), strict=True)
+    sites = None
+    if batch.sites is not None:
+        both = batch.sites[graph, i, j].tolist(), batch.sites[graph, j, i].tolist()
+        sites = zip(*both, strict=True)
     counts = torch.bincount(graph, minlength=len(batch)).tolist()
     for nodes, valid, count in zip(
         batch.nodes.tolist(), batch.valid.tolist(), counts, strict=True
@@ -75,6 +100,7 @@ def drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
             [vocabulary.nodes[nodes[k]] for k in place],
             [(place[a], place[b], kind) for a, b, kind in bonds],
             hydrogens="H" in vocabulary.nodes,
+            sites=None if sites is None else [next(sites) for _ in range(count)],
         )
 
 

@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit.rdBase import BlockLogs
 
-from graphs.chem.parser import ParseOptions, parse
+from graphs.chem.fragments import cut
+from graphs.chem.parser import ParseOptions, parse, sanitised
 
 CHUNK = 2000
 Array = NDArray[Any]
@@ -35,7 +37,8 @@ class Chunk:
 
     Args:
         places: (k,) places of the texts that became graphs.
-        atoms: (nodes of all graphs,) uint32 numbers of atoms; see `graphs.chem.labels`.
+        names: Names of nodes that occur.
+        atoms: (nodes of all graphs,) int32 place of each node's name in `names`.
         atom_count: (k,) int64 nodes of each graph.
         ends: (edges of all graphs, 2) int32.
         bonds: (edges of all graphs,) uint8, 1 + place in `graphs.chem.labels.BONDS`.
@@ -43,9 +46,11 @@ class Chunk:
         smiles: Canonical SMILES of the k graphs.
         skipped: Place of each other text, and the reason.
         dropped: From how many graphs each of `graphs.chem.parser.MARKS` was dropped.
+        sites: (edges of all graphs, 2) uint8, where fragments are nodes; else None.
     """
 
     places: Array
+    names: list[str]
     atoms: Array
     atom_count: Array
     ends: Array
@@ -54,6 +59,7 @@ class Chunk:
     smiles: list[str]
     skipped: list[tuple[int, str]]
     dropped: Counter[str]
+    sites: Array | None = None
 
 
 def parse_chunk(texts: Sequence[str], options: ParseOptions) -> Chunk:
@@ -61,9 +67,13 @@ def parse_chunk(texts: Sequence[str], options: ParseOptions) -> Chunk:
     parsed = [parse(text, options) for text in texts]
     graphs = [graph for graph in parsed if not isinstance(graph, str)]
     bonds = np.array([bond for graph in graphs for bond in graph.bonds], np.int32).reshape(-1, 3)
+    number: dict[str, int] = {}
+    atoms = [number.setdefault(name, len(number)) for graph in graphs for name in graph.atoms]
+    sites = [site for graph in graphs for site in graph.sites or ()]
     return Chunk(
         places=np.array([i for i, graph in enumerate(parsed) if not isinstance(graph, str)], int),
-        atoms=np.array([atom for graph in graphs for atom in graph.atoms], np.uint32),
+        names=list(number),
+        atoms=np.array(atoms, np.int32),
         atom_count=np.array([len(graph.atoms) for graph in graphs], np.int64),
         ends=bonds[:, :2],
         bonds=bonds[:, 2].astype(np.uint8),
@@ -71,7 +81,15 @@ def parse_chunk(texts: Sequence[str], options: ParseOptions) -> Chunk:
         smiles=[graph.smiles for graph in graphs],
         skipped=[(i, reason) for i, reason in enumerate(parsed) if isinstance(reason, str)],
         dropped=Counter(name for graph in graphs for name in graph.dropped),
+        sites=np.array(sites, np.uint8).reshape(-1, 2) if options.fragments else None,
     )
+
+
+def cut_chunk(texts: Sequence[str]) -> list[list[str]]:
+    """Names of the fragments of each molecule, none where a text is no molecule."""
+    with BlockLogs():
+        molecules = map(sanitised, texts)
+        return [[] if isinstance(each, str) else cut(each).names for each in molecules]
 
 
 def parse_all(

@@ -1,7 +1,7 @@
 """Graphs as padded batches of labels, and the names of the labels."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,9 +17,8 @@ class Vocabulary:
     """Names of the labels.
 
     Args:
-        nodes: Name of node label i, e.g. element and formal charge: "C", "N+1", "O-1"; one empty
-            name
-            for graphs without node labels.
+        nodes: Name of node label i, e.g. element and formal charge: "C", "N+1", "O-1", or the
+            SMILES of a fragment; one empty name for graphs without node labels.
         edges: Name of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
             plain graphs. Label 0 is no edge.
         directed: Whether edges are arcs, and their names those of `graphs.data.arcs`.
@@ -45,13 +44,14 @@ class Vocabulary:
 
     @property
     def molecular(self) -> bool:
-        """Whether the names are those of atoms and bonds, as `graphs.chem` gives them.
+        """Whether the names are those of atoms, fragments and bonds, as `graphs.chem` gives them.
 
         >>> Vocabulary(("C", "N+1"), ("SINGLE",)).molecular, Vocabulary(("red",)).molecular
         (True, False)
         """
-        atoms = all(re.fullmatch(r"[A-Z][a-z]?H?([+-]\d+)?", name) for name in self.nodes)
-        return atoms and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
+        pattern = r"[A-Z][a-z]?H?([+-]\d+)?|\S*[=#\d]\S*"  # a fragment has a ring or such a bond
+        known = all(re.fullmatch(pattern, name) for name in self.nodes)
+        return known and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,14 @@ class GraphBatch:
         edges: (b, n, n) int64 labels, 0 is no edge; zero on the diagonal and at padding;
             symmetric, or of directed graphs `edges[:, j, i]` the reverse of `edges[:, i, j]`.
         valid: (b, n) bool, False at padding.
+        sites: (b, n, n) int64, where nodes are fragments: `sites[:, i, j]` is the atom of node i
+            from which the edge to node j goes out, 0 without an edge. None where nodes are atoms.
     """
 
     nodes: Tensor
     edges: Tensor
     valid: Tensor
+    sites: Tensor | None = None
 
     def __len__(self) -> int:
         """Count of graphs."""
@@ -75,7 +78,7 @@ class GraphBatch:
 
     def __getitem__(self, index: Tensor | slice) -> "GraphBatch":
         """Graphs at `index`."""
-        return GraphBatch(self.nodes[index], self.edges[index], self.valid[index])
+        return self._each(lambda table: table[index])
 
     @property
     def sizes(self) -> Tensor:
@@ -84,7 +87,7 @@ class GraphBatch:
 
     def to(self, device: torch.device | str) -> "GraphBatch":
         """The same graphs on another device."""
-        return GraphBatch(self.nodes.to(device), self.edges.to(device), self.valid.to(device))
+        return self._each(lambda table: table.to(device))
 
     def permute(self, order: Tensor) -> "GraphBatch":
         """Relabel: node i of the result is node `order[:, i]` (b, n) of this batch.
@@ -94,12 +97,22 @@ class GraphBatch:
         >>> batch.permute(torch.tensor([[1, 0]])).nodes.tolist()
         [[2, 1]]
         """
-        rows = self.edges.gather(1, order[:, :, None].expand_as(self.edges))
+
+        def both(table: Tensor) -> Tensor:
+            rows = table.gather(1, order[:, :, None].expand_as(table))
+            return rows.gather(2, order[:, None].expand_as(table))
+
         return GraphBatch(
             self.nodes.gather(1, order),
-            rows.gather(2, order[:, None].expand_as(self.edges)),
+            both(self.edges),
             self.valid.gather(1, order),
+            None if self.sites is None else both(self.sites),
         )
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "GraphBatch":
+        """The batch with every table changed."""
+        sites = None if self.sites is None else change(self.sites)
+        return GraphBatch(change(self.nodes), change(self.edges), change(self.valid), sites)
 
     @classmethod
     def joined(cls, parts: Sequence["GraphBatch"]) -> "GraphBatch":
@@ -107,8 +120,10 @@ class GraphBatch:
         n = max(part.nodes.shape[1] for part in parts)
         more = [n - part.nodes.shape[1] for part in parts]
         pairs = list(zip(parts, more, strict=True))
+        sites = [F.pad(p.sites, (0, by, 0, by)) for p, by in pairs if p.sites is not None]
         return cls(
             torch.cat([F.pad(part.nodes, (0, by)) for part, by in pairs]),
             torch.cat([F.pad(part.edges, (0, by, 0, by)) for part, by in pairs]),
             torch.cat([F.pad(part.valid, (0, by)) for part, by in pairs]),
+            None if parts[0].sites is None else torch.cat(sites),
         )

@@ -52,6 +52,7 @@ class Ragged:
         edges: (edges of all graphs,) edge labels, 1 and up, seen from the first of these.
         text_start: (N + 1,) int64, or None where graphs have no text.
         text: (bytes of all graphs,) uint8, UTF-8; the canonical SMILES of molecules.
+        sites: (edges of all graphs, 2) uint8, see `GraphBatch`; None where nodes are atoms.
     """
 
     node_start: Array
@@ -61,6 +62,7 @@ class Ragged:
     edges: Array
     text_start: Array | None = None
     text: Array | None = None
+    sites: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,12 @@ class GraphStore:
         edge[owner, first, second] = label
         reverse = self.vocabulary.reverse
         edge[owner, second, first] = label if reverse is None else 1 + reverse.numpy()[label - 1]
-        return (GraphBatch(*(torch.from_numpy(array) for array in (node, edge, valid))),)
+        tables = [node, edge, valid]
+        if arrays.sites is not None:
+            site = np.zeros(edge.shape, np.int64)
+            site[owner, first, second], site[owner, second, first] = arrays.sites[edges].T
+            tables.append(site)
+        return (GraphBatch(*map(torch.from_numpy, tables)),)
 
     def subset(self, index: Tensor | Array) -> "GraphStore":
         """Show only the graphs at `index` (n,) int64, in that order, sharing the arrays."""

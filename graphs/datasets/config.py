@@ -1,6 +1,6 @@
 """Settings of the data to learn from."""
 
-from refine_core.config.ranges import PositiveInt
+from refine_core.config.ranges import NonNegativeInt, PositiveInt
 from refine_core.config.schema import config
 
 
@@ -18,6 +18,9 @@ class DataConfig:
     """Whether hydrogens are atoms of their own."""
     aromatic: bool = False
     """Whether aromatic bonds have a label of their own, in place of single and double ones."""
+    fragments: NonNegativeInt = 0
+    """So many fragments of molecules are nodes of their own, the most frequent ones among rings
+    and groups with double or triple bonds; 0 makes every atom a node."""
     largest_fragment: bool = False
     """Whether salts and mixtures are cut down to their largest fragment."""
     limit: PositiveInt = 200
@@ -29,3 +32,11 @@ class DataConfig:
     others are not even read, and what is new is judged by what was learnt from."""
     properties: tuple[str, ...] = ()
     """Numeric columns to condition on, or what RDKit computes of molecules, e.g. logp and qed."""
+
+    def __post_init__(self) -> None:
+        """Refuse fragments beside labels that they do not have."""
+        if self.fragments and (self.hydrogens or self.aromatic):
+            raise ValueError(
+                "found fragments with hydrogens or aromatic bonds, expected neither: fragments "
+                "hold both"
+            )

@@ -49,6 +49,7 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
     reading = ParseOptions(
         hydrogens=config.hydrogens,
         aromatic=config.aromatic,
+        mined=config.fragments,
         largest_fragment=config.largest_fragment,
         limit=config.limit,
     )

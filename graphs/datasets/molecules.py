@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from graphs.chem import ParseOptions, collect_molecules
+from graphs.chem import ParseOptions, collect_molecules, parse_options, with_mined
 from graphs.data.store import GraphStore, load, save
 from graphs.datasets.molecule_files import read_records
 from graphs.datasets.moses import moses_folder
@@ -85,7 +85,7 @@ def read_moses(
             f"Found data.subset {rows}, but MOSES has {read - held} training molecules beside "
             "those that validate: give a smaller number, or leave it out."
         )
-    same = replace(options, vocabulary=train.vocabulary)
+    same = parse_options(train.vocabulary, options.limit, options)
     test, scaffolds = (
         read_molecules(folder / f"{name}.csv.gz", same, rows=few, cache=cache, quiet=quiet)
         for name in ("test", "test_scaffolds")
@@ -184,6 +184,7 @@ def _read(
     records = read_records(path, column)
     if rows is not None:
         records = records.random_sample(rows)
+    options = with_mined(records.texts, options, quiet=quiet)
     found = collect_molecules(records.texts, options, quiet=quiet)
     if not len(found.store):
         place, reason = found.skipped[0]

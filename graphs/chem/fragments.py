@@ -1,0 +1,181 @@
+"""Fragments of molecules: what rings and multiple bonds hold together, each a node of its own.
+
+A molecule is cut at every single bond on no ring. What is left are ring systems with the atoms
+that are doubly bonded to them, groups such as C=O, S(=O)=O and C#N, and single atoms: a molecule
+of 22 atoms has about nine such fragments, joined by single bonds to a tree. Aromaticity and every
+choice of alternating bonds lie inside a fragment, so that any tree of fragments whose atoms have
+hydrogens to give is a valid molecule.
+
+A fragment's name is the canonical SMILES that it has when hydrogens take the places of the bonds
+that were cut, unless it is an atom. Its sites are its atoms, in the order of that SMILES.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from rdkit import Chem
+
+from graphs.chem.labels import BOND_NUMBERS, atom_name, atom_number
+
+SYMMETRIES = 200
+"""Symmetries of a fragment that are counted, at most."""
+ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
+_ORDER = "_smilesAtomOutputOrder"
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """What the name of a node says.
+
+    Args:
+        atoms: Names of its atoms, by site.
+        bonds: The two sites of each bond and the number of its type, single and double bonds
+            alternating on aromatic rings.
+        free: Hydrogens of each atom, which further bonds may replace.
+        symmetries: Each a permutation of the sites that changes nothing; the first is the
+            identity.
+    """
+
+    atoms: tuple[str, ...]
+    bonds: tuple[tuple[int, int, int], ...] = ()
+    free: tuple[int, ...] = ()
+    symmetries: tuple[tuple[int, ...], ...] = ((0,),)
+
+    @classmethod
+    @cache
+    def named(cls, name: str) -> "Fragment":
+        """The fragment of a name.
+
+        >>> Fragment.named("C=O").free, len(Fragment.named("c1ccccc1").symmetries)
+        ((2, 0), 12)
+        """
+        if is_atom(name):
+            return cls((name,))
+        molecule = Chem.MolFromSmiles(name)
+        free = tuple(atom.GetTotalNumHs() for atom in molecule.GetAtoms())
+        atoms = tuple(_name(atom) for atom in molecule.GetAtoms())
+        matches = molecule.GetSubstructMatches(molecule, uniquify=False, maxMatches=5000)
+        alike = [tuple(match) for match in matches if _keeps(match, free, atoms)]
+        identity = tuple(range(len(free)))
+        others = [match for match in alike if match != identity][: SYMMETRIES - 1]
+        Chem.Kekulize(molecule, clearAromaticFlags=True)
+        return cls(atoms, tuple(bonds_of(molecule)), free, (identity, *others))
+
+
+def is_atom(name: str) -> bool:
+    """Whether a name is that of a single atom.
+
+    >>> is_atom("N+1"), is_atom("C#N")
+    (True, False)
+    """
+    return ATOM.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A molecule as a graph of fragments.
+
+    Args:
+        names: Name of each node.
+        bonds: The two nodes of each bond, and 1 + the place of its type in `BONDS`.
+        sites: The site of each of its two ends.
+    """
+
+    names: list[str]
+    bonds: list[tuple[int, int, int]]
+    sites: list[tuple[int, int]]
+
+
+def cut(molecule: Chem.Mol) -> Cut:
+    """Cut a sanitised molecule at its single bonds on no ring.
+
+    >>> found = cut(Chem.MolFromSmiles("Cc1ccccc1C=O"))
+    >>> found.names, found.bonds
+    (['C', 'c1ccccc1', 'C=O'], [(0, 1, 1), (1, 2, 1)])
+    """
+    single = Chem.BondType.SINGLE
+    bonds = [b for b in molecule.GetBonds() if b.GetBondType() == single and not b.IsInRing()]
+    parts: Sequence[Chem.Mol] = [molecule]
+    places = [tuple(range(molecule.GetNumAtoms()))]
+    if bonds:
+        numbers, places = [bond.GetIdx() for bond in bonds], []
+        open_ended = Chem.FragmentOnBonds(molecule, numbers, addDummies=False)
+        parts = Chem.GetMolFrags(
+            open_ended, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=places
+        )
+    names: list[str] = []
+    at: dict[int, tuple[int, int]] = {}
+    for number, (part, atoms) in enumerate(zip(parts, places, strict=True)):
+        name, order = _canonical(part)
+        names.append(name)
+        at |= {atoms[old]: (number, site) for site, old in enumerate(order)}
+    ends = [(at[bond.GetBeginAtomIdx()], at[bond.GetEndAtomIdx()]) for bond in bonds]
+    return Cut(names, [(a[0], b[0], 1) for a, b in ends], [(a[1], b[1]) for a, b in ends])
+
+
+def apart(whole: Cut, known: Collection[str]) -> Cut:
+    """Take fragments that are not known apart, into their atoms.
+
+    >>> found = apart(cut(Chem.MolFromSmiles("CC(=O)C#N")), ["C#N"])
+    >>> found.names, found.bonds
+    (['C', 'C', 'O', 'C#N'], [(1, 2, 2), (0, 1, 1), (1, 3, 1)])
+    """
+    names: list[str] = []
+    bonds: list[tuple[int, int, int]] = []
+    start: list[tuple[int, bool]] = []
+    for name in whole.names:
+        split = not is_atom(name) and name not in known
+        start.append((len(names), split))
+        first = len(names)
+        fragment = Fragment.named(name) if split else Fragment((name,))
+        names += fragment.atoms
+        bonds += [(first + i, first + j, kind) for i, j, kind in fragment.bonds]
+    sites = [(0, 0)] * len(bonds)
+    for (i, j, kind), ends in zip(whole.bonds, whole.sites, strict=True):
+        moved = [
+            (start[node][0] + site, 0) if start[node][1] else (start[node][0], site)
+            for node, site in zip((i, j), ends, strict=True)
+        ]
+        bonds.append((moved[0][0], moved[1][0], kind))
+        sites.append((moved[0][1], moved[1][1]))
+    return Cut(names, bonds, sites)
+
+
+def frequent(cuts: Iterable[Sequence[str]], count: int) -> tuple[str, ...]:
+    """The most frequent of the names, atoms left out, by how many molecules have them.
+
+    >>> frequent([["C", "C=O"], ["C#N", "C=O", "C=O"], ["C#N", "C=O"]], 1)
+    ('C=O',)
+    """
+    found = Counter(name for names in cuts for name in set(names) if not is_atom(name))
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(name for name, _ in ranked[:count])
+
+
+def _canonical(part: Chem.Mol) -> tuple[str, list[int]]:
+    """Name of a fragment, and its atoms in the order of their sites."""
+    if part.GetNumAtoms() == 1:
+        return _name(part.GetAtomWithIdx(0)), [0]
+    smiles = Chem.MolToSmiles(part)
+    order = list(part.GetPropsAsDict(True, True)[_ORDER])
+    return smiles, order
+
+
+def _name(atom: Chem.Atom) -> str:
+    return atom_name(atom_number(atom.GetAtomicNum(), atom.GetFormalCharge(), False))
+
+
+def _keeps(match: tuple[int, ...], free: tuple[int, ...], atoms: tuple[str, ...]) -> bool:
+    """Whether a permutation of sites maps each to one with the same hydrogens."""
+    return all(free[i] == free[j] and atoms[i] == atoms[j] for i, j in enumerate(match))
+
+
+def bonds_of(molecule: Chem.Mol) -> list[tuple[int, int, int]]:
+    """The two atoms of each bond, and 1 + the place of its type in `BONDS`."""
+    return [
+        (b.GetBeginAtomIdx(), b.GetEndAtomIdx(), BOND_NUMBERS[b.GetBondType()])
+        for b in molecule.GetBonds()
+    ]
