@@ -16,12 +16,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import networkx as nx
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from graphs.chem.labels import BOND_NUMBERS, atom_name, atom_number
+from graphs.data.fragments import FragmentTables
 
-SYMMETRIES = 200
-"""Symmetries of a fragment that are counted, at most."""
+SYMMETRIES = 48
+"""Symmetries that are used; a fragment with more is taken to have none."""
 ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
 _ORDER = "_smilesAtomOutputOrder"
 
@@ -60,9 +65,38 @@ class Fragment:
         matches = molecule.GetSubstructMatches(molecule, uniquify=False, maxMatches=5000)
         alike = [tuple(match) for match in matches if _keeps(match, free, atoms)]
         identity = tuple(range(len(free)))
-        others = [match for match in alike if match != identity][: SYMMETRIES - 1]
+        # Some of a group are no group, and would not tell which sequences are least.
+        others = [match for match in alike if match != identity]
+        others = others if len(others) < SYMMETRIES else []
         Chem.Kekulize(molecule, clearAromaticFlags=True)
         return cls(atoms, tuple(bonds_of(molecule)), free, (identity, *others))
+
+
+def tables(names: Sequence[str]) -> FragmentTables:
+    """Tables of the labels with these names."""
+    every = [Fragment.named(name) for name in names]
+    sites = max(len(each.atoms) for each in every)
+    turns = max(len(each.symmetries) for each in every)
+    free = torch.zeros(len(every), sites, dtype=torch.int64)
+    atom, kinds = torch.zeros_like(free), dict[str, int]()
+    distance = free.new_zeros(len(every), sites, sites)
+    symmetries = torch.arange(sites).repeat(len(every), turns, 1)
+    for row, each in enumerate(every):
+        count = len(each.atoms)
+        free[row, :count] = torch.tensor(each.free or (1,))
+        atom[row, :count] = torch.tensor([kinds.setdefault(a, len(kinds)) for a in each.atoms])
+        distance[row, :count, :count] = torch.from_numpy(_distances(each))
+        turned = torch.tensor(each.symmetries)
+        symmetries[row, : len(turned), :count] = turned
+    return FragmentTables(free, atom, distance, symmetries)
+
+
+def _distances(fragment: Fragment) -> NDArray[np.int64]:
+    """(P, P) bonds between sites."""
+    graph: nx.Graph[int] = nx.Graph()
+    graph.add_nodes_from(range(len(fragment.atoms)))
+    graph.add_edges_from((i, j) for i, j, _ in fragment.bonds)
+    return np.array(nx.floyd_warshall_numpy(graph), np.int64)
 
 
 def is_atom(name: str) -> bool:

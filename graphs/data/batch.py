@@ -11,6 +11,8 @@ from torch import Tensor
 from graphs.data.arcs import reversed_name
 from refine_core.errors import InputError
 
+_ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -49,9 +51,14 @@ class Vocabulary:
         >>> Vocabulary(("C", "N+1"), ("SINGLE",)).molecular, Vocabulary(("red",)).molecular
         (True, False)
         """
-        pattern = r"[A-Z][a-z]?H?([+-]\d+)?|\S*[=#\d]\S*"  # a fragment has a ring or such a bond
-        known = all(re.fullmatch(pattern, name) for name in self.nodes)
+        # A fragment has a ring or a multiple bond.
+        known = all(_ATOM.fullmatch(n) or re.fullmatch(r"\S*[=#\d]\S*", n) for n in self.nodes)
         return known and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
+
+    @property
+    def has_fragments(self) -> bool:
+        """Whether some nodes are fragments of molecules, see `graphs.chem.fragments`."""
+        return self.molecular and not all(_ATOM.fullmatch(name) for name in self.nodes)
 
 
 @dataclass(frozen=True)

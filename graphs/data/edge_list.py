@@ -16,11 +16,13 @@ class Edges:
         ends: (b, e, 2) int64, the nodes at both ends.
         label: (b, e) int64, from 0.
         real: (b, e) bool, False at padding.
+        sites: (b, e, 2) int64, see `GraphBatch`; None where nodes are atoms.
     """
 
     ends: Tensor
     label: Tensor
     real: Tensor
+    sites: Tensor | None = None
 
     @classmethod
     def of(cls, graphs: GraphBatch) -> "Edges":
@@ -32,7 +34,24 @@ class Edges:
         ends, label = b.new_zeros(len(graphs), width, 2), b.new_zeros(len(graphs), width)
         ends[b, slot] = torch.stack([i, j], 1)
         label[b, slot] = graphs.edges[b, i, j] - 1
-        return cls(ends, label, torch.arange(width, device=b.device) < count[:, None])
+        sites = None
+        if graphs.sites is not None:
+            sites = torch.zeros_like(ends)
+            sites[b, slot] = torch.stack([graphs.sites[b, i, j], graphs.sites[b, j, i]], 1)
+        return cls(ends, label, torch.arange(width, device=b.device) < count[:, None], sites)
+
+    def flipped(self, where: Tensor, label: Tensor) -> "Edges":
+        """With ends in the other order `where` (b, e), and other labels (b, e)."""
+        turn = where[:, :, None]
+        sites = None if self.sites is None else torch.where(turn, self.sites.flip(2), self.sites)
+        return Edges(torch.where(turn, self.ends.flip(2), self.ends), label, self.real, sites)
+
+    def ordered(self, order: Tensor) -> "Edges":
+        """In another order (b, e)."""
+        both = order[:, :, None].expand_as(self.ends)
+        sites = None if self.sites is None else self.sites.gather(1, both)
+        label, real = self.label.gather(1, order), self.real.gather(1, order)
+        return Edges(self.ends.gather(1, both), label, real, sites)
 
     def at(self, place: Tensor) -> Tensor:
         """(b, e, 2) clusters at the ends, given the cluster of each node (b, n)."""

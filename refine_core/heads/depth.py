@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError, suggest
 from refine_core.heads.categorical import CategoricalHead, CodeDistribution
+from refine_core.heads.causal import CausalBlock
 from refine_core.noise import Noise, Stream
 
 Across = Literal["digits", "tokens"]
@@ -62,7 +63,7 @@ class DepthHead(nn.Module):
         self.enter = nn.Linear(dim, width)
         self.place = nn.Parameter(0.02 * torch.randn(len(sizes), digits, width))
         self.codes = nn.ModuleList(nn.Embedding(digits * size, width) for size in sizes)
-        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(CausalBlock(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.maps = nn.ModuleList(nn.Linear(width, digits * size) for size in sizes)
         for table in self.codes:
@@ -166,7 +167,7 @@ class Steps:
         if self.real is not None:
             mask = self._mask(t)
         for number, block in enumerate(self.head.blocks):
-            x, self.past[number] = cast(_Block, block).step(x, self.past[number], mask)
+            x, self.past[number] = cast(CausalBlock, block).step(x, self.past[number], mask)
         self.step += 1
         z = self.head.norm(x[:, 0])
         logits = F.linear(z, self.weight[t % digits], self.bias[t % digits])
@@ -260,45 +261,6 @@ class SequentialDistribution:
         if (self.temperature, self.top_k, self.top_p) == (1.0, None, 1.0):
             return dist
         return dist.sharpened(self.temperature, self.top_k, self.top_p)
-
-
-class _Block(nn.Module):
-    """One pre-norm causal block."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Next states (rows, t, w) of all steps at once."""
-        q, k, v = self._heads(x)
-        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + mask.to(q.dtype)
-        return self._rest(x, torch.softmax(logits, -1) @ v)
-
-    def step(
-        self, x: Tensor, past: tuple[Tensor, Tensor] | None, mask: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Next state (rows, 1, w) of one step, and keys and values up to it."""
-        q, k, v = self._heads(x)
-        if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self._rest(x, mixed), (k, v)
-
-    def _heads(self, x: Tensor) -> tuple[Tensor, ...]:
-        parts: Tensor = self.qkv(self.norms[0](x)).unflatten(2, (3, self.heads, -1))
-        return tuple(parts.permute(2, 0, 3, 1, 4))
-
-    def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
-        x = x + self.out(mixed.transpose(1, 2).flatten(2))
-        after: Tensor = x + self.mlp(self.norms[1](x))
-        return after
 
 
 def _causal(steps: int, real: Tensor | None, digits: int, device: torch.device) -> Tensor:

@@ -1,5 +1,7 @@
 """Clusters and the edges between them as one set of tokens, with distances as attention bias."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,9 +26,9 @@ class GraphEmbed(Embed[Partition, Tensor]):
     Args:
         dim: Width of the tokens.
         heads: Attention heads.
-        labels: Node labels T.
+        most: Largest count of nodes of each of T labels.
         kinds: Edge labels O.
-        values: Counts from here on have the same one-hot digit, but their own logarithm.
+        values: Counts from here on have the same vector, but for the part of their logarithm.
         reach: Largest distance that is distinguished; a neighbouring cluster is at 2.
         properties: Count of properties in the context.
         valence_limits: Clusters' tokens hold their slack, if given.
@@ -38,7 +40,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         self,
         dim: int,
         heads: int,
-        labels: int,
+        most: Sequence[int],
         kinds: int,
         values: int = 16,
         reach: int = 8,
@@ -48,12 +50,11 @@ class GraphEmbed(Embed[Partition, Tensor]):
         edge_tokens: EdgeTokens = "all",
     ) -> None:
         super().__init__()
-        self.values, self.reach, self.properties = values, reach, properties
+        self.reach, self.properties = reach, properties
         self.cycles, self.edge_tokens = cycles, edge_tokens
-        counts = labels + 2 * kinds + 2
         self.valence_limits = valence_limits
-        self.cluster = nn.Linear(counts * (values + 1), dim)
-        self.split = nn.Embedding(3, dim)
+        self.cluster = Counts([*most, *[values] * (2 * kinds + 2)], values, dim)
+        self.split = nn.Embedding(4, dim)
         self.label = nn.Embedding(kinds, dim)
         self.end = nn.Linear(dim, dim, bias=False)
         self.bias = nn.Embedding(reach + (EXTRA if cycles else 3), heads)
@@ -73,8 +74,9 @@ class GraphEmbed(Embed[Partition, Tensor]):
             left = slack(self.valence_limits, state).clamp(min=0) // 2
         sums = [state.nodes, state.inner, outer, state.sizes[:, :, None], left[:, :, None]]
         counts = torch.cat(sums, 2)
-        kind = state.split.long() + (not state.started)
-        cluster = self.cluster(self._digits(counts)) + self.split(kind)
+        kind = torch.full_like(state.sizes, 3) if state.attaching else state.split.long()
+        kind = kind if state.started else torch.full_like(kind, 2)
+        cluster = self.cluster(counts) + self.split(kind)
         ends = self.end(F.gelu(cluster))
         if self.link is not None:
             return self._clusters(cluster, ends, state)
@@ -107,8 +109,8 @@ class GraphEmbed(Embed[Partition, Tensor]):
         return Tokens(value, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
 
     def level(self, state: Partition, k: int) -> int:
-        """One level for the first scale, whose cluster is the whole graph, one for all others."""
-        return 1 if state.started else 2
+        """One level for the first scale, whose cluster is the whole graph; one for the last."""
+        return 3 if state.attaching else 1 if state.started else 2
 
     def condition(self, context: Tensor | None, count: int) -> Tensor:
         """(count, d) from properties (count, p) in units of their spread; NaN is any value."""
@@ -123,7 +125,35 @@ class GraphEmbed(Embed[Partition, Tensor]):
         """Properties with NaN in the samples `where` (b,) is True."""
         return torch.where(where[:, None], torch.nan, context)
 
-    def _digits(self, counts: Tensor) -> Tensor:
-        """(b, m, counts * (values + 1)): one-hot up to `values`, and the logarithm."""
-        hot = F.one_hot(counts.clamp(max=self.values - 1), self.values).float()
-        return torch.cat([hot, torch.log1p(counts)[..., None]], 3).flatten(2)
+
+class Counts(nn.Module):
+    """Counts to vectors: the sum of those of each number and of its logarithm; 0 has none.
+
+    Args:
+        most: Largest of each count, as far as is known.
+        values: Numbers from here on have the same vector.
+        dim: Width d.
+    """
+
+    first: Tensor
+    last: Tensor
+
+    def __init__(self, most: Sequence[int], values: int, dim: int) -> None:
+        super().__init__()
+        rows = torch.tensor(most).clamp(min=1, max=values - 1)
+        self.register_buffer("first", rows.cumsum(0) - rows, persistent=False)
+        self.register_buffer("last", rows, persistent=False)
+        size = (len(most) * values) ** -0.5
+        self.number = nn.Parameter(size * torch.randn(int(rows.sum()), dim))
+        self.logarithm = nn.Parameter(size * torch.randn(len(most), dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, counts: Tensor) -> Tensor:
+        """Vectors (..., d) of counts (..., g)."""
+        flat = counts.flatten(0, -2)
+        row, place = flat.nonzero(as_tuple=True)
+        count = flat[row, place]
+        number = self.first[place] + torch.minimum(count, self.last[place]) - 1
+        each = self.number[number] + torch.log1p(count)[:, None] * self.logarithm[place]
+        sums = self.bias.expand(len(flat), -1).index_add(0, row, each)
+        return sums.view(*counts.shape[:-1], -1)

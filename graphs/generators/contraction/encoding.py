@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges, pair_counts
+from graphs.data.fragments import FragmentTables, canonical
 from graphs.generators.common.coarsening import Tree, contract
 from graphs.generators.common.config import Matching, Parallel
 from graphs.generators.common.parallel import choose
@@ -53,6 +54,7 @@ def encode(
     parallel: Parallel,
     matching: Matching = "random",
     reverse: Tensor | None = None,
+    fragments: FragmentTables | None = None,
 ) -> EncodedGraphs:
     """Draw a tree, and the order in which its clusters split; return the codes of the splits.
 
@@ -66,6 +68,7 @@ def encode(
         matching: See `graphs.generators.common.coarsening.contract`.
         reverse: As of `Partition`. An edge inside a cluster counts with its label as seen from the
             end that will be in the first child, once its two ends are in different children.
+        fragments: Of node labels, where nodes are fragments; the last code has their sites.
     """
     tree, edges = contract(graphs, node_noise, matching), Edges.of(graphs)
     # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
@@ -80,11 +83,13 @@ def encode(
     time, turned = _appearance(tree, children, steps, edges)
     label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
     sums = torch.cat([nodes, inside @ _one_hot(edges, label, kinds)], 2).long()
-    flipped = torch.where(turned[:, :, None], edges.ends.flip(2), edges.ends)
-    edges = _sorted(Edges(flipped, label, edges.real), time, node_noise, kinds)
+    edges = _sorted(edges.flipped(turned, label), time, node_noise, kinds)
     whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
     codes = [F.pad(whole, (0, 2 * kinds))]
     codes += [_code(tree, children, sums, edges, step, kinds, reverse) for step in steps]
+    if fragments is not None:
+        sites, digits = _sites(graphs, edges, fragments), codes[0].shape[2]
+        codes.append(F.pad(sites, (0, digits - 2, graphs.nodes.shape[1], 0)))
     return EncodedGraphs(codes, noise)
 
 
@@ -174,8 +179,7 @@ def _sorted(edges: Edges, time: Tensor, node_noise: Tensor, kinds: int) -> Edges
     tie_break = edges.at(node_noise.double()).sum(2) * 7919 % 1
     order = tie_break.argsort(dim=1)
     order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
-    ends = edges.ends.gather(1, order[:, :, None].expand_as(edges.ends))
-    return Edges(ends, edges.label.gather(1, order), edges.real.gather(1, order))
+    return edges.ordered(order)
 
 
 def _code(
@@ -210,3 +214,23 @@ def _code(
     code = torch.cat([first, join, stays], 2) * step.split[:, :, None]
     bits = F.pad(goes[:, :count].long(), (0, digits - 2))
     return torch.cat([code, bits], 1)
+
+
+def _sites(graphs: GraphBatch, edges: Edges, fragments: FragmentTables) -> Tensor:
+    """Sites (b, e, 2), at each node the least of those that its symmetries make alike."""
+    assert edges.sites is not None, "graphs of fragments have sites"
+    sites, n = edges.sites.clone(), graphs.nodes.shape[1]
+    b, e, side = torch.nonzero(edges.real[:, :, None].expand_as(sites), as_tuple=True)
+    key = b * n + edges.ends[b, e, side]
+    order = key.argsort(stable=True)
+    b, e, side, key = b[order], e[order], side[order], key[order]
+    keys, row, degree = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
+    place = torch.arange(len(key), device=key.device) - (degree.cumsum(0) - degree)[row]
+    real = (
+        torch.arange(int(degree.max()) if len(degree) else 0, device=key.device) < degree[:, None]
+    )
+    table = torch.zeros_like(real).long()
+    table[row, place] = sites[b, e, side]
+    label = graphs.nodes.flatten()[keys]
+    sites[b, e, side] = canonical(table, real, fragments.symmetries[label])[row, place]
+    return sites

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from graphs.data.batch import GraphBatch
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.data.fragments import FragmentTables
 from graphs.generators.common.config import SamplingConfig, SamplingOptions
 from graphs.generators.common.kind import Names
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.contraction.attachment.head import AttachmentHead
 from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.contraction.counts import CountHead
 from graphs.generators.contraction.embed import GraphEmbed
+from graphs.generators.contraction.head import ContractionHead
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.symmetry import symmetry_checks
@@ -44,12 +48,13 @@ class Contraction:
             config.parallel,
             statistics.connected,
             config.matching,
+            _tables(statistics.vocabulary),
         )
         limits = statistics.valence_limits if config.bounded else None
         return ContractionRefiner(
             tokens,
             self._embed(tokens, limits, properties),
-            set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=3),
+            set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=4),
             self._head(tokens, limits),
             scale_subsampling=config.scale_subsampling,
             single_dropout=config.single_dropout if properties > 1 else 0.0,
@@ -64,7 +69,7 @@ class Contraction:
         return GraphEmbed(
             config.dim,
             config.heads,
-            tokens.labels,
+            tokens.max_counts[: tokens.labels],
             tokens.kinds,
             reach=config.reach,
             properties=properties,
@@ -73,18 +78,23 @@ class Contraction:
             edge_tokens=config.edge_tokens,
         )
 
-    def _head(self, tokens: ContractionTokenizer, limits: ValenceLimits | None) -> SplitHead:
-        config = self.config
-        return SplitHead(
+    def _head(self, tokens: ContractionTokenizer, limits: ValenceLimits | None) -> ContractionHead:
+        config, values = self.config, tokens.digit_values(0)
+        split = SplitHead(
             config.dim,
             tokens.digits(0),
-            tokens.digit_values(0),
+            values,
             tokens.connected,
             limits,
             config.coupled,
             config.smooth,
             tokens.kinds if config.edge_tokens == "none" else None,
         )
+        sizes = tokens.labels, tokens.kinds, values
+        counts = CountHead(config.dim, *sizes, tokens.connected, limits, smooth=config.smooth)
+        tables = tokens.fragments
+        attachment = None if tables is None else AttachmentHead(config.dim, tables)
+        return ContractionHead(counts, split, attachment)
 
     def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
         """Set which clusters split in one call."""
@@ -114,3 +124,12 @@ class Contraction:
     ) -> list[NamedCheck]:
         """Checks of the networks and of the likelihood."""
         return symmetry_checks(refiner, batch, seed)
+
+
+def _tables(vocabulary: Vocabulary) -> FragmentTables | None:
+    """Tables of node labels, where some are fragments."""
+    if not vocabulary.has_fragments:
+        return None
+    from graphs.chem.fragments import tables
+
+    return tables(vocabulary.nodes)

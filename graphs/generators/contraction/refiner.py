@@ -17,10 +17,10 @@ from graphs.generators.common.refiner import GraphData
 from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.encoding import EncodedGraphs
-from graphs.generators.contraction.split.distribution import SplitDistribution
-from graphs.generators.contraction.split.head import SplitHead
+from graphs.generators.contraction.head import ContractionHead
 from graphs.generators.contraction.state.partition import Partition, padded
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
+from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Method, TrainingPass
 from refine_core.noise import Noise, Stream
 from refine_core.refiner import Refiner
@@ -93,14 +93,14 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
     """
 
     tokenizer: ContractionTokenizer
-    head: SplitHead
+    head: ContractionHead
 
     def __init__(
         self,
         tokenizer: ContractionTokenizer,
         embed: GraphEmbed,
         transformer: Transformer,
-        head: SplitHead,
+        head: ContractionHead,
         *,
         scale_subsampling: float | None = None,
         single_dropout: float = 0.0,
@@ -159,7 +159,7 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
         part = self.tokens(state, 0, context)
         condition = self.embed.condition(context, 1 if context is None else count)
         hidden = self.transformer(join([part], condition))
-        dist: SplitDistribution = self.head(hidden, state, 0, part.valid)
+        dist: Distribution = self.head(hidden, state, 0, part.valid)
         return dist.log_prob(examples.code)
 
 
@@ -174,7 +174,7 @@ def split_examples(
         scale_subsampling: See `scale_weights`.
     """
     states = trace.states[:-1]
-    active = torch.stack([state.split.any(1) for state in states], 1)
+    active = torch.stack([state.split.any(1) | state.attaching for state in states], 1)
     clusters = torch.stack([state.valid.sum(1) for state in states], 1)
     weight = scale_weights(active, clusters, uniform, scale_subsampling)
     graph = torch.arange(len(weight), device=weight.device)
@@ -183,7 +183,11 @@ def split_examples(
         for k, (state, code) in enumerate(zip(states, trace.codes, strict=True))
     ]
     first, *later = (examples for examples in every if len(examples.graph))
-    return [first, *SplitExamples.joined(later).by_size()] if later else [first]
+    result = [first]
+    for attaching in (False, True):
+        alike = [each for each in later if each.state.attaching == attaching]
+        result += SplitExamples.joined(alike).by_size() if alike else []
+    return result
 
 
 def scale_weights(

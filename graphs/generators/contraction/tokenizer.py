@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.data.fragments import FragmentTables
 from graphs.generators.common.config import Matching, Parallel
 from graphs.generators.common.parallel import choose
 from graphs.generators.common.streams import ContractionStream, GraphStream
@@ -35,6 +36,8 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         parallel: Which clusters split at once, see `graphs.generators.common.parallel.choose`.
         connected: Whether all graphs are.
         matching: What is contracted first, see `graphs.generators.common.coarsening.contract`.
+        fragments: Of node labels, where these are fragments: then a last scale says at which of
+            their atoms edges end.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         parallel: Parallel = "independent",
         connected: bool = True,
         matching: Matching = "random",
+        fragments: FragmentTables | None = None,
     ) -> None:
         super().__init__()
         self.limit: Tensor
@@ -52,7 +56,9 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
-        self.schedule = ScaleSchedule((Scale(),) * (sum(max_counts[: self.labels]) + 1))
+        self.fragments = fragments
+        scales = sum(max_counts[: self.labels]) + 1 + (fragments is not None)
+        self.schedule = ScaleSchedule((Scale(),) * scales)
         self.register_buffer("limit", torch.tensor(max_counts), persistent=False)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> EncodedGraphs:
@@ -64,8 +70,17 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
 
     def encoded(self, x: GraphBatch, noise: Noise, node_noise: Tensor) -> EncodedGraphs:
         """The codes of the splits of the tree that `node_noise` (b, n) in [0, 1) determines."""
-        sizes = self.labels, self.kinds
-        return encode(x, noise, node_noise, *sizes, self.parallel, self.matching, self.reverse)
+        return encode(
+            x,
+            noise,
+            node_noise,
+            self.labels,
+            self.kinds,
+            self.parallel,
+            self.matching,
+            self.reverse,
+            self.fragments,
+        )
 
     def start(self, count: int, noise: Noise | None = None) -> Partition:
         """One cluster, of which only the largest counts are known."""
@@ -85,7 +100,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
 
     def finished(self, state: Partition) -> bool:
         """Whether nothing is left to split."""
-        return not bool(state.split.any())
+        return not bool(state.split.any()) and not state.attaching
 
     def quantize(self, features: EncodedGraphs, state: Partition, k: int) -> Quantized:
         """The code of scale k."""
@@ -104,11 +119,15 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         return max(self.max_counts) + 1
 
     def add(self, state: Partition, value: Tensor, k: int) -> Partition:
-        """Split, and choose the clusters that split next."""
+        """Split, and choose the clusters that split next; in the end, say where edges are."""
+        if state.attaching:
+            return replace(state, sites=value[:, state.valid.shape[1] :, :2], attaching=False)
         after = divide(state, value)
         sizes = after.sizes * after.valid
         uniform = after.noise.uniform(k + 1, sizes.shape[1])
-        return replace(after, split=choose(sizes, after.joined, uniform, self.parallel))
+        split = choose(sizes, after.joined, uniform, self.parallel)
+        attaching = self.fragments is not None and not bool(split.any())
+        return replace(after, split=split, attaching=attaching)
 
     def finish(self, state: Partition) -> GraphBatch:
         """Graph of the clusters, each with its most frequent label, in random order.
@@ -121,7 +140,12 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         i, j = state.ends[b, e].unbind(1)
         label = state.label_at[b, e] + 1
         edges[b, i, j], edges[b, j, i] = label.unbind(1)
-        found = GraphBatch(state.nodes.argmax(2) * state.valid, edges, state.valid)
+        sites = None
+        if self.fragments is not None:
+            sites = torch.zeros_like(edges)
+        if sites is not None and state.sites is not None:
+            sites[b, i, j], sites[b, j, i] = state.sites[b, e].unbind(1)
+        found = GraphBatch(state.nodes.argmax(2) * state.valid, edges, state.valid, sites)
         # Clusters are numbered by the order of their splits, which depends on their size.
         shuffle = (
             state.noise.uniform(GraphStream.NODE_ORDER, m).masked_fill(~state.valid, 2).argsort(1)

@@ -18,13 +18,14 @@ weights, `Extension.evidence`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.streams import ScaffoldStream, SplitStream
+from graphs.generators.contraction.attachment.head import AttachmentDistribution
+from graphs.generators.contraction.counts import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner, GraphMethod
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.sampling import sample
@@ -132,14 +133,21 @@ class Extension:
         self.tracker.locate_edges(state)
         how = self.sampling
         dist = self.call(state, k, how.guidance)
-        assert isinstance(dist, SplitDistribution)
         dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
+        if isinstance(dist, AttachmentDistribution):
+            return self.tokens.lookup(dist.sample(self.noise.fork(k)), k)
+        assert isinstance(dist, SplitDistribution | CountDistribution)
         noise = self.noise.fork(k)
-        wide = _repeated(dist, noise, self.candidates)
+        turn = torch.arange(self.candidates, device=noise.index.device)
+        names = Noise(noise.seed, (noise.index[:, None] * self.candidates + turn).flatten())
+        wide = dist.repeated(state.repeated(self.candidates, names), self.candidates)
         first, second, assignments = self.tracker.assignments(state, self.candidates)
         forced = self.tracker.forced(wide.state, second)
         demand = self.tracker.demand(wide.state, first, second, forced)
-        code, share = sample(wide, wide.state.noise, demand, forced)
+        if isinstance(wide, CountDistribution):
+            code, share = wide.meeting(wide.state.noise, demand)
+        else:
+            code, share = sample(wide, wide.state.noise, demand, forced)
         if self.valence_limits is not None:
             share = share - _EXCEEDING * violated(self.valence_limits, wide.state, code)
         share = share.unflatten(0, (-1, self.candidates))
@@ -151,15 +159,6 @@ class Extension:
         chosen = chosen.clamp(max=self.candidates - 1)
         self.tracker.update(state, _picked(first, chosen), _picked(second, chosen))
         return self.tokens.lookup(_code(state, code, chosen), k)
-
-
-def _repeated(dist: SplitDistribution, noise: Noise, times: int) -> SplitDistribution:
-    """Every sample `times` times, with noise of their own."""
-    turn = torch.arange(times, device=noise.index.device)
-    names = Noise(noise.seed, (noise.index[:, None] * times + turn).flatten())
-    state = dist.state.repeated(times, names)
-    hidden = tuple((w, head, h.repeat_interleave(times, 0)) for w, head, h in dist.hidden)
-    return replace(dist, state=state, hidden=hidden)
 
 
 def _picked(table: Tensor, chosen: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ the second child's. Where a sample has to contain a scaffold, both children must
 counts of a `Demand`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from graphs.generators.contraction.split.numbers import Columns
 from graphs.generators.contraction.state.partition import Partition
 
 
@@ -71,10 +72,13 @@ class Budget:
         demand = demand or Demand.nothing(nodes, inner)
         return cls(nodes, inner, state.outer[pick], whole, connected, demand)
 
-    @property
-    def digits(self) -> int:
-        """Digits of a code."""
-        return self.nodes.shape[1] + 3 * self.inner.shape[1]
+    def compact(self) -> tuple["Budget", Columns]:
+        """The same for compact codes, and their columns."""
+        columns = Columns.of(self.nodes, self.inner, self.outer)
+        label = columns.digit[:, : columns.digit.shape[1] - 3 * self.inner.shape[1]]
+        both = label[:, None].expand(-1, 2, -1)
+        demand = replace(self.demand, nodes=self.demand.nodes.gather(2, both))
+        return replace(self, nodes=self.nodes.gather(1, label), demand=demand), columns
 
     def bounds(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Smallest and largest value (r, g) of each digit, given the digits before it.

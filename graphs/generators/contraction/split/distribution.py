@@ -11,7 +11,8 @@ from graphs.generators.contraction.split import conditional_bernoulli as subset
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget
 from graphs.generators.contraction.split.half_edges import HalfEdges
-from graphs.generators.contraction.split.law import SplitLaw, bounded
+from graphs.generators.contraction.split.law import SplitLaw, SplitLogits, bounded
+from graphs.generators.contraction.split.numbers import Columns
 from graphs.generators.contraction.split.sampling import sample
 from graphs.generators.contraction.state.valence import violated
 from refine_core.noise import Noise
@@ -28,15 +29,15 @@ class SplitDistribution(SplitLaw):
         Minus infinity where a number is larger than the model knows.
         """
         state, m = self.state, self.state.valid.shape[1]
-        given = code[:, :m][state.split]
-        total = self._numbers_log_prob(given)
+        budget, columns = Budget.of(state, self.head.connected).compact()
+        given = columns.compact(code[:, :m][state.split])
+        total = self._numbers_log_prob(budget, columns, given)
         half_edges = HalfEdges.of(state)
         if len(half_edges.row):
             half_edges, pair = self.coupled(half_edges)
             second = code[half_edges.graph, m + half_edges.slot, half_edges.side]
             stays = half_edges.table(second == 0, False)
-            rows = given.clamp(max=self.head.values - 1)
-            table = half_edges.table(self.stay_logits(half_edges, rows), -1e4)
+            table = half_edges.table(self.stay_logits(half_edges, columns, given), -1e4)
             if pair is None:
                 subsets = subset.log_prob(table, stays)
             else:
@@ -46,23 +47,29 @@ class SplitDistribution(SplitLaw):
         result[:, :m][state.split] = total
         return result
 
-    def _numbers_log_prob(self, given: Tensor) -> Tensor:
-        """Log-probability (r,) of the numbers (r, g) of clusters that split."""
-        state, free = self.state, self.free_numbers
-        rows = given.clamp(max=self.head.values - 1)
-        low, high = Budget.of(state, self.head.connected).bounds(given)
-        ruled_out = ((given < low) | (given > high))[:, :free].any(1)
-        low, high = low[:, :free], high[:, :free]
+    def _numbers_log_prob(self, budget: Budget, columns: Columns, given: Tensor) -> Tensor:
+        """Log-probability (r,) of the numbers of clusters that split, compact codes (r, c)."""
+        free = given.shape[1] - self.tied
+        low, high = (bound[:, :free] for bound in budget.bounds(given))
+        least = self.head.numbers.values - 1
+        ruled_out = ((given[:, :free] < low) | (given[:, :free] > high)).any(1)
         # What the bounds leave no choice of is certain.
-        digit, row = (low < high).T.nonzero(as_tuple=True)
-        clusters = state.valid.shape[1]
-        logits = self.weighted(
-            lambda head, h: head.number_logits(h[:, :clusters][state.split], rows, row, digit)
-        )
-        logits = bounded(logits, low[row, digit], high[row, digit])
-        nats = F.cross_entropy(logits, rows[row, digit], reduction="none")
-        total = nats.new_zeros(len(rows)).index_add(0, row, -nats)
-        return total.masked_fill(ruled_out | (rows < given).any(1), -torch.inf)
+        row, column = (low < high).nonzero(as_tuple=True)
+        digit, cap = columns.digit[row, column], columns.cap[row, column]
+        clusters = self.state.valid.shape[1]
+
+        def logits(head: SplitLogits, hidden: Tensor) -> Tensor:
+            numbers = head.numbers
+            kept = numbers.remembered(columns.digit, given, columns.cap)
+            before = kept.cumsum(1) - kept
+            entered = numbers.entered(hidden[:, :clusters][self.state.split])
+            return numbers.logits(entered[row], before[row, column], digit, cap)
+
+        table = bounded(self.weighted(logits), low[row, column], high[row, column])
+        number = given[row, column].clamp(max=least)
+        nats = F.cross_entropy(table, number, reduction="none")
+        total = nats.new_zeros(len(given)).index_add(0, row, -nats)
+        return total.masked_fill(ruled_out | (given > least).any(1), -torch.inf)
 
     def log_prob(self, code: Tensor) -> Tensor:
         """Log-probability (b,) of codes, in nats."""

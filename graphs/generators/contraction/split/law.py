@@ -1,8 +1,8 @@
 """The law of the splits of a state, as its likelihood and its samples share it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.half_edges import HalfEdges
+from graphs.generators.contraction.split.numbers import Columns, NumberNet
 from graphs.generators.contraction.state.partition import Partition
 
 
@@ -22,12 +23,8 @@ class SplitLogits(Protocol):
         """Whether all graphs are."""
 
     @property
-    def values(self) -> int:
-        """Values of a number of a code."""
-
-    @property
-    def numbers(self) -> int:
-        """Numbers in a cluster's code."""
+    def numbers(self) -> NumberNet:
+        """Gives the logits of the numbers of a code."""
 
     @property
     def valence_limits(self) -> ValenceLimits | None:
@@ -37,22 +34,10 @@ class SplitLogits(Protocol):
     def coupling(self) -> coupled.Coupling | None:
         """Couples the half-edges of a cluster; None leaves them independent."""
 
-    def entered(self, hidden: Tensor) -> Tensor:
-        """(r, d) hidden states of clusters, as `next_logits` takes them."""
-
-    def number_logits(self, hidden: Tensor, code: Tensor, row: Tensor, digit: Tensor) -> Tensor:
-        """(p, values) of numbers of a code, each given those before it."""
-
-    def next_logits(self, entered: Tensor, memory: Tensor, i: int) -> Tensor:
-        """(r, values) of number i."""
-
-    def remembered(self, number: Tensor, i: int) -> Tensor:
-        """(r, d) what number i (r,) adds to the memory."""
-
     def edge_states(self, edge: Tensor, label: Tensor) -> Tensor:
         """(t, d) states of half-edges, from those of their edges and their labels (t,)."""
 
-    def stay_logits(self, cluster: Tensor, edge: Tensor, code: Tensor) -> Tensor:
+    def stay_logits(self, cluster: Tensor, edge: Tensor, memory: Tensor) -> Tensor:
         """(t,) logits that a half-edge stays with the first child."""
 
 
@@ -83,17 +68,18 @@ class SplitLaw:
         return F.pad(self.state.split, (0, self.state.real.shape[1]))
 
     @property
-    def free_numbers(self) -> int:
-        """Numbers of a code that have a law of their own.
-
-        Where half-edges are coupled, how many stay follows from which do.
-        """
-        kinds, every = self.state.inner.shape[2], self.head.numbers
-        return every if self.head.coupling is None else every - kinds
+    def tied(self) -> int:
+        """Last numbers of a code that follow from which half-edges stay, if these are coupled."""
+        return 0 if self.head.coupling is None else self.state.inner.shape[2]
 
     def weighted(self, logits: Callable[[SplitLogits, Tensor], Tensor]) -> Tensor:
         """The weighted sum of the logits that heads give of their hidden states."""
         return torch.stack([w * logits(head, h) for w, head, h in self.hidden]).sum(0)
+
+    def repeated(self, state: Partition, times: int) -> Self:
+        """For states in which each of those before is `times` times."""
+        hidden = tuple((w, head, h.repeat_interleave(times, 0)) for w, head, h in self.hidden)
+        return replace(self, state=state, hidden=hidden)
 
     def coupled(self, half_edges: HalfEdges) -> tuple[HalfEdges, Tensor | None]:
         """Half-edges in the order in which they are drawn, and their couplings (rows, D, D).
@@ -111,15 +97,17 @@ class SplitLaw:
 
         return near, self.weighted(pairs)
 
-    def stay_logits(self, half_edges: HalfEdges, numbers: Tensor) -> Tensor:
-        """(t,) logits that half-edges stay with the first child, given the numbers (r, g)."""
-        free = self.free_numbers
-        codes = F.pad(numbers[:, :free], (0, numbers.shape[1] - free))
-        codes = codes[half_edges.owner[half_edges.row]]
+    def stay_logits(self, half_edges: HalfEdges, columns: Columns, code: Tensor) -> Tensor:
+        """(t,) logits that half-edges stay with the first child, given compact codes (r, c)."""
+        free = code.shape[1] - self.tied
+        owner = half_edges.owner[half_edges.row]
 
         def logits(head: SplitLogits, hidden: Tensor) -> Tensor:
             cluster = hidden[half_edges.graph, half_edges.cluster]
-            return head.stay_logits(cluster, self._edges(head, hidden, half_edges), codes)
+            parts = (x[:, :free] for x in (columns.digit, code, columns.cap))
+            memory = head.numbers.remembered(*parts).sum(1)
+            edges = self._edges(head, hidden, half_edges)
+            return head.stay_logits(cluster, edges, memory[owner])
 
         return self.weighted(logits)
 

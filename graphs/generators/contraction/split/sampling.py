@@ -14,6 +14,7 @@ from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget, Demand
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, bounded
+from graphs.generators.contraction.split.numbers import Columns
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
@@ -37,42 +38,48 @@ def sample(
             agrees with `demand.outer`.
     """
     state, m = law.state, law.state.valid.shape[1]
-    rows, share = _numbers(law, noise, demand)
-    code = rows.new_zeros(*law.valid.shape, rows.shape[1])
-    code[:, :m][state.split] = rows
+    rows, columns, share = _numbers(law, noise, demand)
+    stays = None
     half_edges = HalfEdges.of(state)
     if len(half_edges.row):
         half_edges, pair = law.coupled(half_edges)
-        stays, left = _half_edges(law, half_edges, pair, rows, noise, forced)
+        stays, left = _half_edges(law, half_edges, pair, columns, rows, noise, forced)
         if pair is not None:
             stay = half_edges.table(stays, False).sum(1)
-            rows[half_edges.owner, half_edges.label + law.free_numbers] = stay
-            code[:, :m][state.split] = rows
-        code[half_edges.graph, m + half_edges.slot, half_edges.side] = (~stays).long()
+            rows[half_edges.owner, half_edges.label + rows.shape[1] - law.tied] = stay
         share = share.index_add(0, half_edges.owner, left)
+    code = rows.new_zeros(*law.valid.shape, columns.digits)
+    code[:, :m][state.split] = columns.whole(rows)
+    if stays is not None:
+        code[half_edges.graph, m + half_edges.slot, half_edges.side] = (~stays).long()
     result = share.new_zeros(state.valid.shape)
     result[state.split] = share
     return code, result
 
 
-def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor, Tensor]:
-    """Numbers (r, g) of the clusters that split, one after the other; log-shares (r,)."""
+def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor, Columns, Tensor]:
+    """Compact codes (r, c) of the clusters that split, number by number; log-shares (r,)."""
     state, head = law.state, law.head
-    budget = Budget.of(state, head.connected, demand)
-    free = budget if demand is None else Budget.of(state, head.connected)
+    budget, columns = Budget.of(state, head.connected, demand).compact()
+    free = budget if demand is None else Budget.of(state, head.connected).compact()[0]
     m = state.valid.shape[1]
-    rows = state.nodes.new_zeros(len(budget.nodes), budget.digits)
-    uniform = noise.uniform(SplitStream.NUMBERS, m, budget.digits)[state.split]
-    entered = [(w, own, own.entered(h[:, :m][state.split])) for w, own, h in law.hidden]
+    rows = torch.zeros_like(columns.digit)
+    # A digit's random number must not depend on which others a batch has.
+    uniform = noise.uniform(SplitStream.NUMBERS, m, columns.digits)[state.split]
+    uniform = uniform.gather(1, columns.digit)
+    entered = [
+        (w, own.numbers, own.numbers.entered(h[:, :m][state.split])) for w, own, h in law.hidden
+    ]
     memory = {own: torch.zeros_like(h) for _, own, h in entered}
     share = entered[0][2].new_zeros(len(rows))
-    for i in range(law.free_numbers):
+    for i in range(rows.shape[1] - law.tied):
         low, high = (bound[:, i] for bound in budget.bounds(rows))
         wide = (low, high) if demand is None else [bound[:, i] for bound in free.bounds(rows)]
+        digit, cap = columns.digit[:, i], columns.cap[:, i]
         if bool((wide[0] == wide[1]).all()):
             rows[:, i] = low
         else:
-            each = [w * own.next_logits(h, memory[own], i) for w, own, h in entered]
+            each = [w * own.logits(h, memory[own], digit, cap) for w, own, h in entered]
             logits = torch.stack(each).sum(0)
             within = bounded(logits, low, high)
             number = CodeDistribution(within[:, None, None])
@@ -80,14 +87,15 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
             rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
             if demand is not None:
                 share = share + _share(within, bounded(logits, *wide), law.temperature)
-        memory = {own: old + own.remembered(rows[:, i], i) for own, old in memory.items()}
-    return rows, share
+        memory = {own: old + own.remembered(digit, rows[:, i], cap) for own, old in memory.items()}
+    return rows, columns, share
 
 
 def _half_edges(
     law: SplitLaw,
     half_edges: HalfEdges,
     pair: Tensor | None,
+    columns: Columns,
     rows: Tensor,
     noise: Noise,
     forced: Tensor | None,
@@ -95,7 +103,7 @@ def _half_edges(
     """Whether half-edges (t,) stay with the first child; log-shares of each row of them."""
     at = (half_edges.graph, half_edges.slot, half_edges.side)
     scale = max(law.temperature, 1e-3)
-    table = half_edges.table(law.stay_logits(half_edges, rows) / scale, _NEVER)
+    table = half_edges.table(law.stay_logits(half_edges, columns, rows) / scale, _NEVER)
     uniform = half_edges.table(
         noise.uniform(SplitStream.HALF_EDGES, law.state.real.shape[1], 2)[at], 1.0
     )

@@ -33,6 +33,9 @@ class Partition:
         noise: Names the samples.
         started: Whether the counts are those of a graph.
         reverse: (O,) int64, labels seen from the second end; None if all look the same.
+        attaching: Whether everything has come apart into fragments, and the next code says at
+            which of their atoms edges end.
+        sites: (b, e, 2) int64, that atom at each end, once it is known.
     """
 
     nodes: Tensor
@@ -45,6 +48,8 @@ class Partition:
     noise: Noise
     started: bool = True
     reverse: Tensor | None = None
+    attaching: bool = False
+    sites: Tensor | None = None
 
     def __len__(self) -> int:
         """Count of graphs."""
@@ -65,6 +70,7 @@ class Partition:
             noise=Noise(self.noise.seed, self.noise.index[index]),
             started=self.started,
             reverse=self.reverse,
+            attaching=self.attaching,
         )
 
     def repeated(self, times: int, noise: Noise) -> "Partition":
@@ -74,7 +80,7 @@ class Partition:
 
     @classmethod
     def stacked(cls, parts: Sequence["Partition"]) -> "Partition":
-        """One batch of several, padded to the largest; all started, or none."""
+        """One batch of several, padded to the largest; all started, or none; so of attaching."""
         m, e = (max(getattr(part, x).shape[1] for part in parts) for x in ("valid", "real"))
         widths = {"nodes": m, "inner": m, "valid": m, "split": m, "ends": e, "label": e, "real": e}
         tables = {
@@ -83,7 +89,14 @@ class Partition:
         }
         index = torch.cat([part.noise.index for part in parts])
         noise = Noise(parts[0].noise.seed, index)
-        return cls(**tables, noise=noise, started=parts[0].started, reverse=parts[0].reverse)
+        first = parts[0]
+        return cls(
+            **tables,
+            noise=noise,
+            started=first.started,
+            reverse=first.reverse,
+            attaching=first.attaching,
+        )
 
     @property
     def sizes(self) -> Tensor:

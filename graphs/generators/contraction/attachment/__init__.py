@@ -1,0 +1,1 @@
+"""The last scale of molecules: at which atoms of fragments bonds are."""

@@ -1,0 +1,344 @@
+"""The law of what a graph consists of: how many nodes of each label, how many edges of each.
+
+    p(n, e) = prod_s p(label_s | before) p(count_s | label_s, before) . prod_o p(e_o | n, e_<o)
+
+over the labels that occur, in the order of the vocabulary, and an end. A small causal transformer
+reads what came before, so that the law can hold which fragments go together: drawn from a weaker
+law, the composition is the largest single loss of molecules that are drawn in few calls.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphs.generators.common.streams import SplitStream
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.contraction.split.bounds import Budget, Demand
+from graphs.generators.contraction.split.distribution import ATTEMPTS
+from graphs.generators.contraction.split.law import bounded
+from graphs.generators.contraction.split.numbers import interpolation
+from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.contraction.state.valence import violated
+from refine_core.heads.categorical import CodeDistribution
+from refine_core.heads.causal import CausalBlock
+from refine_core.noise import Noise
+
+Past = list[tuple[Tensor, Tensor] | None]
+Bounds = tuple[Tensor, Tensor]
+
+
+class CountHead(nn.Module):
+    """A causal transformer over pairs of a label and its count.
+
+    Args:
+        dim: Width of the hidden states.
+        labels: Node labels T.
+        kinds: Edge labels O.
+        values: Values of a count.
+        connected: Whether all graphs are.
+        valence_limits: Counts that exceed them are drawn again; None allows all.
+        smooth: Whether what is learnt of large counts is interpolated, see `interpolation`.
+        width: Width w of the transformer.
+        depth: Its blocks.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        labels: int,
+        kinds: int,
+        values: int,
+        connected: bool,
+        valence_limits: ValenceLimits | None = None,
+        *,
+        smooth: bool = False,
+        width: int = 128,
+        depth: int = 2,
+    ) -> None:
+        super().__init__()
+        self.labels, self.kinds, self.values, self.connected = labels, kinds, values, connected
+        self.valence_limits = valence_limits
+        self.knots: Tensor | None
+        self.register_buffer("knots", interpolation(values) if smooth else None, persistent=False)
+        rows = values if self.knots is None else len(self.knots)
+        self.enter = nn.Linear(dim, width)
+        self.label = nn.Embedding(labels + 1 + kinds, width)
+        self.count = nn.Parameter(0.5 * torch.randn(rows, width))
+        nn.init.normal_(self.label.weight, std=0.5)
+        self.blocks = nn.ModuleList(CausalBlock(width, 4) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.next = nn.Linear(width, labels + 1)
+        self.ask = nn.Embedding(labels + 1 + kinds, width)
+        self.number = nn.Sequential(nn.GELU(), nn.Linear(width, width), nn.GELU())
+        self.out = nn.Linear(width, rows)
+        self.bias = nn.Parameter(torch.zeros(labels + 1 + kinds, rows))
+
+    def forward(self, hidden: Tensor, state: Partition) -> "CountDistribution":
+        """Law of the counts of graphs from hidden states (b, 1, d)."""
+        return CountDistribution(self, state, ((1.0, self, hidden[:, 0]),))
+
+    def read(self, hidden: Tensor, label: Tensor, count: Tensor, real: Tensor) -> Tensor:
+        """(b, s, w) what is known before each of s steps, of labels and counts (b, s) in order.
+
+        Later steps do not see those that are not `real` (b, s).
+        """
+        x = self.enter(hidden)[:, None] + F.pad(self._pairs(label, count), (0, 0, 1, 0))[:, :-1]
+        steps = x.shape[1]
+        causal = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
+        itself = torch.eye(steps, dtype=torch.bool, device=x.device)
+        mask = _additive((causal & real[:, None]) | itself)[:, None]
+        for block in self.blocks:
+            x = block(x, mask)
+        return cast(Tensor, self.norm(x))
+
+    def step(
+        self, hidden: Tensor, before: tuple[Tensor, Tensor] | None, past: Past, mask: Tensor
+    ) -> Tensor:
+        """(b, w) what is known before the next step, given the pair before it; extends `past`.
+
+        `mask` (b, steps so far) is additive, and hides steps that are not real.
+        """
+        x = self.enter(hidden)
+        if before is not None:
+            x = x + self._pairs(*before)
+        x, mask = x[:, None], mask[:, None, None].to(x.dtype)
+        for number, block in enumerate(self.blocks):
+            x, past[number] = cast(CausalBlock, block).step(x, past[number], mask)
+        return cast(Tensor, self.norm(x[:, 0]))
+
+    def next_logits(self, known: Tensor) -> Tensor:
+        """(..., T + 1) logits of the next label, of which the last is the end."""
+        logits: Tensor = self.next(known)
+        return logits
+
+    def count_logits(self, known: Tensor, label: Tensor) -> Tensor:
+        """(..., values) logits of the count of a label (...)."""
+        made: Tensor = self.out(self.number(known + self.ask(label))) + self.bias[label]
+        return made if self.knots is None else made @ self.knots.to(made.dtype)
+
+    def _pairs(self, label: Tensor, count: Tensor) -> Tensor:
+        number = count.clamp(max=self.values - 1)
+        row = self.count[number] if self.knots is None else self.knots.T[number] @ self.count
+        return F.gelu(self.label(label) + row)
+
+
+@dataclass(frozen=True)
+class CountDistribution:
+    """Law of the first code of contractions, (b, 1, g): the counts of a graph.
+
+    Args:
+        head: Of the model.
+        state: States before the first scale.
+        hidden: Weights, heads and hidden states (b, d), whose logits are added up.
+        temperature: Divides all logits; 0 takes the likeliest.
+        top_k: See `CodeDistribution.sharpened`.
+        top_p: See `CodeDistribution.sharpened`.
+    """
+
+    head: CountHead
+    state: Partition
+    hidden: tuple[tuple[float, CountHead, Tensor], ...]
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+
+    @property
+    def valid(self) -> Tensor:
+        """(b, 1), all True."""
+        return self.state.valid
+
+    def token_log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (b, 1) of codes (b, 1, g); minus infinity of counts not known."""
+        head, counts = self.head, code[:, 0]
+        nodes, edges = counts[:, : head.labels], counts[:, head.labels :][:, : head.kinds]
+        label, count = _pairs(nodes, head.labels)
+        rest = torch.arange(head.kinds, device=code.device) + head.labels + 1
+        labels = torch.cat([label, rest.expand(len(label), -1)], 1)
+        number = torch.cat([count, edges], 1)
+        steps = label.shape[1]
+        after = torch.cat([label.new_full((len(label), 1), -1), label[:, :-1]], 1)
+        real = torch.cat([after != head.labels, torch.ones_like(edges).bool()], 1)
+        known = [each.read(h, labels, number, real) for _, each, h in self.hidden]
+        which = self.mixed(lambda each, x: each.next_logits(x[:, :steps]), known)
+        which = _ahead(which, after)
+        # Steps after the end are certain, and so are counts of ends.
+        nats = F.cross_entropy(which.flatten(0, 1), label.flatten(), reduction="none")
+        nats = nats.view_as(label) * (after < head.labels)
+        bounds = Budget.of(self.state, head.connected).bounds(counts)
+        low, high = (b[:, head.labels :][:, : head.kinds] for b in bounds)
+        high = torch.cat([self._most(label), high.maximum(low)], 1)
+        low = torch.cat([torch.ones_like(label), low], 1)
+        much = bounded(self.mixed(lambda each, x: each.count_logits(x, labels), known), low, high)
+        certain = labels == head.labels
+        numbers = number.clamp(max=head.values - 1)
+        each = F.cross_entropy(much.flatten(0, 1), numbers.flatten(), reduction="none")
+        each = torch.where(certain, 0, each.view_as(number))
+        wrong = ((number < low) | (number > high)) & (labels != head.labels)
+        total = -(nats.sum(1) + each.sum(1))
+        return total.masked_fill(wrong.any(1), -torch.inf)[:, None]
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        """Log-probability (b,) of codes, in nats."""
+        return self.token_log_prob(code)[:, 0]
+
+    def sample(self, noise: Noise) -> Tensor:
+        """Codes (b, 1, g); those that exceed valence limits are drawn again, as splits are."""
+        code = self.meeting(noise, None)[0]
+        for attempt in range(1, ATTEMPTS):
+            limits = self.head.valence_limits
+            if limits is None or not bool((wrong := violated(limits, self.state, code)).any()):
+                break
+            again = self.meeting(noise.fork(attempt), None)[0]
+            code = torch.where(wrong[:, :, None], again, code)
+        return code
+
+    def meeting(self, noise: Noise, demand: Demand | None) -> tuple[Tensor, Tensor]:
+        """Codes (b, 1, g) that meet a demand, and the log-share (b, 1) of the law left over."""
+        head, draw = self.head, _Draw(self, noise)
+        budget = Budget.of(self.state, head.connected, demand)
+        rows = budget.nodes.new_zeros(len(budget.nodes), head.labels + 3 * head.kinds)
+        last = rows.new_full((len(rows),), -1)
+        while bool((last < head.labels).any()):
+            low, high = (bound[:, : head.labels] for bound in budget.bounds(rows))
+            last = draw.label(last, _allowed(low, high, last))
+            at = last.clamp(max=head.labels - 1)[:, None]
+            least, most = (bound.gather(1, at)[:, 0] for bound in (low.clamp(min=1), high))
+            going = last < head.labels
+            wide = torch.ones_like(least), self._most(last[:, None])[:, 0]
+            count = draw.count(last, (least, most), wide, len(draw.real) - 1, going)
+            rows.scatter_add_(1, at, count[:, None])
+        every = torch.ones_like(last).bool()
+        for digit in range(head.labels, head.labels + head.kinds):
+            draw.advance(every)
+            label, wide = torch.full_like(last, digit + 1), self._edge_bounds(rows, digit)
+            low, high = (bound[:, digit] for bound in budget.bounds(rows))
+            rows[:, digit] = draw.count(label, (low, high.maximum(low)), wide, digit + 1, every)
+        return rows[:, None], draw.share[:, None] * (demand is not None)
+
+    def guided(self, unconditional: Self, weight: float) -> Self:
+        """Classifier-free guidance on logits (arXiv 2207.12598)."""
+        strong = tuple((w * (1 + weight), head, h) for w, head, h in self.hidden)
+        away = tuple((-weight * w, head, h) for w, head, h in unconditional.hidden)
+        return replace(self, hidden=strong + away)
+
+    def sharpened(
+        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
+    ) -> Self:
+        """With a temperature, and the likeliest values only."""
+        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
+
+    def repeated(self, state: Partition, times: int) -> Self:
+        """For states in which each of those before is `times` times."""
+        hidden = tuple((w, head, h.repeat_interleave(times, 0)) for w, head, h in self.hidden)
+        return replace(self, state=state, hidden=hidden)
+
+    def mixed(self, logits: Callable[[CountHead, Tensor], Tensor], known: list[Tensor]) -> Tensor:
+        """The weighted sum of what heads say of what they know."""
+        pairs = zip(self.hidden, known, strict=True)
+        return torch.stack([w * logits(each, x) for (w, each, _), x in pairs]).sum(0)
+
+    def _most(self, label: Tensor) -> Tensor:
+        """(b, s) the largest count of labels (b, s); that of an end is of no importance."""
+        most = F.pad(self.state.nodes[:, 0], (0, 1), value=1)
+        return most.gather(1, label)
+
+    def _edge_bounds(self, counts: Tensor, digit: int) -> tuple[Tensor, Tensor]:
+        """Smallest and largest count (b,) of edges, given the counts before that digit."""
+        low, high = Budget.of(self.state, self.head.connected).bounds(counts)
+        return low[:, digit], high[:, digit].maximum(low[:, digit])
+
+
+class _Draw:
+    """Labels and counts of b graphs, one after the other, and what the heads know meanwhile.
+
+    Args:
+        law: The law.
+        noise: Names the graphs.
+
+    Attributes:
+        share: (b,) logarithm of the share of the law that was allowed.
+    """
+
+    def __init__(self, law: CountDistribution, noise: Noise) -> None:
+        self.law, head = law, law.head
+        self.uniform = noise.uniform(SplitStream.NUMBERS, head.labels + 1 + head.kinds, 2)
+        self.share = torch.zeros(len(self.uniform), device=self.uniform.device)
+        self.past: list[Past] = [[None] * len(each.blocks) for _, each, _ in law.hidden]
+        self.before: tuple[Tensor, Tensor] | None = None
+        self.real: list[Tensor] = []
+        self.known: list[Tensor] = []
+
+    def advance(self, real: Tensor) -> None:
+        """Read the last pair; later steps see it where it is `real` (b,)."""
+        itself = torch.ones_like(real)
+        mask = _additive(torch.stack([*self.real, itself], 1))
+        self.real.append(real)
+        pairs = zip(self.law.hidden, self.past, strict=True)
+        self.known = [each.step(h, self.before, past, mask) for (_, each, h), past in pairs]
+
+    def label(self, last: Tensor, allowed: Tensor) -> Tensor:
+        """The label (b,) after the last one, among those allowed (b, T + 1); after an end, one."""
+        going, turn = last < self.law.head.labels, len(self.real)
+        self.advance(going)
+        logits = self.law.mixed(lambda each, x: each.next_logits(x), self.known)
+        label = self._drawn(_ahead(logits, last), allowed, self.uniform[:, turn, 0], going)
+        return torch.where(going, label, last)
+
+    def count(
+        self, label: Tensor, bounds: Bounds, wide: Bounds, place: int, going: Tensor
+    ) -> Tensor:
+        """Counts (b,) of labels (b,) within bounds, of a law within wider ones; else zero."""
+        logits = self.law.mixed(lambda each, x: each.count_logits(x, label), self.known)
+        value = torch.arange(logits.shape[1], device=label.device)
+        inside = (value >= bounds[0][:, None]) & (value <= bounds[1][:, None])
+        count = self._drawn(bounded(logits, *wide), inside, self.uniform[:, place, 1], going)
+        count = torch.where(going, count, 0)
+        self.before = label, count
+        return count
+
+    def _drawn(self, logits: Tensor, inside: Tensor, uniform: Tensor, going: Tensor) -> Tensor:
+        """Values (b,) of logits (b, v) among those `inside`."""
+        law, within = self.law, logits.masked_fill(~inside, -torch.inf)
+        digits = CodeDistribution(within[:, None, None])
+        digits = digits.sharpened(law.temperature, law.top_k, law.top_p)
+        scale = max(law.temperature, 1e-3)
+        share = (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)
+        self.share = self.share + torch.where(going, share, 0)
+        return digits.inverse(uniform[:, None, None])[:, 0, 0]
+
+
+def _allowed(low: Tensor, high: Tensor, last: Tensor) -> Tensor:
+    """Labels (b, T + 1) that may come next: nothing is demanded of those that are left out."""
+    place = torch.arange(low.shape[1], device=low.device)
+    ahead = place > last[:, None]
+    owed = ((low > 0) & ahead).long().cumsum(1)
+    open_ = torch.cat([ahead & (high > 0), last[:, None] >= 0], 1)
+    return open_ & (F.pad(owed, (1, 0)) == 0)
+
+
+def _pairs(nodes: Tensor, end: int) -> tuple[Tensor, Tensor]:
+    """Labels that occur and their counts, (b, s) in order; then the label `end`, of count 0."""
+    present = nodes > 0
+    steps = int(present.sum(1).max()) + 1
+    order = (~present).long().argsort(dim=1, stable=True)
+    order = F.pad(order, (0, max(0, steps - order.shape[1])))[:, :steps]
+    real = torch.arange(steps, device=nodes.device) < present.sum(1, keepdim=True)
+    label = torch.where(real, order, end)
+    return label, torch.where(real, nodes.gather(1, order), 0)
+
+
+def _ahead(logits: Tensor, last: Tensor) -> Tensor:
+    """Logits (..., T + 1) of labels beyond the last one (...); of no node there is no end."""
+    place = torch.arange(logits.shape[-1], device=last.device)
+    ahead = place > last[..., None]
+    ahead[..., -1] = last >= 0
+    return logits.masked_fill(~ahead, -torch.inf)
+
+
+def _additive(seen: Tensor) -> Tensor:
+    """A mask that adds nothing where something is seen, and minus infinity elsewhere."""
+    return torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, -torch.inf)

@@ -1,0 +1,121 @@
+"""The numbers of a split, one after the other, of those digits alone that have something to count.
+
+    p(c | h) = prod_i p(c_i | h, digit i, what the cluster has of it, sum_{j < i} f(digit j, c_j))
+
+A cluster of nine fragments has nine labels among hundreds. So codes are compact here: a row has a
+column for each label that its cluster holds, and the digits of edges behind.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which digits the columns of compact codes are.
+
+    Args:
+        digit: (r, c) int64 place of each column in a whole code; distinct in a row.
+        cap: (r, c) int64 what the cluster has of it; 0 at padding.
+        digits: Digits g of a whole code.
+    """
+
+    digit: Tensor
+    cap: Tensor
+    digits: int
+
+    @classmethod
+    def of(cls, nodes: Tensor, inner: Tensor, outer: Tensor) -> "Columns":
+        """Those of clusters of (r, T) nodes, (r, O) inner edges, and (r, O) edges that leave."""
+        present = nodes > 0
+        wide = int(present.sum(1).max()) if len(nodes) else 0
+        label = (~present).long().argsort(dim=1, stable=True)[:, :wide]
+        edges = torch.cat([inner, inner, outer], 1)
+        digits = nodes.shape[1] + edges.shape[1]
+        rest = torch.arange(nodes.shape[1], digits, device=nodes.device).expand_as(edges)
+        cap = torch.cat([nodes.gather(1, label), edges], 1)
+        return cls(torch.cat([label, rest], 1), cap, digits)
+
+    def compact(self, code: Tensor) -> Tensor:
+        """(r, c) of whole codes (r, g)."""
+        return code.gather(1, self.digit)
+
+    def whole(self, code: Tensor) -> Tensor:
+        """(r, g) of compact codes (r, c)."""
+        return code.new_zeros(len(code), self.digits).scatter(1, self.digit, code)
+
+
+class NumberNet(nn.Module):
+    """Logits of the numbers of codes.
+
+    Args:
+        dim: Width d.
+        digits: Digits g of a whole code.
+        values: Values of a number.
+        smooth: Whether what is learnt of large numbers is interpolated, see `interpolation`.
+    """
+
+    def __init__(self, dim: int, digits: int, values: int, smooth: bool = False) -> None:
+        super().__init__()
+        self.values = values
+        self.knots: Tensor | None
+        self.register_buffer("knots", interpolation(values) if smooth else None, persistent=False)
+        rows = values if self.knots is None else len(self.knots)
+        self.enter = nn.Linear(dim, dim)
+        self.place = nn.Parameter(0.02 * torch.randn(digits, dim))
+        self.cap = nn.Parameter(0.02 * torch.randn(rows, dim))
+        self.past = nn.Parameter(0.5 * torch.randn(digits, dim))
+        self.number = nn.Parameter(0.5 * torch.randn(rows, dim))
+        self.keep = nn.Sequential(nn.GELU(), nn.Linear(dim, dim))
+        self.mix = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU())
+        self.out = nn.Linear(dim, rows)
+        self.bias = nn.Parameter(torch.zeros(digits, rows))
+
+    def entered(self, hidden: Tensor) -> Tensor:
+        """(r, d) hidden states of clusters, as `logits` takes them."""
+        entered: Tensor = self.enter(hidden)
+        return entered
+
+    def remembered(self, digit: Tensor, number: Tensor, cap: Tensor) -> Tensor:
+        """(..., d) what numbers (...) of digits add to the memory; nothing where the cap is 0."""
+        kept: Tensor = self.keep(self.past[digit] + self._row(self.number, number))
+        return kept * (cap > 0)[..., None]
+
+    def logits(self, entered: Tensor, memory: Tensor, digit: Tensor, cap: Tensor) -> Tensor:
+        """(r, values) of numbers, from `entered` and the memory (r, d) of those before."""
+        x = self.mix(entered + memory + self.place[digit] + self._row(self.cap, cap))
+        made: Tensor = self.out(x) + self.bias[digit]
+        return made if self.knots is None else made @ self.knots.to(made.dtype)
+
+    def _row(self, table: Tensor, number: Tensor) -> Tensor:
+        """Rows (..., d) of numbers in a table (values or knots, d)."""
+        number = number.clamp(max=self.values - 1)
+        if self.knots is None:
+            return table[number]
+        return self.knots.T[number] @ table
+
+
+def interpolation(values: int, ratio: float = 1.08) -> Tensor:
+    """(k, values): each number as a mixture of the two knots about it.
+
+    Every number up to 8 is a knot; from there on each is `ratio` times the one before.
+
+    >>> interpolation(12)[8:, 8:].T.sum(1).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    knots = [float(k) for k in range(min(values, 9))]
+    while knots[-1] < values - 1:
+        knots.append(min(max(knots[-1] * ratio, knots[-1] + 1), values - 1.0))
+    place = torch.tensor(knots)
+    value = torch.arange(values).float()
+    after = torch.searchsorted(place, value).clamp(min=1, max=max(1, len(knots) - 1))
+    table = torch.zeros(len(knots), values)
+    if len(knots) == 1:
+        return table + 1
+    share = (value - place[after - 1]) / (place[after] - place[after - 1])
+    each = torch.arange(values)
+    table[after, each] = share
+    table[after - 1, each] += 1 - share
+    return table
