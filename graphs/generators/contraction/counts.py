@@ -239,7 +239,7 @@ class CountDistribution:
     def mixed(self, logits: Callable[[CountHead, Tensor], Tensor], known: list[Tensor]) -> Tensor:
         """The weighted sum of what heads say of what they know."""
         pairs = zip(self.hidden, known, strict=True)
-        return torch.stack([w * logits(each, x) for (w, each, _), x in pairs]).sum(0)
+        return torch.stack([w * logits(each, x).float() for (w, each, _), x in pairs]).sum(0)
 
     def _most(self, label: Tensor) -> Tensor:
         """(b, s) the largest count of labels (b, s); that of an end is of no importance."""

@@ -50,7 +50,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         edge_tokens: EdgeTokens = "all",
     ) -> None:
         super().__init__()
-        self.reach, self.properties = reach, properties
+        self.labels, self.reach, self.properties = len(most), reach, properties
         self.cycles, self.edge_tokens = cycles, edge_tokens
         self.valence_limits = valence_limits
         self.cluster = Counts([*most, *[values] * (2 * kinds + 2)], values, dim)
@@ -76,7 +76,10 @@ class GraphEmbed(Embed[Partition, Tensor]):
         counts = torch.cat(sums, 2)
         kind = torch.full_like(state.sizes, 3) if state.attaching else state.split.long()
         kind = kind if state.started else torch.full_like(kind, 2)
-        cluster = self.cluster(counts) + self.split(kind)
+        letters, labels = state.letters, self.labels
+        rest = torch.arange(labels, labels + counts.shape[2] - letters.shape[1])
+        rest = rest.to(letters.device).expand(len(letters), -1)
+        cluster = self.cluster(counts, torch.cat([letters, rest], 1)) + self.split(kind)
         ends = self.end(F.gelu(cluster))
         if self.link is not None:
             return self._clusters(cluster, ends, state)
@@ -148,12 +151,12 @@ class Counts(nn.Module):
         self.logarithm = nn.Parameter(size * torch.randn(len(most), dim))
         self.bias = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, counts: Tensor) -> Tensor:
-        """Vectors (..., d) of counts (..., g)."""
-        flat = counts.flatten(0, -2)
-        row, place = flat.nonzero(as_tuple=True)
-        count = flat[row, place]
+    def forward(self, counts: Tensor, name: Tensor) -> Tensor:
+        """Vectors (b, m, d) of counts (b, m, c), which are of what `name` (b, c) says."""
+        graph, cluster, column = counts.nonzero(as_tuple=True)
+        count, place = counts[graph, cluster, column], name[graph, column]
         number = self.first[place] + torch.minimum(count, self.last[place]) - 1
         each = self.number[number] + torch.log1p(count)[:, None] * self.logarithm[place]
-        sums = self.bias.expand(len(flat), -1).index_add(0, row, each)
-        return sums.view(*counts.shape[:-1], -1)
+        row = graph * counts.shape[1] + cluster
+        sums = self.bias.expand(counts.shape[0] * counts.shape[1], -1).index_add(0, row, each)
+        return sums.view(*counts.shape[:2], -1)

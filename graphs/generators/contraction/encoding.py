@@ -12,7 +12,7 @@ from graphs.data.fragments import FragmentTables, canonical
 from graphs.generators.common.coarsening import Tree, contract
 from graphs.generators.common.config import Matching, Parallel
 from graphs.generators.common.parallel import choose
-from graphs.generators.contraction.state.partition import both_ways
+from graphs.generators.contraction.state.partition import both_ways, letters_first
 from refine_core.noise import Noise
 
 NEVER = torch.iinfo(torch.int64).max
@@ -71,26 +71,39 @@ def encode(
         fragments: Of node labels, where nodes are fragments; the last code has their sites.
     """
     tree, edges = contract(graphs, node_noise, matching), Edges.of(graphs)
-    # Sums over each tree node: nodes by label (b, 2n - 1, T), inner edges by label (b, 2n - 1, O).
-    nodes = tree.members.float() @ F.one_hot(graphs.nodes, labels).float()
+    letters, letter = _letters(graphs, labels)
+    wide = letters.shape[1]
+    # Sums over tree nodes: nodes by letter (b, 2n - 1, l), inner edges by label (b, 2n - 1, O).
+    nodes = tree.members.float() @ F.one_hot(letter, wide).float()
     first, second = (_holds(tree.members, edges.ends[:, :, side]) for side in (0, 1))
     inside = (first & second).float()
     # The order of children must not depend on the end from which an edge was first seen.
     unordered = both_ways(edges.label, reverse).amin(2)
     sums = torch.cat([nodes, inside @ _one_hot(edges, unordered, kinds)], 2).long()
-    children = _ordered(tree, sums, node_noise, labels)
-    steps = _descend(tree, children, edges, sums[:, :, :labels].sum(2), noise, parallel)
+    children = _ordered(tree, sums, node_noise, wide)
+    steps = _descend(tree, children, edges, sums[:, :, :wide].sum(2), noise, parallel)
     time, turned = _appearance(tree, children, steps, edges)
     label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
     sums = torch.cat([nodes, inside @ _one_hot(edges, label, kinds)], 2).long()
     edges = _sorted(edges.flipped(turned, label), time, node_noise, kinds)
     whole = sums.gather(1, tree.root[:, None, None].expand(-1, 1, sums.shape[2]))
-    codes = [F.pad(whole, (0, 2 * kinds))]
+    every = whole.new_zeros(len(whole), 1, labels).scatter(2, letters[:, None], whole[..., :wide])
+    codes = [F.pad(torch.cat([every, whole[..., wide:]], 2), (0, 2 * kinds))]
     codes += [_code(tree, children, sums, edges, step, kinds, reverse) for step in steps]
     if fragments is not None:
-        sites, digits = _sites(graphs, edges, fragments), codes[0].shape[2]
+        sites, digits = _sites(graphs, edges, fragments), wide + 3 * kinds
         codes.append(F.pad(sites, (0, digits - 2, graphs.nodes.shape[1], 0)))
     return EncodedGraphs(codes, noise)
+
+
+def _letters(graphs: GraphBatch, labels: int) -> tuple[Tensor, Tensor]:
+    """The labels that each graph has (b, l), and of each node (b, n) which of these it has."""
+    counts = torch.zeros(len(graphs), labels, dtype=torch.int64, device=graphs.nodes.device)
+    counts.scatter_add_(1, graphs.nodes, graphs.valid.long())
+    letters = letters_first(counts)
+    every = torch.arange(letters.shape[1], device=letters.device).expand_as(letters)
+    place = torch.zeros_like(counts).scatter(1, letters, every)
+    return letters, place.gather(1, graphs.nodes)
 
 
 def _one_hot(edges: Edges, label: Tensor, kinds: int) -> Tensor:

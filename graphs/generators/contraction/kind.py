@@ -82,7 +82,8 @@ class Contraction:
         config, values = self.config, tokens.digit_values(0)
         split = SplitHead(
             config.dim,
-            tokens.digits(0),
+            tokens.labels,
+            tokens.kinds,
             values,
             tokens.connected,
             limits,

@@ -145,7 +145,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
             sites = torch.zeros_like(edges)
         if sites is not None and state.sites is not None:
             sites[b, i, j], sites[b, j, i] = state.sites[b, e].unbind(1)
-        found = GraphBatch(state.nodes.argmax(2) * state.valid, edges, state.valid, sites)
+        found = GraphBatch(state.labels * state.valid, edges, state.valid, sites)
         # Clusters are numbered by the order of their splits, which depends on their size.
         shuffle = (
             state.noise.uniform(GraphStream.NODE_ORDER, m).masked_fill(~state.valid, 2).argsort(1)

@@ -31,7 +31,7 @@ class Attachments:
     @classmethod
     def of(cls, state: Partition, choice: Tensor) -> "Attachments":
         """Those of graphs that have come apart; `choice` (T,) says which labels have a choice."""
-        m, label = state.valid.shape[1], state.nodes.argmax(2)
+        m, label = state.valid.shape[1], state.labels
         at = label.gather(1, state.ends.flatten(1)).view_as(state.ends)
         graph, slot, side = torch.nonzero(choice[at] & state.real[:, :, None], as_tuple=True)
         node, other = state.ends[graph, slot, side], state.ends[graph, slot, 1 - side]

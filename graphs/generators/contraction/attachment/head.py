@@ -78,7 +78,7 @@ class AttachmentHead(nn.Module):
 
     def kept(self, end: Tensor, site: Tensor) -> Tensor:
         """(..., w) what an end (..., w) adds to the memory, given the vector of its site."""
-        made: Tensor = self.keep(end + site)
+        made: Tensor = self.keep(end + site).float()
         return made
 
     def logits(self, end: Tensor, memory: Tensor, candidates: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ class AttachmentDistribution:
         m, edges = state.valid.shape[1], state.real.shape[1]
         digits = state.nodes.shape[2] + 3 * state.inner.shape[2]
         code = state.ends.new_zeros(len(state), m + edges, digits)
-        label = state.nodes.argmax(2).gather(1, state.ends.flatten(1)).view_as(state.ends)
+        label = state.labels.gather(1, state.ends.flatten(1)).view_as(state.ends)
         only = (tables.free > 0).long().argmax(1)  # where there is no choice
         code[:, m:, :2] = only[label] * state.real[:, :, None]
         ends = Attachments.of(state, tables.choice)
@@ -170,7 +170,10 @@ class AttachmentDistribution:
         memory = {head: torch.zeros_like(end[:, 0]) for _, head, end in own}
         sites = []
         for j in range(uniform.shape[1]):
-            each = [w * head.logits(end[:, j], memory[head], wide[head]) for w, head, end in own]
+            each = [
+                w * head.logits(end[:, j], memory[head], wide[head]).float()
+                for w, head, end in own
+            ]
             place = torch.arange(left.shape[1], device=code.device)
             open_ = _openings(left, free, least_images(alive, symmetries) == place)
             table = torch.stack(each).sum(0).masked_fill(~open_, -torch.inf)
@@ -201,7 +204,7 @@ class AttachmentDistribution:
         return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def _mixed(self, logits: Callable[[AttachmentHead, Tensor], Tensor]) -> Tensor:
-        return torch.stack([w * logits(head, h) for w, head, h in self.hidden]).sum(0)
+        return torch.stack([w * logits(head, h).float() for w, head, h in self.hidden]).sum(0)
 
 
 def _open(site: Tensor, ends: Attachments, tables: FragmentTables) -> Tensor:

@@ -47,9 +47,10 @@ class Budget:
     """The counts that each of r clusters divides among its children.
 
     Args:
-        nodes: (r, T) int64.
+        nodes: (r, l) int64.
         inner: (r, O) int64.
         outer: (r, O) int64.
+        letters: (r, l) int64, labels of the nodes that are counted.
         whole: (r,) bool, whether the cluster is a graph whose counts are yet to be drawn: then its
             nodes and inner edges are the largest allowed, and the code counts the graph's.
         connected: Whether clusters are connected.
@@ -59,26 +60,33 @@ class Budget:
     nodes: Tensor
     inner: Tensor
     outer: Tensor
+    letters: Tensor
     whole: Tensor
     connected: bool
     demand: Demand
 
     @classmethod
     def of(cls, state: Partition, connected: bool, demand: Demand | None = None) -> "Budget":
-        """The budget of the clusters that split, in row order."""
+        """The budget of the clusters that split, in row order; a demand counts all labels."""
         pick = state.split
         nodes, inner = state.nodes[pick], state.inner[pick]
         whole = torch.full_like(nodes[:, 0], not state.started).bool()
-        demand = demand or Demand.nothing(nodes, inner)
-        return cls(nodes, inner, state.outer[pick], whole, connected, demand)
+        letters = state.letters[pick.nonzero()[:, 0]]
+        if demand is None:
+            demand = Demand.nothing(nodes, inner)
+        else:
+            both = letters[:, None].expand(-1, 2, -1)
+            demand = replace(demand, nodes=demand.nodes.gather(2, both))
+        return cls(nodes, inner, state.outer[pick], letters, whole, connected, demand)
 
-    def compact(self) -> tuple["Budget", Columns]:
-        """The same for compact codes, and their columns."""
-        columns = Columns.of(self.nodes, self.inner, self.outer)
-        label = columns.digit[:, : columns.digit.shape[1] - 3 * self.inner.shape[1]]
+    def compact(self, labels: int) -> tuple["Budget", Columns]:
+        """The same for compact codes, and their columns; there are `labels` T of nodes."""
+        columns = Columns.of(self.nodes, self.inner, self.outer, self.letters, labels)
+        label = columns.place[:, : columns.place.shape[1] - 3 * self.inner.shape[1]]
         both = label[:, None].expand(-1, 2, -1)
         demand = replace(self.demand, nodes=self.demand.nodes.gather(2, both))
-        return replace(self, nodes=self.nodes.gather(1, label), demand=demand), columns
+        nodes, letters = self.nodes.gather(1, label), self.letters.gather(1, label)
+        return replace(self, nodes=nodes, letters=letters, demand=demand), columns
 
     def bounds(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Smallest and largest value (r, g) of each digit, given the digits before it.

@@ -29,7 +29,7 @@ class SplitDistribution(SplitLaw):
         Minus infinity where a number is larger than the model knows.
         """
         state, m = self.state, self.state.valid.shape[1]
-        budget, columns = Budget.of(state, self.head.connected).compact()
+        budget, columns = Budget.of(state, self.head.connected).compact(self.head.labels)
         given = columns.compact(code[:, :m][state.split])
         total = self._numbers_log_prob(budget, columns, given)
         half_edges = HalfEdges.of(state)

@@ -21,7 +21,8 @@ class SplitHead(nn.Module):
 
     Args:
         dim: Width d.
-        digits: Numbers g in a cluster's code.
+        labels: Node labels T.
+        edge_labels: Edge labels O.
         values: Values of a number.
         connected: Whether all graphs are.
         valence_limits: Splits that exceed them are drawn again; None allows all.
@@ -33,7 +34,8 @@ class SplitHead(nn.Module):
     def __init__(
         self,
         dim: int,
-        digits: int,
+        labels: int,
+        edge_labels: int,
         values: int,
         connected: bool,
         valence_limits: ValenceLimits | None = None,
@@ -45,7 +47,8 @@ class SplitHead(nn.Module):
         self.valence_limits = valence_limits
         self.label = None if kinds is None else nn.Embedding(kinds, dim)
         self.connected = connected
-        self.numbers = NumberNet(dim, digits, values, smooth)
+        self.labels = labels
+        self.numbers = NumberNet(dim, labels + 3 * edge_labels, values, smooth)
         self.edge = nn.Linear(dim, dim)
         self.owner = nn.Linear(dim, dim, bias=False)
         self.stay = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))

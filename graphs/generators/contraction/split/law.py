@@ -23,6 +23,10 @@ class SplitLogits(Protocol):
         """Whether all graphs are."""
 
     @property
+    def labels(self) -> int:
+        """Count T of labels of nodes."""
+
+    @property
     def numbers(self) -> NumberNet:
         """Gives the logits of the numbers of a code."""
 
@@ -74,7 +78,7 @@ class SplitLaw:
 
     def weighted(self, logits: Callable[[SplitLogits, Tensor], Tensor]) -> Tensor:
         """The weighted sum of the logits that heads give of their hidden states."""
-        return torch.stack([w * logits(head, h) for w, head, h in self.hidden]).sum(0)
+        return torch.stack([w * logits(head, h).float() for w, head, h in self.hidden]).sum(0)
 
     def repeated(self, state: Partition, times: int) -> Self:
         """For states in which each of those before is `times` times."""

@@ -11,40 +11,55 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from graphs.generators.contraction.state.partition import letters_first
+
 
 @dataclass(frozen=True)
 class Columns:
     """Which digits the columns of compact codes are.
 
     Args:
-        digit: (r, c) int64 place of each column in a whole code; distinct in a row.
+        place: (r, c) int64 place of each column in a whole code; distinct in a row.
+        digit: (r, c) int64 what it counts: one of T labels of nodes, then of edges.
         cap: (r, c) int64 what the cluster has of it; 0 at padding.
         digits: Digits g of a whole code.
     """
 
+    place: Tensor
     digit: Tensor
     cap: Tensor
     digits: int
 
     @classmethod
-    def of(cls, nodes: Tensor, inner: Tensor, outer: Tensor) -> "Columns":
-        """Those of clusters of (r, T) nodes, (r, O) inner edges, and (r, O) edges that leave."""
-        present = nodes > 0
-        wide = int(present.sum(1).max()) if len(nodes) else 0
-        label = (~present).long().argsort(dim=1, stable=True)[:, :wide]
+    def of(
+        cls, nodes: Tensor, inner: Tensor, outer: Tensor, letters: Tensor, labels: int
+    ) -> "Columns":
+        """Those of clusters.
+
+        Args:
+            nodes: (r, l) of each letter.
+            inner: (r, O) edges inside.
+            outer: (r, O) edges that leave.
+            letters: (r, l) labels that are counted.
+            labels: Count T of all labels.
+        """
+        own = letters_first(nodes)
         edges = torch.cat([inner, inner, outer], 1)
-        digits = nodes.shape[1] + edges.shape[1]
-        rest = torch.arange(nodes.shape[1], digits, device=nodes.device).expand_as(edges)
-        cap = torch.cat([nodes.gather(1, label), edges], 1)
-        return cls(torch.cat([label, rest], 1), cap, digits)
+        rest = torch.arange(edges.shape[1], device=nodes.device).expand_as(edges)
+        return cls(
+            place=torch.cat([own, nodes.shape[1] + rest], 1),
+            digit=torch.cat([letters.gather(1, own), labels + rest], 1),
+            cap=torch.cat([nodes.gather(1, own), edges], 1),
+            digits=nodes.shape[1] + edges.shape[1],
+        )
 
     def compact(self, code: Tensor) -> Tensor:
         """(r, c) of whole codes (r, g)."""
-        return code.gather(1, self.digit)
+        return code.gather(1, self.place)
 
     def whole(self, code: Tensor) -> Tensor:
         """(r, g) of compact codes (r, c)."""
-        return code.new_zeros(len(code), self.digits).scatter(1, self.digit, code)
+        return code.new_zeros(len(code), self.digits).scatter(1, self.place, code)
 
 
 class NumberNet(nn.Module):
@@ -80,7 +95,7 @@ class NumberNet(nn.Module):
 
     def remembered(self, digit: Tensor, number: Tensor, cap: Tensor) -> Tensor:
         """(..., d) what numbers (...) of digits add to the memory; nothing where the cap is 0."""
-        kept: Tensor = self.keep(self.past[digit] + self._row(self.number, number))
+        kept: Tensor = self.keep(self.past[digit] + self._row(self.number, number)).float()
         return kept * (cap > 0)[..., None]
 
     def logits(self, entered: Tensor, memory: Tensor, digit: Tensor, cap: Tensor) -> Tensor:

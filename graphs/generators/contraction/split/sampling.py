@@ -18,6 +18,7 @@ from graphs.generators.contraction.split.numbers import Columns
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
+LETTERS = 64  # labels in one graph that are drawn with random numbers of their own
 FREE, FIRST, SECOND = 0, 1, 2  # the child that a half-edge has to go to, if any
 _NEVER = -1e4
 
@@ -60,17 +61,21 @@ def sample(
 def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor, Columns, Tensor]:
     """Compact codes (r, c) of the clusters that split, number by number; log-shares (r,)."""
     state, head = law.state, law.head
-    budget, columns = Budget.of(state, head.connected, demand).compact()
-    free = budget if demand is None else Budget.of(state, head.connected).compact()[0]
+    labels = head.labels
+    budget, columns = Budget.of(state, head.connected, demand).compact(labels)
+    free = budget if demand is None else Budget.of(state, head.connected).compact(labels)[0]
     m = state.valid.shape[1]
-    rows = torch.zeros_like(columns.digit)
-    # A digit's random number must not depend on which others a batch has.
-    uniform = noise.uniform(SplitStream.NUMBERS, m, columns.digits)[state.split]
-    uniform = uniform.gather(1, columns.digit)
+    rows = torch.zeros_like(columns.place)
+    # Which random number a digit takes must not depend on the other graphs of a batch.
+    edges = 3 * state.inner.shape[2]
+    order = torch.arange(rows.shape[1], device=rows.device)
+    order = torch.where(order < rows.shape[1] - edges, order, order - rows.shape[1])
+    drawn = noise.uniform(SplitStream.NUMBERS, m, min(labels, LETTERS) + edges)
+    uniform = drawn[state.split][:, order]
     entered = [
         (w, own.numbers, own.numbers.entered(h[:, :m][state.split])) for w, own, h in law.hidden
     ]
-    memory = {own: torch.zeros_like(h) for _, own, h in entered}
+    memory = {own: torch.zeros_like(h).float() for _, own, h in entered}
     share = entered[0][2].new_zeros(len(rows))
     for i in range(rows.shape[1] - law.tied):
         low, high = (bound[:, i] for bound in budget.bounds(rows))
@@ -79,7 +84,7 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
         if bool((wide[0] == wide[1]).all()):
             rows[:, i] = low
         else:
-            each = [w * own.logits(h, memory[own], digit, cap) for w, own, h in entered]
+            each = [w * own.logits(h, memory[own], digit, cap).float() for w, own, h in entered]
             logits = torch.stack(each).sum(0)
             within = bounded(logits, low, high)
             number = CodeDistribution(within[:, None, None])

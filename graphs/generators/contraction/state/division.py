@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.contraction.state.partition import Partition, letters_first
 
 
 def divide(state: Partition, code: Tensor) -> Partition:
@@ -14,7 +14,7 @@ def divide(state: Partition, code: Tensor) -> Partition:
 
     Args:
         state: b graphs of m clusters and e edges between them.
-        code: (b, m + e, g) int64. Of a cluster: nodes of its first child by label (T), edges
+        code: (b, m + e, g) int64. Of a cluster: nodes of its first child by label (l), edges
             inside the first child (O), edges between the children (O), edges of the state that
             stay with the first child (O). Of an edge: for each of its two half-edges, 1 if that
             goes to the second child. Zero wherever nothing splits.
@@ -22,7 +22,9 @@ def divide(state: Partition, code: Tensor) -> Partition:
     m, labels, kinds = state.valid.shape[1], state.nodes.shape[2], state.inner.shape[2]
     nodes, inner, join = code[:, :m, : labels + 2 * kinds].split([labels, kinds, kinds], 2)
     if not state.started:
-        return replace(state, nodes=nodes, inner=inner, started=True)
+        alphabet = letters_first(nodes[:, 0])
+        nodes = nodes.gather(2, alphabet[:, None])
+        return replace(state, nodes=nodes, inner=inner, started=True, alphabet=alphabet)
     count = state.valid.sum(1)
     fresh = count[:, None] + state.split.cumsum(1) - 1
     wide = int((count + state.split.sum(1)).max())

@@ -22,8 +22,8 @@ class Partition:
     """States of b graphs.
 
     Args:
-        nodes: (b, m, T) int64, nodes of each label in each cluster; before the first scale the
-            largest that a graph may have.
+        nodes: (b, m, l) int64, nodes in each cluster of each label in the graph's `alphabet`;
+            before the first scale the largest count of every label that a graph may have.
         inner: (b, m, O) int64, edges of each label inside each cluster.
         valid: (b, m) bool, False at padding.
         ends: (b, e, 2) int64, clusters at the two ends of each edge between clusters.
@@ -36,6 +36,8 @@ class Partition:
         attaching: Whether everything has come apart into fragments, and the next code says at
             which of their atoms edges end.
         sites: (b, e, 2) int64, that atom at each end, once it is known.
+        alphabet: (b, l) int64, the labels that a graph has, ascending, then others to fill up, so
+            that hundreds of labels cost nothing where a graph has few; None is all T labels.
     """
 
     nodes: Tensor
@@ -50,6 +52,7 @@ class Partition:
     reverse: Tensor | None = None
     attaching: bool = False
     sites: Tensor | None = None
+    alphabet: Tensor | None = None
 
     def __len__(self) -> int:
         """Count of graphs."""
@@ -71,11 +74,13 @@ class Partition:
             started=self.started,
             reverse=self.reverse,
             attaching=self.attaching,
+            alphabet=None if self.alphabet is None else self.alphabet[index],
         )
 
     def repeated(self, times: int, noise: Noise) -> "Partition":
         """Every state `times` times, with noise of their own; labels' reverses are shared."""
-        tables = {name: getattr(self, name).repeat_interleave(times, 0) for name in TABLES}
+        names = TABLES if self.alphabet is None else (*TABLES, "alphabet")
+        tables = {name: getattr(self, name).repeat_interleave(times, 0) for name in names}
         return replace(self, noise=noise, **tables)
 
     @classmethod
@@ -96,7 +101,19 @@ class Partition:
             started=first.started,
             reverse=first.reverse,
             attaching=first.attaching,
+            alphabet=None if first.alphabet is None else torch.cat([p.letters for p in parts]),
         )
+
+    @property
+    def letters(self) -> Tensor:
+        """(b, l) int64, the alphabet spelt out."""
+        every = torch.arange(self.nodes.shape[2], device=self.nodes.device)
+        return every.expand(len(self), -1) if self.alphabet is None else self.alphabet
+
+    @property
+    def labels(self) -> Tensor:
+        """(b, m) int64, the most frequent label of each cluster."""
+        return self.letters.gather(1, self.nodes.argmax(2))
 
     @property
     def sizes(self) -> Tensor:
@@ -151,3 +168,14 @@ def padded(table: Tensor, width: int) -> Tensor:
     """Table (b, n, ...) with zeros up to `width` columns."""
     more = table.new_zeros(len(table), width - table.shape[1], *table.shape[2:])
     return torch.cat([table, more], 1)
+
+
+def letters_first(counts: Tensor) -> Tensor:
+    """(r, l) int64: which of T counts (r, T) are not zero, ascending; then others to fill up.
+
+    >>> letters_first(torch.tensor([[0, 2, 0, 1], [3, 0, 0, 0]])).tolist()
+    [[1, 3], [0, 1]]
+    """
+    present = counts > 0
+    wide = int(present.sum(1).max()) if len(counts) else 0
+    return (~present).long().argsort(dim=1, stable=True)[:, :wide]

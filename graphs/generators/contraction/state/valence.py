@@ -13,7 +13,7 @@ def slack(limits: ValenceLimits, state: Partition) -> Tensor:
     capacity = torch.tensor(limits.capacity, device=state.valid.device)
     weight = torch.tensor(limits.weight, device=state.valid.device)
     used = ((2 * state.inner + state.outer) * weight).sum(2)
-    return (state.nodes * capacity).sum(2) - used
+    return (state.nodes * capacity[state.letters][:, None]).sum(2) - used
 
 
 def violated(limits: ValenceLimits, state: Partition, code: Tensor) -> Tensor:
