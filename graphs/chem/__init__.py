@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphs.chem.parser import parse as parse
     from graphs.chem.pictures import plot_molecules as plot_molecules
     from graphs.chem.properties import property_values as property_values
+    from graphs.chem.smiles import atomic as atomic
     from graphs.chem.smiles import canonical as canonical
     from graphs.chem.smiles import corrected as corrected
     from graphs.chem.smiles import is_connected as is_connected

@@ -130,7 +130,9 @@ class _GrowingArrays:
         atoms = sorted((name for name in self.numbers if is_atom(name)), key=atom_order)
         names = (*atoms, *(name for name in self.fragments if name in self.numbers))
         # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
-        bonds = tuple(BONDS[bond - 1] for bond in sorted(self.orders))
+        # Fragments that are not in the vocabulary have bonds of every order.
+        orders = self.orders | ({1, 2, 3} if self.fragments else set())
+        bonds = tuple(BONDS[bond - 1] for bond in sorted(orders))
         return Vocabulary(names or ("C",), bonds or BONDS[:1])
 
     def ragged(self, vocabulary: Vocabulary) -> Ragged:

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from graphs.chem.labels import BOND_NUMBERS, atom_name, atom_number
+from graphs.chem.labels import BOND_NUMBERS, atom_name, atom_number, atom_of
 from graphs.data.fragments import FragmentTables
 
 SYMMETRIES = 48
@@ -78,13 +78,13 @@ def tables(names: Sequence[str]) -> FragmentTables:
     sites = max(len(each.atoms) for each in every)
     turns = max(len(each.symmetries) for each in every)
     free = torch.zeros(len(every), sites, dtype=torch.int64)
-    atom, kinds = torch.zeros_like(free), dict[str, int]()
+    atom = torch.zeros_like(free)
     distance = free.new_zeros(len(every), sites, sites)
     symmetries = torch.arange(sites).repeat(len(every), turns, 1)
     for row, each in enumerate(every):
         count = len(each.atoms)
         free[row, :count] = torch.tensor(each.free or (1,))
-        atom[row, :count] = torch.tensor([kinds.setdefault(a, len(kinds)) for a in each.atoms])
+        atom[row, :count] = torch.tensor([atom_of(name).GetAtomicNum() for name in each.atoms])
         distance[row, :count, :count] = torch.from_numpy(_distances(each))
         turned = torch.tensor(each.symmetries)
         symmetries[row, : len(turned), :count] = turned
@@ -142,8 +142,12 @@ def cut(molecule: Chem.Mol) -> Cut:
         )
     names: list[str] = []
     at: dict[int, tuple[int, int]] = {}
+    hydrogens = [atom.GetTotalNumHs() for atom in molecule.GetAtoms()]
+    for bond in bonds:
+        hydrogens[bond.GetBeginAtomIdx()] += 1
+        hydrogens[bond.GetEndAtomIdx()] += 1
     for number, (part, atoms) in enumerate(zip(parts, places, strict=True)):
-        name, order = _canonical(part)
+        name, order = _canonical(part, [hydrogens[atom] for atom in atoms])
         names.append(name)
         at |= {atoms[old]: (number, site) for site, old in enumerate(order)}
     ends = [(at[bond.GetBeginAtomIdx()], at[bond.GetEndAtomIdx()]) for bond in bonds]
@@ -189,13 +193,17 @@ def frequent(cuts: Iterable[Sequence[str]], count: int) -> tuple[str, ...]:
     return tuple(name for name, _ in ranked[:count])
 
 
-def _canonical(part: Chem.Mol) -> tuple[str, list[int]]:
-    """Name of a fragment, and its atoms in the order of their sites."""
+def _canonical(part: Chem.Mol, hydrogens: Sequence[int]) -> tuple[str, list[int]]:
+    """Name of a fragment whose atoms have so many hydrogens, and its atoms by their sites."""
     if part.GetNumAtoms() == 1:
         return _name(part.GetAtomWithIdx(0)), [0]
+    part.UpdatePropertyCache(strict=False)
+    for atom, count in zip(part.GetAtoms(), hydrogens, strict=True):
+        if atom.GetTotalNumHs() != count:  # of an atom such as the sulfur of a sulfone
+            atom.SetNumExplicitHs(count)
+            atom.SetNoImplicit(True)
     smiles = Chem.MolToSmiles(part)
-    order = list(part.GetPropsAsDict(True, True)[_ORDER])
-    return smiles, order
+    return smiles, list(part.GetPropsAsDict(True, True)[_ORDER])
 
 
 def _name(atom: Chem.Atom) -> str:

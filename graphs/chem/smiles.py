@@ -10,8 +10,16 @@ import torch
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from graphs.chem.fragments import Fragment
-from graphs.chem.labels import BOND_TYPES, BONDS, atom_of, bond_types
+from graphs.chem.fragments import Fragment, bonds_of
+from graphs.chem.labels import (
+    BOND_TYPES,
+    BONDS,
+    atom_name,
+    atom_number,
+    atom_of,
+    atom_order,
+    bond_types,
+)
 from graphs.data.batch import GraphBatch, Vocabulary
 
 Bond = tuple[int, int, Chem.BondType]
@@ -102,6 +110,34 @@ def drafts(batch: GraphBatch, vocabulary: Vocabulary) -> Iterator[Chem.RWMol]:
             hydrogens="H" in vocabulary.nodes,
             sites=None if sites is None else [next(sites) for _ in range(count)],
         )
+
+
+def atomic(batch: GraphBatch, vocabulary: Vocabulary) -> tuple[GraphBatch, Vocabulary]:
+    """The same molecules with an atom for each node, where nodes are fragments.
+
+    Raises:
+        InputError: The vocabulary does not name atoms and bonds.
+    """
+    if batch.sites is None:
+        return batch, vocabulary
+    molecules = list(drafts(batch, vocabulary))
+    symbols = [[_name(atom) for atom in each.GetAtoms()] for each in molecules]
+    names = tuple(sorted({name for each in symbols for name in each}, key=atom_order)) or ("C",)
+    number = {name: label for label, name in enumerate(names)}
+    found = Vocabulary(names, BONDS[:3])
+    n = max((len(each) for each in symbols), default=0)
+    nodes = torch.zeros(len(molecules), n, dtype=torch.int64)
+    edges, valid = nodes.new_zeros(len(molecules), n, n), torch.zeros_like(nodes).bool()
+    for row, (molecule, each) in enumerate(zip(molecules, symbols, strict=True)):
+        nodes[row, : len(each)] = torch.tensor([number[name] for name in each])
+        valid[row, : len(each)] = True
+        for i, j, kind in bonds_of(molecule):
+            edges[row, i, j] = edges[row, j, i] = kind
+    return GraphBatch(nodes, edges, valid), found
+
+
+def _name(atom: Chem.Atom) -> str:
+    return atom_name(atom_number(atom.GetAtomicNum(), atom.GetFormalCharge(), False))
 
 
 def to_molecules(batch: GraphBatch, vocabulary: Vocabulary) -> list[Chem.Mol | None]:

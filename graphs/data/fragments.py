@@ -12,7 +12,7 @@ class FragmentTables:
 
     Args:
         free: (T, P) int64 bonds that each site can take; 0 beyond a label's last site.
-        atom: (T, P) int64 kind of each site's atom.
+        atom: (T, P) int64 atomic number of each site.
         distance: (T, P, P) int64 bonds between sites.
         symmetries: (T, G, P) int64 images of the sites, the identity where there are fewer.
     """
@@ -26,11 +26,6 @@ class FragmentTables:
     def choice(self) -> Tensor:
         """(T,) bool, labels with more than one site that takes bonds."""
         return (self.free > 0).sum(1) > 1
-
-    @property
-    def atoms(self) -> int:
-        """Kinds of atoms."""
-        return int(self.atom.max()) + 1
 
 
 def canonical(sites: Tensor, real: Tensor, symmetries: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 
 from graphs.data.batch import GraphBatch
 from graphs.data.store import GraphStore
@@ -20,11 +19,12 @@ def max_counts(store: GraphStore) -> tuple[int, ...]:
     labels, kinds = len(store.vocabulary.nodes), len(store.vocabulary.edges)
     most = torch.zeros(labels + kinds, dtype=torch.int64)
     for graphs in batches(store):
-        nodes = F.one_hot(graphs.nodes, labels) * graphs.valid[:, :, None]
+        nodes = torch.zeros(len(graphs), labels, dtype=torch.int64)
+        nodes.scatter_add_(1, graphs.nodes, graphs.valid.long())
         # Every edge is in the matrix twice, an arc with a label and its reverse.
         each = [(graphs.edges == e + 1).sum((1, 2)) for e in range(kinds)]
         edges = each if store.vocabulary.directed else [count // 2 for count in each]
-        counts = torch.cat([nodes.sum(1), torch.stack(edges, 1)], 1)
+        counts = torch.cat([nodes, torch.stack(edges, 1)], 1)
         most = torch.maximum(most, counts.amax(0))
     return tuple(most.tolist())
 

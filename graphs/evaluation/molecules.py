@@ -71,10 +71,11 @@ def molecule_metrics(
 
 def _stability(model: GraphModel, graphs: GraphBatch) -> tuple[dict[str, float], str]:
     """Stable shares, and why they are NaN if they are."""
+    from graphs.chem import atomic
     from graphs.metrics.atom_stability import stability
 
     try:
-        return stability(graphs, model.vocabulary), ""
+        return stability(*atomic(graphs, model.vocabulary)), ""
     except InputError as error:
         undefined = dict.fromkeys(("atom_stable", "mol_stable"), math.nan)
         return undefined, f"No stability is given. {error}"

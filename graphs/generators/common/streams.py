@@ -23,6 +23,8 @@ class ContractionStream(IntEnum):
     """Single properties that are left out in training."""
     SCALE_SUBSAMPLING = -5
     """Scales that a step of training learns from."""
+    SITES = -7
+    """Atoms of fragments at which bonds end."""
 
 
 class ScaffoldStream(IntEnum):

@@ -144,7 +144,7 @@ class Counts(nn.Module):
     def __init__(self, most: Sequence[int], values: int, dim: int) -> None:
         super().__init__()
         rows = torch.tensor(most).clamp(min=1, max=values - 1)
-        self.register_buffer("first", rows.cumsum(0) - rows, persistent=False)
+        self.register_buffer("first", rows.cumsum(0) - rows)
         self.register_buffer("last", rows, persistent=False)
         size = (len(most) * values) ** -0.5
         self.number = nn.Parameter(size * torch.randn(int(rows.sum()), dim))

@@ -8,17 +8,22 @@ from torch import Tensor
 from graphs.data.batch import Vocabulary
 from graphs.generators.common.kind import Names
 
-VALUES = 16  # of a count, see `graphs.generators.contraction.embed.GraphEmbed`
 PROPERTIES = "embed.property.0.weight"
 """(d, 2p): from the values of p properties, then from whether they are known."""
-CLUSTERS = "embed.cluster.weight"
+NUMBERS, FIRST = "embed.cluster.number", "embed.cluster.first"
+"""Vectors of every number of every count, and the row of each count's first."""
 LABELLED_ROWS = {
-    CLUSTERS: "counts",
+    "embed.cluster.logarithm": "counts",
     "embed.label.weight": "edges",
-    "head.place": "digits",
-    "head.past": "digits",
-    "head.out": "digits",
-    "head.out_bias": "digits",
+    "head.split.numbers.place": "digits",
+    "head.split.numbers.past": "digits",
+    "head.split.numbers.bias": "digits",
+    "head.counts.label.weight": "steps",
+    "head.counts.ask.weight": "steps",
+    "head.counts.bias": "steps",
+    "head.counts.next.weight": "next",
+    "head.counts.next.bias": "next",
+    "head.attachment.site": "nodes",
 }
 """Tensors with a row for each label, and the rows that they have."""
 
@@ -63,31 +68,31 @@ def _relabelled(
     result = {}
     for name in LABELLED_ROWS.keys() & own.keys() & given.keys():
         kind = LABELLED_ROWS[name]
-        after, before = (_by_row(tensor[name], name) for tensor in (own, given))
-        if after.ndim != before.ndim or len(after) != len(here[kind]):
-            continue
-        after = after.clone()
-        for place, row in enumerate(here[kind]):
-            if row in there[kind]:
-                found = before[there[kind].index(row)]
-                both = tuple(map(slice, map(min, after.shape[1:], found.shape)))
-                after[place][both] = found[both]
-        result[name] = _by_row(after, name, back=True)
+        if own[name].ndim == given[name].ndim and len(own[name]) == len(here[kind]):
+            result[name] = own[name].clone()
+            for place, row in enumerate(here[kind]):
+                if row in there[kind]:
+                    _fill(result[name][place], given[name][there[kind].index(row)])
+    if {NUMBERS, FIRST} <= own.keys() & given.keys():
+        result[NUMBERS], result[FIRST] = own[NUMBERS].clone(), own[FIRST]
+        after, before = (_parts(each) for each in ({**own, **result}, given))
+        for part, row in zip(after, here["counts"], strict=True):
+            if row in there["counts"]:
+                _fill(part, before[there["counts"].index(row)])
     return result
 
 
-def _by_row(tensor: Tensor, name: str, back: bool = False) -> Tensor:
-    """A tensor with its labels first, or back.
+def _fill(tensor: Tensor, found: Tensor) -> None:
+    """Copy as much as both have."""
+    both = tuple(map(slice, map(min, tensor.shape, found.shape)))
+    tensor[both] = found[both]
 
-    Features of clusters (d, counts * values) are taken apart; a count has 17 values, see
-    `graphs.generators.contraction.embed`.
-    """
-    if name != CLUSTERS:
-        return tensor
-    if back:
-        return tensor.transpose(0, 1).flatten(1)
-    rows: Tensor = tensor.unflatten(1, (-1, VALUES + 1)).transpose(0, 1)
-    return rows
+
+def _parts(tensors: Mapping[str, Tensor]) -> list[Tensor]:
+    """Vectors of the numbers of each count, (rows, d) each; views."""
+    starts = tensors[FIRST].tolist()
+    ends = [*starts[1:], len(tensors[NUMBERS])]
+    return [tensors[NUMBERS][a:b] for a, b in zip(starts, ends, strict=True)]
 
 
 def _rows(vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
@@ -97,7 +102,11 @@ def _rows(vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
     def edges(where: str) -> list[tuple[str, str]]:
         return [(where, label) for label in vocabulary.edges]
 
+    end = ("end", "")
     return {
+        "nodes": nodes,
+        "next": [*nodes, end],
+        "steps": [*nodes, end, *edges("inner")],
         "counts": [*nodes, *edges("inner"), *edges("outer"), ("size", ""), ("slack", "")],
         "digits": [*nodes, *edges("inner"), *edges("join"), *edges("outer")],
         "edges": edges("edge"),

@@ -135,7 +135,7 @@ class Extension:
         dist = self.call(state, k, how.guidance)
         dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
         if isinstance(dist, AttachmentDistribution):
-            return self.tokens.lookup(dist.sample(self.noise.fork(k)), k)
+            return self.tokens.lookup(dist.meeting(self.tracker.forced_sites(state)), k)
         assert isinstance(dist, SplitDistribution | CountDistribution)
         noise = self.noise.fork(k)
         turn = torch.arange(self.candidates, device=noise.index.device)

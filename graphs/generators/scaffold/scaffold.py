@@ -20,18 +20,21 @@ class Scaffold:
         nodes: (s,) int64 labels.
         ends: (f, 2) int64 nodes that each edge joins.
         label: (f,) int64 of each edge, from 0.
+        sites: (f, 2) int64, the atom at each end, where nodes are fragments; else None.
     """
 
     nodes: Tensor
     ends: Tensor
     label: Tensor
+    sites: Tensor | None = None
 
     @classmethod
     def of(cls, graph: GraphBatch) -> "Scaffold":
         """The scaffold that a batch of one graph is."""
         assert len(graph) == 1
         edges = Edges.of(graph)
-        return cls(graph.nodes[0, graph.valid[0]], edges.ends[0], edges.label[0])
+        sites = None if edges.sites is None else edges.sites[0]
+        return cls(graph.nodes[0, graph.valid[0]], edges.ends[0], edges.label[0], sites)
 
     @classmethod
     def read(cls, smiles: str, statistics: GraphStatistics) -> "Scaffold":
@@ -48,7 +51,8 @@ class Scaffold:
 
     def to(self, device: torch.device | str) -> "Scaffold":
         """The same on another device."""
-        return Scaffold(self.nodes.to(device), self.ends.to(device), self.label.to(device))
+        sites = None if self.sites is None else self.sites.to(device)
+        return Scaffold(self.nodes.to(device), self.ends.to(device), self.label.to(device), sites)
 
     def batch(self, count: int) -> GraphBatch:
         """The scaffold `count` times, as graphs."""

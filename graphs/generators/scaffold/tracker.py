@@ -28,6 +28,7 @@ class ScaffoldTracker:
 
     def __init__(self, scaffold: Scaffold, tree: Decomposition) -> None:
         self.ends, self.label, self.tree = scaffold.ends, scaffold.label, tree
+        self.sites = scaffold.sites
         self.part = tree.root[:, None]
         self.slot = tree.root.new_full((len(tree.root), len(scaffold.ends)), -1)
         self.side = torch.zeros_like(self.slot)
@@ -144,6 +145,16 @@ class ScaffoldTracker:
         self.slot = torch.where(new, slot, self.slot)
         starts = state.ends[:, :, 0].gather(1, slot.clamp(max=state.ends.shape[1] - 1))
         self.side = torch.where(new, (starts != begin).long(), self.side)
+
+    def forced_sites(self, state: Partition) -> Tensor:
+        """(b, e, 2) the atom at which the scaffold has each end of an edge; -1 for other edges."""
+        forced = torch.full_like(state.ends, -1)
+        if self.sites is not None:
+            b, f = torch.nonzero(self.slot >= 0, as_tuple=True)
+            for end in (0, 1):
+                side = (self.side[b, f] + end) % 2
+                forced[b, self.slot[b, f], side] = self.sites[f, end]
+        return forced
 
     def without_parallel_edges(self, state: Partition) -> Partition:
         """The final state without edges that are parallel to an edge of the scaffold."""

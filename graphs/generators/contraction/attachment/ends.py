@@ -29,14 +29,23 @@ class Attachments:
     label: Tensor
 
     @classmethod
-    def of(cls, state: Partition, choice: Tensor) -> "Attachments":
-        """Those of graphs that have come apart; `choice` (T,) says which labels have a choice."""
+    def of(cls, state: Partition, choice: Tensor, forced: Tensor | None = None) -> "Attachments":
+        """Those of graphs that have come apart.
+
+        Args:
+            state: The graphs.
+            choice: (T,) bool, which labels have more than one site.
+            forced: (b, e, 2) int64; ends of which this is not negative come first in their rows.
+        """
         m, label = state.valid.shape[1], state.labels
         at = label.gather(1, state.ends.flatten(1)).view_as(state.ends)
         graph, slot, side = torch.nonzero(choice[at] & state.real[:, :, None], as_tuple=True)
         node, other = state.ends[graph, slot, side], state.ends[graph, slot, 1 - side]
         key = graph * m + node
         order = key.argsort(stable=True)
+        if forced is not None:
+            last = (forced[graph, slot, side] < 0).long()
+            order = (2 * key + last).argsort(stable=True)
         graph, slot, side, node, other, key = (
             x[order] for x in (graph, slot, side, node, other, key)
         )

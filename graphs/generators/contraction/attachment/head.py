@@ -17,13 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphs.data.fragments import FragmentTables, fixing, least_images
-from graphs.generators.common.streams import SplitStream
+from graphs.data.fragments import FragmentTables, canonical, fixing, least_images
+from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.attachment.ends import Attachments
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
+ELEMENTS = 128  # more than there are
 FAR = 12
 """Distances of sites from here on are alike."""
 
@@ -46,7 +47,7 @@ class AttachmentHead(nn.Module):
         self.node = nn.Linear(dim, width)
         self.other = nn.Linear(dim, width, bias=False)
         self.site = nn.Parameter(0.1 * torch.randn(labels, sites, width))
-        self.element = nn.Embedding(tables.atoms, width)
+        self.element = nn.Embedding(ELEMENTS, width)
         self.hydrogens = nn.Embedding(5, width)
         self.near = nn.Embedding(FAR + 1, width)
         nn.init.zeros_(self.near.weight)
@@ -147,7 +148,14 @@ class AttachmentDistribution:
         return self.token_log_prob(code).sum(1)
 
     def sample(self, noise: Noise) -> Tensor:
-        """Codes (b, m + e, g)."""
+        """Codes (b, m + e, g); random numbers are those of the state's own noise."""
+        return self.meeting(torch.full_like(self.state.ends, -1))
+
+    def meeting(self, forced: Tensor) -> Tensor:
+        """Codes (b, m + e, g) with the sites (b, e, 2) that are `forced` where not negative.
+
+        At each node these come first. They hold up to the fragment's symmetries.
+        """
         state, tables = self.state, self.head.tables
         m, edges = state.valid.shape[1], state.real.shape[1]
         digits = state.nodes.shape[2] + 3 * state.inner.shape[2]
@@ -155,41 +163,48 @@ class AttachmentDistribution:
         label = state.labels.gather(1, state.ends.flatten(1)).view_as(state.ends)
         only = (tables.free > 0).long().argmax(1)  # where there is no choice
         code[:, m:, :2] = only[label] * state.real[:, :, None]
-        ends = Attachments.of(state, tables.choice)
-        if not len(ends.row):
-            return code
-        uniform = noise.uniform(SplitStream.HALF_EDGES, edges, 2)
-        uniform = ends.table(uniform[ends.graph, ends.slot, ends.side], 0.0)
-        symmetries, far = tables.symmetries[ends.label], tables.distance[ends.label].clamp(max=FAR)
-        free = tables.free[ends.label]
-        left = free.clone()
-        alive = torch.ones(symmetries.shape[:2], dtype=torch.bool, device=code.device)
+        ends = Attachments.of(state, tables.choice, forced)
+        if len(ends.row):
+            # At which scale a graph has come apart depends on the others of its batch.
+            uniform = state.noise.uniform(ContractionStream.SITES, edges, 2)
+            at = (ends.graph, ends.slot, ends.side)
+            sites = self._drawn(ends, ends.table(uniform[at], 0.0), ends.table(forced[at], -1))
+            code[ends.graph, m + ends.slot, ends.side] = sites[ends.row, ends.place]
+        return code
+
+    def _drawn(self, ends: Attachments, uniform: Tensor, forced: Tensor) -> Tensor:
+        """Sites (r, D), one after the other."""
+        tables, label = self.head.tables, ends.label
+        symmetries, far = tables.symmetries[label], tables.distance[label].clamp(max=FAR)
+        forced = torch.where(
+            forced < 0, -1, canonical(forced.clamp(min=0), forced >= 0, symmetries)
+        )
+        free = tables.free[label]
+        left, alive = free.clone(), torch.ones_like(symmetries[:, :, 0]).bool()
         own = [(w, head, ends.table(head.ends(h, ends), 0.0)) for w, head, h in self.hidden]
-        wide = {head: head.candidates(ends.label) for _, head, _ in own}
+        wide = {head: head.candidates(label) for _, head, _ in own}
         plain = dict(wide)
         memory = {head: torch.zeros_like(end[:, 0]) for _, head, end in own}
-        sites = []
+        row, sites = torch.arange(len(label), device=label.device), []
+        place = torch.arange(left.shape[1], device=label.device)
         for j in range(uniform.shape[1]):
             each = [
                 w * head.logits(end[:, j], memory[head], wide[head]).float()
                 for w, head, end in own
             ]
-            place = torch.arange(left.shape[1], device=code.device)
             open_ = _openings(left, free, least_images(alive, symmetries) == place)
             table = torch.stack(each).sum(0).masked_fill(~open_, -torch.inf)
             law = CodeDistribution(table[:, None, None])
             law = law.sharpened(self.temperature, self.top_k, self.top_p)
             site = law.inverse(uniform[:, j, None, None])[:, 0, 0]
+            site = torch.where(forced[:, j] < 0, site, forced[:, j])
             sites.append(site)
             alive = alive & fixing(site, symmetries)
             left.scatter_add_(1, site[:, None], torch.full_like(site, -1)[:, None])
-            row = torch.arange(len(site), device=code.device)
-            for _, head, end in own:
-                memory[head] = memory[head] + head.kept(end[:, j], plain[head][row, site])
+            for _, head, x in known:
+                memory[head] = memory[head] + head.kept(x, plain[head][row, site])
                 wide[head] = wide[head] + head.near(far[row, site])
-        drawn = torch.stack(sites, 1)
-        code[ends.graph, m + ends.slot, ends.side] = drawn[ends.row, ends.place]
-        return code
+        return torch.stack(sites, 1)
 
     def guided(self, unconditional: Self, weight: float) -> Self:
         """Classifier-free guidance on logits (arXiv 2207.12598)."""

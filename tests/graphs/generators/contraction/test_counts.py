@@ -1,0 +1,115 @@
+"""Laws of what graphs consist of."""
+
+import itertools
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.contraction.counts import CountDistribution, CountHead
+from graphs.generators.contraction.split.bounds import Demand
+from graphs.generators.contraction.state.partition import Partition
+from refine_core.noise import Noise
+
+MOST = (2, 1, 2, 3, 1)  # three labels of nodes, two of edges
+
+
+def law(count: int, *, connected: bool = True, temperature: float = 1.0) -> CountDistribution:
+    """A law with weights that matter, of `count` graphs with the same hidden state."""
+    torch.manual_seed(0)
+    head = CountHead(8, 3, 2, 4, connected, width=8, depth=2)
+    for parameter in head.parameters():
+        parameter.data.add_(0.5 * torch.randn(parameter.shape))
+    one = torch.ones(count, 1, dtype=torch.bool)
+    none = torch.zeros(count, 0, dtype=torch.int64)
+    nodes, inner = torch.tensor(MOST).expand(count, 1, 5).split([3, 2], 2)
+    ends = none[:, :, None].expand(count, 0, 2)
+    state = Partition(nodes, inner, one, ends, none, none.bool(), one, names(count), False)
+    hidden = torch.randn(1, 1, 8).expand(count, 1, 8)
+    return replace(head.eval()(hidden, state), temperature=temperature)
+
+
+def names(count: int) -> Noise:
+    return Noise(3, torch.arange(count))
+
+
+def every() -> Tensor:
+    """All codes, possible or not, (n, 1, g)."""
+    counts = itertools.product(*(range(most + 2) for most in MOST))
+    return torch.tensor([(*each, 0, 0, 0, 0) for each in counts])[:, None]
+
+
+def test_the_law_is_one() -> None:
+    for connected in (True, False):
+        codes = every()
+        with torch.no_grad():
+            mass = law(len(codes), connected=connected).log_prob(codes).exp()
+        possible = codes[mass > 0, 0]
+        nodes, edges = possible[:, :3].sum(1), possible[:, 3:5].sum(1)
+        assert torch.isclose(mass.sum(), torch.tensor(1.0), atol=1e-5)
+        assert bool((nodes > 0).all()) and bool((edges <= nodes * (nodes - 1) // 2).all())
+        assert not connected or bool((edges >= nodes - 1).all())
+
+
+def test_samples_follow_the_law() -> None:
+    codes, count = every(), 20_000
+    with torch.no_grad():
+        mass = law(len(codes)).log_prob(codes).exp()
+        drawn = law(count).sample(names(count))
+    found, times = drawn[:, 0].unique(dim=0, return_counts=True)
+    place = {tuple(code.tolist()): k for k, code in enumerate(codes[:, 0])}
+    share = torch.zeros(len(codes))
+    for code, n in zip(found, times, strict=True):
+        share[place[tuple(code.tolist())]] = float(n) / count
+    assert float((share - mass).abs().sum()) < 0.06
+    assert float(share[mass == 0].sum()) == 0
+
+
+def test_a_graph_does_not_depend_on_the_others_of_its_batch() -> None:
+    with torch.no_grad():
+        whole = law(40).sample(names(40))
+        codes = law(40).log_prob(whole)
+        for k in (0, 7, 39):
+            part = law(1)
+            one = part.sample(Noise(3, torch.tensor([k])))
+            assert torch.equal(one[0], whole[k])
+            assert torch.allclose(part.log_prob(one), codes[k : k + 1], atol=1e-5)
+
+
+def test_a_demand_is_met_and_its_share_is_the_probability_of_meeting_it() -> None:
+    count = 4000
+    dist = law(count)
+    nodes = torch.tensor([[0, 1, 1], [0, 0, 0]]).expand(count, 2, 3)
+    inner = torch.tensor([[1, 0], [0, 0]]).expand(count, 2, 2)
+    none = torch.zeros(count, 2, dtype=torch.int64)
+    demand = Demand(nodes, inner, none, none[:, None].expand(-1, 2, -1), none)
+    with torch.no_grad():
+        codes, share = dist.meeting(names(count), demand)
+        mass = law(len(every())).log_prob(every()).exp()
+    met = (codes[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all()
+    wanted = (every()[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all(1)
+    assert bool(met)
+    assert abs(float(share.exp().mean()) - float(mass[wanted].sum())) < 0.02
+
+
+def test_no_temperature_takes_the_likeliest_and_guidance_moves_the_law() -> None:
+    still = law(3, temperature=0.0).sample(names(3))
+    assert bool((still == still[:1]).all())
+    dist = law(1)
+    other = replace(dist, hidden=tuple((w, h, x + 1) for w, h, x in dist.hidden))
+    code = dist.sample(names(1))
+    with torch.no_grad():
+        same, moved = dist.guided(other, 0.0), dist.guided(other, 2.0)
+        assert torch.allclose(same.log_prob(code), dist.log_prob(code), atol=1e-5)
+        assert not torch.allclose(moved.log_prob(code), dist.log_prob(code), atol=1e-3)
+
+
+def test_counts_beyond_valence_limits_are_drawn_again() -> None:
+    dist = law(200)
+    limits = ValenceLimits((2, 2, 2), (2, 2))  # no node has two edges
+    with torch.no_grad():
+        dist.head.valence_limits = limits
+        code = dist.sample(names(200))[:, 0]
+    within = 2 * code[:, 3:5].sum(1) <= code[:, :3].sum(1)
+    assert float(within.float().mean()) > 0.95
