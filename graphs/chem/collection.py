@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
 
-from graphs.chem.fragments import frequent, is_atom
+from graphs.chem.fragments import Fragment, frequent, is_atom
 from graphs.chem.labels import BONDS, atom_order
 from graphs.chem.parser import ParseOptions
 from graphs.chem.workers import Chunk, cut_chunk, map_chunks, parse_all
@@ -127,7 +127,9 @@ class _GrowingArrays:
 
     def vocabulary(self) -> Vocabulary:
         """The labels that occur: atoms by charge and element, fragments as asked for; bonds."""
-        atoms = sorted((name for name in self.numbers if is_atom(name)), key=atom_order)
+        # Atoms of fragments are labels too, so that fragments of other molecules can come apart.
+        found = {atom for name in self.numbers for atom in Fragment.named(name).atoms}
+        atoms = sorted(found, key=atom_order)
         names = (*atoms, *(name for name in self.fragments if name in self.numbers))
         # Some sets, like the noble gases, have no bonds; a vocabulary always has some.
         # Fragments that are not in the vocabulary have bonds of every order.

@@ -188,10 +188,8 @@ class AttachmentDistribution:
         row, sites = torch.arange(len(label), device=label.device), []
         place = torch.arange(left.shape[1], device=label.device)
         for j in range(uniform.shape[1]):
-            each = [
-                w * head.logits(end[:, j], memory[head], wide[head]).float()
-                for w, head, end in own
-            ]
+            known = [(w, head, end[:, j]) for w, head, end in own]
+            each = [w * head.logits(x, memory[head], wide[head]).float() for w, head, x in known]
             open_ = _openings(left, free, least_images(alive, symmetries) == place)
             table = torch.stack(each).sum(0).masked_fill(~open_, -torch.inf)
             law = CodeDistribution(table[:, None, None])

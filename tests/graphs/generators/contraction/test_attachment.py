@@ -26,6 +26,7 @@ TEXTS = [
     "CC(=O)c1ccncc1C",
     "CS(=O)(=O)N1CCNCC1",
     "CC#CCO",
+    "CS(=O)(=O)NC",
     "c1ccccc1",
     "Fc1cc(Cl)c(C)c(O)c1",
 ]
