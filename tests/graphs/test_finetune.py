@@ -41,20 +41,30 @@ def test_labels_of_the_same_name_get_their_weights(trained: Trained) -> None:
     counts = old.statistics.max_counts[:labels]
     most = (3, *reversed(counts), *(40 for _ in range(kinds)))
     new = old.kind.build(replace(old.statistics, vocabulary=vocabulary, max_counts=most))
-    fresh = new.state_dict()["head.out_bias"].clone()
+    fresh = {name: tensor.clone() for name, tensor in new.state_dict().items()}
     start_from(new, old.kind, path, Names(vocabulary))
     ours, theirs = new.state_dict(), old.refiner.state_dict()
-    assert torch.equal(ours["head.place"][1 : 1 + labels].flip(0), theirs["head.place"][:labels])
-    assert torch.equal(ours["head.place"][1 + labels :], theirs["head.place"][labels:])
-    known = theirs["head.out_bias"].shape[1]
-    assert torch.equal(
-        ours["head.out_bias"][1 + labels :, :known], theirs["head.out_bias"][labels:]
-    )
-    assert torch.equal(ours["head.out_bias"][0], fresh[0])
-    assert torch.equal(ours["head.out_bias"][:, known:], fresh[:, known:])
-    counted = [x["embed.cluster.weight"].unflatten(1, (-1, 17)) for x in (ours, theirs)]
-    assert torch.equal(counted[0][:, 1 : 1 + labels].flip(1), counted[1][:, :labels])
-    assert torch.equal(counted[0][:, 1 + labels :], counted[1][:, labels:])
+    for name in ("head.split.numbers.place", "head.counts.label.weight", "head.counts.next.bias"):
+        assert torch.equal(ours[name][1 : 1 + labels].flip(0), theirs[name][:labels])
+        assert torch.equal(ours[name][1 + labels :], theirs[name][labels:])
+        assert torch.equal(ours[name][0], fresh[name][0])
+    bias = "head.split.numbers.bias"
+    known = theirs[bias].shape[1]
+    assert torch.equal(ours[bias][1 + labels :, :known], theirs[bias][labels:])
+    assert torch.equal(ours[bias][:, known:], fresh[bias][:, known:])
+    here, there = (_vectors(each) for each in (ours, theirs))
+    for mine, theirs_ in zip(here[1 : 1 + labels][::-1], there[:labels], strict=True):
+        assert torch.equal(mine, theirs_)
+    for mine, theirs_ in zip(here[1 + labels :], there[labels:], strict=True):
+        assert torch.equal(mine[: len(theirs_)], theirs_)
+    assert torch.equal(here[0], _vectors(fresh)[0])
+
+
+def _vectors(state: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Those of the numbers of each count."""
+    starts = state["embed.cluster.first"].tolist()
+    vectors = state["embed.cluster.number"]
+    return [vectors[a:b] for a, b in zip(starts, [*starts[1:], len(vectors)], strict=True)]
 
 
 def test_training_starts_there(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

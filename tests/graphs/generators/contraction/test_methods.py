@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from graphs.generators.contraction.config import ContractionConfig
+from graphs.generators.contraction.counts import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.model import load
@@ -46,8 +47,13 @@ def test_samples_follow_the_mixed_logits(edge_tokens: str, coupled: bool) -> Non
         for a, b in zip(trace.codes, plain.codes, strict=False)
     )
     for k, (a, b, code) in enumerate(zip(strong, weak, trace.codes, strict=True)):
-        assert isinstance(a, SplitDistribution) and isinstance(b, SplitDistribution)
-        assert torch.equal(a.guided(b, 1.0).sample(noise.fork(k)), code)
+        if k:
+            assert isinstance(a, SplitDistribution) and isinstance(b, SplitDistribution)
+            mixed = a.guided(b, 1.0).sample(noise.fork(k))
+        else:
+            assert isinstance(a, CountDistribution) and isinstance(b, CountDistribution)
+            mixed = a.guided(b, 1.0).sample(noise.fork(k))
+        assert torch.equal(mixed, code)
 
 
 def test_mixed_probabilities_sum_to_one() -> None:

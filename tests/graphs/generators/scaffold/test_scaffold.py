@@ -12,10 +12,9 @@ from graphs import model as trained
 from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import Parallel
+from graphs.generators.contraction.counts import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.bounds import Demand
-from graphs.generators.contraction.split.distribution import SplitDistribution
-from graphs.generators.contraction.split.sampling import sample
 from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.invariance import assert_exchangeable
@@ -98,15 +97,15 @@ def test_shares_are_the_probability_of_meeting_a_demand() -> None:
     state = tokens.start(count, names(count))
     with torch.no_grad():
         (dist,) = model.distributions([state])
-    assert isinstance(dist, SplitDistribution)
+    assert isinstance(dist, CountDistribution)
     demand = Demand.nothing(state.nodes[:, 0], state.inner[:, 0])
     least = torch.tensor([1, 2, 0]), torch.tensor([1, 1])
     nodes, inner = demand.nodes.clone(), demand.inner.clone()
     nodes[:, 0], inner[:, 0] = least
     demand = replace(demand, nodes=nodes, inner=inner)
     with torch.no_grad():
-        free = sample(dist, names(count))[0][:, 0, :5]
-        met, share = sample(dist, names(count, seed=1), demand)
+        free = dist.sample(names(count))[:, 0, :5]
+        met, share = dist.meeting(names(count, seed=1), demand)
     assert bool((met[:, 0, :5] >= torch.cat(least)).all())
     frequency = (free >= torch.cat(least)).all(1).float().mean()
     assert 0.1 < frequency < 0.9

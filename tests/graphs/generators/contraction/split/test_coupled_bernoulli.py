@@ -106,6 +106,6 @@ def test_sampling_agrees_with_the_likelihood() -> None:
 def test_every_parameter_of_the_coupling_learns() -> None:
     model = _richest().train()
     model((graphs(40, 9),), names(40))["loss"].backward()
-    for name, parameter in model.get_submodule("head.coupling").named_parameters():
+    for name, parameter in model.get_submodule("head.split.coupling").named_parameters():
         assert parameter.grad is not None, name
         assert bool(parameter.grad.count_nonzero()), name
