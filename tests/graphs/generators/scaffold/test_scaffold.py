@@ -99,7 +99,7 @@ def test_shares_are_the_probability_of_meeting_a_demand() -> None:
         (dist,) = model.distributions([state])
     assert isinstance(dist, CountDistribution)
     demand = Demand.nothing(state.nodes[:, 0], state.inner[:, 0])
-    least = torch.tensor([1, 2, 0]), torch.tensor([1, 1])
+    least = torch.tensor([1, 1, 0]), torch.tensor([1, 0])
     nodes, inner = demand.nodes.clone(), demand.inner.clone()
     nodes[:, 0], inner[:, 0] = least
     demand = replace(demand, nodes=nodes, inner=inner)
