@@ -58,8 +58,12 @@ def molecule_metrics(
     test = parts.test.text(spaced(len(parts.test), held_out))
     # MOSES removed molecules that do not pass its filters.
     filters = moses_filters() if model.config.data.source == "moses" else None
+    new = parts.test_scaffolds
+    scaffolds = None if new is None else new.text(spaced(len(new), held_out))
     cache = default_cache() / "graphs"
-    metrics = evaluate_molecules(smiles, train, test, filters=filters, cache=cache, say=say)
+    metrics = evaluate_molecules(
+        smiles, train, test, scaffolds=scaffolds, filters=filters, cache=cache, say=say
+    )
     if graphs is None:
         return metrics, ""
     stable, note = _stability(model, graphs)

@@ -18,6 +18,7 @@ def evaluate_molecules(
     train: Sequence[str],
     test: Sequence[str],
     *,
+    scaffolds: Sequence[str] | None = None,
     filters: Sequence[str] | None = None,
     reference: bool = True,
     cache: Path | None = None,
@@ -46,6 +47,8 @@ def evaluate_molecules(
     - `int_div`, `int_div2`: one minus the mean, and the root mean square, Tanimoto similarity of
       all pairs.
     - `filters`, if given: share that passes (`graphs.chem.scores.Filters`).
+    - `fcd`, `snn`, `frag` and `scaf` with `_scaffolds` behind, if given: compared with `scaffolds`
+      in place of `test`, as most publications on MOSES do.
 
     From `snn` on these are the metrics of MOSES (Polykovskiy et al., 2020). With `reference`, each
     comparison with `test` also stands under its name with `_train` for as many training molecules,
@@ -55,6 +58,7 @@ def evaluate_molecules(
         smiles: Generated molecules, None where no molecule came out.
         train: SMILES of training molecules; made canonical, without stereochemistry, if needed.
         test: SMILES of test molecules, likewise.
+        scaffolds: SMILES of a second test set, of scaffolds that are not in `train`.
         filters: The medicinal chemistry filters of MOSES, as SMARTS.
         reference: Whether to compare training molecules with `test` too.
         cache: Folder that keeps summaries of `test` and of training molecules.
@@ -83,6 +87,9 @@ def evaluate_molecules(
     ours, unseen = summarise(valid, None, say), summarise(_canonical(test, "test"), cache, say)
     report |= distribution_metrics(ours, unseen)
     report["int_div"], report["int_div2"] = similarity.diversity(ours.fingerprints)
+    new = None if scaffolds is None else summarise(_canonical(scaffolds, "test"), cache, say)
+    if new is not None:
+        report |= _on_scaffolds(ours, new, "")
     if filters is not None:
         say("applying the filters")
         passes = Filters(filters).passes
@@ -91,9 +98,18 @@ def evaluate_molecules(
         say("measuring training molecules")
         count = min(len(smiles), len(known))
         spaced = [known[i * len(known) // count] for i in range(count)]
-        reached = distribution_metrics(summarise(spaced, cache, say), unseen)
+        learnt = summarise(spaced, cache, say)
+        reached = distribution_metrics(learnt, unseen)
         report |= {f"{name}_train": value for name, value in reached.items()}
+        if new is not None:
+            report |= _on_scaffolds(learnt, new, "_train")
     return report
+
+
+def _on_scaffolds(ours: Summary, new: Summary, suffix: str) -> dict[str, float]:
+    """Metrics that compare with test molecules of new scaffolds."""
+    found = distribution_metrics(ours, new)
+    return {f"{k}_scaffolds{suffix}": found[k] for k in ("fcd", "snn", "frag", "scaf")}
 
 
 def distribution_metrics(ours: Summary, theirs: Summary) -> dict[str, float]:
