@@ -24,18 +24,25 @@ class ValenceLimits:
     Args:
         capacity: T of them, one per node label.
         weight: O weights, one per edge label.
+        most: Largest counts of edges of each label at a node of each label, T of O; none if they
+            are not known.
     """
 
     capacity: tuple[int, ...]
     weight: tuple[int, ...]
+    most: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(cls, batches: Iterable[GraphBatch], vocabulary: Vocabulary) -> "ValenceLimits":
         """The limits that some graphs keep."""
         weight = tuple(ORDERS.get(name, 2) for name in vocabulary.edges)
         table = torch.tensor((0, *weight))
-        most = torch.zeros(len(vocabulary.nodes), dtype=torch.int64)
+        labels, kinds = len(vocabulary.nodes), len(weight)
+        most = torch.zeros(kinds + 1, labels, dtype=torch.int64)
         for graphs in batches:
-            total = table[graphs.edges].sum(2)[graphs.valid]
-            most = most.scatter_reduce(0, graphs.nodes[graphs.valid], total, "amax")
-        return cls(tuple(most.tolist()), weight)
+            label, edges = graphs.nodes[graphs.valid], graphs.edges[graphs.valid]
+            totals = [table[edges].sum(1), *((edges == e + 1).sum(1) for e in range(kinds))]
+            for row, total in zip(most, totals, strict=True):
+                row.scatter_reduce_(0, label, total, "amax")
+        capacity, *each = most.tolist()
+        return cls(tuple(capacity), weight, tuple(zip(*each, strict=True)))

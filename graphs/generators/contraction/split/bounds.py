@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.numbers import Columns
 from graphs.generators.contraction.state.partition import Partition
 
@@ -55,6 +56,10 @@ class Budget:
             nodes and inner edges are the largest allowed, and the code counts the graph's.
         connected: Whether clusters are connected.
         demand: The least counts of the children.
+        capacity: (r, l) int64, what a node of each letter can take of the edges' weights, twice
+            that of an edge inside; None bounds nothing.
+        weight: (O,) int64 of edges.
+        most: (r, l, O) int64 edges of each label that a node of each letter can have.
     """
 
     nodes: Tensor
@@ -64,10 +69,22 @@ class Budget:
     whole: Tensor
     connected: bool
     demand: Demand
+    capacity: Tensor | None = None
+    weight: Tensor | None = None
+    most: Tensor | None = None
 
     @classmethod
-    def of(cls, state: Partition, connected: bool, demand: Demand | None = None) -> "Budget":
-        """The budget of the clusters that split, in row order; a demand counts all labels."""
+    def of(
+        cls,
+        state: Partition,
+        connected: bool,
+        demand: Demand | None = None,
+        limits: ValenceLimits | None = None,
+    ) -> "Budget":
+        """The budget of the clusters that split, in row order; a demand counts all labels.
+
+        With limits, edges that leave a cluster go where nodes can take them.
+        """
         pick = state.split
         nodes, inner = state.nodes[pick], state.inner[pick]
         whole = torch.full_like(nodes[:, 0], not state.started).bool()
@@ -77,7 +94,15 @@ class Budget:
         else:
             both = letters[:, None].expand(-1, 2, -1)
             demand = replace(demand, nodes=demand.nodes.gather(2, both))
-        return cls(nodes, inner, state.outer[pick], letters, whole, connected, demand)
+        found = cls(nodes, inner, state.outer[pick], letters, whole, connected, demand)
+        if limits is None:
+            return found
+        capacity = torch.tensor(limits.capacity, device=nodes.device)[letters]
+        weight = torch.tensor(limits.weight, device=nodes.device)
+        most = None
+        if limits.most:
+            most = torch.tensor(limits.most, device=nodes.device)[letters]
+        return replace(found, capacity=capacity, weight=weight, most=most)
 
     def compact(self, labels: int) -> tuple["Budget", Columns]:
         """The same for compact codes, and their columns; there are `labels` T of nodes."""
@@ -86,7 +111,12 @@ class Budget:
         both = label[:, None].expand(-1, 2, -1)
         demand = replace(self.demand, nodes=self.demand.nodes.gather(2, both))
         nodes, letters = self.nodes.gather(1, label), self.letters.gather(1, label)
-        return replace(self, nodes=nodes, letters=letters, demand=demand), columns
+        capacity = None if self.capacity is None else self.capacity.gather(1, label)
+        most = self.most
+        if most is not None:
+            most = most.gather(1, label[:, :, None].expand(-1, -1, most.shape[2]))
+        made = replace(self, nodes=nodes, letters=letters, demand=demand, capacity=capacity)
+        return replace(made, most=most), columns
 
     def bounds(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Smallest and largest value (r, g) of each digit, given the digits before it.
@@ -133,8 +163,36 @@ class Budget:
                 self._unless_whole(self.outer.sum(1)),
             ),
         ]
-        low, high = zip(*(_interval(*group) for group in groups), strict=True)
+        low, high = map(list, zip(*(_interval(*group) for group in groups), strict=True))
+        if self.capacity is not None:
+            least, most = self._leaving(nodes, inner, join, outer)
+            # Where no choice is within the limits, they bound nothing.
+            least, most = torch.maximum(low[3], least), torch.minimum(high[3], most)
+            low[3] = torch.where(least <= most, least, low[3])
+            high[3] = torch.where(least <= most, most, high[3])
         return torch.cat(low, 1), torch.cat(high, 1)
+
+    def _leaving(
+        self, nodes: Tensor, inner: Tensor, join: Tensor, outer: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Fewest and most (r, O) of the edges that may leave the first child, by capacity."""
+        assert self.capacity is not None and self.weight is not None
+        first = (nodes * self.capacity).sum(1)
+        second = (self.nodes * self.capacity).sum(1) - first
+        joins = (join * self.weight).sum(1)
+        rest = self.inner - inner - join
+        first = first - joins - 2 * (inner * self.weight).sum(1)
+        second = second - joins - 2 * (rest * self.weight).sum(1)
+        gone = [x * self.weight for x in (outer, self.outer - outer)]
+        before = [x.cumsum(1) - x for x in gone]
+        most = torch.div(first[:, None] - before[0], self.weight, rounding_mode="floor")
+        other = torch.div(second[:, None] - before[1], self.weight, rounding_mode="floor")
+        least = self.outer - other
+        if self.most is not None:
+            room = [(n[:, :, None] * self.most).sum(1) for n in (nodes, self.nodes - nodes)]
+            most = torch.minimum(most, room[0] - join - 2 * inner)
+            least = torch.maximum(least, self.outer - (room[1] - join - 2 * rest))
+        return least, most
 
     def _fewest(self, nodes: Tensor, child: int) -> Tensor:
         """(r,) fewest edges inside a child of so many nodes (r,)."""

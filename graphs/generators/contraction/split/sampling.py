@@ -62,8 +62,11 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     """Compact codes (r, c) of the clusters that split, number by number; log-shares (r,)."""
     state, head = law.state, law.head
     labels = head.labels
-    budget, columns = Budget.of(state, head.connected, demand).compact(labels)
-    free = budget if demand is None else Budget.of(state, head.connected).compact(labels)[0]
+    known = (head.connected, None, head.valence_limits)
+    free, columns = Budget.of(state, *known).compact(labels)
+    budget = free
+    if demand is not None:
+        budget = Budget.of(state, head.connected, demand, head.valence_limits).compact(labels)[0]
     m = state.valid.shape[1]
     rows = torch.zeros_like(columns.place)
     # Which random number a digit takes must not depend on the other graphs of a batch.

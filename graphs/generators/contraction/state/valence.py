@@ -16,13 +16,22 @@ def slack(limits: ValenceLimits, state: Partition) -> Tensor:
     return (state.nodes * capacity[state.letters][:, None]).sum(2) - used
 
 
+def exceeded(limits: ValenceLimits, state: Partition) -> Tensor:
+    """(b, m) bool, clusters with more edges of a label than their nodes had in training."""
+    if not limits.most:
+        return torch.zeros_like(state.valid)
+    most = torch.tensor(limits.most, device=state.valid.device)[state.letters]
+    room = torch.einsum("bml,blo->bmo", state.nodes.float(), most.float())
+    return (2 * state.inner + state.outer > room).any(2)
+
+
 def violated(limits: ValenceLimits, state: Partition, code: Tensor) -> Tensor:
     """(b, m) bool, clusters of `state` whose split by `code` leaves a child without slack.
 
     A split is also refused after which more edges join two clusters than they have pairs of nodes.
     """
     after = divide(state, code)
-    wrong = (slack(limits, after) < 0) & after.valid
+    wrong = ((slack(limits, after) < 0) | exceeded(limits, after)) & after.valid
     sizes = after.sizes
     wrong = wrong | (after.edge_counts > sizes[:, :, None] * sizes[:, None]).any(2)
     if not state.started:
