@@ -21,9 +21,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 
 from graphs.chem.labels import BOND_NUMBERS, atom_name, atom_number, atom_of
 from graphs.data.fragments import FragmentTables
+from refine_core.errors import InputError
 
 SYMMETRIES = 48
 """Symmetries that are used; a fragment with more is taken to have none."""
@@ -54,12 +56,20 @@ class Fragment:
     def named(cls, name: str) -> "Fragment":
         """The fragment of a name.
 
+        Raises:
+            InputError: There is no such atom or fragment.
+
         >>> Fragment.named("C=O").free, len(Fragment.named("c1ccccc1").symmetries)
         ((2, 0), 12)
         """
         if is_atom(name):
             return cls((name,))
-        molecule = Chem.MolFromSmiles(name)
+        with BlockLogs():
+            molecule = Chem.MolFromSmiles(name) if name else None
+        if molecule is None:
+            raise InputError(
+                f"{name!r} is not the name of an atom, such as C, N+1 or O-1, nor of a fragment."
+            )
         free = tuple(atom.GetTotalNumHs() for atom in molecule.GetAtoms())
         atoms = tuple(_name(atom) for atom in molecule.GetAtoms())
         matches = molecule.GetSubstructMatches(molecule, uniquify=False, maxMatches=5000)

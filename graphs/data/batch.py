@@ -12,6 +12,7 @@ from graphs.data.arcs import reversed_name
 from refine_core.errors import InputError
 
 _ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
+_FRAGMENT = re.compile(r"\S*[=#]\S*|\S*(\d)\S*\1\S*")  # it has a multiple bond, or a ring
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class Vocabulary:
         >>> Vocabulary(("C", "N+1"), ("SINGLE",)).molecular, Vocabulary(("red",)).molecular
         (True, False)
         """
-        # A fragment has a ring or a multiple bond.
-        known = all(_ATOM.fullmatch(n) or re.fullmatch(r"\S*[=#\d]\S*", n) for n in self.nodes)
+        known = all(_ATOM.fullmatch(n) or _FRAGMENT.fullmatch(n) for n in self.nodes)
         return known and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
 
     @property

@@ -92,7 +92,7 @@ def test_samples_do_not_depend_on_the_batch() -> None:
 
 def test_shares_are_the_probability_of_meeting_a_demand() -> None:
     """The mean of exp(share) is the frequency with which free draws meet the demand."""
-    model, count = refiner(), 2000
+    model, count = refiner(), 8000
     tokens: Any = model.tokenizer
     state = tokens.start(count, names(count))
     with torch.no_grad():
@@ -108,8 +108,8 @@ def test_shares_are_the_probability_of_meeting_a_demand() -> None:
         met, share = dist.meeting(names(count, seed=1), demand)
     assert bool((met[:, 0, :5] >= torch.cat(least)).all())
     frequency = (free >= torch.cat(least)).all(1).float().mean()
-    assert 0.1 < frequency < 0.9
-    assert abs(float(share[:, 0].exp().mean() - frequency)) < 0.04
+    assert 0.02 < frequency < 0.9
+    assert abs(float(share[:, 0].exp().mean() - frequency)) < 0.01
 
 
 def test_the_rest_follows_the_model() -> None:
