@@ -31,12 +31,16 @@ class Discriminator(nn.Sequential):
 
     Spectral normalisation (Miyato et al., 2018, arXiv 1802.05957).
 
+    Its patches cover most of an image, and none reaches beyond the border.
+
     Args:
         channels: Channels of the images.
+        size: (h, w) of the images, 4 pixels at least.
         width: Channels of the first layer.
     """
 
-    def __init__(self, channels: int, width: int = 32) -> None:
+    def __init__(self, channels: int, size: tuple[int, int], width: int = 32) -> None:
+        left = [(side // 4 + 1) // 2 for side in size]
         super().__init__(
             spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)),
             nn.LeakyReLU(0.2),
@@ -44,7 +48,7 @@ class Discriminator(nn.Sequential):
             nn.LeakyReLU(0.2),
             spectral_norm(nn.Conv2d(2 * width, 4 * width, 3, 2, 1)),
             nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1)),
+            spectral_norm(nn.Conv2d(4 * width, 1, min(3, *left))),
         )
 
 
@@ -53,17 +57,20 @@ class AdversarialDecoder(nn.Module):
 
     Args:
         tokenizer: Trained.
-        channels: Channels of the images.
+        image: (c, h, w) of the images.
         fidelity: Weight of the squared error.
     """
 
     def __init__(
-        self, tokenizer: ResidualTokenizer, channels: int, fidelity: float = FIDELITY
+        self,
+        tokenizer: ResidualTokenizer,
+        image: tuple[int, int, int],
+        fidelity: float = FIDELITY,
     ) -> None:
         super().__init__()
         self.tokenizer = tokenizer.requires_grad_(False)
         self.tokenizer.decoder.requires_grad_(True)
-        self.discriminator = Discriminator(channels)
+        self.discriminator = Discriminator(image[0], image[1:])
         self.fidelity = fidelity
 
     def train(self, mode: bool = True) -> "AdversarialDecoder":

@@ -95,7 +95,7 @@ def sharpen_decoder(
     assert own is not None and isinstance(tokens, ResidualTokenizer)
     states = sampled_states(refiner, train.labels, own.samples, derive(stages.seed, 5))
     with stages.seeded(6):
-        module = AdversarialDecoder(tokens, images.shape[0], own.fidelity)
+        module = AdversarialDecoder(tokens, images.shape, own.fidelity)
     trained = stages.train(
         module,
         WithStates(train.images, states, own.sampled),

@@ -18,7 +18,7 @@ def tokenizer() -> ResidualTokenizer:
 
 
 def test_only_decoder_and_discriminator_learn() -> None:
-    module = AdversarialDecoder(tokenizer(), 1).train()
+    module = AdversarialDecoder(tokenizer(), (1, 8, 8)).train()
     states = torch.randn(3, 4, 2, 2)
     module((IMAGES, states), Noise.range(0, 6))["loss"].backward()
     learning = {name for name, p in module.named_parameters() if p.grad is not None}
@@ -29,7 +29,7 @@ def test_only_decoder_and_discriminator_learn() -> None:
 def test_neither_learns_from_the_other_ones_loss() -> None:
     """The discriminator's gradient is that of its own loss, and so is the decoder's."""
     for name, part in (("discriminator", "discriminator"), ("decoder", "tokenizer.decoder")):
-        module = AdversarialDecoder(tokenizer(), 1, fidelity=0.0).eval()
+        module = AdversarialDecoder(tokenizer(), (1, 8, 8), fidelity=0.0).eval()
         losses = module((IMAGES,), Noise.range(0, 6))
         losses[name].backward(retain_graph=True)
         own = [p.grad.clone() for p in module.get_submodule(part).parameters()]  # type: ignore[union-attr]
