@@ -115,6 +115,11 @@ def _check(config: ImagesConfig, images: Images) -> None:
     sections = {"tokenizer": config.tokenizer.training, "generator": config.generator.training}
     if config.adversarial is not None:
         sections["adversarial"] = config.adversarial.training
+        if min(images.shape[1:]) < 4:
+            raise InputError(
+                f"Found images of {images.shape[1]}x{images.shape[2]} for `adversarial`, expected "
+                "4 pixels a side at least: leave it out."
+            )
     for name, training in sections.items():
         if training.batch > len(images.train):
             raise InputError(
