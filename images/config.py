@@ -81,6 +81,23 @@ class TokenizerConfig:
 
 
 @config
+class AdversarialConfig:
+    """The decoder, trained on against a discriminator once the generator is trained."""
+
+    fidelity: NonNegativeFloat = 200.0
+    """Weight of the squared error."""
+    sampled: Share = 0.5
+    """Sampled codes for each image that the decoder learns from, beside the image's own."""
+    samples: PositiveInt = 10_000
+    """Samples that these codes are taken from."""
+    training: Optimisation = field(
+        default_factory=lambda: Optimisation(
+            epochs=8, learning_rate=1e-3, beta1=0.5, weight_decay=0.0, ema=0.995, clip=None
+        )
+    )
+
+
+@config
 class AugmentationConfig:
     """Random affine maps of training images; the network is told which are changed."""
 
@@ -192,4 +209,6 @@ class ImagesConfig:
     """Last training images that are kept from training, to calibrate and to search on."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    adversarial: AdversarialConfig | None = None
+    """A last stage that makes the decoder's images sharp; null leaves it out."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

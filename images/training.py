@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from images.adversarial import AdversarialDecoder, WithStates, sampled_states
 from images.augmentation import AugmentedTraining
-from images.build import build, build_tokenizer
+from images.build import ImageRefiner, build, build_tokenizer
 from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig
 from images.data.load import Images
 from images.model import ImageModel
 from refine_core.errors import InputError
+from refine_core.noise import derive
 from refine_core.residual import ResidualTokenizer
 from refine_core.training.data import Tensors
 from refine_core.training.stages import Stages
@@ -78,17 +80,49 @@ def train_generator(
         name="generator",
         validate=lambda module: {"test_bits": code_bits(module.refiner, test.images, test.labels)},
     )
+    if config.adversarial is not None:
+        sharpen_decoder(config, trained.refiner, images, stages)
     model = ImageModel(trained.refiner, config, images.shape, images.classes)
     model.save(stages.folder / "model.safetensors")
     return model
 
 
+def sharpen_decoder(
+    config: ImagesConfig, refiner: ImageRefiner, images: Images, stages: Stages
+) -> None:
+    """Train the decoder of a generator's tokeniser on, in place; see `images.adversarial`."""
+    own, tokens, train = config.adversarial, refiner.tokenizer, images.train
+    assert own is not None and isinstance(tokens, ResidualTokenizer)
+    states = sampled_states(refiner, train.labels, own.samples, derive(stages.seed, 5))
+    with stages.seeded(6):
+        module = AdversarialDecoder(tokens, images.shape, own.fidelity)
+    trained = stages.train(
+        module,
+        WithStates(train.images, states, own.sampled),
+        own.training,
+        stream=7,
+        config=config,
+        name="decoder",
+        validate=lambda module: tokenizer_metrics(module.tokenizer, images.test.images),
+    )
+    tokens.decoder.load_state_dict(trained.tokenizer.decoder.state_dict())
+    tokens.requires_grad_(False)
+
+
 def _check(config: ImagesConfig, images: Images) -> None:
     """Refuse what could not be built or trained, before anything is trained."""
     ImageModel.build(config, images.shape, images.classes)
-    for name, section in (("tokenizer", config.tokenizer), ("generator", config.generator)):
-        if section.training.batch > len(images.train):
+    sections = {"tokenizer": config.tokenizer.training, "generator": config.generator.training}
+    if config.adversarial is not None:
+        sections["adversarial"] = config.adversarial.training
+        if min(images.shape[1:]) < 4:
             raise InputError(
-                f"Found `{name}.training.batch` {section.training.batch} for {len(images.train)} "
+                f"Found images of {images.shape[1]}x{images.shape[2]} for `adversarial`, expected "
+                "4 pixels a side at least: leave it out."
+            )
+    for name, training in sections.items():
+        if training.batch > len(images.train):
+            raise InputError(
+                f"Found `{name}.training.batch` {training.batch} for {len(images.train)} "
                 "training images: give more images or a smaller batch."
             )

@@ -32,6 +32,8 @@ class Optimisation:
     """AdamW's decoupled weight decay, on matrices only if `decay_vectors` is off."""
     decay_vectors: bool = False
     """Whether biases, gains and other vectors decay too."""
+    beta1: ShareBelowOne = 0.9
+    """AdamW's momentum."""
     beta2: ShareBelowOne = 0.99
     """AdamW's second moment decay."""
     clip: PositiveFloat | None = 1.0

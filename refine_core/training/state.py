@@ -93,7 +93,7 @@ class TrainState(Generic[Module]):
         optimizer = torch.optim.AdamW(
             [group for group in groups if group["params"]],
             lr=opt.learning_rate,
-            betas=(0.9, opt.beta2),
+            betas=(opt.beta1, opt.beta2),
             fused=True,
         )
         average = None

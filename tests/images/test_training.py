@@ -71,5 +71,8 @@ def test_shipped_configs_train_for_two_steps(path: Path, tmp_path: Path) -> None
         tokenizer=replace(config.tokenizer, training=two_steps),
         generator=replace(config.generator, training=two_steps),
     )
+    if quick.adversarial is not None:
+        last = replace(quick.adversarial, samples=8, training=two_steps)
+        quick = replace(quick, adversarial=last)
     model = train(quick, Images(part, part, classes=10), tmp_path, quiet=True)
     assert model.sample(2).isfinite().all()
