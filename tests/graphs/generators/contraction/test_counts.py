@@ -27,7 +27,8 @@ def law(count: int, *, connected: bool = True, temperature: float = 1.0) -> Coun
     ends = none[:, :, None].expand(count, 0, 2)
     state = Partition(nodes, inner, one, ends, none, none.bool(), one, names(count), False)
     hidden = torch.randn(1, 1, 8).expand(count, 1, 8)
-    return replace(head.eval()(hidden, state), temperature=temperature)
+    made: CountDistribution = head.eval()(hidden, state)
+    return replace(made, temperature=temperature)
 
 
 def names(count: int) -> Noise:
