@@ -79,7 +79,9 @@ class GraphEmbed(Embed[Partition, Tensor]):
         letters, labels = state.letters, self.labels
         rest = torch.arange(labels, labels + counts.shape[2] - letters.shape[1])
         rest = rest.to(letters.device).expand(len(letters), -1)
-        cluster = self.cluster(counts, torch.cat([letters, rest], 1)) + self.split(kind)
+        cluster = self.split(kind)
+        if state.started:  # before, the counts are the same of all graphs
+            cluster = cluster + self.cluster(counts, torch.cat([letters, rest], 1))
         ends = self.end(F.gelu(cluster))
         if self.link is not None:
             return self._clusters(cluster, ends, state)

@@ -7,13 +7,14 @@ transformer together, whatever their scale.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphData
+from graphs.generators.common.steady import rounded, varies
 from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.encoding import EncodedGraphs
@@ -74,7 +75,16 @@ class SplitExamples:
         """In parts of similar size: of 1, of 2 to 3, of 4 to 7 clusters and so on."""
         order = self.state.valid.sum(1).log2().floor()
         for size in order.unique().tolist():
-            yield self.rows((order == size).nonzero()[:, 0])
+            yield self.rows((order == size).nonzero()[:, 0]).rounded()
+
+    def rounded(self) -> "SplitExamples":
+        """With some of them again, of no weight, where counts of rows are to be few."""
+        count = len(self.graph)
+        if not varies(self.weight.device):
+            return self
+        index = torch.arange(rounded(count), device=self.graph.device) % count
+        more = self.rows(index)
+        return replace(more, weight=more.weight * (torch.arange(len(index), device=index.device) < count))
 
 
 class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.data.fragments import FragmentTables, canonical, fixing, least_images
+from graphs.generators.common.steady import by_rows
 from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.attachment.ends import Attachments
 from graphs.generators.contraction.state.partition import Partition
@@ -52,8 +53,9 @@ class AttachmentHead(nn.Module):
         self.near = nn.Embedding(FAR + 1, width)
         nn.init.zeros_(self.near.weight)
         self.keep = nn.Sequential(nn.GELU(), nn.Linear(width, width))
-        self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width), nn.GELU())
-        self.query = nn.Linear(width, width)
+        self.query = nn.Sequential(
+            nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)
+        )
 
     @property
     def tables(self) -> FragmentTables:
@@ -66,9 +68,8 @@ class AttachmentHead(nn.Module):
 
     def ends(self, hidden: Tensor, ends: Attachments) -> Tensor:
         """(t, w) what is known of each end before any is drawn."""
-        here = self.node(hidden[ends.graph, ends.node])
-        found: Tensor = here + self.other(hidden[ends.graph, ends.other])
-        return found
+        here, there = hidden[ends.graph, ends.node], hidden[ends.graph, ends.other]
+        return by_rows(self.node, here) + by_rows(self.other, there)
 
     def candidates(self, label: Tensor) -> Tensor:
         """(r, P, w) of the sites of labels (r,)."""
@@ -79,12 +80,11 @@ class AttachmentHead(nn.Module):
 
     def kept(self, end: Tensor, site: Tensor) -> Tensor:
         """(..., w) what an end (..., w) adds to the memory, given the vector of its site."""
-        made: Tensor = self.keep(end + site).float()
-        return made
+        return by_rows(self.keep, end + site).float()
 
     def logits(self, end: Tensor, memory: Tensor, candidates: Tensor) -> Tensor:
         """(..., P) from ends and memory (..., w), and sites (..., P, w)."""
-        query: Tensor = self.query(self.mix(end + memory)) * end.shape[-1] ** -0.5
+        query = by_rows(self.query, end + memory) * end.shape[-1] ** -0.5
         return (candidates @ query[..., None])[..., 0]
 
 

@@ -9,6 +9,7 @@ depend on each other (`coupled_bernoulli`).
 
 from torch import Tensor, nn
 
+from graphs.generators.common.steady import by_rows
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.coupled_bernoulli import Coupling
 from graphs.generators.contraction.split.distribution import SplitDistribution
@@ -70,5 +71,5 @@ class SplitHead(nn.Module):
             edge: (t, d) its own states.
             memory: (t, d) of the numbers of the cluster's split.
         """
-        logit: Tensor = self.stay(self.edge(edge) + self.owner(cluster) + memory)
-        return logit[:, 0]
+        known = by_rows(self.edge, edge) + by_rows(self.owner, cluster) + memory
+        return by_rows(self.stay, known)[:, 0]

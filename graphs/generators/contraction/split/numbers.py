@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from graphs.generators.common.steady import by_rows
 from graphs.generators.contraction.state.partition import letters_first
 
 
@@ -84,24 +85,22 @@ class NumberNet(nn.Module):
         self.past = nn.Parameter(0.5 * torch.randn(digits, dim))
         self.number = nn.Parameter(0.5 * torch.randn(rows, dim))
         self.keep = nn.Sequential(nn.GELU(), nn.Linear(dim, dim))
-        self.mix = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU())
-        self.out = nn.Linear(dim, rows)
+        self.out = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, rows))
         self.bias = nn.Parameter(torch.zeros(digits, rows))
 
     def entered(self, hidden: Tensor) -> Tensor:
         """(r, d) hidden states of clusters, as `logits` takes them."""
-        entered: Tensor = self.enter(hidden)
-        return entered
+        return by_rows(self.enter, hidden)
 
     def remembered(self, digit: Tensor, number: Tensor, cap: Tensor) -> Tensor:
         """(..., d) what numbers (...) of digits add to the memory; nothing where the cap is 0."""
-        kept: Tensor = self.keep(self.past[digit] + self._row(self.number, number)).float()
+        kept = by_rows(self.keep, self.past[digit] + self._row(self.number, number)).float()
         return kept * (cap > 0)[..., None]
 
     def logits(self, entered: Tensor, memory: Tensor, digit: Tensor, cap: Tensor) -> Tensor:
         """(r, values) of numbers, from `entered` and the memory (r, d) of those before."""
-        x = self.mix(entered + memory + self.place[digit] + self._row(self.cap, cap))
-        made: Tensor = self.out(x) + self.bias[digit]
+        x = entered + memory + self.place[digit] + self._row(self.cap, cap)
+        made = by_rows(self.out, x) + self.bias[digit]
         return made if self.knots is None else made @ self.knots.to(made.dtype)
 
     def _row(self, table: Tensor, number: Tensor) -> Tensor:
