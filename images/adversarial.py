@@ -22,9 +22,6 @@ from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.training.data import Batch
 
-FIDELITY = 200.0
-"""Weight w of the squared error."""
-
 
 class Discriminator(nn.Sequential):
     """Images (b, c, h, w) to logits of overlapping patches, of bounded slope.
@@ -58,14 +55,14 @@ class AdversarialDecoder(nn.Module):
     Args:
         tokenizer: Trained.
         image: (c, h, w) of the images.
-        fidelity: Weight of the squared error.
+        fidelity: Weight w of the squared error.
     """
 
     def __init__(
         self,
         tokenizer: ResidualTokenizer,
         image: tuple[int, int, int],
-        fidelity: float = FIDELITY,
+        fidelity: float,
     ) -> None:
         super().__init__()
         self.tokenizer = tokenizer.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Training a tokeniser, then a generator over its codes."""
+"""Training a tokeniser, then a generator over its codes, then the decoder once more."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from refine_core.training.stages import Stages
 def train(
     config: ImagesConfig, images: Images, runs: Path = Path("runs"), *, quiet: bool = False
 ) -> ImageModel:
-    """Train tokeniser, then generator; continue where an earlier call was stopped.
+    """Train tokeniser, generator and decoder; continue where an earlier call was stopped.
 
     Everything goes to `runs/<config.name>/`; the model is `model.safetensors` there.
 

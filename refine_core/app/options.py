@@ -134,9 +134,12 @@ def _binding(
 
             argv, path = _config_path(argv, path)
             kinds = _kinds(argv)
+            sections = _sections(hint, argv)
             if path is not None or kinds:
                 default = hint() if path is None else load(hint, path)
                 default = of_kinds(default, kinds, "the options")
+                absent = {k: v() for k, v in sections.items() if getattr(default, k) is None}
+                default = dataclasses.replace(default, **absent)
                 parameters[name] = parameters[name].replace(default=default)
             source = "the defaults" if path is None else f"those of {path}"
             note = f"The values shown are {source}; `--config FILE` reads another file."
@@ -188,6 +191,18 @@ def _kinds(argv: Sequence[str]) -> dict[str, str]:
     split = [(*word.partition("="), after) for word, after in pairs if word.startswith("--")]
     given = [(option[2:], value if sign else after) for option, sign, value, after in split]
     return {path.replace("-", "_"): kind for path, kind in given if path.endswith(".kind")}
+
+
+def _sections(cls: type, argv: Sequence[str]) -> dict[str, type]:
+    """The sections that options ask for, of those that a config of class `cls` may lack."""
+    asked = {word[2:].partition(".")[0].replace("-", "_") for word in argv if "." in word}
+    hints = get_type_hints(cls, include_extras=True)
+    return {
+        name: section
+        for name, hint in hints.items()
+        if name in asked and type(None) in get_args(hint)
+        for section in _classes(hint)[:1]
+    }
 
 
 def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], str | Path | None]:

@@ -18,7 +18,7 @@ def tokenizer() -> ResidualTokenizer:
 
 
 def test_only_decoder_and_discriminator_learn() -> None:
-    module = AdversarialDecoder(tokenizer(), (1, 8, 8)).train()
+    module = AdversarialDecoder(tokenizer(), (1, 8, 8), fidelity=1.0).train()
     states = torch.randn(3, 4, 2, 2)
     module((IMAGES, states), Noise.range(0, 6))["loss"].backward()
     learning = {name for name, p in module.named_parameters() if p.grad is not None}

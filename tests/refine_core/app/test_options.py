@@ -31,6 +31,7 @@ def path(tmp_path: Path) -> Path:
             ["--model.codes.codes", "3"],
             Setup(name="filed", rate=0.5, model=Model(codes=Table(codes=3))),
         ),
+        (["--last.codes", "3"], Setup(name="filed", rate=0.5, last=Table(codes=3))),
     ],
 )
 def test_options_override_the_file(argv: list[str], expected: Setup, path: Path) -> None:

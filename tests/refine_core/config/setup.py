@@ -58,4 +58,5 @@ class Setup:
     data: Path = Path("data")
     shuffle: bool = True
     stages: tuple[Model, ...] = ()
+    last: Table | None = None
     weights: dict[str, float] = dataclasses.field(default_factory=dict)

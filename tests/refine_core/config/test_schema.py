@@ -101,7 +101,7 @@ weights: {a: b}
     assert heading == f"{path} has {len(lines)} mistakes:"
     assert found == {
         "name": "missing, expected a value",
-        "nmae": "unknown, expected one of name, model, rate, data, shuffle, stages, weights."
+        "nmae": "unknown, expected one of name, model, rate, data, shuffle, stages, last, weights."
         " Did you mean 'name'?",
         "rate": "found 'fast', expected a valid number",
         "shuffle": "found 3, expected a valid boolean",
