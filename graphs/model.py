@@ -23,7 +23,6 @@ from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
-from graphs.stored_config import current
 from refine_core.app.progress import Progress
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
@@ -45,7 +44,7 @@ class GraphSpec:
 Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 """Samples graphs from their noise and wanted properties (b, p)."""
 
-MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights", current=current)
+MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
 
 @dataclass

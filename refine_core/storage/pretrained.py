@@ -14,7 +14,6 @@ A domain states once what its models are rebuilt from, and has saving, finding a
     refiner = saved.restore(build(saved.spec.config, saved.spec.length))
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -59,14 +58,12 @@ class Pretrained(Generic[Spec]):
             fields are JSON values, or dataclasses and tuples of such.
         shipped: Folder of the models that ship with the package, as `<name>.safetensors`.
         hidden: Names in that folder that are not models of this kind.
-        current: Turns what an earlier version stored into what `spec` reads now.
     """
 
     kind: str
     spec: type[Spec]
     shipped: Path
     hidden: tuple[str, ...] = ()
-    current: Callable[[dict[str, object]], dict[str, object]] | None = None
 
     def save(
         self, path: Path, module: nn.Module, spec: Spec, *, half: bool = True, small: bool = False
@@ -83,8 +80,7 @@ class Pretrained(Generic[Spec]):
         """
         path = self.find(name)
         saved = checkpoint.load(path, self.kind)
-        meta = saved.meta if self.current is None else self.current(saved.meta)
-        return Saved(path, from_dict(self.spec, meta, str(path)), saved.tensors)
+        return Saved(path, from_dict(self.spec, saved.meta, str(path)), saved.tensors)
 
     def names(self) -> dict[str, Path]:
         """The models that ship with the package: name and file."""

@@ -32,6 +32,18 @@ def test_training_measures_the_likelihood(edge_tokens: str) -> None:
     assert math.isclose(float(found["loss"]), nats / splits, rel_tol=1e-4)
 
 
+@pytest.mark.parametrize("edge_tokens", EDGE_TOKENS)
+def test_half_precision_rounds_and_no_more(edge_tokens: str) -> None:
+    model, batch = refiner(edge_tokens=edge_tokens), graphs(40, 6)
+    whole = model((batch,), names(40))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model((batch,), names(40))
+    assert math.isclose(float(half["bits"]), float(whole["bits"]), rel_tol=5e-3)
+    assert int(half["count"]) == int(whole["count"])
+    half["loss"].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
 def test_a_subsample_of_scales_has_the_same_expectation() -> None:
     model, batch = refiner(edge_tokens="none", scale_subsampling=1.2), graphs(30, 6)
     seen = torch.stack([model((batch,), names(30, seed=s))["bits"] for s in range(60)])
