@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from graphs.chem.attachment_points import closed_query, has_points
 from graphs.chem.parser import Parsed, parse
 from refine_core.errors import InputError
 
@@ -12,23 +13,31 @@ from refine_core.errors import InputError
 def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
     """Whether RDKit finds a scaffold's atoms and bonds in each of n molecules.
 
-    Isotopes and stereochemistry are ignored, aromaticity is not: bonds of a chain are not found in
-    an aromatic ring, though it has alternating bonds.
+    Of a scaffold with attachment points `*`, other atoms have no further neighbours. Isotopes and
+    stereochemistry are ignored, aromaticity is not: bonds of a chain are not found in an aromatic
+    ring, though it has alternating bonds.
 
     >>> contain(["Cc1ccccc1", "CC", None], "c1ccccc1")
     [True, False, False]
+    >>> contain(["Cc1ccccc1", "Cc1ccccc1O"], "*c1ccccc1")
+    [True, False]
 
     Args:
         smiles: The molecules; None contains nothing.
         scaffold: SMILES.
 
     Raises:
-        InputError: The scaffold is not a molecule.
+        InputError: The scaffold is not a molecule, see `attachment_points.probed`.
     """
+    query = closed_query(scaffold) if has_points(scaffold) else _query(scaffold)
+    with BlockLogs():
+        found = [Chem.MolFromSmiles(text) if text else None for text in smiles]
+        return [each is not None and each.HasSubstructMatch(query) for each in found]
+
+
+def _query(scaffold: str) -> Chem.Mol:
+    """The scaffold without isotopes and stereochemistry."""
     read = parse(scaffold)
     if not isinstance(read, Parsed):
         raise InputError(f"{scaffold!r} cannot be used: {read}; give another molecule.")
-    with BlockLogs():
-        query = Chem.MolFromSmiles(read.smiles)
-        found = [Chem.MolFromSmiles(text) if text else None for text in smiles]
-        return [each is not None and each.HasSubstructMatch(query) for each in found]
+    return Chem.MolFromSmiles(read.smiles)

@@ -40,16 +40,19 @@ def canonical(sites: Tensor, real: Tensor, symmetries: Tensor) -> Tensor:
     >>> canonical(torch.tensor([[2, 0]]), torch.ones(1, 2).bool(), turn).tolist()
     [[0, 1]]
     """
+    return torch.where(real, least_turn(sites, real, symmetries).gather(1, sites), sites)
+
+
+def least_turn(sites: Tensor, real: Tensor, symmetries: Tensor) -> Tensor:
+    """(r, P) the symmetry that maps a sequence of sites to the least, see `canonical`."""
     alive = torch.ones(symmetries.shape[:2], dtype=torch.bool, device=sites.device)
-    result = []
     for site, here in zip(sites.unbind(1), real.unbind(1), strict=True):
-        image = symmetries.gather(2, site[:, None, None].expand(-1, symmetries.shape[1], 1))[
-            ..., 0
-        ]
+        place = site[:, None, None].expand(-1, symmetries.shape[1], 1)
+        image = symmetries.gather(2, place)[..., 0]
         best = torch.where(alive, image, symmetries.shape[2]).amin(1)
         alive = alive & ((image == best[:, None]) | ~here[:, None])
-        result.append(torch.where(here, best, site))
-    return torch.stack(result, 1) if result else sites
+    first = alive.long().argmax(1)
+    return symmetries[torch.arange(len(first), device=first.device), first]
 
 
 def least_images(alive: Tensor, symmetries: Tensor) -> Tensor:

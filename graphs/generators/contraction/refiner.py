@@ -84,7 +84,9 @@ class SplitExamples:
             return self
         index = torch.arange(rounded(count), device=self.graph.device) % count
         more = self.rows(index)
-        return replace(more, weight=more.weight * (torch.arange(len(index), device=index.device) < count))
+        return replace(
+            more, weight=more.weight * (torch.arange(len(index), device=index.device) < count)
+        )
 
 
 class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):

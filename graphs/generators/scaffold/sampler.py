@@ -119,7 +119,8 @@ class Extension:
         guided = context is not None and sampling.guidance != 0
         self.call = refiner.caller(context, count, guided=guided, methods=methods)
         tree = Decomposition.sample(scaffold, noise, self.tokens.labels, self.tokens.kinds)
-        self.tracker = ScaffoldTracker(scaffold, tree)
+        known = self.valence_limits, self.tokens.connected
+        self.tracker = ScaffoldTracker(scaffold, tree, *known)
         self.evidence = torch.zeros(count, device=noise.index.device)
 
     def run(self) -> GraphBatch:
@@ -135,7 +136,8 @@ class Extension:
         dist = self.call(state, k, how.guidance)
         dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
         if isinstance(dist, AttachmentDistribution):
-            return self.tokens.lookup(dist.meeting(self.tracker.forced_sites(state)), k)
+            forced, open_ = self.tracker.forced_sites(state), self.tracker.open_sites(state)
+            return self.tokens.lookup(dist.meeting(forced, open_), k)
         assert isinstance(dist, SplitDistribution | CountDistribution)
         noise = self.noise.fork(k)
         turn = torch.arange(self.candidates, device=noise.index.device)
@@ -149,7 +151,9 @@ class Extension:
         else:
             code, share = sample(wide, wide.state.noise, demand, forced)
         if self.valence_limits is not None:
-            share = share - _EXCEEDING * violated(self.valence_limits, wide.state, code)
+            closed = self.tracker.closed(wide.state, first, second)
+            exceeding = violated(self.valence_limits, wide.state, code, closed)
+            share = share - _EXCEEDING * exceeding
         share = share.unflatten(0, (-1, self.candidates))
         split = state.split
         gain = share.logsumexp(1) - torch.tensor(self.candidates).log() + assignments.log()

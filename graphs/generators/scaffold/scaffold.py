@@ -9,6 +9,7 @@ from torch import Tensor
 from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.valence import ValenceLimits
 from refine_core.errors import InputError
 
 
@@ -21,12 +22,14 @@ class Scaffold:
         ends: (f, 2) int64 nodes that each edge joins.
         label: (f,) int64 of each edge, from 0.
         sites: (f, 2) int64, the atom at each end, where nodes are fragments; else None.
+        open: (s, P) int64, further edges at each atom of each node; None allows any.
     """
 
     nodes: Tensor
     ends: Tensor
     label: Tensor
     sites: Tensor | None = None
+    open: Tensor | None = None
 
     @classmethod
     def of(cls, graph: GraphBatch) -> "Scaffold":
@@ -40,19 +43,50 @@ class Scaffold:
     def read(cls, smiles: str, statistics: GraphStatistics) -> "Scaffold":
         """The scaffold of a molecule, whose aromatic rings may get alternating bonds.
 
+        Attachment points `*` say where it goes on, and that it does so nowhere else.
+
         Raises:
             InputError: It is no molecule, or has atoms or bonds outside of the vocabulary.
         """
-        from graphs.chem import to_graphs
+        from graphs.chem import has_points, probed, to_graphs
 
         vocabulary = statistics.vocabulary
         largest = sum(statistics.max_counts[: len(vocabulary.nodes)])
-        return cls.of(to_graphs([smiles], vocabulary, largest))
+        text, points = probed(smiles) if has_points(smiles) else (smiles, None)
+        whole = cls.of(to_graphs([text], vocabulary, largest))
+        return whole if points is None else whole._opened(points)
+
+    def _opened(self, points: int) -> "Scaffold":
+        """Without the last nodes, `points` of them, which say where it is open."""
+        count = len(self.nodes) - points
+        at, place = torch.nonzero(self.ends >= count, as_tuple=True)
+        node = self.ends[at, 1 - place]
+        site = torch.zeros_like(node) if self.sites is None else self.sites[at, 1 - place]
+        wide = 1 if self.sites is None else int(self.sites.max()) + 1
+        open_ = torch.zeros(count, wide, dtype=torch.int64)
+        open_.index_put_((node, site), torch.ones_like(node), accumulate=True)
+        kept = (self.ends < count).all(1)
+        sites = None if self.sites is None else self.sites[kept]
+        return Scaffold(self.nodes[:count], self.ends[kept], self.label[kept], sites, open_)
 
     def to(self, device: torch.device | str) -> "Scaffold":
         """The same on another device."""
-        sites = None if self.sites is None else self.sites.to(device)
-        return Scaffold(self.nodes.to(device), self.ends.to(device), self.label.to(device), sites)
+        sites, open_ = (None if x is None else x.to(device) for x in (self.sites, self.open))
+        ends, label = self.ends.to(device), self.label.to(device)
+        return Scaffold(self.nodes.to(device), ends, label, sites, open_)
+
+    def used(self, limits: ValenceLimits) -> Tensor:
+        """(s,) weights of the edges of each node, with those that it is open to."""
+        table = torch.tensor((0, *limits.weight))
+        used = table[self.batch(1).edges[0].cpu()].sum(1)
+        return used if self.open is None else used + min(limits.weight) * self.open.cpu().sum(1)
+
+    def spared(self, limits: ValenceLimits) -> Tensor | None:
+        """(s,) slack that nodes are to keep; None where they may take any further edges."""
+        if self.open is None:
+            return None
+        capacity = torch.tensor(limits.capacity)[self.nodes.cpu()]
+        return (capacity - self.used(limits)).to(self.nodes.device)
 
     def batch(self, count: int) -> GraphBatch:
         """The scaffold `count` times, as graphs."""
@@ -82,9 +116,7 @@ class Scaffold:
                 )
         if limits is None:
             return
-        table = torch.tensor((0, *limits.weight))
-        used = table[self.batch(1).edges[0].cpu()].sum(1)
-        for node, total in zip(self.nodes.tolist(), used.tolist(), strict=True):
+        for node, total in zip(self.nodes.tolist(), self.used(limits).tolist(), strict=True):
             if total > limits.capacity[node]:
                 raise InputError(
                     f"The scaffold has {vocabulary.nodes[node] or 'a node'} with more bonds than "

@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.bounds import Demand
 from graphs.generators.contraction.split.sampling import FIRST, FREE, SECOND
 from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.contraction.state.valence import Closed
 from graphs.generators.scaffold.decomposition import Decomposition
 from graphs.generators.scaffold.scaffold import Scaffold
 
@@ -19,6 +21,8 @@ class ScaffoldTracker:
     Args:
         scaffold: What every sample shall contain.
         tree: How it comes apart.
+        limits: Of the model's nodes, if there are any.
+        connected: Whether all graphs are.
 
     Attributes:
         part: (b, m) node of the tree that each cluster holds.
@@ -26,9 +30,16 @@ class ScaffoldTracker:
         side: (b, f) end of that edge at which the scaffold's edge begins.
     """
 
-    def __init__(self, scaffold: Scaffold, tree: Decomposition) -> None:
+    def __init__(
+        self,
+        scaffold: Scaffold,
+        tree: Decomposition,
+        limits: ValenceLimits | None = None,
+        connected: bool = True,
+    ) -> None:
         self.ends, self.label, self.tree = scaffold.ends, scaffold.label, tree
-        self.sites = scaffold.sites
+        self.sites, self.open, self.connected = scaffold.sites, scaffold.open, connected
+        self.kept = None if limits is None else scaffold.spared(limits)
         self.part = tree.root[:, None]
         self.slot = tree.root.new_full((len(tree.root), len(scaffold.ends)), -1)
         self.side = torch.zeros_like(self.slot)
@@ -119,15 +130,36 @@ class ScaffoldTracker:
 
     def update(self, state: Partition, first: Tensor, second: Tensor) -> None:
         """Record the parts (b, m) that the children of a split hold."""
+        self.part = self._after(state, self.part, first, second)
+
+    def _after(self, state: Partition, part: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """(b, m') parts that clusters hold after splits, from those (b, m) of before."""
         if not state.started:
-            return
+            return part
         count = state.valid.sum(1)
         fresh = count[:, None] + state.split.cumsum(1) - 1
         more = int((count + state.split.sum(1)).max()) - state.split.shape[1]
-        part = torch.where(state.split, first, self.part)
-        self.part = F.pad(part, (0, more), value=self.tree.empty)
+        after = F.pad(torch.where(state.split, first, part), (0, more), value=self.tree.empty)
         b, i = torch.nonzero(state.split, as_tuple=True)
-        self.part[b, fresh[b, i]] = second[b, i]
+        after[b, fresh[b, i]] = second[b, i]
+        return after
+
+    def closed(self, state: Partition, first: Tensor, second: Tensor) -> Closed | None:
+        """Nodes of the scaffold in the (b * candidates, m') clusters after candidate splits.
+
+        None where these may take any further edges.
+        """
+        if self.kept is None:
+            return None
+        before = self.part[:, None].expand_as(first).flatten(0, 1)
+        after = self._after(state, before, first.flatten(0, 1), second.flatten(0, 1))
+        assert self.open is not None
+        members = self.tree.at("members", after).long()
+        nodes, open_ = members.sum(2), (members * self.open.sum(1)).sum(2)
+        # As clusters are connected, each piece of the scaffold that is with others is open to one.
+        pieces = self.tree.at("cycles", after) - self.tree.at("inner", after).sum(2) + nodes
+        alone = (open_ < pieces) if self.connected else torch.zeros_like(nodes).bool()
+        return Closed(nodes, (members * self.kept).sum(2), alone)
 
     def locate_edges(self, state: Partition) -> None:
         """Find the edges of the scaffold that the last splits have put between clusters."""
@@ -155,6 +187,16 @@ class ScaffoldTracker:
                 side = (self.side[b, f] + end) % 2
                 forced[b, self.slot[b, f], side] = self.sites[f, end]
         return forced
+
+    def open_sites(self, state: Partition) -> Tensor | None:
+        """(b, m, P) further edges at each atom of the nodes of the scaffold; -1 at other nodes.
+
+        None where these may take any.
+        """
+        if self.open is None:
+            return None
+        holds = self.tree.at("members", self.part)
+        return torch.where(holds.any(2)[..., None], self.open[holds.long().argmax(2)], -1)
 
     def without_parallel_edges(self, state: Partition) -> Partition:
         """The final state without edges that are parallel to an edge of the scaffold."""

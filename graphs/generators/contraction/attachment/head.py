@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graphs.data.fragments import FragmentTables, canonical, fixing, least_images
+from graphs.data.fragments import FragmentTables, canonical, fixing, least_images, least_turn
 from graphs.generators.common.steady import by_rows
 from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.attachment.ends import Attachments
@@ -151,10 +151,13 @@ class AttachmentDistribution:
         """Codes (b, m + e, g); random numbers are those of the state's own noise."""
         return self.meeting(torch.full_like(self.state.ends, -1))
 
-    def meeting(self, forced: Tensor) -> Tensor:
-        """Codes (b, m + e, g) with the sites (b, e, 2) that are `forced` where not negative.
+    def meeting(self, forced: Tensor, open_: Tensor | None = None) -> Tensor:
+        """Codes (b, m + e, g) that meet demands, up to the symmetries of fragments.
 
-        At each node these come first. They hold up to the fragment's symmetries.
+        Args:
+            forced: (b, e, 2) int64 sites of ends where not negative; they come first at a node.
+            open_: (b, m, Q) int64, how many further ends each site of a node takes; negative
+                where a node's sites take what they can. None where all do.
         """
         state, tables = self.state, self.head.tables
         m, edges = state.valid.shape[1], state.real.shape[1]
@@ -168,19 +171,22 @@ class AttachmentDistribution:
             # At which scale a graph has come apart depends on the others of its batch.
             uniform = state.noise.uniform(ContractionStream.SITES, edges, 2)
             at = (ends.graph, ends.slot, ends.side)
-            sites = self._drawn(ends, ends.table(uniform[at], 0.0), ends.table(forced[at], -1))
+            given = ends.table(forced[at], -1)
+            if open_ is not None:
+                first = ends.place == 0
+                open_ = open_[ends.graph[first], ends.node[first]]
+            sites = self._drawn(ends, ends.table(uniform[at], 0.0), given, open_)
             code[ends.graph, m + ends.slot, ends.side] = sites[ends.row, ends.place]
         return code
 
-    def _drawn(self, ends: Attachments, uniform: Tensor, forced: Tensor) -> Tensor:
-        """Sites (r, D), one after the other."""
+    def _drawn(
+        self, ends: Attachments, uniform: Tensor, forced: Tensor, open_: Tensor | None
+    ) -> Tensor:
+        """Sites (r, D), one after the other; see `meeting` for `forced` (r, D), `open_` (r, Q)."""
         tables, label = self.head.tables, ends.label
         symmetries, far = tables.symmetries[label], tables.distance[label].clamp(max=FAR)
-        forced = torch.where(
-            forced < 0, -1, canonical(forced.clamp(min=0), forced >= 0, symmetries)
-        )
         free = tables.free[label]
-        left, alive = free.clone(), torch.ones_like(symmetries[:, :, 0]).bool()
+        forced, left, alive = _demanded(forced, open_, free, symmetries)
         own = [(w, head, ends.table(head.ends(h, ends), 0.0)) for w, head, h in self.hidden]
         wide = {head: head.candidates(label) for _, head, _ in own}
         plain = dict(wide)
@@ -218,6 +224,30 @@ class AttachmentDistribution:
 
     def _mixed(self, logits: Callable[[AttachmentHead, Tensor], Tensor]) -> Tensor:
         return torch.stack([w * logits(head, h).float() for w, head, h in self.hidden]).sum(0)
+
+
+def _demanded(
+    forced: Tensor, open_: Tensor | None, free: Tensor, symmetries: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Forced sites (r, D) as they are least, and with them what sites can take and what is alike.
+
+    Returns:
+        The sites; (r, P) ends that each site can take; (r, G) symmetries under which that stays.
+    """
+    alive = torch.ones_like(symmetries[:, :, 0]).bool()
+    sites, real = forced.clamp(min=0), forced >= 0
+    if open_ is None:
+        return torch.where(real, canonical(sites, real, symmetries), -1), free.clone(), alive
+    open_ = F.pad(open_, (0, free.shape[1]))[:, : free.shape[1]]
+    every = torch.arange(free.shape[1], device=free.device).expand_as(free)
+    turn = least_turn(torch.cat([sites, every], 1), torch.cat([real, open_ > 0], 1), symmetries)
+    forced = torch.where(real, turn.gather(1, sites), -1)
+    closed = open_[:, :1] >= 0
+    takes = torch.zeros_like(free).scatter(1, turn, open_)
+    taken = takes.scatter_add(1, forced.clamp(min=0), real.long())
+    wide = takes[:, None].expand_as(symmetries).gather(2, symmetries)
+    alive = ~closed | (wide == takes[:, None]).all(2)
+    return forced, torch.where(closed, taken, free), alive
 
 
 def _open(site: Tensor, ends: Attachments, tables: FragmentTables) -> Tensor:

@@ -1,5 +1,7 @@
 """What valence limits leave of a partition: the slack of clusters, and splits that exceed it."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -25,14 +27,43 @@ def exceeded(limits: ValenceLimits, state: Partition) -> Tensor:
     return (2 * state.inner + state.outer > room).any(2)
 
 
-def violated(limits: ValenceLimits, state: Partition, code: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Closed:
+    """Nodes in clusters whose edges are known in number.
+
+    Args:
+        nodes: (b, m) how many each cluster holds.
+        slack: (b, m) what these nodes leave of their capacity.
+        alone: (b, m) bool, whether they cannot be with others.
+    """
+
+    nodes: Tensor
+    slack: Tensor
+    alone: Tensor
+
+
+def violated(
+    limits: ValenceLimits, state: Partition, code: Tensor, closed: Closed | None = None
+) -> Tensor:
     """(b, m) bool, clusters of `state` whose split by `code` leaves a child without slack.
 
     A split is also refused after which more edges join two clusters than they have pairs of nodes.
+
+    Args:
+        limits: Of the nodes.
+        state: What splits.
+        code: (b, m + e, g).
+        closed: Nodes in the clusters of the refined state.
     """
     after = divide(state, code)
-    wrong = ((slack(limits, after) < 0) | exceeded(limits, after)) & after.valid
-    sizes = after.sizes
+    sizes, left = after.sizes, slack(limits, after)
+    wrong = (left < 0) | exceeded(limits, after)
+    if closed is not None:
+        only = sizes == closed.nodes
+        exact = only & (closed.nodes > 0)
+        wrong = wrong | (left < closed.slack) | (exact & (left > closed.slack))
+        wrong = wrong | (closed.alone & ~only)
+    wrong = wrong & after.valid
     wrong = wrong | (after.edge_counts > sizes[:, :, None] * sizes[:, None]).any(2)
     if not state.started:
         return wrong

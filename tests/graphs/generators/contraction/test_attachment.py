@@ -10,7 +10,7 @@ from graphs.chem.substructure import contain
 from graphs.data.fragments import canonical
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.attachment.ends import Attachments
-from graphs.generators.contraction.attachment.head import AttachmentDistribution
+from graphs.generators.contraction.attachment.head import AttachmentDistribution, _demanded
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.state.partition import Partition
@@ -146,3 +146,31 @@ def test_canonical_sites_are_those_of_all_alike() -> None:
     for s in range(4):
         assert torch.equal(canonical((sites + s) % 4, real, turns.expand(50, 4, 4)), least)
     assert bool((least[:, 0] == 0).all())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "scaffold", ["*c1ccccc1", "*c1ccccc1*", "*c1cc(*)ccc1O", "*C(=O)c1ccncc1", "*c1ccccc1.*C=O"]
+)
+def test_scaffolds_are_closed_but_for_their_attachment_points(
+    model: ContractionRefiner, scaffold: str
+) -> None:
+    request = ScaffoldRequest.of(scaffold, model, STATISTICS)
+    graphs = request.sample(names(30), None, Sampling(), particles=4)
+    smiles = [text for text in to_smiles(graphs, STORE.vocabulary) if text]
+    found = contain(smiles, scaffold)
+    print(scaffold, len(smiles), sum(found), smiles[:6])
+    assert len(smiles) > 10 and all(found)
+
+
+def test_demands_on_sites_are_turned_together() -> None:
+    turns = torch.tensor([[(s * i + t) % 6 for i in range(6)] for s in (1, 5) for t in range(6)])
+    symmetries = turns.expand(2, 12, 6)
+    free = torch.ones(2, 6).long()
+    # A ring with an edge at site 4, open at 0 and 5: meta and ortho to it. And one that is free.
+    forced = torch.tensor([[4, -1, -1], [3, -1, -1]])
+    open_ = torch.tensor([[1, 0, 0, 0, 0, 1], [-1] * 6])
+    sites, takes, alive = _demanded(forced, open_, free, symmetries)
+    assert sites.tolist() == [[0, -1, -1], [0, -1, -1]]
+    assert takes.tolist() == [[1, 1, 1, 0, 0, 0], [1] * 6]
+    assert alive.sum(1).tolist() == [2, 12]
