@@ -102,6 +102,16 @@ def scores(smiles: str) -> Scores:
     )
 
 
+def ring_sizes(smiles: str) -> set[int]:
+    """Sizes of the smallest rings of a valid molecule.
+
+    >>> ring_sizes("C1CC1c1ccccc1")
+    {3, 6}
+    """
+    molecule = Chem.MolFromSmiles(smiles)  # lives as long as its rings are read
+    return {len(ring) for ring in molecule.GetRingInfo().AtomRings()}
+
+
 class Filters:
     """The filters that molecules of the MOSES data pass.
 

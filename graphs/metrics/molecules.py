@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scipy.stats import wasserstein_distance
 
-from graphs.chem.scores import PROPERTIES, Filters, examine
+from graphs.chem.scores import PROPERTIES, Filters, examine, ring_sizes
 from graphs.metrics import fcd, nspdk, similarity
 from graphs.metrics.summary import Summary, summarise
 from refine_core.errors import InputError
@@ -43,9 +43,12 @@ def evaluate_molecules(
       radius 2 with 1,024 bits.
     - `frag`, `scaf`: cosine of the counts of BRICS fragments, and of Bemis-Murcko scaffolds with
       two rings or more, to those of `test`.
+    - `known_scaffold`: share of those scaffolds that are among the ones of `test`.
     - `logp`, `sa`, `qed`, `weight`: Wasserstein distance of the values from those of `test`.
     - `int_div`, `int_div2`: one minus the mean, and the root mean square, Tanimoto similarity of
       all pairs.
+    - `rings_of_3`, `rings_of_4`, `larger_rings`: share with a ring of so many atoms, or of seven
+      and more.
     - `filters`, if given: share that passes (`graphs.chem.scores.Filters`).
     - `fcd`, `snn`, `frag` and `scaf` with `_scaffolds` behind, if given: compared with `scaffolds`
       in place of `test`, as most publications on MOSES do.
@@ -87,6 +90,7 @@ def evaluate_molecules(
     ours, unseen = summarise(valid, None, say), summarise(_canonical(test, "test"), cache, say)
     report |= distribution_metrics(ours, unseen)
     report["int_div"], report["int_div2"] = similarity.diversity(ours.fingerprints)
+    report |= _rings(valid, "")
     new = None if scaffolds is None else summarise(_canonical(scaffolds, "test"), cache, say)
     if new is not None:
         report |= _on_scaffolds(ours, new, "")
@@ -101,9 +105,18 @@ def evaluate_molecules(
         learnt = summarise(spaced, cache, say)
         reached = distribution_metrics(learnt, unseen)
         report |= {f"{name}_train": value for name, value in reached.items()}
+        report |= _rings(spaced, "_train")
         if new is not None:
             report |= _on_scaffolds(learnt, new, "_train")
     return report
+
+
+def _rings(smiles: Sequence[str], suffix: str) -> dict[str, float]:
+    """Shares of molecules with small and with large rings."""
+    sizes = [ring_sizes(each) for each in smiles]
+    wanted = {"rings_of_3": {3}, "rings_of_4": {4}, "larger_rings": set(range(7, 1000))}
+    found = {name: sum(not own.isdisjoint(s) for own in sizes) for name, s in wanted.items()}
+    return {f"{name}{suffix}": _share(count, len(sizes)) for name, count in found.items()}
 
 
 def _on_scaffolds(ours: Summary, new: Summary, suffix: str) -> dict[str, float]:
@@ -124,6 +137,10 @@ def distribution_metrics(ours: Summary, theirs: Summary) -> dict[str, float]:
         "snn": float(nearest),
         "frag": similarity.cosine(ours.fragments, theirs.fragments),
         "scaf": similarity.cosine(ours.scaffolds, theirs.scaffolds),
+        "known_scaffold": _share(
+            sum(count for name, count in ours.scaffolds.items() if name in theirs.scaffolds),
+            ours.scaffolds.total(),
+        ),
         **{n: nan if nothing else float(wasserstein_distance(x, y)) for n, x, y in columns},
     }
 

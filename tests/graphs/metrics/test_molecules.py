@@ -76,6 +76,16 @@ def test_train_is_what_the_training_molecules_reach() -> None:
     assert found == pytest.approx(expected, nan_ok=True)
 
 
+def test_rings_and_known_scaffolds_are_counted() -> None:
+    smiles = ["C1CC1c1ccccc1", "C1CCC1", "CCO", "C1CCCCCCC1C1CC1", "c1ccc2ccccc2c1"]
+    test = ["Cc1ccc2ccccc2c1", "CCO"]
+    report = evaluate_molecules(smiles, ["C1CC1", "C1CCC1", "CC"], test)
+    found = {name: report[name] for name in ("rings_of_3", "rings_of_4", "larger_rings")}
+    assert found == {"rings_of_3": 2 / 5, "rings_of_4": 1 / 5, "larger_rings": 1 / 5}
+    assert report["rings_of_3_train"] == 1 / 3 and report["larger_rings_train"] == 0
+    assert report["known_scaffold"] == 1 / 3  # of two rings and more
+
+
 def test_wasserstein_distance_is_the_mean_gap_of_sorted_values() -> None:
     a, b = summarise(VALID), summarise([*TEST, "CCO", "CN1CC1"])
     report = distribution_metrics(a, b)
