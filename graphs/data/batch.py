@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.data.arcs import reversed_name
+from graphs.data.arcs import OUT, reversed_name
 from refine_core.errors import InputError
 
 _ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
@@ -44,6 +44,13 @@ class Vocabulary:
         if not self.directed:
             return None
         return torch.tensor([self.edges.index(reversed_name(name)) for name in self.edges])
+
+    @property
+    def outward(self) -> Tensor | None:
+        """(O,) bool: labels of an arc that goes to the other node; None of undirected graphs."""
+        if not self.directed:
+            return None
+        return torch.tensor([name.startswith(OUT) for name in self.edges])
 
     @property
     def molecular(self) -> bool:

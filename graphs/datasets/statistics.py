@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 
+from graphs.data.arcs import BOTH
 from graphs.data.batch import GraphBatch
 from graphs.data.store import GraphStore
 
@@ -27,6 +29,23 @@ def max_counts(store: GraphStore) -> tuple[int, ...]:
         counts = torch.cat([nodes, torch.stack(edges, 1)], 1)
         most = torch.maximum(most, counts.amax(0))
     return tuple(most.tolist())
+
+
+def all_acyclic(store: GraphStore) -> bool:
+    """Whether graphs are directed, and none has a cycle."""
+    outward = store.vocabulary.outward
+    if outward is None or any(name.startswith(BOTH) for name in store.vocabulary.edges):
+        return False
+    table = F.pad(outward, (1, 0))
+    for graphs in batches(store):
+        arcs, left = table[graphs.edges], graphs.valid
+        while bool(left.any()):
+            # Nodes without arcs from those that are left are taken away.
+            after = left & (arcs & left[:, :, None]).any(1)
+            if torch.equal(after, left):
+                return False
+            left = after
+    return True
 
 
 def all_connected(store: GraphStore) -> bool:

@@ -25,6 +25,15 @@ def digraphs(labelled: bool) -> "list[nx.DiGraph[int]]":
     return graphs
 
 
+def acyclic_digraphs(labelled: bool) -> "list[nx.DiGraph[int]]":
+    """Those without the arcs that go back in an order of the nodes."""
+    graphs = digraphs(labelled)
+    for seed, graph in enumerate(graphs):
+        order = np.random.default_rng(seed).permutation(len(graph))
+        graph.remove_edges_from([(a, b) for a, b in graph.edges if order[a] > order[b]])
+    return graphs
+
+
 def batch_of(store: GraphStore) -> GraphBatch:
     batch: GraphBatch = store[torch.arange(len(store))][0]
     return batch

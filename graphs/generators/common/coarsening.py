@@ -36,15 +36,22 @@ class Tree:
     root: Tensor
 
 
-def contract(graphs: GraphBatch, node_noise: Tensor, matching: Matching = "random") -> Tree:
+def contract(
+    graphs: GraphBatch,
+    node_noise: Tensor,
+    matching: Matching = "random",
+    arcs: Tensor | None = None,
+) -> Tree:
     """Draw one tree per graph.
 
-    Components of a disconnected graph are merged last, as if joined.
+    Components of a disconnected graph are merged last, as if joined. With arcs, clusters never
+    are on a directed cycle: two are merged only if no other path leads from one to the other.
 
     Args:
         graphs: b graphs, each of at least one node.
         node_noise: (b, n) numbers in [0, 1), independent and uniform, which break symmetries.
         matching: The neighbour that a cluster prefers, see `_cost`.
+        arcs: (b, n, n) bool of directed acyclic graphs, from row to column; None of others.
     """
     count, n = graphs.nodes.shape
     place = torch.arange(n, device=node_noise.device)
@@ -57,10 +64,17 @@ def contract(graphs: GraphBatch, node_noise: Tensor, matching: Matching = "rando
     weight = (graphs.edges > 0).float()
     ring = on_rings(weight) if matching == "rings" else weight
     noise = node_noise.double().clone()
+    paths = None if arcs is None else reachable(arcs)
     for step in range(n):
         if not bool((leads.sum(1) > 1).any()):
             break
-        partner = _matching(weight, ring, leads, size, noise, step, matching)
+        mergeable = weight
+        if paths is not None:
+            around = (paths.float() @ paths.float()) > 0
+            mergeable = weight * ~(around | around.mT)
+        partner = _matching(mergeable, ring, leads, size, noise, step, matching)
+        if paths is not None:
+            partner = _acyclic(partner, paths, noise)
         first = partner > place
         b, i = torch.nonzero(first, as_tuple=True)
         j = partner[b, i]
@@ -76,6 +90,9 @@ def contract(graphs: GraphBatch, node_noise: Tensor, matching: Matching = "rando
         leader[b, j] = i
         merge = F.one_hot(leader, n).float()
         weight, ring = (merge.mT @ edges @ merge for edges in (weight, ring))
+        if paths is not None:
+            merged = (merge.mT @ paths.float() @ merge) > 0
+            paths = reachable(merged & ~torch.eye(n, dtype=torch.bool, device=merged.device))
     single = graphs.valid.long().argmax(1)
     return Tree(children, members, torch.where(used > n, used - 1, single))
 
@@ -143,6 +160,40 @@ def _cost(
     expected = degree[:, :, None] * degree[:, None] / degree.sum(1)[:, None, None]
     apart = (weight <= expected.clamp_min(1)) & (total > SMALL)
     return torch.where(apart, LAST * cost, cost)
+
+
+def reachable(arcs: Tensor) -> Tensor:
+    """(b, n, n) bool, where paths of one arc or more lead, of arcs (b, n, n) bool."""
+    paths = arcs
+    for _ in range(max(1, (arcs.shape[1] - 1).bit_length())):
+        paths = paths | ((paths.float() @ paths.float()) > 0)
+    return paths
+
+
+def _acyclic(partner: Tensor, paths: Tensor, noise: Tensor) -> Tensor:
+    """Those pairs of a matching (b, n) that leave no cycle when merged, in random order.
+
+    Args:
+        partner: (b, n), -1 for none.
+        paths: (b, n, n) bool, see `reachable`.
+        noise: (b, n) of clusters.
+    """
+    count, n = partner.shape
+    row, place = torch.arange(count, device=noise.device), torch.arange(n, device=noise.device)
+    priority = (noise + noise.gather(1, partner.clamp(min=0))) * 7919 % 1
+    left, kept, paths = partner > place, torch.full_like(partner, -1), paths.clone()
+    while bool(left.any()):
+        u = priority.masked_fill(~left, 2).argmin(1)
+        v, real = partner[row, u].clamp(min=0), left.any(1)
+        left[row, u] = False
+        around = (paths[row, u] & paths[row, :, v]) | (paths[row, v] & paths[row, :, u])
+        real = real & ~around.any(1)
+        kept[row[real], u[real]], kept[row[real], v[real]] = v[real], u[real]
+        both = (place == u[:, None]) | (place == v[:, None])
+        into = paths[row, :, u] | paths[row, :, v] | both
+        out = paths[row, u] | paths[row, v] | both
+        paths = paths | (into[:, :, None] & out[:, None] & real[:, None, None])
+    return kept
 
 
 def on_rings(joined: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from graphs.data.batch import Vocabulary
 from graphs.data.store import GraphStore
-from graphs.datasets.statistics import all_connected, batches, max_counts
+from graphs.datasets.statistics import all_acyclic, all_connected, batches, max_counts
 from graphs.generators.common.valence import ValenceLimits
 
 
@@ -18,6 +18,7 @@ class GraphStatistics:
         connected: Whether every graph is in one piece.
         sizes: Count of graphs of 0, 1, ... nodes.
         valence_limits: Largest total of edge weights at a node of each label; None if unknown.
+        acyclic: Whether every graph is directed and has no cycle.
     """
 
     vocabulary: Vocabulary
@@ -25,6 +26,7 @@ class GraphStatistics:
     connected: bool = True
     sizes: tuple[int, ...] = ()
     valence_limits: ValenceLimits | None = None
+    acyclic: bool = False
 
     @classmethod
     def of(cls, store: GraphStore) -> "GraphStatistics":
@@ -35,4 +37,5 @@ class GraphStatistics:
             all_connected(store),
             tuple(store.sizes.bincount().tolist()),
             ValenceLimits.of(batches(store), store.vocabulary),
+            all_acyclic(store),
         )

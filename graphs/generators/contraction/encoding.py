@@ -55,6 +55,7 @@ def encode(
     matching: Matching = "random",
     reverse: Tensor | None = None,
     fragments: FragmentTables | None = None,
+    outward: Tensor | None = None,
 ) -> EncodedGraphs:
     """Draw a tree, and the order in which its clusters split; return the codes of the splits.
 
@@ -69,8 +70,11 @@ def encode(
         reverse: As of `Partition`. An edge inside a cluster counts with its label as seen from the
             end that will be in the first child, once its two ends are in different children.
         fragments: Of node labels, where nodes are fragments; the last code has their sites.
+        outward: (O,) bool, of directed acyclic graphs the labels that say that an arc goes to the
+            other node; None of other graphs.
     """
-    tree, edges = contract(graphs, node_noise, matching), Edges.of(graphs)
+    arcs = None if outward is None else F.pad(outward, (1, 0))[graphs.edges]
+    tree, edges = contract(graphs, node_noise, matching, arcs), Edges.of(graphs)
     letters, letter = _letters(graphs, labels)
     wide = letters.shape[1]
     # Sums over tree nodes: nodes by letter (b, 2n - 1, l), inner edges by label (b, 2n - 1, O).
@@ -80,7 +84,7 @@ def encode(
     # The order of children must not depend on the end from which an edge was first seen.
     unordered = both_ways(edges.label, reverse).amin(2)
     sums = torch.cat([nodes, inside @ _one_hot(edges, unordered, kinds)], 2).long()
-    children = _ordered(tree, sums, node_noise, wide)
+    children = _ordered(tree, sums, node_noise, wide, arcs)
     steps = _descend(tree, children, edges, sums[:, :, :wide].sum(2), noise, parallel)
     time, turned = _appearance(tree, children, steps, edges)
     label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
@@ -116,8 +120,13 @@ def _holds(members: Tensor, node: Tensor) -> Tensor:
     return members.gather(2, node[:, None].expand(-1, members.shape[1], -1))
 
 
-def _ordered(tree: Tree, sums: Tensor, node_noise: Tensor, labels: int) -> Tensor:
-    """Children with the larger first: by count of nodes, then by their sums, then at random."""
+def _ordered(
+    tree: Tree, sums: Tensor, node_noise: Tensor, labels: int, arcs: Tensor | None
+) -> Tensor:
+    """Children with the larger first: by count of nodes, then by their sums, then at random.
+
+    With arcs (b, n, n), those from which arcs go are before those to which they go.
+    """
     pair = tree.children.clamp(min=0)
     both = sums.gather(1, pair.flatten(1)[:, :, None].expand(-1, -1, sums.shape[2]))
     both = torch.cat([both[:, :, :labels].sum(2, keepdim=True), both], 2)
@@ -126,8 +135,22 @@ def _ordered(tree: Tree, sums: Tensor, node_noise: Tensor, labels: int) -> Tenso
     sign = gap.gather(2, lead)[:, :, 0].sign().double()
     tie_break = (tree.members.double() @ node_noise[:, :, None].double())[:, :, 0] * 7919 % 1
     tie_break = tie_break.gather(1, pair.flatten(1)).view_as(pair)
+    if arcs is not None:
+        ahead = _arcs_between(tree, pair, arcs)
+        sign = torch.where(ahead == 0, sign, ahead)
     swap = torch.where(sign == 0, tie_break[:, :, 0] - tie_break[:, :, 1], sign) < 0
     return torch.where(swap[:, :, None], tree.children.flip(2), tree.children)
+
+
+def _arcs_between(tree: Tree, pair: Tensor, arcs: Tensor) -> Tensor:
+    """(b, 2n - 1) arcs from the first of two children to the second, less those back."""
+    n = arcs.shape[1]
+    one, two = (
+        tree.members.gather(1, pair[:, :, side, None].expand(-1, -1, n)).double()
+        for side in (0, 1)
+    )
+    net = arcs.double() - arcs.mT.double()
+    return ((one @ net) * two).sum(2)
 
 
 def _descend(

@@ -49,6 +49,7 @@ class Contraction:
             statistics.connected,
             config.matching,
             _tables(statistics.vocabulary),
+            statistics.acyclic,
         )
         limits = statistics.valence_limits if config.bounded else None
         return ContractionRefiner(

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from graphs.data.arcs import OUT
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.fragments import FragmentTables
 from graphs.generators.common.config import Matching, Parallel
@@ -38,6 +39,10 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         matching: What is contracted first, see `graphs.generators.common.coarsening.contract`.
         fragments: Of node labels, where these are fragments: then a last scale says at which of
             their atoms edges end.
+        acyclic: Whether all graphs are directed and acyclic. Then two clusters are contracted only
+            if none becomes part of a cycle, and arcs between children go from the first to the
+            second. So no sample has a cycle, as one would have had to be there before the last
+            split that is on it, or lie between its two children.
     """
 
     def __init__(
@@ -48,15 +53,24 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         connected: bool = True,
         matching: Matching = "random",
         fragments: FragmentTables | None = None,
+        acyclic: bool = False,
     ) -> None:
         super().__init__()
         self.limit: Tensor
-        self.vocabulary, self.max_counts = vocabulary, max_counts
+        self.vocabulary, self.acyclic = vocabulary, acyclic
+        if acyclic:  # every arc inside a cluster is once between two children
+            names = (*vocabulary.nodes, *vocabulary.edges)
+            places = range(len(vocabulary.nodes), len(names))
+            never = {i for i in places if not names[i].startswith(OUT)}
+            max_counts = tuple(0 if i in never else most for i, most in enumerate(max_counts))
+        self.max_counts = max_counts
         self.parallel, self.connected, self.matching = parallel, connected, matching
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
         self.fragments = fragments
+        self.outward: Tensor | None
+        self.register_buffer("outward", vocabulary.outward if acyclic else None, persistent=False)
         scales = sum(max_counts[: self.labels]) + 1 + (fragments is not None)
         self.schedule = ScaleSchedule((Scale(),) * scales)
         self.register_buffer("limit", torch.tensor(max_counts), persistent=False)
@@ -80,6 +94,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
             self.matching,
             self.reverse,
             self.fragments,
+            self.outward,
         )
 
     def start(self, count: int, noise: Noise | None = None) -> Partition:
@@ -91,7 +106,9 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         none = torch.zeros(count, 0, dtype=torch.int64, device=device)
         ends = none[:, :, None].expand(count, 0, 2)
         edges = (ends, none, none.bool())
-        return Partition(nodes, inner, one, *edges, one, noise, False, self.reverse)
+        return Partition(
+            nodes, inner, one, *edges, one, noise, False, self.reverse, acyclic=self.acyclic
+        )
 
     def trace(self, features: EncodedGraphs, corrupt: Corrupt | None = None) -> Trace[Partition]:
         """Replay the splits."""

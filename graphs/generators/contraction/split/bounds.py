@@ -60,6 +60,7 @@ class Budget:
             that of an edge inside; None bounds nothing.
         weight: (O,) int64 of edges.
         most: (r, l, O) int64 edges of each label that a node of each letter can have.
+        acyclic: As of `Partition`; then the first child may be the smaller one.
     """
 
     nodes: Tensor
@@ -72,6 +73,7 @@ class Budget:
     capacity: Tensor | None = None
     weight: Tensor | None = None
     most: Tensor | None = None
+    acyclic: bool = False
 
     @classmethod
     def of(
@@ -95,6 +97,7 @@ class Budget:
             both = letters[:, None].expand(-1, 2, -1)
             demand = replace(demand, nodes=demand.nodes.gather(2, both))
         found = cls(nodes, inner, state.outer[pick], letters, whole, connected, demand)
+        found = replace(found, acyclic=state.acyclic)
         if limits is None:
             return found
         capacity = torch.tensor(limits.capacity, device=nodes.device)[letters]
@@ -134,7 +137,7 @@ class Budget:
         pairs, others = _pairs(first), _pairs(rest)
         in_first, in_second = self._fewest(first, 0), self._fewest(rest, 1)
         # The first child has half the nodes or more.
-        half = torch.where(self.whole, 1, (size + 1) // 2)
+        half = torch.where(self.whole, 1, 1 if self.acyclic else (size + 1) // 2)
         most = torch.where(self.whole, self._largest(), size - 1)
         inside = torch.where(self.whole, edges, edges - in_second - bridges).minimum(pairs)
         enough = torch.where(self.whole, in_first, edges - others - first * rest)

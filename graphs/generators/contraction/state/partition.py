@@ -38,6 +38,7 @@ class Partition:
         sites: (b, e, 2) int64, that atom at each end, once it is known.
         alphabet: (b, l) int64, the labels that a graph has, ascending, then others to fill up, so
             that hundreds of labels cost nothing where a graph has few; None is all T labels.
+        acyclic: Whether arcs between the children of a cluster go from the first to the second.
     """
 
     nodes: Tensor
@@ -53,6 +54,7 @@ class Partition:
     attaching: bool = False
     sites: Tensor | None = None
     alphabet: Tensor | None = None
+    acyclic: bool = False
 
     def __len__(self) -> int:
         """Count of graphs."""
@@ -75,6 +77,7 @@ class Partition:
             reverse=self.reverse,
             attaching=self.attaching,
             alphabet=None if self.alphabet is None else self.alphabet[index],
+            acyclic=self.acyclic,
         )
 
     def repeated(self, times: int, noise: Noise) -> "Partition":
@@ -102,6 +105,7 @@ class Partition:
             reverse=first.reverse,
             attaching=first.attaching,
             alphabet=None if first.alphabet is None else torch.cat([p.letters for p in parts]),
+            acyclic=first.acyclic,
         )
 
     @property
