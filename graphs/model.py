@@ -5,9 +5,10 @@
 ['CCN(C)C(=O)C1CO1', 'COC1(C=O)C2CC1O2', 'N#CC1C(O)C1(O)CO', 'C#CC12CCC(C1)C2O']
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
 from graphs.generators.common.config import Order, Parallel, SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
+from graphs.generators.common.particles import REFUSED, resampled
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.refiner import GraphMethod
@@ -43,6 +45,9 @@ class GraphSpec:
 
 Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 """Samples graphs from their noise and wanted properties (b, p)."""
+
+Score = Callable[[Sequence[Any]], Sequence[float]]
+"""Logarithms of the weights of molecules, by their SMILES, or of graphs of networkx."""
 
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
@@ -103,6 +108,7 @@ class GraphModel:
         methods: SamplingMethods | None = None,
         batch: int = 250,
         scaffold: str | GraphBatch | None = None,
+        score: Score | None = None,
         particles: int = PARTICLES,
         quiet: bool = True,
     ) -> GraphBatch:
@@ -124,13 +130,16 @@ class GraphModel:
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
                 every sample contains (`graphs.generators.scaffold.sampler`).
-            particles: Samples of which one is chosen, for each graph with a scaffold; more cost
-                time and agree better with the model.
+            score: Function of the canonical SMILES of molecules, or of other graphs as those of
+                networkx, that gives each a number: samples follow the model's law times the
+                exponential of it, the better the more `particles`.
+            particles: Draws of which one is chosen, for each graph with a scaffold or score; more
+                cost time and agree better with the law.
             quiet: Whether to show no progress.
 
         Raises:
-            InputError: A number is out of its range, the model does not know a property, or it
-                cannot extend the scaffold.
+            InputError: A number is out of its range, the model does not know a property, it
+                cannot extend the scaffold, or `score` does not give a number for each.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
         settings = self.settings(
@@ -145,8 +154,9 @@ class GraphModel:
         self.kind.prepare(self.refiner, settings)
         guide = settings.guidance if where else 0.0
         sampling = Sampling(temperature=settings.temperature, guidance=guide)
-        sampler = self._sampler(sampling, self._methods(settings), scaffold, particles)
-        at_once = batch if scaffold is None else max(1, batch // particles)
+        known, plain = self._methods(settings), scaffold is None and score is None
+        sampler = self._sampler(sampling, known, scaffold, score, particles)
+        at_once = batch if plain else max(1, batch // particles)
         parts = []
         with Progress("drawing", count, quiet=quiet) as progress:
             for index in torch.arange(count).split(at_once):
@@ -179,15 +189,55 @@ class GraphModel:
         sampling: Sampling,
         methods: list[GraphMethod],
         scaffold: str | GraphBatch | None,
+        score: Score | None,
         particles: int,
     ) -> Sampler:
         """What samples a batch of graphs."""
-        if scaffold is None:
-            return lambda noise, context: self.refiner.sample(
-                noise, context, sampling=[sampling], methods=methods
+
+        def weigh(graphs: GraphBatch) -> Tensor:
+            return torch.zeros(len(graphs)) if score is None else self._weights(graphs, score)
+
+        def plain(noise: Noise, context: Tensor | None) -> GraphBatch:
+            return self.refiner.sample(noise, context, sampling=[sampling], methods=methods)
+
+        def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
+            graphs = plain(noise, context)
+            return graphs, weigh(graphs)
+
+        if scaffold is not None:
+            request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
+            return lambda noise, context: request.sample(
+                noise, context, sampling, particles, methods, weigh
             )
-        request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
-        return lambda noise, context: request.sample(noise, context, sampling, particles, methods)
+        if score is not None:
+            return lambda noise, context: resampled(weighed, noise, context, particles)
+        return plain
+
+    def _weights(self, graphs: GraphBatch, score: Score) -> Tensor:
+        """(b,) what a score gives graphs; molecules that are none are refused."""
+        found: Sequence[object]
+        if self.is_molecular:
+            smiles = self.smiles(graphs.to("cpu"))
+            real = torch.tensor([text is not None for text in smiles])
+            found = [text for text in smiles if text is not None]
+        else:
+            from graphs.data.convert_networkx import to_networkx
+
+            found = to_networkx(graphs.to("cpu"), self.vocabulary)
+            real = torch.ones(len(found), dtype=torch.bool)
+        given = score(found) if found else []
+        try:
+            values = torch.as_tensor(given, dtype=torch.float64).flatten()
+        except (TypeError, ValueError):
+            values = torch.full((len(found),), torch.nan)
+        if len(values) != len(found) or not bool(values.isfinite().all()):
+            raise InputError(
+                f"The score gave {len(values)} values for {len(found)} graphs, some of them no "
+                "finite numbers or too few: return one finite number for each."
+            )
+        weight = torch.full((len(real),), -REFUSED, dtype=torch.float64)
+        weight[real] = values
+        return weight.to(self.device)
 
     @torch.no_grad()
     def code_log_prob(

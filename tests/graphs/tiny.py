@@ -49,6 +49,14 @@ def graphs(count: int, n: int, *, connected: bool = True, seed: int = 0) -> Grap
     return GraphBatch(nodes, edges, valid)
 
 
+def graph(nodes: list[int], edges: list[tuple[int, int, int]]) -> GraphBatch:
+    """One graph, of edges (i, j, label from 1)."""
+    made = torch.zeros(1, len(nodes), len(nodes), dtype=torch.int64)
+    for i, j, label in edges:
+        made[0, i, j] = made[0, j, i] = label
+    return GraphBatch(torch.tensor([nodes]), made, torch.ones(1, len(nodes)).bool())
+
+
 def to_networkx(batch: GraphBatch, g: int) -> "nx.Graph[int]":
     graph: nx.Graph[int] = nx.Graph()
     real = torch.nonzero(batch.valid[g])[:, 0].tolist()

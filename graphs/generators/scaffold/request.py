@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.common.particles import REFUSED, Weigh
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.refiner import ContractionRefiner, GraphMethod
@@ -72,8 +73,14 @@ class ScaffoldRequest:
         sampling: Sampling,
         particles: int,
         methods: Sequence[GraphMethod] = (),
+        weigh: Weigh | None = None,
     ) -> GraphBatch:
         """Draw graphs that contain the scaffold, see `graphs.generators.scaffold.sampler`."""
+
+        def weight(graphs: GraphBatch) -> Tensor:
+            found = torch.zeros(len(graphs)) if weigh is None else weigh(graphs)
+            return found if self.smiles is None else found - REFUSED * ~self._found(graphs)
+
         return extend(
             self.refiner,
             self.scaffold.to(noise.index.device),
@@ -82,7 +89,7 @@ class ScaffoldRequest:
             sampling=sampling,
             methods=methods,
             particles=particles,
-            accept=self._found if self.smiles else None,
+            weigh=weight,
         )
 
     def _found(self, graphs: GraphBatch) -> Tensor:

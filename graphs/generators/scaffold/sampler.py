@@ -17,13 +17,14 @@ several whole samples, called particles, and chooses one of them by the product 
 weights, `Extension.evidence`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.streams import ScaffoldStream, SplitStream
+from graphs.generators.common.particles import Weigh, resampled
+from graphs.generators.common.streams import SplitStream
 from graphs.generators.contraction.attachment.head import AttachmentDistribution
 from graphs.generators.contraction.counts import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner, GraphMethod
@@ -34,13 +35,12 @@ from graphs.generators.contraction.state.valence import violated
 from graphs.generators.scaffold.decomposition import Decomposition
 from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.generators.scaffold.tracker import ScaffoldTracker
-from refine_core.noise import Noise, derive
+from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.sampling import Sampling
 
 CANDIDATES = 24  # divisible by 1, 2, 3 and 4 possible assignments
 PARTICLES = 8
-_REFUSED = 1e4  # nats: a refused particle is chosen only if all are
 _EXCEEDING = 50.0  # nats: a split that exceeds valence limits is chosen only if all candidates do
 
 
@@ -54,7 +54,7 @@ def extend(
     methods: Sequence[GraphMethod] = (),
     particles: int = PARTICLES,
     candidates: int = CANDIDATES,
-    accept: Callable[[GraphBatch], Tensor] | None = None,
+    weigh: Weigh | None = None,
 ) -> GraphBatch:
     """Draw graphs that contain a scaffold.
 
@@ -67,22 +67,16 @@ def extend(
         methods: Methods of sampling; those that change the loop over the scales do nothing here.
         particles: Whole draws per sample, of which one is chosen by its evidence.
         candidates: Draws of each split.
-        accept: Whether graphs are acceptable, (b,) bool; others are chosen only where no particle
-            of a sample is.
+        weigh: Weights of graphs beside their evidence.
     """
-    count = len(noise.index)
-    each = torch.arange(particles, device=noise.index.device)
-    names = Noise(derive(noise.seed, 1), (noise.index[:, None] * particles + each).flatten())
-    if context is not None:
-        context = context.repeat_interleave(particles, 0)
-    extension = Extension(refiner, scaffold, names, context, sampling, candidates, methods)
-    graphs = extension.run()
-    evidence = extension.evidence
-    if accept is not None:
-        evidence = evidence - _REFUSED * ~accept(graphs)
-    weight = evidence.view(count, particles).softmax(1).cumsum(1)
-    chosen = (weight < noise.uniform(ScaffoldStream.PARTICLE, 1)).sum(1).clamp(max=particles - 1)
-    return graphs[torch.arange(count, device=chosen.device) * particles + chosen]
+
+    def draw(names: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
+        extension = Extension(refiner, scaffold, names, context, sampling, candidates, methods)
+        graphs = extension.run()
+        further = 0.0 if weigh is None else weigh(graphs)
+        return graphs, extension.evidence + further
+
+    return resampled(draw, noise, context, particles)
 
 
 class Extension:

@@ -21,16 +21,9 @@ from graphs.invariance import assert_exchangeable
 from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.sampling import Sampling
-from tests.graphs.tiny import names, refiner, to_networkx
+from tests.graphs.tiny import graph, names, refiner, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")
-
-
-def graph(nodes: list[int], edges: list[tuple[int, int, int]]) -> GraphBatch:
-    made = torch.zeros(1, len(nodes), len(nodes), dtype=torch.int64)
-    for i, j, label in edges:
-        made[0, i, j] = made[0, j, i] = label
-    return GraphBatch(torch.tensor([nodes]), made, torch.ones(1, len(nodes)).bool())
 
 
 RING = graph([0] * 6, [(i, (i + 1) % 6, 1 + i % 2) for i in range(6)])

@@ -1,0 +1,52 @@
+"""Samples weighted by a function of the user's own."""
+
+from collections.abc import Sequence
+
+import networkx as nx
+import pytest
+import torch
+
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.model import GraphModel
+from refine_core.errors import InputError
+from tests.graphs.tiny import PLAIN, SMALL, equal, graph, model
+
+
+@pytest.fixture(scope="module")
+def plain() -> GraphModel:
+    return model(ContractionConfig(**SMALL, edge_tokens="none"), PLAIN)
+
+
+def _edges(drawn: "Sequence[nx.Graph[int]]") -> list[float]:
+    return [0.7 * each.number_of_edges() for each in drawn]
+
+
+def _mean(values: torch.Tensor, weight: torch.Tensor) -> float:
+    return float((values * weight).sum() / weight.sum())
+
+
+def test_samples_follow_the_law_times_the_weight(plain: GraphModel) -> None:
+    edges = (plain.sample(6000).edges > 0).sum((1, 2)).double() / 2
+    expected = _mean(edges, (0.7 * edges).exp())
+    found = (plain.sample(800, score=_edges, particles=40, seed=1).edges > 0).sum((1, 2)) / 2
+    assert expected > edges.mean() + 0.5
+    assert abs(float(found.mean()) - expected) < 4 * float(found.std()) / 800**0.5 + 0.1
+
+
+def test_samples_do_not_depend_on_the_batch(plain: GraphModel) -> None:
+    whole = plain.sample(12, score=_edges, particles=5)
+    assert equal(whole, plain.sample(12, score=_edges, particles=5, batch=10))
+
+
+def test_together_with_a_scaffold(plain: GraphModel) -> None:
+    piece = graph([0, 0, 0], [(0, 1, 1), (1, 2, 1), (0, 2, 1)])
+    few = plain.sample(30, scaffold=piece, particles=4)
+    more = plain.sample(30, scaffold=piece, particles=4, score=_edges)
+    count = (few.edges > 0).sum((1, 2)).float(), (more.edges > 0).sum((1, 2)).float()
+    assert float(count[1].mean()) > float(count[0].mean())
+
+
+@pytest.mark.parametrize("given", [[1.0], [float("nan")] * 8, ["x"] * 8, None])
+def test_a_score_that_is_none_gets_a_sentence(plain: GraphModel, given: object) -> None:
+    with pytest.raises(InputError, match="for 8 graphs.*return one finite number for each"):
+        plain.sample(2, score=lambda _: given, particles=4)  # type: ignore[arg-type, return-value]
