@@ -85,7 +85,8 @@ class AttachmentHead(nn.Module):
     def logits(self, end: Tensor, memory: Tensor, candidates: Tensor) -> Tensor:
         """(..., P) from ends and memory (..., w), and sites (..., P, w)."""
         query = by_rows(self.query, end + memory) * end.shape[-1] ** -0.5
-        return (candidates @ query[..., None])[..., 0]
+        found: Tensor = (candidates @ query[..., None])[..., 0]
+        return found
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,9 @@ def test_the_order_of_nodes_plays_no_part() -> None:
 
 @torch.no_grad()
 def test_probabilities_of_all_graphs_of_two_nodes_sum_to_one() -> None:
-    arc, apart, single = nx.DiGraph([(0, 1)]), nx.DiGraph(), nx.DiGraph()
+    arc: nx.DiGraph[int] = nx.DiGraph([(0, 1)])
+    apart: nx.DiGraph[int] = nx.DiGraph()
+    single: nx.DiGraph[int] = nx.DiGraph()
     apart.add_nodes_from(range(2))
     single.add_node(0)
     model = _model([arc, apart, single])
