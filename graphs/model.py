@@ -2,7 +2,7 @@
 
 >>> model = load("qm9")                                            # doctest: +SKIP
 >>> model.smiles(model.sample(4, seed=0))                          # doctest: +SKIP
-['CCN(C)C(=O)C1CO1', 'COC1(C=O)C2CC1O2', 'N#CC1C(O)C1(O)CO', 'C#CC12CCC(C1)C2O']
+['Cc1c(C#N)cnn1C', 'Cc1c(O)ncn1C', 'CC12CC(OCO1)C2O', 'N#Cc1[nH]nc(N)c1N']
 """
 
 from collections.abc import Callable, Sequence
@@ -105,6 +105,7 @@ class GraphModel:
         calls: int | None = None,
         order: Order | None = None,
         temperature: float | None = None,
+        first_temperature: float | None = None,
         methods: SamplingMethods | None = None,
         batch: int = 250,
         scaffold: str | GraphBatch | None = None,
@@ -126,6 +127,7 @@ class GraphModel:
             calls: Network calls, where the model's kind leaves them free; by default the model's.
             order: The labels that masked diffusion reveals next; by default the model's.
             temperature: By default the model's.
+            first_temperature: Of the first call of contractions; by default the model's.
             methods: Methods of sampling by name, with their fields; by default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
@@ -148,12 +150,16 @@ class GraphModel:
             calls=calls,
             order=order,
             temperature=temperature,
+            first_temperature=first_temperature,
             methods=methods,
         )
         context = self.properties.request(where, count).to(self.device) if where else None
         self.kind.prepare(self.refiner, settings)
         guide = settings.guidance if where else 0.0
-        sampling = Sampling(temperature=settings.temperature, guidance=guide)
+        scales = len(self.refiner.tokenizer.schedule)
+        sampling = [Sampling(temperature=settings.temperature, guidance=guide)] * scales
+        if settings.first_temperature is not None:
+            sampling[0] = Sampling(temperature=settings.first_temperature, guidance=guide)
         known, plain = self._methods(settings), scaffold is None and score is None
         sampler = self._sampler(sampling, known, scaffold, score, particles)
         at_once = batch if plain else max(1, batch // particles)
@@ -186,7 +192,7 @@ class GraphModel:
 
     def _sampler(
         self,
-        sampling: Sampling,
+        sampling: Sequence[Sampling],
         methods: list[GraphMethod],
         scaffold: str | GraphBatch | None,
         score: Score | None,
@@ -198,7 +204,7 @@ class GraphModel:
             return torch.zeros(len(graphs)) if score is None else self._weights(graphs, score)
 
         def plain(noise: Noise, context: Tensor | None) -> GraphBatch:
-            return self.refiner.sample(noise, context, sampling=[sampling], methods=methods)
+            return self.refiner.sample(noise, context, sampling=sampling, methods=methods)
 
         def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
             graphs = plain(noise, context)

@@ -27,6 +27,7 @@ def sample(
     calls: PositiveInt | None = None,
     order: Literal["random", "confidence"] | None = None,
     temperature: NonNegativeFloat | None = None,
+    first_temperature: NonNegativeFloat | None = None,
     batch: PositiveInt = 250,
     scaffold: str | None = None,
     particles: PositiveInt = 8,
@@ -45,8 +46,10 @@ def sample(
         calls: Network calls, for models of kind masked.
         order: What masked diffusion reveals next.
         temperature: By default the model's.
+        first_temperature: Of the first call of contractions; by default the model's.
         batch: Graphs at a time.
-        scaffold: SMILES of what every molecule shall contain, such as c1ccccc1.
+        scaffold: SMILES of what every molecule shall contain, such as c1ccccc1. With attachment
+            points, as *c1ccccc1 or *C1CC1.*C=O, a molecule goes on there and nowhere else.
         particles: With a scaffold: samples of which one is kept, for each molecule.
         coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses
@@ -69,6 +72,7 @@ def sample(
         calls=calls,
         order=order,
         temperature=temperature,
+        first_temperature=first_temperature,
         batch=batch,
         scaffold=scaffold,
         particles=particles,

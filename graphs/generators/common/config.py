@@ -50,6 +50,9 @@ class SamplingConfig:
 
     temperature: NonNegativeFloat = 1.0
     """Divides the logits; 0 takes the likeliest."""
+    first_temperature: NonNegativeFloat | None = None
+    """Temperature of the first call, which says what a graph consists of; null takes that of the
+    others (contraction)."""
     guidance: NonNegativeFloat = 0.0
     """Weight of classifier-free guidance, where properties are asked for (contraction)."""
     parallel: Parallel | None = None

@@ -69,6 +69,5 @@ class ContractionConfig(NetworkConfig):
             "calls": "whose calls follow from the size of its graphs: "
             "give parallel one, independent or all"
         }
-        check_known(
-            "contraction", sampling, ("temperature", "guidance", "parallel", "methods"), advice
-        )
+        known = ("temperature", "first_temperature", "guidance", "parallel", "methods")
+        check_known("contraction", sampling, known, advice)

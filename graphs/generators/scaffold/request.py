@@ -70,7 +70,7 @@ class ScaffoldRequest:
         self,
         noise: Noise,
         context: Tensor | None,
-        sampling: Sampling,
+        sampling: Sequence[Sampling],
         particles: int,
         methods: Sequence[GraphMethod] = (),
         weigh: Weigh | None = None,

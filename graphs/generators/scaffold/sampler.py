@@ -38,6 +38,7 @@ from graphs.generators.scaffold.tracker import ScaffoldTracker
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.sampling import Sampling
+from refine_core.schedule import per_scale
 
 CANDIDATES = 24  # divisible by 1, 2, 3 and 4 possible assignments
 PARTICLES = 8
@@ -50,7 +51,7 @@ def extend(
     noise: Noise,
     context: Tensor | None = None,
     *,
-    sampling: Sampling,
+    sampling: Sequence[Sampling],
     methods: Sequence[GraphMethod] = (),
     particles: int = PARTICLES,
     candidates: int = CANDIDATES,
@@ -63,7 +64,7 @@ def extend(
         scaffold: What graphs shall contain; it may get further edges, also between its own nodes.
         noise: Names b samples.
         context: (b, p) properties, see `graphs.datasets.properties.Properties.request`.
-        sampling: Temperature and guidance of every how.
+        sampling: Temperature and guidance, one for all scales or one for each.
         methods: Methods of sampling; those that change the loop over the scales do nothing here.
         particles: Whole draws per sample, of which one is chosen by its evidence.
         candidates: Draws of each split.
@@ -87,7 +88,7 @@ class Extension:
         scaffold: What graphs shall contain.
         noise: Names b samples.
         context: (b, p) or None.
-        sampling: Temperature and guidance of every how.
+        sampling: Temperature and guidance, one for all scales or one for each.
         candidates: Draws of each split.
         methods: Methods of sampling.
 
@@ -102,12 +103,13 @@ class Extension:
         scaffold: Scaffold,
         noise: Noise,
         context: Tensor | None,
-        sampling: Sampling,
+        sampling: Sequence[Sampling],
         candidates: int,
         methods: Sequence[GraphMethod] = (),
     ) -> None:
         self.tokens = refiner.tokenizer
-        self.noise, self.sampling, self.candidates = noise, sampling, candidates
+        self.noise, self.candidates = noise, candidates
+        self.sampling = per_scale("sampling", sampling, len(self.tokens.schedule))
         self.valence_limits = refiner.head.valence_limits
         count = len(noise.index)
         guided = context is not None and sampling.guidance != 0
@@ -126,7 +128,7 @@ class Extension:
     def choose(self, state: Partition, k: int) -> Quantized:
         """Codes of scale k that keep the scaffold."""
         self.tracker.locate_edges(state)
-        how = self.sampling
+        how = self.sampling[k]
         dist = self.call(state, k, how.guidance)
         dist = dist.sharpened(how.temperature, how.top_k, how.top_p)
         if isinstance(dist, AttachmentDistribution):

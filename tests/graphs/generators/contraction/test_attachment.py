@@ -132,7 +132,7 @@ def test_scaffolds_are_kept_where_they_are_bonded(
     model: ContractionRefiner, scaffold: str
 ) -> None:
     request = ScaffoldRequest.of(scaffold, model, STATISTICS)
-    graphs = extend(model, request.scaffold, names(30), sampling=Sampling(), particles=1)
+    graphs = extend(model, request.scaffold, names(30), sampling=[Sampling()], particles=1)
     smiles = [text for text in to_smiles(graphs, STORE.vocabulary) if text]
     assert len(smiles) > 10 and all(contain(smiles, scaffold))
 
@@ -156,7 +156,7 @@ def test_scaffolds_are_closed_but_for_their_attachment_points(
     model: ContractionRefiner, scaffold: str
 ) -> None:
     request = ScaffoldRequest.of(scaffold, model, STATISTICS)
-    graphs = request.sample(names(30), None, Sampling(), particles=4)
+    graphs = request.sample(names(30), None, [Sampling()], particles=4)
     smiles = [text for text in to_smiles(graphs, STORE.vocabulary) if text]
     found = contain(smiles, scaffold)
     print(scaffold, len(smiles), sum(found), smiles[:6])

@@ -36,7 +36,7 @@ PIECES = {
 
 
 def drawn(model: ContractionRefiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
-    how: dict[str, Any] = {"particles": 1, "candidates": 12, "sampling": Sampling()}
+    how: dict[str, Any] = {"particles": 1, "candidates": 12, "sampling": [Sampling()]}
     with torch.no_grad():
         return extend(model, Scaffold.of(piece), names(count), **how | options)
 
@@ -124,7 +124,7 @@ def test_the_rest_follows_the_model() -> None:
 
 def test_no_order_leaks() -> None:
     model, scaffold = refiner("all"), Scaffold.of(PIECES["triangle"])
-    how: dict[str, Any] = {"sampling": Sampling(), "particles": 1, "candidates": 4}
+    how: dict[str, Any] = {"sampling": [Sampling()], "particles": 1, "candidates": 4}
 
     def sample(seed: int) -> GraphBatch:
         with torch.no_grad():
@@ -138,7 +138,9 @@ def model() -> GraphModel:
     return trained.load("qm9")
 
 
-@pytest.mark.parametrize("smiles", ["c1ccccc1", "C1CO1", "[O-]C=O", "C.N"])
+@pytest.mark.parametrize(
+    "smiles", ["c1ccccc1", "C1CO1", "[O-]C=O", "C.N", "*c1cc[nH]c1", "*C#N.*C1CC1", "*c1ccc(*)o1"]
+)
 def test_molecules_contain_it(model: GraphModel, smiles: str) -> None:
     batch = model.sample(6, scaffold=smiles, particles=4)
     piece = Scaffold.read(smiles, model.statistics).batch(1)
@@ -156,7 +158,9 @@ def test_a_scaffold_that_cannot_be_gets_a_sentence(model: GraphModel) -> None:
         "C" * 10: "The scaffold has 10 C, but no graph of training has more than 9",
         "C(C)(C)(C)(C)C": "Explicit valence",
         "C(C": "it is not a SMILES",
-        "C*": "wildcard",
+        "C=*": "not at the end of one single bond",
+        "C*C": "not at the end of one single bond",
+        "**": "not at the end of one single bond",
         "": "it has no atoms",
     }
     for smiles, said in cases.items():
