@@ -9,7 +9,7 @@ import torch
 
 import graphs
 from graphs.evaluation.equivariance import check_equivariance
-from graphs.generators.contraction.split.head import SplitHead
+from graphs.generators.contraction.head import ContractionHead
 from graphs.model import GraphModel
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
@@ -48,7 +48,7 @@ def test_samples_depend_on_seed_and_place_only(model: GraphModel) -> None:
 def test_fewer_nodes_exceed_valence_limits_where_splits_are_drawn_again() -> None:
     model = graphs.load("qm9")
     limits, head = model.statistics.valence_limits, model.refiner.head
-    assert limits is not None and isinstance(head, SplitHead)
+    assert limits is not None and isinstance(head, ContractionHead)
     of_label = dict(zip(model.vocabulary.nodes, limits.capacity, strict=True))
     assert of_label["C"] == 8 and of_label["O"] == 4  # twice the valence: benzene's carbon, C=O
     weight, capacity = torch.tensor((0, *limits.weight)), torch.tensor(limits.capacity)
@@ -59,9 +59,9 @@ def test_fewer_nodes_exceed_valence_limits_where_splits_are_drawn_again() -> Non
         return float((weight[drawn.edges].sum(2) > capacity[drawn.nodes]).any(1).float().mean())
 
     limited = exceeding()
-    head.valence_limits = None
+    head.split.valence_limits = None
     free = exceeding()
-    head.valence_limits = limits
+    head.split.valence_limits = limits
     assert limited < 0.5 * free
 
 

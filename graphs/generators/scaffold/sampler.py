@@ -112,7 +112,7 @@ class Extension:
         self.sampling = per_scale("sampling", sampling, len(self.tokens.schedule))
         self.valence_limits = refiner.head.valence_limits
         count = len(noise.index)
-        guided = context is not None and sampling.guidance != 0
+        guided = context is not None and any(each.guidance for each in sampling)
         self.call = refiner.caller(context, count, guided=guided, methods=methods)
         tree = Decomposition.sample(scaffold, noise, self.tokens.labels, self.tokens.kinds)
         known = self.valence_limits, self.tokens.connected

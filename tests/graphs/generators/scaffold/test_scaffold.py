@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graphs import model as trained
+from graphs.chem.scores import scores
 from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import Parallel
@@ -33,6 +34,10 @@ PIECES = {
     "two parts": graph([0, 1, 2, 0], [(0, 1, 1), (2, 3, 2)]),
     "triangle": graph([0, 1, 2], [(0, 1, 1), (1, 2, 1), (0, 2, 2)]),
 }
+
+
+def logp(smiles: str) -> float:
+    return scores(smiles).properties["logp"]
 
 
 def drawn(model: ContractionRefiner, piece: GraphBatch, count: int, **options: Any) -> GraphBatch:
@@ -149,6 +154,16 @@ def test_molecules_contain_it(model: GraphModel, smiles: str) -> None:
     found = contain(made, smiles)
     assert any(found)
     assert all(there or text is None for there, text in zip(found, made, strict=True))
+
+
+def test_properties_are_asked_for_beside_it() -> None:
+    model = trained.load("qm9_properties")
+    low, high = (
+        model.smiles(model.sample(30, scaffold="c1cc[nH]c1", where={"logp": wanted}, guidance=2.0))
+        for wanted in (-0.5, 2.0)
+    )
+    means = [sum(map(logp, filter(None, texts))) / len(texts) for texts in (low, high)]
+    assert means[1] > means[0] + 0.5
 
 
 def test_a_scaffold_that_cannot_be_gets_a_sentence(model: GraphModel) -> None:
