@@ -44,6 +44,9 @@ class Waves:
             specific_humidity=0.01 * np.exp(3 * depth) + 0 * wave,
             surface_pressure=surface,
             near_surface_temperature=285 + 5 * shift * self.wave,
+            near_surface_u=4 + 9 * shift * self.wave,
+            near_surface_v=5 * shift * self.wave,
+            precipitation=0.01 * np.maximum(shift * self.wave, 0),
         )
 
     def state(self) -> list[NDArray[Any]]:

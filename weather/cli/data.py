@@ -21,6 +21,8 @@ def simulate(
     spin_up_days: NonNegativeInt = 180,
     interval_hours: PositiveInt = 6,
     seed: int = 0,
+    levels: tuple[PositiveInt, ...] = (250, 500, 700, 850),
+    states_every: NonNegativeInt = 0,
     out: Annotated[Path, output_file(".zarr")] = Path("gcm_64x32.zarr"),
     overwrite: bool = False,
 ) -> None:
@@ -36,15 +38,18 @@ def simulate(
         spin_up_days: Simulated before the first day, from rest, and dropped.
         interval_hours: Hours between maps.
         seed: Seed of the disturbance of the atmosphere at rest.
+        levels: Pressure levels, in hPa, ascending.
+        states_every: Days after which the state of the model is kept, beside the store; 0 keeps
+            none.
         out: The store, ends in .zarr.
         overwrite: Whether an existing store is replaced.
     """
     from weather.simulation.run import SimulationSettings, simulate
     from weather.simulation.speedy import STEP_MINUTES, Speedy, version
 
-    settings = SimulationSettings(start, days, spin_up_days, interval_hours, seed)
+    settings = SimulationSettings(start, days, spin_up_days, interval_hours, seed, levels)
     model = f"jcm {version()}, SPEEDY physics, T31, 8 layers, steps of {STEP_MINUTES} min"
-    simulate(settings, model, Speedy, out, overwrite=overwrite)
+    simulate(settings, model, Speedy, out, states_every=states_every, overwrite=overwrite)
     print(f"simulation: {out}")
 
 

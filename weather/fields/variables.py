@@ -204,7 +204,14 @@ STANDARD_NAMES = {
     "specific_humidity": "specific_humidity",
     "vorticity": "atmosphere_relative_vorticity",
     "2m_temperature": "air_temperature",
+    "10m_u_component_of_wind": "eastward_wind",
+    "10m_v_component_of_wind": "northward_wind",
     "mean_sea_level_pressure": "air_pressure_at_mean_sea_level",
+    "surface_pressure": "surface_air_pressure",
+    **dict.fromkeys(
+        ("total_precipitation", "total_precipitation_6hr", "total_precipitation_24hr"),
+        "lwe_thickness_of_precipitation_amount",
+    ),
     "land_sea_mask": "land_area_fraction",
     "geopotential_at_surface": "surface_geopotential",
 }

@@ -39,6 +39,9 @@ class Columns:
         specific_humidity: (n, L, h, w) kg kg-1.
         surface_pressure: (n, h, w) Pa.
         near_surface_temperature: (n, h, w) K.
+        near_surface_u: (n, h, w) m s-1, eastward.
+        near_surface_v: (n, h, w) m s-1, northward.
+        precipitation: (n, h, w) m of water since the time before.
     """
 
     geopotential: Array
@@ -48,13 +51,17 @@ class Columns:
     specific_humidity: Array
     surface_pressure: Array
     near_surface_temperature: Array
+    near_surface_u: Array
+    near_surface_v: Array
+    precipitation: Array
 
-    def maps(self, sigma: Array, levels: NDArray[np.integer]) -> dict[str, Array]:
+    def maps(self, sigma: Array, levels: NDArray[np.integer], rain: str) -> dict[str, Array]:
         """Fields by their WeatherBench 2 names, on the model's own grid.
 
         Args:
             sigma: (L,) pressure of the layers as fractions of the surface pressure, ascending.
             levels: (P,) pressure levels, in hPa.
+            rain: Name of precipitation since the time before.
 
         Returns:
             (n, P, h, w), and (n, h, w) at the surface.
@@ -71,6 +78,10 @@ class Columns:
         height = LAPSE / GRAVITY * self.geopotential[:, -1] / self.temperature[:, -1]
         maps["mean_sea_level_pressure"] = lowest * (1 + height) ** (1 / power)
         maps["2m_temperature"] = self.near_surface_temperature
+        maps["10m_u_component_of_wind"] = self.near_surface_u
+        maps["10m_v_component_of_wind"] = self.near_surface_v
+        maps["surface_pressure"] = self.surface_pressure
+        maps[rain] = self.precipitation
         return maps
 
 

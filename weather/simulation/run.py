@@ -15,7 +15,8 @@ from weather.fields.regrid import Conservative
 from weather.simulation.pressure_levels import Columns
 from weather.simulation.simulation_store import (
     CHUNK,
-    LEVELS,
+    QUANTA,
+    RAIN,
     Maps,
     ModelState,
     SimulationStore,
@@ -26,6 +27,10 @@ SIZE = (32, 64)
 """Latitudes and longitudes of the store."""
 RESTART_DAYS = 5
 """Simulated days after which the restart file is written."""
+LEVELS = (250, 500, 700, 850)
+"""hPa."""
+LOWEST = 50
+"""hPa, about the highest layer of the model."""
 YEARS = (1700, 2200)
 """First and last year whose times can be stored in nanoseconds."""
 
@@ -65,6 +70,7 @@ class SimulationSettings:
         spin_up_days: Days simulated before the first, from an atmosphere at rest, and not stored.
         interval_hours: Hours between maps; the first one is at 00 UTC of the first day.
         seed: Seed of the state at the beginning of the spin-up.
+        levels: Pressure levels, in hPa, ascending.
 
     Raises:
         InputError: A number is out of its range, or the start is no day.
@@ -75,6 +81,7 @@ class SimulationSettings:
     spin_up_days: int
     interval_hours: int
     seed: int
+    levels: tuple[int, ...] = LEVELS
 
     def __post_init__(self) -> None:
         try:
@@ -97,11 +104,23 @@ class SimulationSettings:
                 "1, 2, 3, 4, 6, 8, 12 or 24."
             )
 
+        known = range(LOWEST, 1101)
+        if not set(self.levels) <= set(known) or sorted(set(self.levels)) != list(self.levels):
+            raise InputError(
+                f"Found --levels {' '.join(map(str, self.levels))}, expected ascending pressures "
+                f"of {LOWEST} to 1100 hPa such as 250 500 700 850."
+            )
+
     def times(self) -> Times:
         """(T,) of the maps."""
         count = self.days * 24 // self.interval_hours
         step = np.timedelta64(self.interval_hours, "h")
         return np.datetime64(self.start, "ns") + np.arange(count) * step
+
+    def variables(self) -> tuple[str, ...]:
+        """Names of the maps."""
+        others = set(RAIN.values()) - {RAIN[self.interval_hours]}
+        return tuple(name for name in QUANTA if name not in others)
 
     def model_start(self) -> np.datetime64:
         """Time at which the model starts; its first output is a step later."""
@@ -115,6 +134,7 @@ def simulate(
     build: Callable[[np.datetime64, int, int], Atmosphere],
     out: Path,
     *,
+    states_every: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -125,6 +145,8 @@ def simulate(
         model: Name and version of the model.
         build: Makes the model from its start, the hours between outputs and the seed.
         out: The store, ends in .zarr.
+        states_every: Days after which the state of the model is kept, in the folder `out` with
+            `.states` behind; 0 keeps none.
         overwrite: Whether another store there is replaced, once the new one is complete.
         quiet: Whether to show no progress.
 
@@ -132,7 +154,9 @@ def simulate(
         InputError: There is a store already, or the model became unstable.
     """
     identity = {"source": model, **asdict(settings)}
-    store = SimulationStore(out, settings.times(), identity, overwrite=overwrite)
+    identity["levels"] = " ".join(map(str, settings.levels))
+    stored = settings.times(), settings.variables(), settings.levels
+    store = SimulationStore(out, *stored, identity, overwrite=overwrite)
     atmosphere = build(settings.model_start(), settings.interval_hours, settings.seed)
     grid = equiangular(*SIZE)
     regrid = Conservative(atmosphere.grid, grid)
@@ -144,7 +168,7 @@ def simulate(
                 "geopotential_at_surface": regrid(atmosphere.surface_geopotential),
             },
         )
-    _run(settings, atmosphere, regrid, store, quiet)
+    _run(settings, atmosphere, regrid, store, states_every, quiet)
     store.finish()
 
 
@@ -153,12 +177,14 @@ def _run(
     atmosphere: Atmosphere,
     regrid: Conservative,
     store: SimulationStore,
+    states_every: int,
     quiet: bool,
 ) -> None:
     """Fill a store, from its restart file on."""
     done, state, maps = store.read_restart()
     if done:
         atmosphere.restore(state)
+    rain = RAIN[settings.interval_hours]
     total, per_day = settings.spin_up_days + settings.days, 24 // settings.interval_hours
     with Progress("simulate", total, quiet=quiet) as bar:
         bar.update(done)
@@ -167,8 +193,11 @@ def _run(
             _require_finite(columns, settings, day)
             row = (day - settings.spin_up_days) * per_day
             if row > 0:
-                fresh = columns.maps(atmosphere.sigma, LEVELS)
+                fresh = columns.maps(atmosphere.sigma, np.array(settings.levels), rain)
                 maps = _append(maps, {n: rounded(n, regrid(m)) for n, m in fresh.items()})
+            stored = day - settings.spin_up_days
+            if states_every and stored > 0 and stored % states_every == 0:
+                store.keep_state(settings.times()[row - 1], atmosphere.state())
             full = row > 0 and (row % CHUNK == 0 or day == total)
             if full:
                 store.write(row - len(maps["temperature"]), maps)

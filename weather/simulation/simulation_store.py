@@ -26,8 +26,12 @@ from weather.fields.variables import STANDARD_NAMES, VARIABLES
 from weather.io.partial_store import PartialStore
 from weather.simulation.pressure_levels import UPPER
 
-LEVELS = np.array([500, 850], np.int32)
-"""hPa."""
+RAIN = {
+    **dict.fromkeys((1, 2, 3, 4, 8, 12), "total_precipitation"),
+    6: "total_precipitation_6hr",
+    24: "total_precipitation_24hr",
+}
+"""The name of precipitation since the time before, by the hours between."""
 QUANTA = {
     "geopotential": 32.0,
     "temperature": 0.25,
@@ -35,8 +39,13 @@ QUANTA = {
     "v_component_of_wind": 0.5,
     "specific_humidity": 2.0**-14,
     "2m_temperature": 0.25,
+    "10m_u_component_of_wind": 0.25,
+    "10m_v_component_of_wind": 0.25,
     "mean_sea_level_pressure": 32.0,
+    "surface_pressure": 32.0,
+    **dict.fromkeys(RAIN.values(), 2.0**-16),
 }
+"""What values are multiples of, by variable, in its units."""
 CHUNK = 120
 """Times in a chunk: thirty days of six-hourly maps."""
 Maps = dict[str, NDArray[np.float32]]
@@ -51,6 +60,8 @@ class SimulationStore:
     Args:
         path: Path of the store; ends in .zarr.
         times: (T,) of the maps.
+        variables: Names of what it holds at these times, of those in `QUANTA`.
+        levels: Pressure levels, in hPa.
         identity: Everything that the values depend on; also the attributes of the store.
         overwrite: Whether another store there is replaced, once the new one is complete.
 
@@ -62,6 +73,8 @@ class SimulationStore:
         self,
         path: Path,
         times: Times,
+        variables: tuple[str, ...],
+        levels: tuple[int, ...],
         identity: Identity,
         *,
         overwrite: bool = False,
@@ -71,11 +84,12 @@ class SimulationStore:
         self._partial = PartialStore(path, "simulation", "settings, or another version of JCM")
         self._restart = self._partial.folder / "restart.npz"
         self._times, self._identity = times, identity
+        self._variables, self._levels = variables, levels
         self.begun = self._partial.continues(identity, overwrite=overwrite)
 
     def begin(self, grid: Grid, static: dict[str, Array]) -> None:
         """Write the coordinates, and fields (H, W) without time."""
-        dataset = _template(grid, self._times, static, self._identity)
+        dataset = self._template(grid, static)
         self._partial.begin(dataset, self._identity, {n: _encoding(a) for n, a in dataset.items()})
 
     def read_restart(self) -> tuple[int, ModelState, Maps]:
@@ -108,6 +122,15 @@ class SimulationStore:
         with atomic_write(self._restart) as temporary, open(temporary, "wb") as file:
             np.savez(file, day=np.array(day), allow_pickle=False, **named, **maps)
 
+    def keep_state(self, time: np.datetime64, state: ModelState) -> None:
+        """Write the state of the model at a time, beside the store."""
+        folder = self._partial.path.with_name(self._partial.path.name + ".states")
+        folder.mkdir(parents=True, exist_ok=True)
+        named = {f"state{place:04}": array for place, array in enumerate(state)}
+        name = str(time.astype("datetime64[h]")) + ".npz"
+        with atomic_write(folder / name) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **named)
+
     def write(self, row: int, maps: Maps) -> None:
         """Write maps (n, ...) of the times from `row` on, which must fill their chunks."""
         group = zarr.open_group(str(self._partial.store), mode="r+", use_consolidated=False)
@@ -115,6 +138,43 @@ class SimulationStore:
             array = group[name]
             assert isinstance(array, zarr.Array)
             array[row : row + len(values)] = values
+
+    def _template(self, grid: Grid, static: dict[str, Array]) -> xr.Dataset:
+        """The whole store, without the values of variables that have a time."""
+        coords = {
+            "time": ("time", self._times, {"standard_name": "time", "axis": "T"}),
+            "level": (
+                "level",
+                np.array(self._levels, np.int32),
+                _axis("air_pressure", "hPa", "Z") | {"positive": "down"},
+            ),
+            "latitude": ("latitude", grid.latitude, _axis("latitude", "degrees_north", "Y")),
+            "longitude": ("longitude", grid.longitude, _axis("longitude", "degrees_east", "X")),
+        }
+        where = ("latitude", "longitude")
+        variables: dict[str, object] = {
+            name: (where, np.asarray(values, np.float32), _attributes(name))
+            for name, values in static.items()
+        }
+        for name in self._variables:
+            dims = ("time", "level", *where) if name in UPPER else ("time", *where)
+            shape = tuple(len(coords[dim][1]) for dim in dims)
+            empty = dask.array.full(  # type: ignore[no-untyped-call]
+                shape, np.nan, chunks=(CHUNK, *shape[1:]), dtype=np.float32
+            )
+            variables[name] = (dims, empty, _attributes(name) | {"quantum": QUANTA[name]})
+        about = {
+            "Conventions": "CF-1.11",
+            "title": f"Simulated global atmosphere, {grid.shape[1]}x{grid.shape[0]} equiangular",
+            "institution": "synthetic (simulation)",
+            "comment": "values rounded to the power-of-two quantum in each variable; insolation "
+            "is daily-mean, so no diurnal cycle; below-ground pressure levels extrapolated",
+        }
+        dataset = xr.Dataset(variables, coords, about | dict(self._identity))
+        dataset["time"].encoding = {
+            "units": f"hours since {self._times[0].astype('datetime64[s]')}"
+        }
+        return dataset
 
     def finish(self) -> None:
         """Put the complete store in its place."""
@@ -125,40 +185,6 @@ def rounded(name: str, maps: Array) -> NDArray[np.float32]:
     """Maps of a variable in multiples of its quantum."""
     quantum = QUANTA[name]
     return np.asarray(np.round(maps / quantum) * quantum, np.float32)
-
-
-def _template(
-    grid: Grid, times: Times, static: dict[str, Array], identity: Identity
-) -> xr.Dataset:
-    """The whole store, without the values of variables that have a time."""
-    coords = {
-        "time": ("time", times, {"standard_name": "time", "axis": "T"}),
-        "level": ("level", LEVELS, _axis("air_pressure", "hPa", "Z") | {"positive": "down"}),
-        "latitude": ("latitude", grid.latitude, _axis("latitude", "degrees_north", "Y")),
-        "longitude": ("longitude", grid.longitude, _axis("longitude", "degrees_east", "X")),
-    }
-    where = ("latitude", "longitude")
-    variables: dict[str, object] = {
-        name: (where, np.asarray(values, np.float32), _attributes(name))
-        for name, values in static.items()
-    }
-    for name, quantum in QUANTA.items():
-        dims = ("time", "level", *where) if name in UPPER else ("time", *where)
-        shape = tuple(len(coords[dim][1]) for dim in dims)
-        empty = dask.array.full(  # type: ignore[no-untyped-call]
-            shape, np.nan, chunks=(CHUNK, *shape[1:]), dtype=np.float32
-        )
-        variables[name] = (dims, empty, _attributes(name) | {"quantum": quantum})
-    about = {
-        "Conventions": "CF-1.11",
-        "title": f"Simulated global atmosphere, {grid.shape[1]}x{grid.shape[0]} equiangular",
-        "institution": "synthetic (simulation)",
-        "comment": "values rounded to the power-of-two quantum in each variable; insolation is "
-        "daily-mean, so no diurnal cycle; below-ground pressure levels extrapolated",
-    }
-    dataset = xr.Dataset(variables, coords, about | dict(identity))
-    dataset["time"].encoding = {"units": f"hours since {times[0].astype('datetime64[s]')}"}
-    return dataset
 
 
 def _axis(name: str, units: str, axis: str) -> dict[str, str]:

@@ -29,6 +29,8 @@ MEAN_PRESSURE = 98550.0
 SCALE_HEIGHT = 8430.0
 """m, of air at 288 K, with which the model starts."""
 STEP_MINUTES = 30
+GRAMS = 1e-6
+"""m of water that a gram on a square metre is."""
 
 
 def version() -> str:
@@ -82,7 +84,7 @@ class Speedy:
                 start_time=str(start.astype("datetime64[s]")),
             )
             self._model.bootstrap_state(_at_rest(self._model, seed))
-        self._every = f"{hours} hours"
+        self._steps = hours * 60 // STEP_MINUTES
         horizontal = coords.horizontal
         self.grid = Grid(_degrees(horizontal.latitudes), _degrees(horizontal.longitudes))
         self.sigma = _array(coords.vertical.centers)
@@ -93,18 +95,29 @@ class Speedy:
     def advance(self) -> Columns:
         """Simulate a day and return its outputs, the last one for the end of the day."""
         with _quiet():
+            # Every step, of which precipitation is the sum.
             outputs = self._model.resume(
-                forcing=self._forcing, save_interval=self._every, total_time="1 day"
+                forcing=self._forcing, save_interval=f"{STEP_MINUTES} minutes", total_time="1 day"
             )
-        air = outputs.dynamics
+        air, every = outputs.dynamics, self._steps
+        surface, physics = outputs.physics["_surface_flux"], outputs.physics
+        rain = physics["_convection"].precnv + physics["_condensation"].precls
+
+        def last(values: ArrayLike) -> Array:
+            return _maps(np.asarray(values)[every - 1 :: every])
+
+        each = _maps(rain).clip(min=0) * (GRAMS * 60 * STEP_MINUTES)
         return Columns(
-            temperature=_maps(air.temperature),
-            u_component_of_wind=_maps(air.u_wind),
-            v_component_of_wind=_maps(air.v_wind),
-            specific_humidity=_maps(air.specific_humidity),
-            geopotential=_maps(air.geopotential),
-            surface_pressure=_maps(air.normalized_surface_pressure) * REFERENCE,
-            near_surface_temperature=_maps(outputs.physics["_surface_flux"].t0),
+            temperature=last(air.temperature),
+            u_component_of_wind=last(air.u_wind),
+            v_component_of_wind=last(air.v_wind),
+            specific_humidity=last(air.specific_humidity),
+            geopotential=last(air.geopotential),
+            surface_pressure=last(air.normalized_surface_pressure) * REFERENCE,
+            near_surface_temperature=last(surface.t0),
+            near_surface_u=last(surface.u0),
+            near_surface_v=last(surface.v0),
+            precipitation=each.reshape(-1, every, *each.shape[1:]).sum(1),
         )
 
     def state(self) -> ModelState:

@@ -21,7 +21,7 @@ from weather.data.config import DataConfig
 from weather.io.canonical import canonical
 from weather.io.source import Source
 from weather.simulation import speedy
-from weather.simulation.pressure_levels import Columns
+from weather.simulation.pressure_levels import UPPER, Columns
 from weather.simulation.run import SimulationSettings, simulate
 from weather.simulation.simulation_store import QUANTA, SimulationStore
 
@@ -52,15 +52,15 @@ def make(
 
 def test_it_has_the_layout_of_weatherbench(tmp_path: Path) -> None:
     made = make(tmp_path / "a.zarr", replace(SETTINGS, days=6, spin_up_days=0))
-    assert dict(made.sizes) == {"time": 24, "level": 2, "latitude": 32, "longitude": 64}
+    assert dict(made.sizes) == {"time": 24, "level": 4, "latitude": 32, "longitude": 64}
     assert made["time"].values[0] == np.datetime64("2000-02-27T00")
     assert made["time"].values[-1] == np.datetime64("2000-03-03T18")
-    assert made["level"].values.tolist() == [500, 850]
+    assert made["level"].values.tolist() == [250, 500, 700, 850]
     assert made["latitude"].values[[0, 1, -1]].tolist() == [-87.1875, -81.5625, 87.1875]
     assert made["longitude"].values[[0, 1, -1]].tolist() == [0.0, 5.625, 354.375]
-    for name, quantum in QUANTA.items():
-        surface = name in ("2m_temperature", "mean_sea_level_pressure")
-        level = () if surface else ("level",)
+    for name in SETTINGS.variables():
+        quantum = QUANTA[name]
+        level = ("level",) if name in UPPER else ()
         assert made[name].dims == ("time", *level, "latitude", "longitude")
         assert made[name].dtype == np.float32
         assert made[name].encoding["chunks"][0] == 120
@@ -153,6 +153,24 @@ def test_a_full_disk_loses_nothing(
 
 
 @pytest.mark.usefixtures("small")
+def test_states_are_kept_to_start_others_from(tmp_path: Path, whole: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "a.zarr", model=stopped(9, KeyboardInterrupt()), states_every=4)
+    make(tmp_path / "a.zarr", states_every=4)
+    assert same_files(whole, tmp_path / "a.zarr")
+    kept = sorted((tmp_path / "a.zarr.states").iterdir())
+    assert [path.name for path in kept] == ["2000-03-01T18.npz", "2000-03-05T18.npz"]
+    model = Waves(SETTINGS.model_start(), 6, 0)
+    with np.load(kept[0]) as file:
+        model.restore([file[name] for name in sorted(file)])
+    after = model.advance().near_surface_temperature.mean((1, 2))
+    stored = xr.open_zarr(whole)["2m_temperature"].sel(time="2000-03-02")
+    weight = np.cos(np.deg2rad(stored["latitude"]))
+    found = stored.weighted(weight).mean(("latitude", "longitude"))
+    np.testing.assert_allclose(found, after, atol=0.2)
+
+
+@pytest.mark.usefixtures("small")
 def test_another_store_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     with pytest.raises(KeyboardInterrupt):
@@ -207,6 +225,8 @@ def test_an_unstable_model_is_a_sentence(tmp_path: Path) -> None:
         ({"spin_up_days": -1}, "--spin-up-days -1"),
         ({"seed": -1}, "--seed -1"),
         ({"interval_hours": 5}, "hours that divide a day"),
+        ({"levels": (850, 500)}, "Found --levels 850 500, expected ascending pressures"),
+        ({"levels": (10, 500)}, "of 50 to 1100 hPa"),
     ],
 )
 def test_mistakes_are_sentences(change: dict[str, Any], said: str) -> None:
