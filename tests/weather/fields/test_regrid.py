@@ -88,8 +88,11 @@ def test_below_the_ground_is_the_standard_atmosphere() -> None:
         specific_humidity=layers,
         surface_pressure=surface,
         near_surface_temperature=288.15 - LAPSE * ground,
+        near_surface_u=ground,
+        near_surface_v=ground,
+        precipitation=ground,
     )
-    maps = columns.maps(SIGMA, np.array([1000, 1013]))  # beneath the lowest layer everywhere
+    maps = columns.maps(SIGMA, np.array([1000, 1013]), "rain")  # beneath the lowest layer
     expected = np.broadcast_to(height(np.array([1e5, 101300]))[:, None, None], (1, 2, 1, 4))
     np.testing.assert_allclose(maps["geopotential"], GRAVITY * expected, atol=1e-6)
     np.testing.assert_allclose(maps["temperature"], 288.15 - LAPSE * expected, rtol=1e-12)
