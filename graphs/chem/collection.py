@@ -178,15 +178,27 @@ def parse_options(
     )
 
 
-def to_graphs(smiles: Sequence[str], vocabulary: Vocabulary, limit: int = 200) -> GraphBatch:
+def to_graphs(
+    molecules: Sequence[str],
+    vocabulary: Vocabulary,
+    limit: int = 200,
+    shown: Sequence[str] | None = None,
+) -> GraphBatch:
     """Turn a few molecules into a batch, e.g. a scaffold to extend.
+
+    Args:
+        molecules: SMILES or mol blocks.
+        vocabulary: Labels accepted.
+        limit: Largest number of nodes accepted.
+        shown: What messages call them; by default as they are.
 
     Raises:
         InputError: One of them is not a molecule, is larger than `limit`, or has an atom or bond
             outside the vocabulary.
     """
-    found = collect_molecules(smiles, parse_options(vocabulary, limit), workers=1, quiet=True)
+    found = collect_molecules(molecules, parse_options(vocabulary, limit), workers=1, quiet=True)
     if found.skipped:
         place, reason = found.skipped[0]
-        raise InputError(f"{smiles[place]!r} cannot be used: {reason}; give another molecule.")
-    return found.store[torch.arange(len(smiles))][0]
+        name = (shown or molecules)[place]
+        raise InputError(f"{name!r} cannot be used: {reason}; give another molecule.")
+    return found.store[torch.arange(len(molecules))][0]

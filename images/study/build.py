@@ -9,10 +9,11 @@ from images.study.absorbing_diffusion import AbsorbingDiffusion
 from images.study.backbone import TransformerShape
 from images.study.config import StudyConfig
 from images.study.flow_matching import FlowMatching
+from images.study.forward_noise import Forward
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import StudyModel
 from images.study.pixel_pyramid import PixelTokenizer, fit_codebooks, latent_tokenizer
-from images.study.refinement import Forward, Refinement
+from images.study.refinement import Refinement
 from images.study.registry import ARMS, SIZES, Arm
 from images.study.spaces import CodeSpace, LatentSpace, PixelSpace, Space
 from refine_core.quantizers.exact import Exact

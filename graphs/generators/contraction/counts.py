@@ -7,14 +7,14 @@ reads what came before, so that the law can hold which fragments go together: dr
 law, the composition is the largest single loss of molecules that are drawn in few calls.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Self, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.bounds import Budget, Demand
@@ -127,24 +127,11 @@ class CountHead(nn.Module):
 
 
 @dataclass(frozen=True)
-class CountDistribution:
+class CountDistribution(MixedLaw[CountHead, Partition]):
     """Law of the first code of contractions, (b, 1, g): the counts of a graph.
 
-    Args:
-        head: Of the model.
-        state: States before the first scale.
-        hidden: Weights, heads and hidden states (b, d), whose logits are added up.
-        temperature: Divides all logits; 0 takes the likeliest.
-        top_k: See `CodeDistribution.sharpened`.
-        top_p: See `CodeDistribution.sharpened`.
+    States are those before the first scale, hidden states (b, d).
     """
-
-    head: CountHead
-    state: Partition
-    hidden: tuple[tuple[float, CountHead, Tensor], ...]
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     @property
     def valid(self) -> Tensor:
@@ -163,7 +150,7 @@ class CountDistribution:
         after = torch.cat([label.new_full((len(label), 1), -1), label[:, :-1]], 1)
         real = torch.cat([after != head.labels, torch.ones_like(edges).bool()], 1)
         known = [each.read(h, labels, number, real) for _, each, h in self.hidden]
-        which = self.mixed(lambda each, x: each.next_logits(x[:, :steps]), known)
+        which = self.weighted(lambda each, x: each.next_logits(x[:, :steps]), known)
         which = _ahead(which, after)
         # Steps after the end are certain, and so are counts of ends.
         nats = F.cross_entropy(which.flatten(0, 1), label.flatten(), reduction="none")
@@ -172,7 +159,9 @@ class CountDistribution:
         low, high = (b[:, head.labels :][:, : head.kinds] for b in bounds)
         high = torch.cat([self._most(label), high.maximum(low)], 1)
         low = torch.cat([torch.ones_like(label), low], 1)
-        much = bounded(self.mixed(lambda each, x: each.count_logits(x, labels), known), low, high)
+        much = bounded(
+            self.weighted(lambda each, x: each.count_logits(x, labels), known), low, high
+        )
         certain = labels == head.labels
         numbers = number.clamp(max=head.values - 1)
         each = F.cross_entropy(much.flatten(0, 1), numbers.flatten(), reduction="none")
@@ -219,28 +208,6 @@ class CountDistribution:
             rows[:, digit] = draw.count(label, (low, high.maximum(low)), wide, digit + 1, every)
         return rows[:, None], draw.share[:, None] * (demand is not None)
 
-    def guided(self, unconditional: Self, weight: float) -> Self:
-        """Classifier-free guidance on logits (arXiv 2207.12598)."""
-        strong = tuple((w * (1 + weight), head, h) for w, head, h in self.hidden)
-        away = tuple((-weight * w, head, h) for w, head, h in unconditional.hidden)
-        return replace(self, hidden=strong + away)
-
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> Self:
-        """With a temperature, and the likeliest values only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
-
-    def repeated(self, state: Partition, times: int) -> Self:
-        """For states in which each of those before is `times` times."""
-        hidden = tuple((w, head, h.repeat_interleave(times, 0)) for w, head, h in self.hidden)
-        return replace(self, state=state, hidden=hidden)
-
-    def mixed(self, logits: Callable[[CountHead, Tensor], Tensor], known: list[Tensor]) -> Tensor:
-        """The weighted sum of what heads say of what they know."""
-        pairs = zip(self.hidden, known, strict=True)
-        return torch.stack([w * logits(each, x).float() for (w, each, _), x in pairs]).sum(0)
-
     def _most(self, label: Tensor) -> Tensor:
         """(b, s) the largest count of labels (b, s); that of an end is of no importance."""
         most = F.pad(self.state.nodes[:, 0], (0, 1), value=1)
@@ -284,7 +251,7 @@ class _Draw:
         """The label (b,) after the last one, among those allowed (b, T + 1); after an end, one."""
         going, turn = last < self.law.head.labels, len(self.real)
         self.advance(going)
-        logits = self.law.mixed(lambda each, x: each.next_logits(x), self.known)
+        logits = self.law.weighted(lambda each, x: each.next_logits(x), self.known)
         label = self._drawn(_ahead(logits, last), allowed, self.uniform[:, turn, 0], going)
         return torch.where(going, label, last)
 
@@ -292,7 +259,7 @@ class _Draw:
         self, label: Tensor, bounds: Bounds, wide: Bounds, place: int, going: Tensor
     ) -> Tensor:
         """Counts (b,) of labels (b,) within bounds, of a law within wider ones; else zero."""
-        logits = self.law.mixed(lambda each, x: each.count_logits(x, label), self.known)
+        logits = self.law.weighted(lambda each, x: each.count_logits(x, label), self.known)
         value = torch.arange(logits.shape[1], device=label.device)
         inside = (value >= bounds[0][:, None]) & (value <= bounds[1][:, None])
         count = self._drawn(bounded(logits, *wide), inside, self.uniform[:, place, 1], going)

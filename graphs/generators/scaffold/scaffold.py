@@ -53,7 +53,7 @@ class Scaffold:
         vocabulary = statistics.vocabulary
         largest = sum(statistics.max_counts[: len(vocabulary.nodes)])
         text, points = probed(smiles) if has_points(smiles) else (smiles, None)
-        whole = cls.of(to_graphs([text], vocabulary, largest))
+        whole = cls.of(to_graphs([text], vocabulary, largest, [smiles]))
         return whole if points is None else whole._opened(points)
 
     def _opened(self, points: int) -> "Scaffold":

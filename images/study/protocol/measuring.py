@@ -9,8 +9,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from images.study.energy import Descent, Guessing, descent
 from images.study.model import Setting, StudyModel
+from images.study.protocol.energy import Descent, Guessing, descent
 from images.study.protocol.scoring import Bench, Scores, as_trained, distance, sample
 from refine_core.app.parallel import Tick
 from refine_core.noise import Noise, derive
@@ -138,7 +138,8 @@ def measure_energy(
     """Energies after each call, of samples and of test images on the way; and a sheet.
 
     `mean` and `fell` are of samples: the energy of `Energy`, and the share of those whose it fell.
-    `error` and `decrease`, with its standard error, are those of `images.study.energy`, unguided.
+    `error` and `decrease`, with its standard error, are those of `images.study.protocol.energy`,
+    unguided.
     """
     count, energy = bench.config.measurement.energy_samples, Energy.fit(bench)
     own, labels = derive(seed, _STREAMS["energy"]), bench.labels("test", count)

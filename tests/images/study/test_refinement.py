@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from images.networks import Decoder, Encoder
 from images.study.backbone import TOLERANCE, TransformerShape, trained_parameters
+from images.study.forward_noise import Forward
 from images.study.likelihood import DecoderLikelihood, dequantised
 from images.study.model import Setting
 from images.study.pixel_pyramid import PixelTokenizer, fit_codebooks, latent_tokenizer
-from images.study.refinement import Forward, Law, Refinement
+from images.study.refinement import Law, Refinement
 from images.study.spaces import LatentSpace
 from refine_core.errors import InputError
 from refine_core.heads.gaussian import GaussianMixtureHead

@@ -9,15 +9,14 @@ Of sequences that a symmetry of the fragment makes alike only the least is drawn
 the six alike atoms of a benzene ring is meant is never asked.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.data.fragments import FragmentTables, canonical, fixing, least_images, least_turn
+from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.steady import by_rows
 from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.attachment.ends import Attachments
@@ -90,24 +89,11 @@ class AttachmentHead(nn.Module):
 
 
 @dataclass(frozen=True)
-class AttachmentDistribution:
+class AttachmentDistribution(MixedLaw[AttachmentHead, Partition]):
     """Law of the last code of a molecule, (b, m + e, g): the first two digits of an edge.
 
-    Args:
-        head: Of the model.
-        state: Graphs that have come apart.
-        hidden: Weights, heads and hidden states (b, m, d), whose logits are added up.
-        temperature: Divides all logits; 0 takes the likeliest.
-        top_k: See `CodeDistribution.sharpened`.
-        top_p: See `CodeDistribution.sharpened`.
+    States are graphs that have come apart, hidden states (b, m, d) of their nodes.
     """
-
-    head: AttachmentHead
-    state: Partition
-    hidden: tuple[tuple[float, AttachmentHead, Tensor], ...]
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     @property
     def valid(self) -> Tensor:
@@ -136,7 +122,7 @@ class AttachmentDistribution:
             wide = candidates[:, None] + before
             return head.logits(end, kept.cumsum(1) - kept, wide)
 
-        table = self._mixed(logits)
+        table = self.weighted(logits)
         masked = torch.where(open_, table, -torch.inf)
         nats = F.cross_entropy(masked.flatten(0, 1), site.flatten(), reduction="none")
         nats = torch.where(real, nats.view_as(site), 0).sum(1)
@@ -210,21 +196,6 @@ class AttachmentDistribution:
                 memory[head] = memory[head] + head.kept(x, plain[head][row, site])
                 wide[head] = wide[head] + head.near(far[row, site])
         return torch.stack(sites, 1)
-
-    def guided(self, unconditional: Self, weight: float) -> Self:
-        """Classifier-free guidance on logits (arXiv 2207.12598)."""
-        strong = tuple((w * (1 + weight), head, h) for w, head, h in self.hidden)
-        away = tuple((-weight * w, head, h) for w, head, h in unconditional.hidden)
-        return replace(self, hidden=strong + away)
-
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> Self:
-        """With a temperature, and the likeliest sites only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
-
-    def _mixed(self, logits: Callable[[AttachmentHead, Tensor], Tensor]) -> Tensor:
-        return torch.stack([w * logits(head, h).float() for w, head, h in self.hidden]).sum(0)
 
 
 def _demanded(

@@ -1,7 +1,6 @@
 """The distribution of splits of a state."""
 
 from dataclasses import replace
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -96,15 +95,3 @@ class SplitDistribution(SplitLaw):
                 ends = wrong.gather(1, self.state.ends.flatten(1)).view_as(self.state.ends)
                 code[:, m:, :2] = torch.where(ends, again[:, m:, :2], code[:, m:, :2])
         return code
-
-    def guided(self, unconditional: Self, weight: float) -> Self:
-        """Classifier-free guidance on logits (arXiv 2207.12598)."""
-        strong = tuple((w * (1 + weight), head, h) for w, head, h in self.hidden)
-        away = tuple((-weight * w, head, h) for w, head, h in unconditional.hidden)
-        return replace(self, hidden=strong + away)
-
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> Self:
-        """With a temperature, and for numbers the likeliest values only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)

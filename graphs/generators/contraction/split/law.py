@@ -1,13 +1,13 @@
 """The law of the splits of a state, as its likelihood and its samples share it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.half_edges import HalfEdges
@@ -46,25 +46,11 @@ class SplitLogits(Protocol):
 
 
 @dataclass(frozen=True)
-class SplitLaw:
+class SplitLaw(MixedLaw[SplitLogits, Partition]):
     """The numbers of a cluster's code come one after the other; then where its half-edges go.
 
-    Args:
-        head: Gives the logits.
-        state: What splits: b graphs of m clusters and e edges.
-        hidden: Weights, heads and hidden states (b, m + e, d), whose logits are added up; several
-            where sampling is guided.
-        temperature: Divides all logits; 0 takes the likeliest.
-        top_k: Applied to each number, see `CodeDistribution.sharpened`.
-        top_p: Applied to each number, see `CodeDistribution.sharpened`.
+    States split, of m clusters and e edges; hidden states are (b, m + e, d).
     """
-
-    head: SplitLogits
-    state: Partition
-    hidden: tuple[tuple[float, SplitLogits, Tensor], ...]
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     @property
     def valid(self) -> Tensor:
@@ -75,15 +61,6 @@ class SplitLaw:
     def tied(self) -> int:
         """Last numbers of a code that follow from which half-edges stay, if these are coupled."""
         return 0 if self.head.coupling is None else self.state.inner.shape[2]
-
-    def weighted(self, logits: Callable[[SplitLogits, Tensor], Tensor]) -> Tensor:
-        """The weighted sum of the logits that heads give of their hidden states."""
-        return torch.stack([w * logits(head, h).float() for w, head, h in self.hidden]).sum(0)
-
-    def repeated(self, state: Partition, times: int) -> Self:
-        """For states in which each of those before is `times` times."""
-        hidden = tuple((w, head, h.repeat_interleave(times, 0)) for w, head, h in self.hidden)
-        return replace(self, state=state, hidden=hidden)
 
     def coupled(self, half_edges: HalfEdges) -> tuple[HalfEdges, Tensor | None]:
         """Half-edges in the order in which they are drawn, and their couplings (rows, D, D).

@@ -9,10 +9,10 @@ from torch import Tensor
 from images.study.absorbing_diffusion import AbsorbingDiffusion
 from images.study.backbone import Backbone
 from images.study.denoiser import Denoiser
-from images.study.energy import descent
 from images.study.flow_matching import FlowMatching
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import Setting
+from images.study.protocol.energy import descent
 from refine_core.noise import Noise
 from tests.images.study.tiny import SHAPE, Letters, Normal, Numbers, Words
 
