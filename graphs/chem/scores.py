@@ -19,6 +19,7 @@ from rdkit.Chem import QED, Descriptors, rdFingerprintGenerator
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 from rdkit.Chem.rdMolDescriptors import CalcCrippenDescriptors
 from rdkit.Chem.Scaffolds import MurckoScaffold
+from rdkit.ML.Descriptors.MoleculeDescriptors import MolecularDescriptorCalculator
 from rdkit.rdBase import BlockLogs
 
 from refine_core.errors import InputError
@@ -100,6 +101,34 @@ def scores(smiles: str) -> Scores:
         Counter(cut.split(".")),
         Chem.MolToSmiles(scaffold) if rings >= 2 else "",
     )
+
+
+DESCRIPTORS = (
+    "BertzCT",
+    "MolLogP",
+    "MolWt",
+    "TPSA",
+    "NumHAcceptors",
+    "NumHDonors",
+    "NumRotatableBonds",
+    "NumAliphaticRings",
+    "NumAromaticRings",
+)
+"""Descriptors of the distribution-learning benchmark of GuacaMol (Brown et al., 2019)."""
+INTEGERS = frozenset(DESCRIPTORS[4:])
+
+
+def describe(smiles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Descriptors (n, 9) and packed Morgan fingerprints (n, 512) of radius 2 and 4,096 bits."""
+    calculator = MolecularDescriptorCalculator(DESCRIPTORS)
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=4096)
+    values = np.zeros((len(smiles), len(DESCRIPTORS)))
+    bits = np.zeros((len(smiles), 512), np.uint8)
+    for row, text in enumerate(smiles):
+        molecule = Chem.MolFromSmiles(text)
+        values[row] = calculator.CalcDescriptors(molecule)
+        bits[row] = np.packbits(generator.GetFingerprintAsNumPy(molecule))
+    return np.nan_to_num(values, posinf=0, neginf=0), bits
 
 
 def ring_sizes(smiles: str) -> set[int]:

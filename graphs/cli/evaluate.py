@@ -51,6 +51,24 @@ def evaluate(
     print(f"report: {out}")
 
 
+def judge(
+    files: tuple[Path, ...], count: PositiveInt = 2000, out: OutputFolder = Path("judged")
+) -> None:
+    """Let a package from outside judge molecules by those of ChEMBL: rings, scaffolds, alerts.
+
+    Args:
+        files: Of SMILES, such as samples of several models and molecules held out; a row each.
+        count: Molecules of each file, chosen at random.
+        out: Folder for the table.
+    """
+    from graphs.evaluation.judges import judge
+
+    if not files:
+        raise InputError("Found no files: give one or more of SMILES.")
+    print(judge(files, out, count))
+    print(f"report: {out}")
+
+
 def compare(
     models: tuple[str, ...],
     calls: tuple[PositiveInt, ...] = (4, 8, 16, 32),

@@ -9,6 +9,7 @@ from graphs.cli.evaluate import (
     evaluate_properties,
     evaluate_scaffolds,
     invariance,
+    judge,
 )
 from graphs.cli.sample import sample
 from graphs.cli.train import describe, train
@@ -25,6 +26,7 @@ def main(argv: list[str]) -> None:
         "train": train,
         "sample": sample,
         "evaluate": evaluate,
+        "judge": judge,
         "compare": compare,
         "evaluate-properties": evaluate_properties,
         "evaluate-scaffolds": evaluate_scaffolds,

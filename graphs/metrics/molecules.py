@@ -6,7 +6,7 @@ from pathlib import Path
 from scipy.stats import wasserstein_distance
 
 from graphs.chem.scores import PROPERTIES, Filters, examine, ring_sizes
-from graphs.metrics import fcd, nspdk, similarity
+from graphs.metrics import fcd, guacamol, nspdk, similarity
 from graphs.metrics.summary import Summary, summarise
 from refine_core.errors import InputError
 
@@ -53,8 +53,12 @@ def evaluate_molecules(
     - `fcd`, `snn`, `frag` and `scaf` with `_scaffolds` behind, if given: compared with `scaffolds`
       in place of `test`, as most publications on MOSES do.
 
-    From `snn` on these are the metrics of MOSES (Polykovskiy et al., 2020). With `reference`, each
-    comparison with `test` also stands under its name with `_train` for as many training molecules,
+    - `guacamol_kl`, `guacamol_fcd`, with `reference`: scores in [0, 1] against training molecules
+      in place of `test`, 1 best (`graphs.metrics.guacamol`).
+
+    `snn` to `scaf`, `logp` to `int_div2` and `filters` are the metrics of MOSES (Polykovskiy et
+    al., 2020). With `reference`, each comparison with `test` also stands under its name with
+    `_train` for as many training molecules,
     evenly spaced, in place of the generated ones.
 
     Args:
@@ -104,6 +108,8 @@ def evaluate_molecules(
         spaced = [known[i * len(known) // count] for i in range(count)]
         learnt = summarise(spaced, cache, say)
         reached = distribution_metrics(learnt, unseen)
+        report["guacamol_kl"] = guacamol.kl_score(valid, spaced)
+        report["guacamol_fcd"] = guacamol.fcd_score(_frechet(ours, learnt))
         report |= {f"{name}_train": value for name, value in reached.items()}
         report |= _rings(spaced, "_train")
         if new is not None:
@@ -132,7 +138,7 @@ def distribution_metrics(ours: Summary, theirs: Summary) -> dict[str, float]:
     nearest = nan if nothing else similarity.nearest(ours.fingerprints, theirs.fingerprints).mean()
     columns = zip(PROPERTIES, ours.properties.T, theirs.properties.T, strict=True)
     return {
-        "fcd": fcd.frechet(ours.mean, ours.covariance, theirs.mean, theirs.covariance),
+        "fcd": _frechet(ours, theirs),
         "nspdk": nspdk.discrepancy(ours.neighbourhoods, theirs.neighbourhoods),
         "snn": float(nearest),
         "frag": similarity.cosine(ours.fragments, theirs.fragments),
@@ -143,6 +149,10 @@ def distribution_metrics(ours: Summary, theirs: Summary) -> dict[str, float]:
         ),
         **{n: nan if nothing else float(wasserstein_distance(x, y)) for n, x, y in columns},
     }
+
+
+def _frechet(ours: Summary, theirs: Summary) -> float:
+    return fcd.frechet(ours.mean, ours.covariance, theirs.mean, theirs.covariance)
 
 
 def _share(part: int, whole: int) -> float:

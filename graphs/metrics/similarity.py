@@ -18,8 +18,20 @@ def nearest(a: Bits, b: Bits) -> Real:
     Its mean is the metric SNN of MOSES.
     """
     best = np.zeros(len(a))
-    for start, block in _blocks(a, b):
+    for start, _, block in _blocks(a, b):
         part = best[start : start + len(block)]
+        np.maximum(part, block.max(1), out=part)
+    return best
+
+
+def nearest_other(a: Bits) -> Real:
+    """Return (n,) Tanimoto similarities of each of a (n, w) to the most similar other one."""
+    best = np.zeros(len(a))
+    for start, column, block in _blocks(a, a):
+        rows, columns = block.shape
+        if start == column:
+            block[np.arange(rows), np.arange(columns)] = 0
+        part = best[start : start + rows]
         np.maximum(part, block.max(1), out=part)
     return best
 
@@ -30,7 +42,7 @@ def diversity(a: Bits) -> tuple[float, float]:
     Pairs of a molecule with itself count too, as in the metrics IntDiv and IntDiv2 of MOSES.
     """
     first, second = 0.0, 0.0
-    for _, block in _blocks(a, a):
+    for _, _, block in _blocks(a, a):
         first += float(block.sum(dtype=np.float64))
         second += float((block**2).sum(dtype=np.float64))
     pairs = len(a) ** 2
@@ -50,8 +62,8 @@ def cosine(a: Counter[str], b: Counter[str]) -> float:
     return float(sum(n * b[name] for name, n in a.items()) / (lengths[0] * lengths[1]))
 
 
-def _blocks(a: Bits, b: Bits) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the first row and the similarities (rows, columns) of blocks of all pairs.
+def _blocks(a: Bits, b: Bits) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Yield first row, first column and similarities (rows, columns) of blocks of all pairs.
 
     Two fingerprints without any bit have similarity 1.
     """
@@ -61,4 +73,4 @@ def _blocks(a: Bits, b: Bits) -> Iterator[tuple[int, NDArray[np.float32]]]:
             y = np.unpackbits(b[j : j + ROWS], axis=1).astype(np.float32)
             both = x @ y.T
             either = x.sum(1)[:, None] + y.sum(1) - both
-            yield i, np.where(either > 0, both / np.maximum(either, 1), np.float32(1))
+            yield i, j, np.where(either > 0, both / np.maximum(either, 1), np.float32(1))
