@@ -24,13 +24,17 @@ Features = dict[int, float]
 
 def mean_features(molecules: Iterable[Skeleton]) -> Features:
     """Return the mean of the features of molecules, by feature number; empty without molecules."""
+    every = list(molecules)
+    return {feature: value / len(every) for feature, value in sum_features(every).items()}
+
+
+def sum_features(molecules: Iterable[Skeleton]) -> Features:
+    """Return the sum of the features of molecules, by feature number."""
     total: defaultdict[int, float] = defaultdict(float)
-    count = 0
     for molecule in molecules:
-        count += 1
         for feature, value in features(molecule).items():
             total[feature] += value
-    return {feature: value / count for feature, value in total.items()}
+    return dict(total)
 
 
 def discrepancy(a: Mapping[int, float], b: Mapping[int, float]) -> float:

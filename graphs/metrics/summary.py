@@ -4,7 +4,7 @@ The test set of MOSES takes minutes to summarise, so summaries of reference sets
 under a name made of the list's content and the versions of what computed it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.chem.scores import BITS, PROPERTIES, RDKIT, scores, skeleton
+from graphs.chem.workers import map_chunks
 from graphs.metrics import fcd, nspdk
 from refine_core.storage.files import atomic_write
 
@@ -70,19 +71,42 @@ def _compute(smiles: Sequence[str], say: Say) -> Summary:
     bits, properties = np.zeros((count, BITS // 8), np.uint8), np.zeros((count, len(PROPERTIES)))
     fragments: Counter[str] = Counter()
     scaffolds: Counter[str] = Counter()
-    for i, molecule in enumerate(smiles):
-        found = scores(molecule)
-        bits[i] = found.fingerprint
-        properties[i] = [found.properties[name] for name in PROPERTIES]
-        fragments.update(found.fragments)
-        scaffolds.update([found.scaffold] if found.scaffold else [])
-        if (i + 1) % 1000 == 0:
-            say(f"scored {i + 1} of {count} molecules")
-    neighbourhoods = nspdk.mean_features(map(skeleton, smiles))
+    neighbourhoods: defaultdict[int, float] = defaultdict(float)
+    for start, part in map_chunks(smiles, _score):
+        end = start + len(part.bits)
+        bits[start:end], properties[start:end] = part.bits, part.properties
+        fragments.update(part.fragments)
+        scaffolds.update(part.scaffolds)
+        for feature, value in part.neighbourhoods.items():
+            neighbourhoods[feature] += value / count
+        say(f"scored {end} of {count} molecules")
     mean, covariance = fcd.moments(
         fcd.activations(smiles, lambda done: say(f"ChemNet has read {done} of {count} molecules"))
     )
-    return Summary(mean, covariance, bits, properties, fragments, scaffolds, neighbourhoods)
+    features = dict(neighbourhoods)
+    return Summary(mean, covariance, bits, properties, fragments, scaffolds, features)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What a summary sums up or holds of some molecules, see `Summary`."""
+
+    bits: NDArray[np.uint8]
+    properties: Real
+    fragments: Counter[str]
+    scaffolds: Counter[str]
+    neighbourhoods: nspdk.Features
+
+
+def _score(smiles: Sequence[str]) -> _Scored:
+    found = [scores(molecule) for molecule in smiles]
+    return _Scored(
+        np.stack([each.fingerprint for each in found]),
+        np.array([[each.properties[name] for name in PROPERTIES] for each in found]),
+        Counter(name for each in found for name in each.fragments.elements()),
+        Counter(each.scaffold for each in found if each.scaffold),
+        nspdk.sum_features(map(skeleton, smiles)),
+    )
 
 
 def _save(summary: Summary, path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graphs.cli.evaluate import evaluate as command
@@ -25,6 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     class NoSummary:
         fingerprints = None
+        mean = np.zeros(2)
+        covariance = np.eye(2)
 
     monkeypatch.setattr(molecules, "summarise", lambda *_: NoSummary())
     return tmp_path
