@@ -35,7 +35,7 @@ def graph_metrics(
     """Return the metrics of sampled graphs, and plot them beside training graphs.
 
     Undirected graphs have those of `graphs.metrics.plain_graphs`, directed ones those of
-    `graphs.metrics.digraphs`.
+    `graphs.metrics.plain.digraphs`.
 
     Args:
         model: The model.
@@ -73,7 +73,7 @@ def _kind(source: str) -> Kind | None:
 def _digraph_metrics(
     model: GraphModel, graphs: GraphBatch, parts: Splits, out: Path, held_out: int | None
 ) -> dict[str, float]:
-    from graphs.metrics.digraphs import evaluate_digraphs
+    from graphs.metrics.plain.digraphs import evaluate_digraphs
 
     test = parts.test[spaced(len(parts.test), held_out)][0]
     generated, train, unseen = (

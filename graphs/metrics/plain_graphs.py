@@ -1,14 +1,15 @@
 """Scores of generated graphs without labels: distances from test graphs, valid shares."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
-from graphs.metrics.adjacency import Adjacency, Graphs, adjacencies, connected, to_networkx
-from graphs.metrics.isomorphism import colour_key, isomorphic, isomorphism_classes
-from graphs.metrics.mmd import BANDWIDTH, Kernel, describe, distances
-from graphs.metrics.sbm import is_sbm
+from graphs.metrics.plain import polygraph
+from graphs.metrics.plain.adjacency import Adjacency, Graphs, adjacencies, connected, to_networkx
+from graphs.metrics.plain.isomorphism import colour_key, isomorphic, isomorphism_classes
+from graphs.metrics.plain.mmd import BANDWIDTH, Kernel, Vector, describe, distances
+from graphs.metrics.plain.sbm import is_sbm
 from refine_core.errors import InputError, suggest
 
 Kind = Literal["planar", "tree", "sbm", "lobster", "grid"]
@@ -27,16 +28,18 @@ def evaluate_graphs(
     """Compare generated graphs with test graphs, and training graphs with test graphs.
 
     Labels, weights and loops are ignored. The keys of the result, by `name` in degree,
-    clustering, orbit, spectral and wavelet (`graphs.metrics.descriptors`):
+    clustering, orbit, spectral and wavelet (`graphs.metrics.plain.descriptors`):
 
-    - `name`: squared MMD of generated against test graphs, `graphs.metrics.mmd.distance` with
-      `kernel`; graphs without nodes are left out, as published.
+    - `name`: squared MMD of generated against test graphs, `graphs.metrics.plain.mmd.distance`
+      with `kernel`; graphs without nodes are left out, as published.
     - `name_train`: the same of training graphs (`reference`) against test graphs.
     - `name_ratio`: `name` over `name_train`; at 1, generated graphs are as near to the test graphs
       as training graphs are. The estimator's bias falls with the number of graphs, so ratios
       compare only between equal numbers of generated graphs.
     - `ratio`: mean of the ratios defined, as DiGress and its successors tabulate. Trees have no
       clustering, and so no ratio of it.
+    - `pgd`, `pgd_name`: the PolyGraph discrepancy (`graphs.metrics.plain.polygraph`) by degree,
+      clustering, orbit and spectral, in [0, 1]; of eight graphs and more on both sides.
     - `unique`: share of generated graphs that no earlier one is isomorphic to.
     - `novel`: share that no training graph is isomorphic to.
     - `valid` and `vun`, if `kind` is given: share that passes `is_valid`, and share that is valid,
@@ -73,14 +76,27 @@ def evaluate_graphs(
         name: (describe(generated, name), describe(compared, name), describe(held_out, name))
         for name in BANDWIDTH
     }
-    report = distances(vectors, kernel, say) | _shares(generated, trained_on, kind, say)
+    report = distances(vectors, kernel, say) | _discrepancies(vectors)
+    report |= _shares(generated, trained_on, kind, say)
     return report | {"graphs": len(generated), "train": len(trained_on), "test": len(held_out)}
+
+
+def _discrepancies(vectors: Mapping[str, tuple[Vector, Vector, Vector]]) -> dict[str, float]:
+    """The PolyGraph discrepancies of generated and of training graphs from test graphs."""
+    names = [name for name in vectors if name != "wavelet"]
+    generated, train = (
+        {name: (vectors[name][side], vectors[name][2]) for name in names} for side in (0, 1)
+    )
+    if min(map(len, vectors["degree"])) < polygraph.LEAST_GRAPHS:
+        return {}
+    reached = {f"{k}_train": v for k, v in polygraph.discrepancy(train).items()}
+    return polygraph.discrepancy(generated) | reached
 
 
 def is_valid(adjacency: Adjacency, kind: Kind) -> bool:
     """Tell whether a graph (n, n) is of a kind.
 
-    planar: connected and planar. tree: connected without cycles. sbm: `graphs.metrics.sbm`.
+    planar: connected and planar. tree: connected without cycles. sbm: `graphs.metrics.plain.sbm`.
     lobster: a tree that is a path once its leaves are removed twice. grid: a rectangular lattice
     with sides of at least 2.
     """

@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.metrics.adjacency import Adjacency
+from graphs.metrics.plain.adjacency import Adjacency
 
 
 def shuffled(adjacency: Adjacency, seed: int) -> Adjacency:

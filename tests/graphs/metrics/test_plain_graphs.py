@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from graphs.metrics.adjacency import adjacencies
+from graphs.metrics.plain.adjacency import adjacencies
 from graphs.metrics.plain_graphs import Kind, evaluate_graphs, is_valid
 from refine_core.errors import InputError
 from tests.graphs.metrics.graphs import shuffled

@@ -48,6 +48,6 @@ def test_dense_contraction_stays_inside_communities() -> None:
 
 
 def _blocks(adjacency: torch.Tensor, n: int) -> torch.Tensor:
-    from graphs.metrics.sbm import communities
+    from graphs.metrics.plain.sbm import communities
 
     return torch.from_numpy(communities(adjacency[:n, :n].numpy()))

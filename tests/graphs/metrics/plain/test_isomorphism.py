@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import networkx as nx
 import numpy as np
 
-from graphs.metrics.adjacency import Adjacency, adjacencies, to_networkx
-from graphs.metrics.isomorphism import colour_key, colours, isomorphic, isomorphism_classes
+from graphs.metrics.plain.adjacency import Adjacency, adjacencies, to_networkx
+from graphs.metrics.plain.isomorphism import colour_key, colours, isomorphic, isomorphism_classes
 from tests.graphs.metrics.graphs import shuffled
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from graphs.metrics.adjacency import adjacencies
-from graphs.metrics.isomorphism import isomorphism_classes
-from graphs.metrics.mmd import Vector, describe, distances
+from graphs.metrics.plain.adjacency import adjacencies
+from graphs.metrics.plain.isomorphism import isomorphism_classes
+from graphs.metrics.plain.mmd import Vector, describe, distances
 from refine_core.errors import InputError
 
 if TYPE_CHECKING:

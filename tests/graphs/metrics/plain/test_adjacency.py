@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphs.data.batch import GraphBatch
-from graphs.metrics.adjacency import adjacencies, to_networkx
+from graphs.metrics.plain.adjacency import adjacencies, to_networkx
 from refine_core.errors import InputError
 from tests.graphs.metrics.graphs import random_graphs
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphs.metrics import descriptors
-from graphs.metrics.adjacency import Adjacency, to_networkx
-from graphs.metrics.descriptors import orbit_counts
+from graphs.metrics.plain import descriptors
+from graphs.metrics.plain.adjacency import Adjacency, to_networkx
+from graphs.metrics.plain.descriptors import orbit_counts
 from tests.graphs.metrics.graphs import random_graphs
 
 # The place of a node, by the sorted degrees of a connected graph of up to four nodes and its own.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from graphs.metrics.adjacency import Adjacency
+from graphs.metrics.plain.adjacency import Adjacency
 
 Vector = NDArray[np.float64]
 

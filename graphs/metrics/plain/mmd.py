@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from graphs.metrics.adjacency import Adjacency
-from graphs.metrics.descriptors import BINS, DESCRIPTORS
+from graphs.metrics.plain.adjacency import Adjacency
+from graphs.metrics.plain.descriptors import BINS, DESCRIPTORS
 from refine_core.errors import InputError
 
 Vector = NDArray[np.float64]

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 from scipy.stats import chi2
 
-from graphs.metrics.adjacency import Adjacency
-from graphs.metrics.descriptors import normalised_laplacian
+from graphs.metrics.plain.adjacency import Adjacency
+from graphs.metrics.plain.descriptors import normalised_laplacian
 
 Blocks = NDArray[np.int64]
 Real = NDArray[np.float64]

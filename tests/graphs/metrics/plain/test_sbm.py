@@ -3,8 +3,8 @@
 import networkx as nx
 import numpy as np
 
-from graphs.metrics.adjacency import adjacencies, to_networkx
-from graphs.metrics.sbm import communities, description_length, is_sbm, p_value
+from graphs.metrics.plain.adjacency import adjacencies, to_networkx
+from graphs.metrics.plain.sbm import communities, description_length, is_sbm, p_value
 from tests.graphs.metrics.graphs import block_model, shuffled
 
 

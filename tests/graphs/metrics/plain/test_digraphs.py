@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from graphs.metrics.digraphs import evaluate_digraphs
+from graphs.metrics.plain.digraphs import evaluate_digraphs
 from refine_core.errors import InputError
 
 

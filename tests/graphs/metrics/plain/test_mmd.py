@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from graphs.metrics.mmd import BANDWIDTH, describe, distance
+from graphs.metrics.plain.mmd import BANDWIDTH, describe, distance
 from tests.graphs.metrics.graphs import random_graphs
 
 

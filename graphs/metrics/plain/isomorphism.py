@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.metrics.adjacency import Adjacency, to_networkx
+from graphs.metrics.plain.adjacency import Adjacency, to_networkx
 
 Colours = NDArray[np.uint64]
 Graph = TypeVar("Graph")

@@ -1,0 +1,1 @@
+"""Scores of graphs without labels, directed or not: descriptors, and distances of their laws."""
