@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from graphs.chem import to_graphs
-from graphs.generators.contraction.config import ContractionConfig
 from graphs.evaluation.likelihood import log_probs, score_file
+from graphs.generators.contraction.config import ContractionConfig
 from refine_core.errors import InputError
 from tests.graphs.conftest import Trained
 from tests.graphs.tiny import PLAIN, SMALL, model
