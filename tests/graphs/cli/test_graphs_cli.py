@@ -128,7 +128,9 @@ def test_elements_charges_and_fragments_from_a_file_to_a_report(
     assert json.loads(Path("report/metrics.json").read_text())["valid"] > 0.5
 
 
-def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_conditional_generation(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     words = ["--data.properties", "logp", "qed", "--config", "tiny.yaml"]
     main(["graphs", "train", *words])
     model = ["--model", "runs/tiny"]
@@ -137,6 +139,9 @@ def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]
     assert Path("drawn.smi").read_text()
     main(["graphs", "sample", *model, "--scaffold", "CO", "--count", "12", "--out", "co.smi"])
     assert all("O" in line for line in Path("co.smi").read_text().split())
+    assert "ignored" not in caplog.text
+    main(["graphs", "sample", *model, "--scaffold", "[13CH3]O", "--count", "4", "--out", "x.smi"])
+    assert "[13CH3]O: isotopes ignored, for graphs have none" in caplog.text
     few = ["--count", "10", "--out", "report"]
     main(["graphs", "evaluate-properties", *model, "--targets", "logp=0.1", *few])
     rows = json.loads(Path("report/properties.json").read_text())["rows"]
