@@ -26,6 +26,7 @@ MARKS = {
 }
 
 
+SHOWN = 30  # names of a vocabulary in a sentence
 HYDROGEN = re.compile(r"\[\d*H[\]+:\d-]")
 """An atom of hydrogen in a SMILES, unlike [He], [Hg] and other elements."""
 
@@ -173,7 +174,8 @@ def _outside(names: list[str], bonds: list[tuple[int, int, int]], options: Parse
     for labels, known in (names, options.vocabulary.nodes), (kinds, options.vocabulary.edges):
         for label in labels:
             if label not in known:
-                return f"it has {label}, outside the vocabulary {', '.join(known)}"
+                shown = [*known[:SHOWN], "..."] if len(known) > SHOWN else known
+                return f"it has {label}, outside the vocabulary {', '.join(shown)}"
     return ""
 
 

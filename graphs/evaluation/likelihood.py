@@ -91,9 +91,11 @@ def log_probs(
     Raises:
         InputError: As of `GraphModel.code_log_prob`.
     """
-    from graphs.chem import collect_molecules, parse_options
+    from graphs.chem import ParseOptions, collect_molecules, parse_options
 
-    found = collect_molecules(texts, parse_options(model.vocabulary), quiet=quiet)
+    # Salts are cut down as those were from which the model has learnt.
+    options = ParseOptions(largest_fragment=model.config.data.largest_fragment)
+    found = collect_molecules(texts, parse_options(model.vocabulary, options=options), quiet=quiet)
     nats, reasons = [math.nan] * len(texts), [""] * len(texts)
     for place, reason in found.skipped:
         reasons[place] = reason

@@ -26,6 +26,8 @@ def test_molecules_have_the_probability_of_their_graphs(trained: Trained) -> Non
         assert [math.isnan(value) for value in nats] == [bool(reason) for reason in reasons]
         assert reasons[1] == "it is not a SMILES" and "outside the vocabulary" in reasons[2]
         assert reasons[4] == "the model cannot make it" and nats[5] < 0
+    whole, salt = log_probs(trained.plain, ["CCO", "CCO.O"], draws=9)[0]
+    assert abs(whole - salt) < 3, "of a salt, the largest piece"
     assert log_probs(trained.plain, ["CO"] * 300)[0][-1] < 0, "more than a batch"
 
 
