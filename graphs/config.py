@@ -6,7 +6,7 @@ from graphs.datasets.config import DataConfig
 from graphs.generators.common.config import SamplingConfig, refuse_properties
 from graphs.generators.config import ModelConfig
 from graphs.generators.contraction.config import ContractionConfig
-from refine_core.config.ranges import NonNegativeInt, RunName
+from refine_core.config.ranges import NonNegativeInt, PositiveInt, RunName
 from refine_core.config.schema import config
 
 
@@ -21,6 +21,8 @@ class GraphsConfig:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ContractionConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    validations: PositiveInt = 10
+    """Times that a training is validated at most, at equal distances and at its end."""
 
     def __post_init__(self) -> None:
         self.model.check_sampling(self.sampling)

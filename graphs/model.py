@@ -247,21 +247,32 @@ class GraphModel:
 
     @torch.no_grad()
     def code_log_prob(
-        self, graphs: GraphBatch, *, seed: int = 0, draws: int = 1, context: Tensor | None = None
+        self,
+        graphs: GraphBatch,
+        *,
+        seed: int = 0,
+        draws: int = 1,
+        where: dict[str, float] | None = None,
+        first: int = 0,
     ) -> Tensor:
         """Lower bound (b,), in nats, on the log-probability of each graph, up to its relabellings.
 
         The contraction tree is latent: the mean over trees of log p(codes) / q(tree) bounds
         log p(graph); this is the mean of log p(codes), without the entropy of the trees, and so
-        lower still.
+        lower still. It is minus infinity where the model cannot make a graph.
 
         Args:
             graphs: b graphs.
             seed: Seed of the trees.
             draws: Trees to average over.
-            context: (b, p) scaled properties.
+            where: Given values of properties by name, in the data's units.
+            first: Number of the first graph; the trees of a graph depend on its number and seed.
+
+        Raises:
+            InputError: The model does not know a property, or a value is out of its range.
         """
-        index = torch.arange(len(graphs), device=self.device)
+        context = self.properties.request(where, len(graphs)).to(self.device) if where else None
+        index = first + torch.arange(len(graphs), device=self.device)
         total = torch.zeros(len(graphs))
         for turn in range(draws):
             noise = Noise(seed, index).fork(turn)

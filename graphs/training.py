@@ -1,6 +1,7 @@
 """Training a generator of graphs."""
 
 import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,10 @@ from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
+from refine_core.app.progress import say
+from refine_core.config.schema import load
 from refine_core.noise import Noise
+from refine_core.training.budget import Pace, affordable
 from refine_core.training.stages import Stages
 
 VALIDATED = 512
@@ -29,6 +33,7 @@ def train(
     runs: Path = Path("runs"),
     *,
     store: GraphStore | None = None,
+    seconds: float | None = None,
     quiet: bool = False,
 ) -> GraphModel:
     """Train a model; continue where an earlier call was stopped.
@@ -40,39 +45,104 @@ def train(
         runs: Folder of runs.
         store: Graphs in place of `config.data.source`, as from
             `graphs.data.convert_networkx.from_networkx`.
+        seconds: About how long to train, reading apart: gives the number of epochs in place of
+            `config.model.training.epochs`, or of less than one epoch `config.data.subset`. A run
+            that goes on keeps what it was begun with.
         quiet: Whether to show nothing.
 
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
             generator takes no such graphs.
     """
-    parts = load_splits(config.data, seed=config.seed, store=store, quiet=quiet)
-    properties = Properties.of(parts.train, config.data.properties)
-    statistics = GraphStatistics.of(parts.train)
-    kind, run = kind_of(config.model), runs / config.name
-    stages = Stages(run, config.seed, parts.train.digest(), quiet)
-    with stages.seeded(1):
-        refiner = kind.build(statistics, len(properties.names))
-    if config.model.start_from is not None:
-        names = Names(statistics.vocabulary, properties.names)
-        start_from(refiner, kind, config.model.start_from, names)
-    held_out = WithProperties(parts.validation, properties)
-
-    def validate(module: GraphRefiner) -> dict[str, float]:
-        return validation_metrics(GraphModel(module, config, statistics, properties), held_out)
-
-    refiner = stages.train(
-        refiner,
-        WithProperties(parts.train, properties),
-        config.model.training,
+    run = runs / config.name
+    start = _Start.of(config, run, store, quiet)
+    if seconds is not None:
+        lasting = _lasting(start, run, seconds, quiet)
+        if lasting.data != config.data:
+            start = _Start.of(lasting, run, store, quiet)
+        start = replace(start, config=lasting)
+    refiner = start.stages.train(
+        start.refiner,
+        start.train,
+        start.config.model.training,
         stream=2,
-        config=config,
-        validate=validate,
+        config=start.config,
+        validate=start.validate,
+        validations=start.config.validations,
         title="graphs",
     )
-    result = GraphModel(refiner, config, statistics, properties)
+    result = start.model(refiner)
     result.save(run / "model.safetensors")
     return result
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a training begins with."""
+
+    config: GraphsConfig
+    stages: Stages
+    train: WithProperties
+    held_out: WithProperties
+    statistics: GraphStatistics
+    refiner: GraphRefiner
+
+    @classmethod
+    def of(
+        cls, config: GraphsConfig, run: Path, store: GraphStore | None, quiet: bool
+    ) -> "_Start":
+        """Read the data and build the network."""
+        parts = load_splits(config.data, seed=config.seed, store=store, quiet=quiet)
+        properties = Properties.of(parts.train, config.data.properties)
+        statistics = GraphStatistics.of(parts.train)
+        kind = kind_of(config.model)
+        stages = Stages(run, config.seed, parts.train.digest(), quiet)
+        with stages.seeded(1):
+            refiner = kind.build(statistics, len(properties.names))
+        if config.model.start_from is not None:
+            names = Names(statistics.vocabulary, properties.names)
+            start_from(refiner, kind, config.model.start_from, names)
+        train, held_out = (
+            WithProperties(part, properties) for part in (parts.train, parts.validation)
+        )
+        return cls(config, stages, train, held_out, statistics, refiner)
+
+    def model(self, refiner: GraphRefiner) -> GraphModel:
+        """What a user holds, of a trained network."""
+        return GraphModel(refiner, self.config, self.statistics, self.train.properties)
+
+    def validate(self, refiner: GraphRefiner) -> dict[str, float]:
+        """Metrics of a network in training."""
+        return validation_metrics(self.model(refiner), self.held_out)
+
+
+def _lasting(start: _Start, run: Path, within: float, quiet: bool) -> GraphsConfig:
+    """The config with as many epochs as fit, or those that a run was begun with."""
+    config, training = start.config, start.config.model.training
+    if (run / "config.yaml").exists():
+        begun = load(GraphsConfig, run / "config.yaml")
+        training = replace(training, epochs=begun.model.training.epochs)
+        validations, subset = begun.validations, begun.data.subset
+    else:
+        count = len(start.train)
+        pace = Pace.of(start.refiner, start.train, training, within, start.validate)
+        found = affordable(
+            pace, within, count=count, batch=training.batch, validations=config.validations
+        )
+        training, validations = replace(training, epochs=found.epochs), found.validations
+        subset = config.data.subset if found.count == count else found.count
+        if not quiet:
+            steps = found.epochs * (found.count // training.batch)
+            say(
+                f"{found.epochs} passes over {found.count} of {count} graphs, {steps} steps, fit "
+                f"into {within / 60:.3g} minutes ({pace.step:.2g} seconds a step)"
+            )
+    return replace(
+        config,
+        validations=validations,
+        data=replace(config.data, subset=subset),
+        model=replace(config.model, training=training),
+    )
 
 
 def validation_metrics(model: GraphModel, held_out: WithProperties) -> dict[str, float]:
@@ -85,7 +155,7 @@ def validation_metrics(model: GraphModel, held_out: WithProperties) -> dict[str,
     Returns:
         "validation_bits" a graph, without properties; "conditional_bits" with them, if there are
         any; "validation_outside", the share of graphs that the model cannot draw, if not zero;
-        "valid", of molecules.
+        "valid", and of these "unique", of molecules.
     """
     few = max(1, VALIDATED_NODES // int(held_out.store.sizes.float().mean().clamp(min=9)))
     index = torch.arange(min(few, len(held_out)))
@@ -105,5 +175,7 @@ def validation_metrics(model: GraphModel, held_out: WithProperties) -> dict[str,
         metrics["conditional_bits"] = bits(nats(context[0]))
     if model.is_molecular:
         smiles = model.smiles(model.sample(VALIDATED))
-        metrics["valid"] = sum(text is not None for text in smiles) / VALIDATED
+        valid = [text for text in smiles if text is not None]
+        metrics["valid"] = len(valid) / VALIDATED
+        metrics["unique"] = len(set(valid)) / max(1, len(valid))
     return metrics

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from graphs.chem.collection import collect_molecules as collect_molecules
     from graphs.chem.collection import parse_options as parse_options
     from graphs.chem.collection import to_graphs as to_graphs
-    from graphs.chem.collection import with_mined as with_mined
     from graphs.chem.files import write_molecules as write_molecules
+    from graphs.chem.mining import FragmentCounts as FragmentCounts
+    from graphs.chem.mining import count_fragments as count_fragments
+    from graphs.chem.mining import with_mined as with_mined
     from graphs.chem.parser import Parsed as Parsed
     from graphs.chem.parser import ParseOptions as ParseOptions
     from graphs.chem.parser import parse as parse

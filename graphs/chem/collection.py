@@ -9,18 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
 
-from graphs.chem.fragments import Fragment, frequent, is_atom
+from graphs.chem.fragments import Fragment, is_atom
 from graphs.chem.labels import BONDS, atom_order
 from graphs.chem.parser import ParseOptions
-from graphs.chem.workers import Chunk, cut_chunk, map_chunks, parse_all
+from graphs.chem.smiles import is_connected
+from graphs.chem.workers import Chunk, parse_all
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.disk_array import DiskArray, DiskStrings
 from graphs.data.store import GraphStore, Ragged, Report, starts
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-
-MINED = 200_000
-"""Molecules whose fragments are counted, at most."""
 
 
 @dataclass(frozen=True)
@@ -52,43 +50,21 @@ def collect_molecules(
     arrays = _GrowingArrays(options)
     skipped: list[tuple[int, str]] = []
     dropped: Counter[str] = Counter()
+    pieces = 0
     with Progress("reading molecules", len(texts), quiet=quiet) as progress:
         for first, chunk in parse_all(texts, options, workers):
             arrays.add(first, chunk)
             skipped += [(first + place, reason) for place, reason in chunk.skipped]
             dropped += chunk.dropped
+            pieces += sum(not is_connected(text) for text in chunk.smiles)
             progress.update(first + len(chunk.places) + len(chunk.skipped))
     kept = np.array(arrays.places.array())
     report: Report = {"kept": len(kept), "skipped": len(skipped), "dropped": dict(dropped)}
+    if pieces:
+        report["in several pieces"] = pieces
     vocabulary = options.vocabulary or arrays.vocabulary()
     store = GraphStore(arrays.ragged(vocabulary), vocabulary, report=report)
     return Collected(store, kept, skipped)
-
-
-def with_mined(
-    texts: Sequence[str], options: ParseOptions, *, quiet: bool = False
-) -> ParseOptions:
-    """Options whose fragments are those most frequent in molecules, if any are to be mined.
-
-    Args:
-        texts: The molecules.
-        options: Of which `mined` says how many fragments.
-        quiet: Whether to show no progress.
-    """
-    if not options.mined:
-        return options
-    some = [texts[i] for i in evenly(len(texts), MINED)]
-    names: list[list[str]] = []
-    with Progress("finding fragments", len(some), quiet=quiet) as progress:
-        for _, part in map_chunks(some, cut_chunk):
-            names += part
-            progress.update(len(names))
-    return replace(options, fragments=frequent(names, options.mined), mined=0)
-
-
-def evenly(count: int, most: int) -> range:
-    """At most `most` places among `count`, evenly spaced."""
-    return range(0, count, -(-count // most) or 1)
 
 
 class _GrowingArrays:

@@ -45,13 +45,14 @@ def write_molecules(
         InputError: The suffix is another, or for .sdf a molecule cannot be read.
     """
     path, properties = Path(path), properties or {}
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise InputError(
             f"{path} has the suffix {path.suffix!r}; expected one of {', '.join(SUFFIXES)}."
         )
-    if path.suffix == ".smi":
+    if suffix == ".smi":
         write_text(path, "".join(f"{text}\n" for text in smiles))
-    elif path.suffix == ".csv":
+    elif suffix == ".csv":
         write_text(path, _csv(smiles, properties))
     else:
         _write_sdf(smiles, path, properties, coordinates == "3d", seed)

@@ -11,8 +11,7 @@ that were cut, unless it is an atom. Its sites are its atoms, in the order of th
 """
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -190,17 +189,6 @@ def apart(whole: Cut, known: Collection[str]) -> Cut:
         bonds.append((moved[0][0], moved[1][0], kind))
         sites.append((moved[0][1], moved[1][1]))
     return Cut(names, bonds, sites)
-
-
-def frequent(cuts: Iterable[Sequence[str]], count: int) -> tuple[str, ...]:
-    """The most frequent of the names, atoms left out, by how many molecules have them.
-
-    >>> frequent([["C", "C=O"], ["C#N", "C=O", "C=O"], ["C#N", "C=O"]], 1)
-    ('C=O',)
-    """
-    found = Counter(name for names in cuts for name in set(names) if not is_atom(name))
-    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(name for name, _ in ranked[:count])
 
 
 def _canonical(part: Chem.Mol, hydrogens: Sequence[int]) -> tuple[str, list[int]]:

@@ -8,6 +8,7 @@ wildcard atoms, or bonds other than single, double, triple and aromatic, or if i
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
@@ -25,6 +26,11 @@ MARKS = {
 }
 
 
+SHOWN = 30  # names of a vocabulary in a sentence
+HYDROGEN = re.compile(r"\[\d*H[\]+:\d-]")
+"""An atom of hydrogen in a SMILES, unlike [He], [Hg] and other elements."""
+
+
 @dataclass(frozen=True)
 class ParseOptions:
     """How molecules become graphs.
@@ -34,8 +40,8 @@ class ParseOptions:
         aromatic: Whether AROMATIC is a bond label; otherwise single and double bonds alternate.
         fragments: Names of the fragments that are nodes, see `graphs.chem.fragments`; others come
             apart into atoms.
-        mined: The count of fragments that are nodes, the most frequent of a file that is read; 0
-            takes `fragments`.
+        mined: The count of fragments that are nodes, the most frequent of a file that is read;
+            "auto" takes those in five molecules and more; 0 takes `fragments`.
         largest_fragment: Whether a disconnected molecule becomes the graph of its largest
             fragment; otherwise it becomes a disconnected graph.
         limit: Largest number of nodes accepted.
@@ -45,7 +51,7 @@ class ParseOptions:
     hydrogens: bool = False
     aromatic: bool = False
     fragments: tuple[str, ...] = ()
-    mined: int = 0
+    mined: int | Literal["auto"] = 0
     largest_fragment: bool = False
     limit: int = 200
     vocabulary: Vocabulary | None = None
@@ -84,7 +90,7 @@ def parse(text: str, options: ParseOptions = ParseOptions()) -> Parsed | str:  #
             return molecule
         smiles = Chem.MolToSmiles(molecule)
         dropped = [name for name, mark in MARKS.items() if mark.search(smiles)]
-        if dropped or "[H" in smiles:
+        if dropped or HYDROGEN.search(smiles):
             molecule = _simplified(molecule)
             smiles = Chem.MolToSmiles(molecule)
         if options.largest_fragment and "." in smiles:
@@ -120,7 +126,7 @@ def _graph(
     """Label atoms and bonds, and check that the graph gives the molecule back."""
     if options.hydrogens:
         molecule = Chem.AddHs(molecule)
-    elif "[H" in smiles:
+    elif HYDROGEN.search(smiles):
         return "it has a hydrogen that no bond implies"
     if "*" in smiles:
         return "it has a wildcard atom"
@@ -168,7 +174,8 @@ def _outside(names: list[str], bonds: list[tuple[int, int, int]], options: Parse
     for labels, known in (names, options.vocabulary.nodes), (kinds, options.vocabulary.edges):
         for label in labels:
             if label not in known:
-                return f"it has {label}, outside the vocabulary {', '.join(known)}"
+                shown = [*known[:SHOWN], "..."] if len(known) > SHOWN else known
+                return f"it has {label}, outside the vocabulary {', '.join(shown)}"
     return ""
 
 

@@ -34,14 +34,15 @@ def plot_molecules(
         InputError: There is no molecule, one cannot be read, or the suffix is another.
     """
     path = Path(path)
+    suffix = path.suffix.lower()
     drawings = {".png": rdMolDraw2D.MolDraw2DCairo, ".svg": rdMolDraw2D.MolDraw2DSVG}
-    if path.suffix not in drawings:
+    if suffix not in drawings:
         raise InputError(f"{path} has the suffix {path.suffix!r}; expected .png or .svg.")
     if not smiles:
         raise InputError("there is no molecule to plot; give at least one.")
     columns = min(columns, len(smiles), LARGEST // SIDE)
     most = columns * (LARGEST // SIDE)
-    if path.suffix == ".png" and len(smiles) > most:
+    if suffix == ".png" and len(smiles) > most:
         log.warning(
             "%s shows the first %d of %d molecules, as a .png has no room for more; a .svg has",
             *(path, most, len(smiles)),
@@ -53,7 +54,7 @@ def plot_molecules(
         if molecule is None:
             raise InputError(f"{text!r} is not a molecule; leave it out.")
     rows = -(-len(molecules) // columns)
-    drawing = drawings[path.suffix](columns * SIDE, rows * SIDE, SIDE, SIDE)
+    drawing = drawings[suffix](columns * SIDE, rows * SIDE, SIDE, SIDE)
     drawing.DrawMolecules(molecules, legends=list(legends) or None)
     drawing.FinishDrawing()
     picture = drawing.GetDrawingText()

@@ -1,12 +1,13 @@
 """Substructure search."""
 
+import re
 from collections.abc import Sequence
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from graphs.chem.attachment_points import closed_query, has_points
-from graphs.chem.parser import Parsed, parse
+from graphs.chem.parser import MARKS, Parsed, parse
 from refine_core.errors import InputError
 
 
@@ -33,6 +34,16 @@ def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
     with BlockLogs():
         found = [Chem.MolFromSmiles(text) if text else None for text in smiles]
         return [each is not None and each.HasSubstructMatch(query) for each in found]
+
+
+def ignored(scaffold: str) -> list[str]:
+    """What of a scaffold is ignored, since graphs have none: isotopes, stereochemistry.
+
+    >>> ignored("C[C@H](N)[13CH3]"), ignored("[1*]c1ccccc1")
+    (['isotopes', 'stereochemistry'], [])
+    """
+    rest = re.sub(r"\[\d*\*(:\d+)?\]", "*", scaffold)  # attachment points may be numbered
+    return [name for name, mark in MARKS.items() if mark.search(rest)]
 
 
 def _query(scaffold: str) -> Chem.Mol:

@@ -1,10 +1,10 @@
 """The commands that measure a model of graphs."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from graphs.cli.sample import requested
-from refine_core.app.outputs import OutputFolder
+from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
 from refine_core.app.report import table
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
@@ -49,6 +49,43 @@ def evaluate(
     )
     print(markdown(report))
     print(f"report: {out}")
+
+
+def likelihood(
+    model: str,
+    source: Path,
+    column: str = "smiles",
+    where: tuple[str, ...] = (),
+    draws: PositiveInt = 4,
+    seed: int = 0,
+    out: Annotated[Path, output_file(".csv")] = Path("likelihood.csv"),
+) -> None:
+    """Write the log-probability of given molecules: a bound from below, in nats.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        source: A file of molecules, such as .smi or .csv.
+        column: Column of a .csv file that holds the SMILES.
+        where: Values that properties are given to have, in the data's units, as logp=2.5,qed=0.6.
+        draws: Ways to contract a molecule, over which the mean is taken.
+        seed: Seed of these.
+        out: A .csv file: row, molecule, log_prob, and why there is none.
+    """
+    from graphs.evaluation.likelihood import score_file
+    from graphs.model import load
+
+    scored, every = score_file(
+        load(model),
+        source,
+        out,
+        column=column,
+        where=requested(where, "--where") or None,
+        draws=draws,
+        seed=seed,
+        quiet=False,
+    )
+    say(f"{scored} of {every} molecules have a log-probability")
+    print(out)
 
 
 def judge(

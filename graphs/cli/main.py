@@ -10,6 +10,7 @@ from graphs.cli.evaluate import (
     evaluate_scaffolds,
     invariance,
     judge,
+    likelihood,
 )
 from graphs.cli.sample import sample
 from graphs.cli.train import describe, train
@@ -26,6 +27,7 @@ def main(argv: list[str]) -> None:
         "train": train,
         "sample": sample,
         "evaluate": evaluate,
+        "likelihood": likelihood,
         "judge": judge,
         "compare": compare,
         "evaluate-properties": evaluate_properties,

@@ -123,7 +123,7 @@ def _check_output(out: Path, model: "GraphModel") -> None:
     from graphs.data.graphml import check_folder
 
     known = MOLECULES if model.is_molecular else OTHERS
-    if out.suffix not in known:
+    if out.suffix.lower() not in known:
         kind = "molecules" if model.is_molecular else "graphs that are no molecules"
         raise InputError(
             f"Found --out {out} for {kind}, expected a name that ends in {' or '.join(known)}."
@@ -155,14 +155,21 @@ def _write_molecules(
     from graphs.chem.files import write_molecules
     from graphs.chem.pictures import plot_molecules
     from graphs.chem.properties import property_values
+    from graphs.chem.smiles import is_connected
 
     valid = [text for text in smiles if text is not None]
     say(f"{len(valid)} of {len(smiles)} are valid molecules")
+    if pieces := sum(not is_connected(text) for text in valid):
+        say(
+            f"{pieces} of these are in several pieces, for some of the training molecules are: "
+            "train with data.largest_fragment"
+        )
     if not valid:
         raise InputError("Not one of the samples is a valid molecule: train for longer.")
-    if out.suffix in (".png", ".svg"):
+    suffix = out.suffix.lower()
+    if suffix in (".png", ".svg"):
         plot_molecules(valid, out)
-    elif out.suffix == ".smi":
+    elif suffix == ".smi":
         write_molecules(valid, out)
     else:
         write_molecules(valid, out, property_values(valid), coordinates=coordinates, seed=seed)

@@ -1,77 +1,84 @@
 """The commands on data: `refine graphs describe`, and `train`."""
 
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
 from refine_core.app.outputs import check_folder, output_file
+from refine_core.config.ranges import Duration, seconds
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
 
-if TYPE_CHECKING:
-    from graphs.datasets.splits import Splits
+OVERFITTED = 1.15
+"""Bits of graphs held out over those of training graphs, from which on a model is overfitted."""
+FEW_STEPS = 1000
 
 
-def train(config: GraphsConfig) -> None:
+def train(config: GraphsConfig, time: Duration | None = None) -> None:
     """Train a generator from a config; goes on where it was stopped.
 
     Args:
         config: Config of data, model and training.
+        time: About how long to train, such as 90s, 10m or 2h, in place of a number of epochs;
+            reading the data comes on top.
     """
     from graphs.training import train
 
     folder = Path("runs") / config.name
     check_folder(folder, "--name")
     _check_source(config.data.source)
-    train(config)
+    train(config, seconds=seconds(time) if time else None)
+    for line in closing(json.loads((folder / "metrics.json").read_text())):
+        print(line)
     print(f"model: {folder / 'model.safetensors'}")
+    print(f"measure it: refine graphs evaluate --model {folder} --count 1000")
+
+
+def closing(history: Sequence[Mapping[str, float | None]]) -> Iterator[str]:
+    """Lines on how good a training ended, by the rows of its metrics."""
+    last = history[-1]
+    learnt, held_out = last.get("bits"), last.get("validation_bits")
+    if learnt and held_out:
+        yield f"bits of a graph: {held_out:.4g} held out, {learnt:.4g} learnt from"
+        if held_out > OVERFITTED * learnt:
+            yield (
+                "it has learnt some graphs by heart: more graphs would help, fewer epochs, or "
+                "--model.start-from another model"
+            )
+    if outside := last.get("validation_outside"):
+        yield f"graphs held out that it cannot sample: {outside:.1%}, for parts are too rare"
+    if (valid := last.get("valid")) is not None:
+        yield f"molecules: {valid:.1%} valid, {last.get('unique') or 0:.1%} of these unique"
+    if (steps := last["step"] or 0) < FEW_STEPS:
+        yield f"{steps} steps are few: a model of molecules wants some {FEW_STEPS}, better more"
 
 
 def describe(
     source: str, column: str = "smiles", out: Annotated[Path | None, output_file()] = None
 ) -> None:
-    """Say what a data set holds: labels, sizes, properties, what was skipped.
+    """Say what a data set holds: labels, fragments, what is rare, what was skipped or lost.
 
     Args:
         source: As in a config: qm9, moses, a generator's name, or a path.
         column: Column of a .csv file that holds the SMILES.
         out: A text file to write it to as well.
     """
+    from graphs.datasets.description import description
     from graphs.datasets.load import load_splits
 
     _check_source(source)
-    text = "\n".join(
-        [source, *_description(load_splits(DataConfig(source=source, column=column)))]
-    )
+    parts = load_splits(DataConfig(source=source, column=column))
+    options = f"--data.source {shlex.quote(source)}"
+    if column != DataConfig().column:
+        options += f" --data.column {shlex.quote(column)}"
+    text = "\n".join([source, *description(parts, options)])
     print(text)
     if out is not None:
         write_text(out, text + "\n")
-
-
-def _description(parts: "Splits") -> list[str]:
-    """Lines on the parts, and on the training graphs."""
-    import torch
-
-    lines = []
-    for name in ("train", "validation", "test"):
-        store = getattr(parts, name)
-        sizes = store.sizes.float()
-        low, mean, high = int(sizes.min()), float(sizes.mean()), int(sizes.max())
-        lines.append(f"{name}: {len(store)} graphs of {low} to {high} nodes, mean {mean:.1f}")
-    (first,) = parts.train[torch.arange(min(10_000, len(parts.train)))]
-    vocabulary = parts.train.vocabulary
-    if vocabulary.directed:
-        lines.append("directed: > is an arc away, < one towards, = one each way")
-    degree = (first.edges > 0).sum(2)[first.valid].float()
-    return [
-        *lines,
-        f"node labels: {', '.join(vocabulary.nodes) or 'none'}",
-        f"edge labels: {', '.join(vocabulary.edges) or 'none'}",
-        f"mean degree: {float(degree.mean()):.2f}, largest {int(degree.max())}",
-        f"properties: {', '.join(parts.train.properties) or 'none'}",
-        *(f"{key}: {value}" for key, value in parts.train.report.items()),
-    ]
 
 
 def _check_source(source: str) -> None:

@@ -30,6 +30,7 @@ Report = TypedDict(
         "kept": int,
         "skipped": int,
         "dropped": dict[str, int],
+        "in several pieces": int,
         "ignored": list[str],
         "duplicates": int,
         "repeats left out of validation and test": int,

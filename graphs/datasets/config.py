@@ -1,5 +1,7 @@
 """Settings of the data to learn from."""
 
+from typing import Literal
+
 from refine_core.config.ranges import NonNegativeInt, PositiveInt
 from refine_core.config.schema import config
 
@@ -18,11 +20,13 @@ class DataConfig:
     """Whether hydrogens are atoms of their own."""
     aromatic: bool = False
     """Whether aromatic bonds have a label of their own, in place of single and double ones."""
-    fragments: NonNegativeInt = 0
+    fragments: NonNegativeInt | Literal["auto"] = 0
     """So many fragments of molecules are nodes of their own, the most frequent ones among rings
-    and groups with double or triple bonds; 0 makes every atom a node."""
-    largest_fragment: bool = False
-    """Whether salts and mixtures are cut down to their largest fragment."""
+    and groups with double or triple bonds; auto takes those that five molecules have, at most
+    1000; 0 makes every atom a node."""
+    largest_fragment: bool = True
+    """Whether salts and mixtures are cut down to their largest fragment. If some molecules are in
+    several pieces, so are samples, and more of them than in the data."""
     limit: PositiveInt = 200
     """Largest molecule, in atoms."""
     count: PositiveInt = 200

@@ -53,10 +53,11 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
         largest_fragment=config.largest_fragment,
         limit=config.limit,
     )
+    whole = replace(reading, largest_fragment=False)  # of these sets every molecule is
     if config.source == "qm9":
-        return read_qm9(reading, quiet=quiet)
+        return read_qm9(whole, quiet=quiet)
     if config.source == "moses":
-        return read_moses(reading, rows=config.subset, quiet=quiet)
+        return read_moses(whole, rows=config.subset, quiet=quiet)
     return read_splits(config.source, reading, column=config.column, seed=seed, quiet=quiet)
 
 

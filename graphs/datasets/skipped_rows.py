@@ -42,12 +42,18 @@ def first_line(text: str) -> str:
 
 
 def warn_of_losses(path: Path, store: GraphStore, listing: Path) -> None:
-    """Warn of skipped rows, dropped parts and columns that are not numeric."""
+    """Warn of skipped rows, dropped parts, salts and columns that are not numeric."""
     if skipped := store.report["skipped"]:
         rows = skipped + store.report["kept"]
         log.warning("%s: %d of %d rows skipped; see %s", path, skipped, rows, listing)
     for what, count in store.report["dropped"].items():
         log.warning("%s: %s dropped from %d molecules", path, what, count)
+    if pieces := store.report.get("in several pieces"):
+        log.warning(
+            "%s: %d of %d molecules are in several pieces, such as salts, and so will samples be: "
+            "data.largest_fragment leaves the largest piece only",
+            *(path, pieces, store.report["kept"]),
+        )
     if (columns := _columns(listing)).exists():
         found = columns.read_text(encoding="utf-8")
         log.warning("%s: not properties, for not all values are numbers: %s", path, found)

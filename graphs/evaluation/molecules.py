@@ -24,7 +24,7 @@ def read_smiles(model: GraphModel, path: Path) -> list[str | None]:
     """
     if not model.is_molecular:
         raise InputError(f"Found {path}, but this model's graphs are not molecules: leave it out.")
-    if path.suffix != ".smi":
+    if path.suffix.lower() != ".smi":
         raise InputError(f"{path} ends with {path.suffix!r}: give a .smi file, a SMILES a line.")
     from graphs.chem import canonical
 

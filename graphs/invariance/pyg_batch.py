@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -269,6 +269,23 @@ class PygBatch:
                 first = value[:1] if len(value) else value.new_zeros(1, *value.shape[1:])
                 result[key] = first.expand(edges.shape[1], *value.shape[1:]).clone()
         return result
+
+
+def graphs_of(batch: Any) -> list[Data]:
+    """The graphs of a PyG Batch.
+
+    Raises:
+        InputError: It has attributes that were set on the batch, so that PyG does not know which
+            graph they belong to.
+    """
+    graphs: list[Data] = batch.to_data_list()
+    known = {"batch", "ptr", *(key for data in graphs for key in data.keys())}
+    if lost := sorted(set(batch.keys()) - known):
+        raise InputError(
+            f"Found attributes {', '.join(lost)} that were set on the Batch, and belong to none "
+            "of its graphs: set them on each Data, and make the Batch of these."
+        )
+    return graphs
 
 
 def _indexes_nodes(data: Data, key: str, value: object) -> bool:

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from graphs.data.batch import GraphBatch
 from graphs.invariance.comparison import Error, Inputs, Level, Tolerance, error, tensors
 from graphs.invariance.padded_batch import PaddedBatch, Padding
-from graphs.invariance.pyg_batch import PygBatch
+from graphs.invariance.pyg_batch import PygBatch, graphs_of
 from graphs.invariance.relabelling import Relabelling
 from refine_core.errors import InputError
 
@@ -66,7 +66,7 @@ def _wrapped(batch: object, inputs: Inputs, padding: Padding | None) -> Relabell
     if isinstance(batch, tuple) and len(batch) == 3:
         return PaddedBatch(*batch, inputs, padding or "features")
     if hasattr(batch, "to_data_list"):
-        return PygBatch.of(batch.to_data_list(), inputs)
+        return PygBatch.of(graphs_of(batch), inputs)
     if hasattr(batch, "edge_index"):
         return PygBatch.of([batch], inputs)  # type: ignore[list-item]  # a Data
     raise InputError(

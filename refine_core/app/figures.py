@@ -74,15 +74,16 @@ def save(
         InputError: The suffix is another.
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
         raise InputError(f"{path} ends with {path.suffix!r}: give one of {', '.join(FORMATS)}.")
     buffer = io.BytesIO()
-    metadata = FORMATS[path.suffix]
-    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:], metadata=metadata)
+    metadata = FORMATS[suffix]
+    figure.savefig(buffer, dpi=dpi, format=suffix[1:], metadata=metadata)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close(figure)
     with atomic_write(path) as temporary:
-        if colours and path.suffix == ".png":
+        if colours and suffix == ".png":
             from PIL import Image
 
             few = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)

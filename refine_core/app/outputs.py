@@ -26,11 +26,11 @@ def output_file(*suffixes: str) -> AfterValidator:
         if path is None:
             return None
         option = _option(about)
-        if suffixes and path.suffix not in suffixes:
+        if suffixes and path.suffix.lower() not in suffixes:
             raise InputError(
                 f"Found {option} {path}, expected a name that ends in {' or '.join(suffixes)}."
             )
-        if path.is_dir() and path.suffix not in STORES:
+        if path.is_dir() and path.suffix.lower() not in STORES:
             raise InputError(f"Found {option} {path}, which is a folder, expected a file.")
         _check_writable(path.parent, f"{option} {path}")
         return path

@@ -59,7 +59,6 @@ class Progress:
         self._bar.update(self._task, completed=done, note=note)
 
     def row(self, row: Mapping[str, float]) -> None:
-        """Print one line of metrics above the bar."""
-        self._console.print(
-            "  ".join(f"{name} {value:.5g}" for name, value in row.items()), highlight=False
-        )
+        """Print one line of metrics above the bar, whole, so that it can be read by a program."""
+        line = "  ".join(f"{name} {value:.5g}" for name, value in row.items())
+        self._console.print(line, highlight=False, soft_wrap=True)

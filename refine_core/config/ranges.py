@@ -17,6 +17,7 @@ Traceback (most recent call last):
 refine_core.errors.InputError: Training: clip: found -1, expected a number above 0, or null
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -66,3 +67,17 @@ def _is_folder_name(name: str) -> bool:
 
 RunName = Annotated[str, admitting(_is_folder_name, "the plain name of a folder, without slashes")]
 """Name of a run, whose files go to the folder `runs/<name>/`."""
+
+
+def seconds(time: str) -> float | None:
+    """Seconds of a length of time such as 90s, 10m or 1.5h; None if it is none.
+
+    >>> seconds("90s"), seconds("1.5h"), seconds("10 x")
+    (90.0, 5400.0, None)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smh])", time.strip())
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else None
+
+
+Duration = Annotated[str, admitting(lambda time: bool(seconds(time)), "a time: 90s, 10m, 2h")]
+"""A length of time, for `seconds`."""

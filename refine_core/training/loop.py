@@ -48,6 +48,7 @@ def fit(
     seed: int,
     run: Run | None = None,
     validate: Validate[Module] | None = None,
+    validations: int | None = None,
     callbacks: Sequence[Callback[Module]] = (),
     title: str = "training",
     quiet: bool = False,
@@ -76,6 +77,8 @@ def fit(
         run: Where metrics and checkpoints go; a run that holds a checkpoint is continued. With
             None, nothing is written.
         validate: Computes further metrics after each epoch.
+        validations: Computes them so many times at most, at equal distances, the last time after
+            the last epoch.
         callbacks: Called at the start, after each step and after each epoch.
         title: Shown beside the progress bar.
         quiet: Whether to show nothing.
@@ -103,6 +106,7 @@ def fit(
         seed,
         run if fabric.is_global_zero else None,
         validate,
+        opt.epochs if validations is None else validations,
         callbacks,
     )
     quiet = quiet or not fabric.is_global_zero
@@ -134,6 +138,7 @@ class _Training(Generic[Module]):
     seed: int
     run: Run | None
     validate: Validate[Module] | None
+    validations: int
     callbacks: Sequence[Callback[Module]]
 
     @property
@@ -162,6 +167,11 @@ class _Training(Generic[Module]):
         progress.row(self._end(epoch, time.monotonic() - started))
         self.save()
 
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch is followed by validation."""
+        left = self.opt.epochs - 1 - epoch
+        return left % -(-self.opt.epochs // self.validations) == 0
+
     def save(self) -> None:
         """Write metrics and a checkpoint, in the one process that has the run."""
         if self.run is not None:
@@ -171,7 +181,7 @@ class _Training(Generic[Module]):
         state = self.state
         row: Row = {"epoch": epoch + 1, "step": state.step, **state.mean_metrics()}
         row["seconds"] = seconds
-        if self.validate is not None:
+        if self.validate is not None and self.validates(epoch):
             with torch.no_grad():
                 row |= self.validate(state.averaged.eval())
         state.history.append(row)

@@ -55,6 +55,7 @@ class Stages:
         name: str = "",
         start_from: Mapping[str, Tensor] | None = None,
         validate: Validate[Module] | None = None,
+        validations: int | None = None,
         callbacks: Sequence[Callback[Module]] = (),
         title: str = "",
     ) -> Module:
@@ -71,6 +72,7 @@ class Stages:
             start_from: State dict of a trained model. The training starts from its weights, as far
                 as names and shapes agree.
             validate: Computes further metrics after each epoch.
+            validations: So many times at most, as of `fit`.
             callbacks: Called after each step and each epoch.
             title: Shown beside the progress bar; `name` by default.
 
@@ -90,6 +92,7 @@ class Stages:
             seed=derive(self.seed, stream),
             run=Run.start(self.folder / name, config, self.seed, self.data),
             validate=validate,
+            validations=validations,
             callbacks=callbacks,
             title=title or name or "training",
             quiet=self.quiet,

@@ -9,7 +9,7 @@ import torch
 from graphs.data.batch import Vocabulary
 from graphs.finetune import start_from
 from graphs.generators.common.kind import Names
-from graphs.generators.contraction.transfer import PROPERTIES
+from graphs.generators.contraction.transfer import PROPERTIES, VALUES
 from graphs.training import train
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
@@ -52,6 +52,10 @@ def test_labels_of_the_same_name_get_their_weights(trained: Trained) -> None:
     known = theirs[bias].shape[1]
     assert torch.equal(ours[bias][1 + labels :, :known], theirs[bias][labels:])
     assert torch.equal(ours[bias][:, known:], fresh[bias][:, known:])
+    for name in VALUES:  # of more values than the other model knows
+        assert len(ours[name]) == 41 > (known := len(theirs[name]))
+        assert torch.equal(ours[name][:known], theirs[name])
+        assert torch.equal(ours[name][known:], fresh[name][known:])
     here, there = (_vectors(each) for each in (ours, theirs))
     for mine, theirs_ in zip(here[1 : 1 + labels][::-1], there[:labels], strict=True):
         assert torch.equal(mine, theirs_)

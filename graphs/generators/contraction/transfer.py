@@ -26,6 +26,16 @@ LABELLED_ROWS = {
     "head.attachment.site": "nodes",
 }
 """Tensors with a row for each label, and the rows that they have."""
+VALUES = (
+    "head.counts.count",
+    "head.counts.out.weight",
+    "head.counts.out.bias",
+    "head.split.numbers.cap",
+    "head.split.numbers.number",
+    "head.split.numbers.out.3.weight",
+    "head.split.numbers.out.3.bias",
+)
+"""Tensors with a row for each value of a count, from 0."""
 
 
 def transferred(
@@ -73,6 +83,10 @@ def _relabelled(
             for place, row in enumerate(here[kind]):
                 if row in there[kind]:
                     _fill(result[name][place], given[name][there[kind].index(row)])
+    for name in VALUES:
+        if name in own and name in given and own[name].ndim == given[name].ndim:
+            result[name] = own[name].clone()
+            _fill(result[name], given[name])
     if {NUMBERS, FIRST} <= own.keys() & given.keys():
         result[NUMBERS], result[FIRST] = own[NUMBERS].clone(), own[FIRST]
         after, before = (_parts(each) for each in ({**own, **result}, given))

@@ -1,5 +1,6 @@
 """A scaffold as a user asks for it; of molecules, RDKit decides whether a sample contains it."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.sampling import Sampling
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ class ScaffoldRequest:
         if isinstance(given, GraphBatch):
             request = cls(refiner, Scaffold.of(given), vocabulary)
         elif vocabulary.molecular:
+            from graphs.chem.substructure import ignored
+
+            if lost := ignored(given):
+                log.warning("%s: %s ignored, for graphs have none", given, " and ".join(lost))
             request = cls(refiner, Scaffold.read(given, statistics), vocabulary, given)
         else:
             raise InputError("This model's graphs are not molecules: give a scaffold as a graph.")

@@ -6,9 +6,10 @@ import pytest
 import torch
 from rdkit import Chem
 
-from graphs.chem.collection import collect_molecules, with_mined
-from graphs.chem.fragments import Cut, Fragment, apart, cut, frequent, is_atom, tables
+from graphs.chem.collection import collect_molecules
+from graphs.chem.fragments import Cut, Fragment, apart, cut, is_atom, tables
 from graphs.chem.labels import BOND_TYPES, BONDS
+from graphs.chem.mining import with_mined
 from graphs.chem.parser import ParseOptions, parse
 from graphs.chem.smiles import assemble, atomic, molecule_smiles, to_smiles
 
@@ -99,7 +100,3 @@ def test_labels_outside_of_a_vocabulary_are_named() -> None:
     known = ParseOptions(fragments=options.fragments, vocabulary=store.vocabulary)
     assert parse("CBr", known) == "it has Br, outside the vocabulary C, c1ccccc1"
     assert not isinstance(parse("CC", known), str)
-
-
-def test_names_are_ranked_by_the_molecules_that_have_them() -> None:
-    assert frequent([["C=O", "C=O", "C=O"], ["C#N"], ["C#N", "C"]], 9) == ("C#N", "C=O")

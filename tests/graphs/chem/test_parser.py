@@ -7,6 +7,12 @@ from graphs.chem import (
 )
 
 
+@pytest.mark.parametrize("text", ["C[Hg]Cl", "[Hf]", "[He]", "Cl[Hf](Cl)(Cl)Cl", "[Hg+2]"])
+def test_elements_whose_names_begin_as_hydrogen_are_no_hydrogen(text: str) -> None:
+    found = parse(text)
+    assert not isinstance(found, str) and any("H" in name for name in found.atoms)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

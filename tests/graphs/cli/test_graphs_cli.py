@@ -48,18 +48,89 @@ def test_train_sample_describe(folder: Path, capsys: pytest.CaptureFixture[str])
     main(["graphs", "train", "--config", "tiny.yaml"])
     made = {path.name for path in Path("runs/tiny").iterdir()}
     assert made >= {"config.yaml", "run.json", "metrics.csv", "metrics.json", "model.safetensors"}
-    for name in ("out.smi", "out.csv", "out.sdf", "out.png"):
+    for name in ("out.smi", "out.csv", "out.sdf", "out.SDF", "out.png", "out.PNG"):
         main(["graphs", "sample", "--model", "runs/tiny", "--count", "60", "--out", name])
         assert Path(name).stat().st_size > 0
-    main(["graphs", "describe", "--source", "molecules.smi"])
-    assert "node labels: C, N, O" in capsys.readouterr().out
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--out", "x.pdb")
     assert ".smi" in said
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--where", "gap=x")
     assert "name=number" in said
 
 
-def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_describe_says_what_is_rare_what_is_lost_and_how_to_train(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"{'C' * k}c1ccccc1" for k in range(12)] + ["C[Hg]Cl", "C[C@H](N)O", "CCO.Cl", "C1C"]
+    Path("my own.csv").write_text("\n".join(["structure", *rows]))
+    source = ["--source", "my own.csv", "--column", "structure"]
+    main(["graphs", "describe", *source])
+    said = capsys.readouterr().out
+    assert "rare, in fewer than 5 training graphs: Cl in " in said or "Hg in " in said
+    assert "skipped: 1" in said and "stereochemistry from 1" in said
+    assert "smaller fragments from 1" in said
+    assert (
+        "c1ccccc1 in " in said and "fragments in 5 molecules or more: 1, which cover 100" in said
+    )
+    options = "--name mine --data.source 'my own.csv' --data.column structure --time 10m"
+    assert said.strip().endswith(options)
+    assert "my own.csv: stereochemistry dropped from 1 molecules" in caplog.text
+    main(["graphs", "describe", "--source", "tree"])
+    assert "fragments" not in capsys.readouterr().out
+
+
+def test_molecules_in_several_pieces_are_warned_of(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path("salts.smi").write_text("\n".join(["CC[NH3+].[Cl-]", "CCO.O", "NCC.O", "OCO.O"] * 4))
+    words = ["--config", "tiny.yaml", "--data.source", "salts.smi"]
+    main(["graphs", "train", *words, "--name", "cut"])
+    assert "several pieces" not in caplog.text
+    assert "smaller fragments dropped from 16 molecules" in caplog.text
+    main(["graphs", "train", *words, "--name", "whole", "--data.no-largest-fragment"])
+    assert "16 of 16 molecules are in several pieces, such as salts" in caplog.text
+    for name in ("cut", "whole"):
+        capsys.readouterr()
+        main(["graphs", "sample", "--model", f"runs/{name}", "--count", "60", "--out", "x.smi"])
+        pieces = sum("." in line for line in Path("x.smi").read_text().split())
+        said = f"{pieces} of these are in several pieces" in capsys.readouterr().err
+        assert (pieces > 0) == said == (name == "whole")
+
+
+def test_a_training_of_a_given_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--config", "tiny.yaml", "--time", "3s"]
+    main(["graphs", *words])
+    said = capsys.readouterr()
+    assert "fit into 0.05 minutes" in said.err
+    assert "bits of a graph: " in said.out and "steps are few" in said.out
+    first = Path("runs/tiny/config.yaml").read_text()
+    main(["graphs", *words])  # keeps its length, whatever the pace is now
+    assert Path("runs/tiny/config.yaml").read_text() == first
+    assert "fit into" not in capsys.readouterr().err
+    for time in ("10", "0m", "ten", "-1m"):
+        assert f"Found --time {time}, expected a time: 90s, 10m, 2h" in refuse(
+            capsys, "train", "--config", "tiny.yaml", f"--time={time}"
+        )
+
+
+def test_elements_charges_and_fragments_from_a_file_to_a_report(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = ["B(O)O", "[Si](C)(C)C", "P(=O)(O)O", "[Se]C", "I", "[N+](=O)[O-]", "[N+](C)(C)C"]
+    ends += ["S(=O)(=O)[O-]", "[Te]C", "[As](C)C", "[Sn](C)(C)C", "[B-](F)(F)F", "[Hg]Cl", "C#N"]
+    rows = [f"{'C' * k}c1ccc({end})cc1" for end in ends for k in range(6)]
+    Path("all.smi").write_text("\n".join(rows))
+    words = ["--config", "tiny.yaml", "--data.source", "all.smi", "--data.fragments", "auto"]
+    main(["graphs", "train", *words])
+    model = ["--model", "runs/tiny"]
+    main(["graphs", "sample", *model, "--count", "60", "--out", "x.csv"])
+    assert "c1ccc" in Path("x.csv").read_text()
+    main(["graphs", "evaluate", *model, "--count", "40", "--out", "report"])
+    assert json.loads(Path("report/metrics.json").read_text())["valid"] > 0.5
+
+
+def test_conditional_generation(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     words = ["--data.properties", "logp", "qed", "--config", "tiny.yaml"]
     main(["graphs", "train", *words])
     model = ["--model", "runs/tiny"]
@@ -68,6 +139,9 @@ def test_conditional_generation(folder: Path, capsys: pytest.CaptureFixture[str]
     assert Path("drawn.smi").read_text()
     main(["graphs", "sample", *model, "--scaffold", "CO", "--count", "12", "--out", "co.smi"])
     assert all("O" in line for line in Path("co.smi").read_text().split())
+    assert "ignored" not in caplog.text
+    main(["graphs", "sample", *model, "--scaffold", "[13CH3]O", "--count", "4", "--out", "x.smi"])
+    assert "[13CH3]O: isotopes ignored, for graphs have none" in caplog.text
     few = ["--count", "10", "--out", "report"]
     main(["graphs", "evaluate-properties", *model, "--targets", "logp=0.1", *few])
     rows = json.loads(Path("report/properties.json").read_text())["rows"]

@@ -203,3 +203,14 @@ def test_modules_that_round_are_compared_in_single_precision() -> None:
         report = assert_permutation_invariant(module, dense_example(DIM))
         assert report.precision == "float32"
     assert assert_permutation_equivariant(layer, dense_example(DIM), call=lambda m, b: m(b[0]))
+
+
+@pytest.mark.parametrize("first", [7, 12, 20])
+def test_a_leak_beyond_a_few_nodes_shows(first: int) -> None:
+    def leaking(x: Tensor, adjacency: Tensor, valid: Tensor) -> Tensor:
+        number = torch.arange(x.shape[1])[:, None] >= first
+        return x + number * valid[:, :, None]
+
+    failure(assert_permutation_equivariant, leaking, dense_example(DIM))
+    wide = dense_example(DIM, nodes=first)
+    assert wide[0].shape[1] == first and assert_permutation_equivariant(leaking, wide, grow=0)

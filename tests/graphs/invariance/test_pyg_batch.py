@@ -197,3 +197,16 @@ def test_order_of_edges_is_a_finding_of_its_own() -> None:
     relabelling, edges = error.report.findings
     assert edges.change == "order of edges" and edges.error.excess > 1 > relabelling.error.excess
     assert "depends on the order of edges" in str(error)
+
+
+def test_attributes_set_on_a_batch_are_refused() -> None:
+    batch = pyg_example(DIM)
+    batch.pos = torch.randn(batch.num_nodes, 3)
+    with pytest.raises(InputError, match="attributes pos that were set on the Batch"):
+        assert_permutation_equivariant(lambda data: data.pos, batch)
+    graphs = [data.clone() for data in pyg_example(DIM).to_data_list()]
+    for data in graphs:
+        data.pos = torch.randn(data.num_nodes, 3)
+    whole = Batch.from_data_list(graphs)
+    assert assert_permutation_equivariant(lambda data: data.pos * 2, whole).absolute == 0
+    failure(assert_permutation_equivariant, lambda data: data.pos - data.pos[0], whole)

@@ -72,7 +72,7 @@ def test_labelled_graphs(padding: Padding | None) -> None:
 
 
 def test_feature_as_wide_as_the_graph_is_not_taken_for_nodes() -> None:
-    batch = dense_example(7)
+    batch = dense_example(7, nodes=7)
     assert batch[0].shape[1] == batch[0].shape[2] == 7
     assert_permutation_equivariant(lambda x, a, v: (x, (x * v[:, :, None]).sum(1)), batch)
 
@@ -123,7 +123,7 @@ def test_wrong_batches_get_a_sentence(batch: Any, said: str) -> None:
 
 
 def test_wrong_outputs_get_a_sentence() -> None:
-    batch = dense_example(DIM)
+    batch = dense_example(DIM, nodes=7)
     with pytest.raises(InputError, match="no tensor"):
         assert_permutation_equivariant(lambda *_: 1.0, batch)
     with pytest.raises(InputError, match=r"shape \(9, 28\)"):

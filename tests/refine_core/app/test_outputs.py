@@ -53,3 +53,7 @@ def test_places_that_can_be_written_are_left_as_they_are(here: Path) -> None:
     arguments(draw, argv, "refine draw")
     arguments(draw, [], "refine draw")
     assert sorted(here.rglob("*")) == before
+
+
+def test_suffixes_are_alike_in_upper_and_lower_case() -> None:
+    arguments(draw, ["--picture", "x.PNG"], "draw")

@@ -313,3 +313,11 @@ def test_the_global_generator_is_left_alone() -> None:
 def test_a_batch_in_more_parts_than_samples_is_refused() -> None:
     with pytest.raises(InputError, match="does not make 9 parts: lower `accumulate`"):
         fit(line(), data(), replace(OPT, accumulate=9), seed=1, quiet=True)
+
+
+def test_a_training_is_validated_a_few_times_at_equal_distances() -> None:
+    opt = replace(OPT, epochs=7)
+    _, rows = fit(
+        line(), data(), opt, seed=1, quiet=True, validate=lambda _: {"judged": 1.0}, validations=3
+    )
+    assert [int(row["epoch"]) for row in rows if "judged" in row] == [1, 4, 7]
