@@ -134,8 +134,9 @@ class WeatherModel:
             )
 
     def normalise(self, states: Tensor) -> Tensor:
-        """Normalise states (..., C, H, W) in SI units, for the network."""
-        return (states - self.mean[:, None, None]) / self.std[:, None, None]
+        """Normalise the first channels (..., c, H, W) in SI units, for the network."""
+        mean, std = (x[: states.shape[-3], None, None] for x in (self.mean, self.std))
+        return (states - mean) / std
 
     def denormalise(self, states: Tensor) -> Tensor:
         """States (..., C, H, W) in SI units, of normalised ones."""

@@ -70,7 +70,7 @@ class InitialStates:
             InputError: A value is missing, or impossible in the atmosphere, as in other units.
         """
         config, digest = self.model.data, hashlib.sha256()
-        scan = ValueScan(self.model.channels, self.model.grid)
+        scan = ValueScan(config.state_channels, self.model.grid)
         forcing_scan = ValueScan(config.forcing_channels, self.model.grid, config.forcing)
         for time in times:
             values, forcing = self.states(time), self.forcing(time, steps)
@@ -85,12 +85,12 @@ class InitialStates:
         return digest.hexdigest()[:16]
 
     def states(self, time: str | datetime | np.datetime64) -> NDArray[np.float32]:
-        """(history, C, H, W) in SI units, the latest at `time`.
+        """(history, S, H, W) in SI units, the latest at `time`.
 
         Raises:
             InputError: The file has no such time, or the states cannot be read.
         """
-        return self.source.read(self.model.channels, self._history(parse_time(time)))
+        return self.source.read(self.model.data.state_channels, self._history(parse_time(time)))
 
     def forcing(
         self, time: str | datetime | np.datetime64, steps: int

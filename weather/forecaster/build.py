@@ -24,10 +24,11 @@ def build_mean(config: NetworkConfig, data: Prepared) -> MeanModel:
     """
     statistics = data.statistics
     change = torch.from_numpy(statistics.residual_std / statistics.std).float()
+    state = len(data.config.state_channels)
+    change[state:] = 1
     static = torch.from_numpy(data.normalised_static()).float()
-    return MeanModel(
-        data.grid, static, change, data.config.history, len(data.config.forcing), config
-    )
+    forcing = len(data.config.forcing)
+    return MeanModel(data.grid, static, change, state, data.config.history, forcing, config)
 
 
 def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> ResidualHead:
@@ -61,7 +62,8 @@ def build_untrained(
     """
     count = len(data.channels)
     static, change = torch.zeros(statics, *grid.shape), torch.ones(count)
-    mean = MeanModel(grid, static, change, data.history, len(data.forcing), network)
+    state, forcing = len(data.state_channels), len(data.forcing)
+    mean = MeanModel(grid, static, change, state, data.history, forcing, network)
     return Forecaster(
         mean,
         build_head(head, grid, count, mean),

@@ -57,7 +57,7 @@ class Rollable(Protocol):
         ...
 
     def normalise(self, states: Tensor) -> Tensor:
-        """Normalise states (..., C, H, W) in SI units, for the network."""
+        """Normalise the first channels (..., c, H, W) in SI units, for the network."""
         ...
 
     def denormalise(self, states: Tensor) -> Tensor:
@@ -87,8 +87,8 @@ def rollout(
 
     Args:
         model: The model to roll forward.
-        initial: (C, H, W), or (history, C, H, W) with the latest state last, in SI units on the
-            model's grid.
+        initial: (S, H, W), or (history, S, H, W) with the latest state last, the channels of a
+            state in SI units on the model's grid.
         time: Time of the latest initial state: a full hour of UTC.
         members: Number of members, or their names from 0.
         steps: Number of model steps, each of `step_hours`.
@@ -116,7 +116,7 @@ def _states(
     wanted: tuple[int, ...],
     seed: int,
 ) -> Iterator[State]:
-    """Roll out from past states (1, history, C, H, W) with forcing (steps, F, H, W)."""
+    """Roll out from past states (1, history, S, H, W) with forcing (steps, F, H, W)."""
     names, rows = _in_groups(wanted, model.group)
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     step, steps = np.timedelta64(model.data.step_hours, "h"), len(forcing)
@@ -138,7 +138,7 @@ def _states(
             groups.append(model.forecaster.step(given, own, climatology, last, number))
         latest, residual = (torch.cat(part) for part in zip(*groups, strict=True))
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
-        past = torch.cat([older, latest[:, None]], 1)
+        past = torch.cat([older, latest[:, None, : past.shape[2]]], 1)
         states, lead = latest.cpu()[rows], (number + 1) * model.data.step_hours
         _check_physical(model, states, wanted, lead)
         yield State(time, lead, wanted, model.denormalise(states))
@@ -176,10 +176,10 @@ def _member_names(members: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
-    """(1, history, C, H, W) normalised."""
+    """(1, history, S, H, W) normalised."""
     states = initial if isinstance(initial, Tensor) else torch.from_numpy(np.array(initial))
     states = states.detach().float().cpu()
-    wanted = (model.data.history, len(model.data.channels), *model.grid.shape)
+    wanted = (model.data.history, len(model.data.state_channels), *model.grid.shape)
     if states.ndim == 3:
         states = states[None]
     if tuple(states.shape) != wanted:
@@ -190,7 +190,7 @@ def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
     if not bool(states.isfinite().all()):
         bad = [
             channel.name
-            for place, channel in enumerate(model.data.channels)
+            for place, channel in enumerate(model.data.state_channels)
             if not bool(states[:, place].isfinite().all())
         ]
         raise InputError(
@@ -219,6 +219,7 @@ def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -
 def _check_physical(model: Rollable, states: Tensor, names: tuple[int, ...], lead: int) -> None:
     """Refuse normalised states (m, C, H, W) that no atmosphere has."""
     worst = states.abs().nan_to_num(torch.inf, torch.inf).amax((2, 3))
+    worst = worst[:, : len(model.data.state_channels)]
     if bool((worst <= EXTREME).all()):
         return
     member, channel = divmod(int(worst.argmax()), worst.shape[1])
