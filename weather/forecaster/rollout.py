@@ -88,7 +88,7 @@ def rollout(
     Args:
         model: The model to roll forward.
         initial: (C, H, W), or (history, C, H, W) with the latest state last, in SI units on the
-            model's grid.
+            model's grid; or (k, history, C, H, W), of which member m starts from that at m mod k.
         time: Time of the latest initial state: a full hour of UTC.
         members: Number of members, or their names from 0.
         steps: Number of model steps, each of `step_hours`.
@@ -100,7 +100,7 @@ def rollout(
             another shape or is not finite, the forcing is missing, or, later, a member leaves
             what is physically possible.
     """
-    start, names = _full_hour(time), _member_names(members)
+    start, names = _full_hour(time), member_names(members)
     if steps < 1:
         raise InputError(f"Found {steps} steps, expected one or more.")
     past, fields = _initial(model, initial), _forcing(model, forcing, steps)
@@ -116,8 +116,9 @@ def _states(
     wanted: tuple[int, ...],
     seed: int,
 ) -> Iterator[State]:
-    """Roll out from past states (1, history, C, H, W) with forcing (steps, F, H, W)."""
+    """Roll out from past states (k, history, C, H, W) with forcing (steps, F, H, W)."""
     names, rows = _in_groups(wanted, model.group)
+    past = past if len(past) == 1 else past[torch.tensor(names) % len(past)]
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     step, steps = np.timedelta64(model.data.step_hours, "h"), len(forcing)
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
@@ -163,7 +164,12 @@ def _full_hour(time: str | datetime | np.datetime64) -> np.datetime64:
     return hour
 
 
-def _member_names(members: int | Sequence[int]) -> tuple[int, ...]:
+def member_names(members: int | Sequence[int]) -> tuple[int, ...]:
+    """Names of members, of their number or names.
+
+    Raises:
+        InputError: There are none, or one is below 0.
+    """
     if isinstance(members, int | np.integer):
         names = tuple(range(int(members)))
     else:
@@ -176,28 +182,28 @@ def _member_names(members: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
-    """(1, history, C, H, W) normalised."""
+    """(k, history, C, H, W) normalised."""
     states = initial if isinstance(initial, Tensor) else torch.from_numpy(np.array(initial))
     states = states.detach().float().cpu()
     wanted = (model.data.history, len(model.data.channels), *model.grid.shape)
-    if states.ndim == 3:
-        states = states[None]
-    if tuple(states.shape) != wanted:
+    given = tuple(states.shape)
+    states = states[(None,) * (5 - states.ndim)]
+    if tuple(states.shape[1:]) != wanted or not len(states):
         raise InputError(
-            f"The initial state has shape {tuple(states.shape)}, the model needs {wanted} "
+            f"The initial state has shape {given}, the model needs {wanted} "
             "(states, channels, latitudes, longitudes)."
         )
     if not bool(states.isfinite().all()):
         bad = [
             channel.name
             for place, channel in enumerate(model.data.channels)
-            if not bool(states[:, place].isfinite().all())
+            if not bool(states[:, :, place].isfinite().all())
         ]
         raise InputError(
             f"The initial state has values that are not finite in {', '.join(bad)}: fill them, or "
             "start from another time."
         )
-    return model.normalise(states)[None].to(model.forecaster.device)
+    return model.normalise(states).to(model.forecaster.device)
 
 
 def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -> Tensor:

@@ -22,17 +22,21 @@ _ALIASES = {
     "longitude": ("lon", "long", "nav_lon"),
     "level": ("pressure_level", "isobaricinhpa", "plev", "lev", "pressure", "isobaric"),
     "number": (
-        "realization",
-        "realisation",
-        "ensemble",
-        "ensemble_member",
-        "member",
-        "members",
-        "sample",
+        *("realization", "realisation", "realizations", "sample", "samples", "draw"),
+        *("ensemble", "ensemble_member", "ens", "member", "members", "mem"),
     ),
     LEAD: ("lead_time", "step", "lead"),
     "time": ("valid_time", "init_time", "forecast_reference_time", "initial_time", "datetime"),
 }
+
+
+def canonical_name(dim: str) -> str:
+    """Name of a dimension by which others know it; an unknown one stays as it is.
+
+    >>> canonical_name("lead"), canonical_name("realization")
+    ('prediction_timedelta', 'number')
+    """
+    return next((name for name, aliases in _ALIASES.items() if dim.lower() in aliases), dim)
 
 
 def canonical(dataset: xr.Dataset) -> xr.Dataset:
