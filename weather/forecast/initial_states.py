@@ -19,7 +19,8 @@ from weather.data.value_checks import ValueScan
 from weather.fields.arrays import Times
 from weather.fields.times import parse_time
 from weather.forecaster.rollout import Rollable
-from weather.io.compatibility import check_grid
+from weather.io.canonical import TRUTH_DIMS
+from weather.io.compatibility import check_dims, check_grid
 from weather.io.source import Source
 
 AnyTime = str | datetime | np.datetime64
@@ -63,6 +64,8 @@ class InitialStates:
         check_grid(source.path, source.dataset, model.grid, "the model")
         config, first = model.data, source.members[0]
         names = dict.fromkeys(config.atmospheric + config.surface + config.forcing)
+        for name in names.keys() & source.dataset.keys():
+            check_dims(source.path, source.dataset[name], (*TRUTH_DIMS, "number"))
         problems = [text for name in names for text in variable_problems(first, config, name)]
         if problems:
             raise refusal(source.path, problems)

@@ -88,7 +88,7 @@ def test_an_ensemble_with_a_bad_state_is_refused(model: WeatherModel) -> None:
 
 def test_states_along_an_unknown_dimension_are_refused(model: WeatherModel) -> None:
     states = xr.concat([atmosphere(), atmosphere()], "scenario")
-    with pytest.raises(InputError, match="has the dimensions .*scenario.*, expected"):
+    with pytest.raises(InputError, match="has .* along 'scenario', of size 2, expected"):
         model.forecast(states, START, steps=1)
 
 
