@@ -6,7 +6,6 @@ an incomplete store never looks complete, and a run that was continued leaves th
 that was not.
 """
 
-import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from refine_core.storage.files import atomic_write
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.forecast_layout import ForecastLayout
-from weather.io.partial_store import PartialStore, write_netcdf
+from weather.io.partial_store import PartialStore
 
 MARKS = "members"
 CHUNKS = {"time": 1, "number": 1}
@@ -124,11 +123,7 @@ class ForecastStore:
 
     def finish(self) -> None:
         """Move the complete store to its place."""
-        if self.path.suffix == ".nc":
-            write_netcdf(self.partial, self.path)
-            shutil.rmtree(self._partial.folder)
-        else:
-            self._partial.finish()
+        self._partial.finish()
         self.close()
 
     def _mark(self, time: int, member: int) -> Path:

@@ -25,7 +25,7 @@ class PartialStore:
     """A store that is not complete yet.
 
     Args:
-        path: Its final place, ends in .zarr.
+        path: Its final place, ends in .zarr, or in .nc for a netCDF file.
         kind: What it holds, e.g. "forecast"; names the note.
         depends_on: What its values depend on, in a user's words.
     """
@@ -126,7 +126,11 @@ class PartialStore:
         write_json(self._note, json.dumps(wanted))
 
     def finish(self) -> None:
-        """Move the complete store to its final place."""
+        """Move the complete store to its final place, or write it there as netCDF."""
+        if self.path.suffix == ".nc":
+            _write_netcdf(self.store, self.path)
+            shutil.rmtree(self.folder)
+            return
         for stray in self.store.rglob(
             "*.partial"
         ):  # a chunk that was half-written when the process was killed
@@ -140,7 +144,7 @@ class PartialStore:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def write_netcdf(store: Path, path: Path) -> None:
+def _write_netcdf(store: Path, path: Path) -> None:
     """Write a Zarr store as one compressed netCDF file, atomically, a chunk at a time."""
     opened = xr.open_zarr(store, consolidated=True, decode_cf=False)  # numbers as they are stored
     with atomic_write(path) as temporary, opened as dataset:
