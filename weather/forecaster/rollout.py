@@ -119,6 +119,7 @@ def _states(
     """Roll out from past states (k, history, C, H, W) with forcing (steps, F, H, W)."""
     names, rows = _in_groups(wanted, model.group)
     past = past if len(past) == 1 else past[torch.tensor(names) % len(past)]
+    usual = bool((past.abs() <= EXTREME).all())
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     step, steps = np.timedelta64(model.data.step_hours, "h"), len(forcing)
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
@@ -141,7 +142,7 @@ def _states(
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
         past = torch.cat([older, latest[:, None]], 1)
         states, lead = latest.cpu()[rows], (number + 1) * model.data.step_hours
-        _check_physical(model, states, wanted, lead)
+        _check_physical(model, states, wanted, lead, first=usual and number == 0)
         yield State(time, lead, wanted, model.denormalise(states))
 
 
@@ -222,15 +223,31 @@ def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -
     return model.normalise_forcing(fields).to(device)
 
 
-def _check_physical(model: Rollable, states: Tensor, names: tuple[int, ...], lead: int) -> None:
-    """Refuse normalised states (m, C, H, W) that no atmosphere has."""
+def _check_physical(
+    model: Rollable, states: Tensor, names: tuple[int, ...], lead: int, *, first: bool
+) -> None:
+    """Refuse normalised states (m, C, H, W) that no atmosphere has.
+
+    Args:
+        model: The model.
+        states: Of the members.
+        names: Those of the members.
+        lead: In hours.
+        first: Whether they are one step after states that an atmosphere may have.
+    """
     worst = states.abs().nan_to_num(torch.inf, torch.inf).amax((2, 3))
     if bool((worst <= EXTREME).all()):
         return
     member, channel = divmod(int(worst.argmax()), worst.shape[1])
     name = model.data.channels[channel].name
+    if first:
+        remedy = (
+            "The initial state is not, so the model is at fault: its file is damaged, or its "
+            "training failed. Give another copy, or train it again."
+        )
+    else:
+        remedy = "Start from a state like those the model was trained on, or shorten the forecast."
     raise InputError(
         f"Member {names[member]} blew up at a lead of {lead} h: {name} is more than "
-        f"{EXTREME:.0f} standard deviations from its mean. Start from a state like those the "
-        "model was trained on, or shorten the forecast."
+        f"{EXTREME:.0f} standard deviations from its mean. {remedy}"
     )
