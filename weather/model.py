@@ -24,7 +24,7 @@ from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.forecast.initial_states import AnyTime, InitialStates
+from weather.forecast.initial_states import InitialStates, TimesWanted
 from weather.forecast.run import make_forecast, steps_in
 from weather.forecaster.build import build_untrained
 from weather.forecaster.forecaster import Forecaster
@@ -166,7 +166,7 @@ class WeatherModel:
     def forecast(
         self,
         initial: str | Path | xr.Dataset,
-        time: AnyTime | Sequence[AnyTime] = (),
+        time: TimesWanted = (),
         *,
         members: int | Sequence[int] = 50,
         steps: int | None = None,

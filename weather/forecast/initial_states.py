@@ -24,6 +24,7 @@ from weather.io.compatibility import check_dims, check_grid
 from weather.io.source import Source
 
 AnyTime = str | datetime | np.datetime64
+TimesWanted = AnyTime | Sequence[AnyTime] | Times | xr.DataArray
 
 
 class ForecastModel(Rollable, Protocol):
@@ -76,7 +77,7 @@ class InitialStates:
         """All times of the file."""
         return self.source.times
 
-    def choose(self, wanted: AnyTime | Sequence[AnyTime]) -> list[np.datetime64]:
+    def choose(self, wanted: TimesWanted) -> list[np.datetime64]:
         """Initial times; as text also ranges first/last/step; by default the last of the file.
 
         Raises:
@@ -84,6 +85,8 @@ class InitialStates:
         """
         if not len(self.times):
             raise InputError(f"{self.source.path} has no times, expected a dimension time.")
+        if isinstance(wanted, xr.DataArray | np.ndarray):
+            wanted = list(np.atleast_1d(np.asarray(wanted)))
         if isinstance(wanted, AnyTime) or not isinstance(wanted, Iterable):
             wanted = [wanted]
         chosen = [time for text in wanted for time in _parse_times(text)] or [self.times[-1]]

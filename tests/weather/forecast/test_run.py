@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_members_do_not_depend_on_the_batch_or_on_others(
     xr.testing.assert_identical(again, made)
     two = model.forecast(atmosphere(), [np.datetime64(START)], members=[6, 2], steps=2)
     xr.testing.assert_equal(two, made.isel(number=[6, 2]))
+
+
+def test_times_are_taken_in_all_their_forms(model: WeatherModel) -> None:
+    initial = InitialStates.open(atmosphere(), model)
+    pair = atmosphere()["time"].sel(time=["2000-02-05T00", "2000-02-05T12"])
+    for wanted in (pair, pair.values, list(pair.values), "2000-02-05/2000-02-05T12/12h"):
+        assert initial.choose(wanted) == list(pair.values)
+    for one in (pair[0], pair.values[0], START, datetime(2000, 2, 5), [START]):
+        assert initial.choose(one) == [pair.values[0]]
 
 
 def test_lead_0_is_the_initial_state(made: xr.Dataset) -> None:
