@@ -193,7 +193,8 @@ def test_lead_0_changes_no_score() -> None:
     analysis = WORLD.sel(time=FORECAST["time"]).expand_dims(
         number=FORECAST["number"], prediction_timedelta=[0 * DAY]
     )
-    whole = xr.concat([analysis, FORECAST], "prediction_timedelta")
+    later = FORECAST.drop_vars("valid_time")
+    whole = xr.concat([analysis, later], "prediction_timedelta")
     assert whole.sizes["prediction_timedelta"] == 1 + FORECAST.sizes["prediction_timedelta"]
     found, expected = verify(whole, WORLD, **ONE), verify(FORECAST, WORLD, **ONE)
     assert found["lead_days"] == [1, 2, 3]
