@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from weather.forecast.initial_states import InitialStates as InitialStates
     from weather.forecast.run import write_forecast as write_forecast
     from weather.forecaster.rollout import State as State
+    from weather.io.regridding import regrid as regrid
     from weather.model import WeatherModel as WeatherModel
     from weather.model import load as load
     from weather.training.run import train as train

@@ -1,18 +1,14 @@
 """The commands on forecasts: `refine weather forecast`, `verify` and `plot`."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
-from refine_core.config.ranges import PositiveInt
+from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError
 from weather.fields.regions import REGIONS
-
-if TYPE_CHECKING:
-    from weather.model import WeatherModel
 
 Picture = Literal["all", "maps", "stamps", "spaghetti", "spectra", "animation", "meteogram"]
 
@@ -25,31 +21,43 @@ def forecast(
     lead_days: float = 10.0,
     seed: int = 0,
     batch: PositiveInt = 25,
+    chunks: tuple[str, ...] = (),
+    precision: ShareBelowOne = 0.0,
     out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
     overwrite: bool = False,
 ) -> None:
     """Roll an ensemble forward from states in a file, and write it as Zarr or netCDF.
 
-    A stopped run goes on where it was, and ends with the same forecast.
+    A stopped run goes on where it was, and ends with the same forecast. Lead 0 is the initial
+    state.
 
     Args:
         model: A shipped model's name, a run's folder or a file.
-        init: Path or URL of initial states: Zarr, netCDF or GRIB.
+        init: Path or URL of initial states: Zarr, netCDF or GRIB. Of an ensemble of states, along
+            number or the like, each member starts from its own.
         time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
             step, as 2003-11-01/2003-11-11/48h, stand for all between.
         members: Number of members of the ensemble.
         lead_days: Length of the forecast.
         seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
         batch: Number of members in memory at a time, rounded up to whole groups.
+        chunks: Lengths of the chunks along dimensions, as number=all lead=1 for maps of all
+            members, or number=all latitude=8 longitude=8 for series at points. By default a chunk
+            is a member, which suits a stop; along what is not named it is undivided, but for
+            times and members.
+        precision: Largest rounding error, as a share of each variable's standard deviation;
+            rounded to .001 a file takes half the space. By default values are not rounded.
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
     from weather.forecast.initial_states import InitialStates
-    from weather.forecast.run import write_forecast
+    from weather.forecast.run import steps_in, write_forecast
+    from weather.io.forecast_layout import parse_chunks
     from weather.model import load
 
+    lengths = parse_chunks(chunks)
     loaded = load(model)
-    steps = _steps(loaded, lead_days)
+    steps = steps_in(lead_days, loaded.data.step_hours)
     initial = InitialStates.open(init, loaded)
     times = initial.choose(time)
     write_forecast(
@@ -60,6 +68,8 @@ def forecast(
         steps=steps,
         seed=seed,
         batch=batch,
+        chunks=lengths,
+        precision=precision,
         overwrite=overwrite,
     )
     print(f"forecast: {out}")
@@ -171,21 +181,6 @@ def plot(
     )
     for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)
-
-
-def _steps(model: "WeatherModel", lead_days: float) -> int:
-    """Model steps in a length of days.
-
-    Raises:
-        InputError: They are not a whole number, or none.
-    """
-    steps = lead_days * 24 / model.config.data.step_hours
-    if not 1 <= steps < math.inf or steps != int(steps):
-        raise InputError(
-            f"Found --lead-days {lead_days}, expected a multiple of the model's step of "
-            f"{model.config.data.step_hours} hours."
-        )
-    return int(steps)
 
 
 def _others(against: Sequence[str]) -> dict[str, str]:

@@ -97,7 +97,7 @@ def variable_problems(source: Source, config: DataConfig, name: str) -> Iterator
             "other dimension"
         )
     if upper and "level" in array.dims:
-        levels = array["level"].values.tolist()
+        levels = array.attrs.get("levels", array["level"].values.tolist())
         missing = [str(level) for level in config.levels if level not in levels]
         if missing:
             yield (

@@ -52,3 +52,14 @@ def test_forecasts_hold_them(folder: Path, kind: str) -> None:
     assert last.values.shape[1] == 6 and bool(last.values.isfinite().all())
     warm = last.values[:, 5].mean()
     assert 270 < warm < 300
+
+
+def test_lead_0_has_none_of_them(folder: Path) -> None:
+    config = tiny.config(folder, "deterministic", **APART)
+    if not (folder / "deterministic" / config.name).exists():
+        train(config, folder / "deterministic", quiet=True)
+    model = load(folder / "deterministic" / config.name)
+    made = model.forecast(str(tiny.store(folder)), "2000-02-06T00", members=1, steps=2)
+    warm = made["2m_temperature"].values.squeeze()
+    assert np.isnan(warm[0]).all() and np.isfinite(warm[1:]).all()
+    assert np.isfinite(made["mean_sea_level_pressure"].values).all()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.weather.forecasts import DAY, ensemble, other_layout, starts, world
 from weather.fields.grid import Grid
@@ -186,3 +187,16 @@ def test_one_start_has_no_intervals() -> None:
     report = verify(FORECAST.isel(time=[2]), WORLD, regions=["tropics"])
     assert report["scores"]["forecast"]["temperature_500"]["tropics"]["crps"]["low"] is None
     assert any("5 blocks of starts or more, found 1" in note for note in report["notes"])
+
+
+def test_lead_0_changes_no_score() -> None:
+    analysis = WORLD.sel(time=FORECAST["time"]).expand_dims(
+        number=FORECAST["number"], prediction_timedelta=[0 * DAY]
+    )
+    later = FORECAST.drop_vars("valid_time")
+    whole = xr.concat([analysis, later], "prediction_timedelta")
+    assert whole.sizes["prediction_timedelta"] == 1 + FORECAST.sizes["prediction_timedelta"]
+    found, expected = verify(whole, WORLD, **ONE), verify(FORECAST, WORLD, **ONE)
+    assert found["lead_days"] == [1, 2, 3]
+    assert found["scores"] == expected["scores"]
+    assert score(verify(whole, WORLD, lead_days=[0], **ONE), "crps_fair").tolist() == [0]
