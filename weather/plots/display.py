@@ -14,6 +14,9 @@ from weather.plots.map.colour_scale import QUARTER_STEPS, STEPS, ColourScale, va
 _DIVERGING = ("component_of_wind", "vorticity", "divergence", "vertical_velocity")
 """Parts of the names of variables that are positive and negative alike."""
 
+AMOUNT_COLOURS = "YlGnBu"
+"""Colours of what is zero or more, such as rain and speed."""
+
 
 @dataclass(frozen=True)
 class Display:
@@ -29,6 +32,7 @@ class Display:
         diverging: Name of the colour map about zero; empty if zero is no centre.
         steps: First digits of the distance between levels.
         noisy: Whether its contours are so tangled that few should be plotted.
+        is_amount: Whether only its high values are extreme, as those of rain and of speed.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Display:
     diverging: str = ""
     steps: tuple[int, ...] = STEPS
     noisy: bool = False
+    is_amount: bool = False
 
     @classmethod
     def of(cls, channel: Channel, units: str) -> "Display":
@@ -60,13 +65,14 @@ class Display:
         if units == "Pa":
             return cls(name, "hPa", "hPa", 0.01, steps=QUARTER_STEPS)
         if units == "m" and variable.startswith("total_precipitation"):
-            return cls(name, "mm", "mm", 1e3, colours="YlGnBu")
+            return cls(name, "mm", "mm", 1e3, colours=AMOUNT_COLOURS, noisy=True, is_amount=True)
         factor, unit = readable_unit(units)
         unit = unit or "units of the file"
         if any(part in variable for part in _DIVERGING):
             return cls(name, unit, unit, factor, diverging="PuOr", noisy=True)
-        colours = "YlGnBu" if nonnegative(variable) else "viridis"
-        return cls(name, unit, unit, factor, colours=colours)
+        amount = nonnegative(variable) or "wind_speed" in variable
+        colours = AMOUNT_COLOURS if amount else "viridis"
+        return cls(name, unit, unit, factor, colours=colours, noisy=amount, is_amount=amount)
 
     def __call__(self, values: Array) -> Array:
         """Values in the units of the picture."""

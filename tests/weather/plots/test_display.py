@@ -5,7 +5,7 @@ import pytest
 
 from weather.fields.channel import Channel
 from weather.plots.display import Display
-from weather.plots.map.colour_scale import error_scale, spread_scale
+from weather.plots.map.colour_scale import difference_scale, spread_scale
 
 
 def test_values_are_shown_as_forecasters_read_them() -> None:
@@ -25,7 +25,7 @@ def test_colours_of_temperature_and_error_are_even_about_zero() -> None:
     values = np.linspace(-10.0, 30.0, 500)
     scale = Display.of(Channel("2m_temperature"), "K").scale(values)
     assert (scale.norm.vmin, scale.norm.vmax) == pytest.approx((-30, 30), rel=0.02)
-    errors = error_scale(values, scale)
+    errors = difference_scale(values, scale)
     np.testing.assert_allclose(errors.levels, -errors.levels[::-1])
     assert 0 not in errors.levels
     rounding = spread_scale(np.full(10, 1e-9), scale)
