@@ -153,6 +153,7 @@ class MapAxis:
         shown = np.zeros(x.shape, bool)
         shown[rows, columns] = True
         shown &= self._is_inside(x, y) & ~(parts[0].mask | parts[1].mask)
+        shown &= np.abs(self._latitude[:, None]) < 89.9  # poles have no north
         across, up = (
             (e * parts[0] + n * parts[1])[shown] * KNOTS for e, n in zip(east, north, strict=True)
         )
