@@ -1,7 +1,7 @@
 """How a channel is displayed: its name, the units that forecasters read, its colours."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,4 +85,15 @@ class Display:
 
     def scale(self, values: Array) -> ColourScale:
         """Colours of all maps to be compared, whose values are in the units of the picture."""
-        return value_scale(values, self.colours, self.diverging, self.steps)
+        scale = value_scale(values, self.colours, self.diverging, self.steps)
+        if self.noisy and self.diverging:  # the contour of zero would only follow noise
+            return replace(scale, levels=scale.levels[scale.levels != 0])
+        return scale
+
+    @property
+    def typical_shares(self) -> tuple[float, float]:
+        """Shares of a map that lie below two values, whose contours tell most.
+
+        They are far from the middle of what is noisy, and high where only high values matter.
+        """
+        return (0.8, 0.95) if self.is_amount else (0.03, 0.97) if self.noisy else (0.3, 0.7)

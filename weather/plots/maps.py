@@ -135,13 +135,17 @@ def frames(field: ForecastField, leads: Leads, view: View) -> Iterator[Image.Ima
         add_heading(maps.figure, heading, field.description)
         picture = io.BytesIO()
         maps.figure.savefig(picture, dpi=100, format="png")
-        yield Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        yield (
+            Image.open(picture)
+            .convert("RGB")
+            .quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        )
 
 
 def contour_levels(display: Display, scale: ColourScale, view: View) -> Array:
     """Levels of contours: fewer than colours where the map would be crowded."""
     south, north = view.latitudes
     step = 4 if display.noisy else 2 if north - south > 100 else 1
-    multiples = np.round(scale.levels / np.diff(scale.levels)[0])
+    multiples = np.round(scale.levels / np.diff(scale.levels).min())
     chosen = (multiples % step == 0) & ~(display.noisy & (multiples == 0))
     return np.asarray(scale.levels[chosen])

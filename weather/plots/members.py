@@ -8,11 +8,17 @@ import numpy as np
 from refine_core.app.figures import PALETTE
 from refine_core.errors import InputError
 from weather.fields.arrays import Array, Leads
+from weather.fields.labels import format_number
 from weather.plots.display import Display
 from weather.plots.figure import DOTTED, Dashes, Line, add_legend, save_with_heading
 from weather.plots.forecast_field import ForecastField
 from weather.plots.map.area import Area
-from weather.plots.map.colour_scale import ANOMALY_COLOURS, difference_scale, round_levels
+from weather.plots.map.colour_scale import (
+    ANOMALY_COLOURS,
+    MOST_COLOURS,
+    difference_scale,
+    round_levels,
+)
 from weather.plots.map.map_figure import LineStyle, MapAxis, MapFigure
 from weather.plots.map.projections import View
 from weather.plots.map.wrapped_grid import WrappedGrid
@@ -23,9 +29,8 @@ COLOURS = PALETTE[:4]
 DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), DOTTED, (0, (6, 1.5, 1, 1.5)))
 """Dashes of the truth, of each value in turn."""
 STAMP_CONTOURS = LineStyle(width=0.4)
-USUAL_SHARES, MOST_UNCERTAIN = (0.3, 0.7), 0.2
-"""Lines of a spaghetti plot are chosen to have these shares of the view below them, but to lie in
-no more than this share of the view for some members and elsewhere for others."""
+MOST_UNCERTAIN = 0.2
+"""Share of a view in which members may disagree, whether they are below a value, at most."""
 
 
 def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Path) -> None:
@@ -49,11 +54,13 @@ def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Pa
     if field.climatology is not None:
         shaded = values - field.climatology.mean(field.start + lead)
         scale = difference_scale(area.inside(shaded), scale, ANOMALY_COLOURS)
-        label = f"colours: anomaly ({field.display.unit_difference}); lines: {label}"
+        lines = "" if field.display.noisy else f"; lines: {label}"
+        label = f"colours: anomaly ({field.display.unit_difference}){lines}"
     for index, name in enumerate(stamps):
         map_axis = MapAxis(maps.axes[index], view, wrapped, labels=False, coast=0.4)
         contours = map_axis.shade(shaded[index], scale)
-        map_axis.contour(values[index], levels, STAMP_CONTOURS)
+        if not field.display.noisy:
+            map_axis.contour(values[index], levels, STAMP_CONTOURS)
         map_axis.title(name, size=9, pad=2, bold=index < first)
     maps.colour_bar(range(columns), contours, label, most=6.0)
     some = "members" if count == len(members) else f"the first {count} members"
@@ -98,7 +105,7 @@ def plot_spaghetti(
         _plot_strands(map_axis, members, field.truth_at(lead), levels)
     _check_reached(levels, low, high, field.display)
     _explain(maps, levels, field)
-    values = ", ".join(f"{value:g}" for value in levels)
+    values = ", ".join(format_number(value) for value in levels)
     where = "the forecast" if field.is_single else "every member"
     heading = f"{field.display.heading}: {values} {field.display.unit} in {where}"
     save_with_heading(maps.figure, path, heading, field.description)
@@ -124,22 +131,23 @@ def _plot_strands(
 
 
 def default_levels(field: ForecastField, lead: np.timedelta64, view: View) -> list[float]:
-    """Two round values, one low and one high, whose lines members agree on at a lead time.
+    """Two round values whose lines can be told apart at a lead time.
 
-    They are those nearest to `USUAL_SHARES` of the view's area among the values on which members
-    disagree in `MOST_UNCERTAIN` of it at most, or as little as possible.
+    They are those nearest to `Display.typical_shares` of the view's area, among the values on
+    which members disagree in `MOST_UNCERTAIN` of it at most, or as little as possible.
     """
     (members,) = field.members(np.array([lead]))
     area = Area(field.grid, view)
     mean, inside = members.mean(0), area.inside(members)
-    low, high = float(np.nanmin(inside)), float(np.nanmax(inside))
-    levels = round_levels(low, high, steps=field.display.steps)
+    low, high = np.nanpercentile(inside, [0.5, 99.5])
+    most = 2 * MOST_COLOURS if field.display.noisy else MOST_COLOURS
+    levels = round_levels(float(low), float(high), most, field.display.steps)
     below = np.array([area.mean(np.where(mean < level, 1.0, 0.0)) for level in levels])
     shares = [(members < level).mean(0) for level in levels]
     disagree = np.array([area.mean(np.where((s > 0.1) & (s < 0.9), 1.0, 0.0)) for s in shares])
     excess = np.maximum(disagree - MOST_UNCERTAIN, 0) + 9.0 * ((below < 0.02) | (below > 0.98))
     found = set()
-    for share in USUAL_SHARES:
+    for share in field.display.typical_shares:
         side = 9.0 * ((below > 0.5) != (share > 0.5))
         found.add(float(levels[np.lexsort([np.abs(below - share), excess + side])[0]]))
     return sorted(found)
@@ -170,7 +178,7 @@ def _explain(maps: MapFigure, levels: Sequence[float], field: ForecastField) -> 
     """Add a legend of the values, a column each."""
     lines = {}
     for value, colour, dashes in zip(levels, COLOURS, DASHES, strict=False):
-        name = f"{value:g} {field.display.unit}"
+        name = f"{format_number(value)} {field.display.unit}"
         if not field.is_single:
             lines[f"{name}, members"] = Line(colour, 0.8)
         lines[f"{name}, {field.mean_name}"] = Line(colour, 2.2)

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from refine_core.errors import InputError
 from weather.fields.grid import Grid
+from weather.fields.labels import format_number
 from weather.plots.figure import MAIN, Line, save_with_heading
 from weather.plots.forecast_field import ForecastField, time_name
 from weather.plots.map.projections import meridian, parallel
@@ -163,7 +164,7 @@ def _day_ticks(axis: Axes, field: ForecastField, *, labels: bool) -> None:
 
 
 def _day_name(day: float) -> str:
-    return f"day {day:.3g}".replace("-", "−") if day else "initial time"
+    return f"day {format_number(day)}" if day else "initial time"
 
 
 def most_uncertain_point(field: ForecastField, lead: np.timedelta64) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from refine_core.errors import InputError
 from weather.fields.arrays import Array, Leads
+from weather.fields.labels import format_number
 from weather.plots.figure import save_with_heading
 from weather.plots.forecast_field import ForecastField
 from weather.plots.map.area import Area
@@ -43,7 +44,7 @@ class Event:
         side = "above" if self.above else "below"
         if self.value is None:
             return f"{side} the {100 * QUANTILES[self.above]:g} % quantile of climatology"
-        return f"{side} {self.value:g} {unit}"
+        return f"{side} {format_number(self.value)} {unit}"
 
     def limit(self, field: ForecastField, lead: np.timedelta64) -> Array:
         """The threshold, () or (H, W), at a lead time."""

@@ -32,3 +32,12 @@ def test_colours_of_temperature_and_error_are_even_about_zero() -> None:
     assert float(rounding.norm(1e-9)) < 0.01  # what is only rounding stays pale
     tones = scale.colours(np.linspace(0.0, 1.0, 9))[:, :3]
     assert len(np.unique(tones.round(2), axis=0)) == 9
+
+
+def test_noisy_fields_have_no_contour_of_zero_and_amounts_high_ones() -> None:
+    spin = Display.of(Channel("vorticity", 850), "s**-1")
+    assert 0 not in spin.scale(np.linspace(-20.0, 20.0, 99)).levels
+    assert spin.typical_shares == (0.03, 0.97)
+    speed = Display.of(Channel("wind_speed", 850), "m s**-1")
+    assert speed.is_amount
+    assert min(speed.typical_shares) > 0.5

@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from weather.fields.arrays import Array
+from weather.fields.labels import format_number
 from weather.plots.map.colour_scale import ColourScale
 from weather.plots.map.projections import View
 from weather.plots.map.wrapped_grid import WrappedGrid
@@ -208,7 +209,7 @@ class MapAxis:
 
     def _label(self, lines: QuadContourSet, levels: Array, size: float) -> None:
         """Write the levels on their lines, where that is within the map and free."""
-        names = {level: f"{level:g}".replace("-", "−") for level in levels}
+        names = {level: format_number(level) for level in levels}
         taken: list[tuple[float, float]] = []
         box = self.axis.get_window_extent()
         for text in lines.clabel(fontsize=size, fmt=names, inline_spacing=3):
