@@ -86,8 +86,10 @@ def save(
             from PIL import Image
 
             # The median cut, which is the default, turns rare colours into others.
-            few = Image.open(buffer).convert("RGB").quantize(
-                colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            few = (
+                Image.open(buffer)
+                .convert("RGB")
+                .quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             )
             few.save(temporary, format="png", optimize=True)
         else:
