@@ -10,7 +10,17 @@ from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError
 from weather.fields.regions import REGIONS
 
-Picture = Literal["all", "maps", "stamps", "spaghetti", "spectra", "animation", "meteogram"]
+Picture = Literal[
+    "all",
+    "maps",
+    "stamps",
+    "spaghetti",
+    "probabilities",
+    "spectra",
+    "animation",
+    "wind",
+    "meteogram",
+]
 
 
 def forecast(
@@ -136,39 +146,50 @@ def plot(
     leads: tuple[float, ...] = (),
     time: str = "",
     truth: str | None = None,
+    history: str | None = None,
     point: tuple[float, float] | None = None,
     view: Literal["globe", "north", "south"] | None = None,
     latitudes: tuple[float, float] | None = None,
     longitudes: tuple[float, float] | None = None,
     contours: tuple[float, ...] = (),
+    above: tuple[float, ...] = (),
+    below: tuple[float, ...] = (),
     out: OutputFolder = Path("pictures"),
 ) -> None:
-    """Plot an ensemble forecast: maps, members, a meteogram, spectra, an animation.
+    """Plot a forecast: maps, members, probabilities, wind, a meteogram, spectra, an animation.
 
     Prints the path of each picture; those of that name that are there already are replaced.
 
     Args:
-        forecast: Path or URL of an ensemble forecast, ours or in WeatherBench 2's layout.
-        kind: Which pictures; all leave out spectra where the grid is a part of the globe.
-        variable: Such as geopotential or 2m_temperature; by default geopotential_500 and
-            2m_temperature, or the first of the file, and six in the meteogram.
+        forecast: Path or URL of a forecast, ours or in WeatherBench 2's layout.
+        kind: Which pictures; all leave out what the forecast does not allow: spectra of a part of
+            the globe, stamps and probabilities of one member, wind without both components.
+        variable: Such as geopotential, wind_speed_850 or 2m_temperature; by default
+            geopotential_500 and 2m_temperature, or the first of the file, and six in the
+            meteogram.
         leads: Lead times in days; by default up to four, the last of them for the stamps. The
             meteogram and the animation show all.
         time: Initial time, e.g. 2003-11-01T00; by default the last in the file, or the last that
             the truth covers.
         truth: Path or URL of what happened, on the same grid, to be plotted beside it.
+        history: Path or URL of states of earlier years, on the same grid. They make a climatology:
+            maps show anomalies from it, probabilities are those of its extremes, and the
+            meteogram shows its range.
         point: Latitude and longitude of the meteogram; by default where members differ most.
-        view: What maps show: by default the globe, and the north of it for the spaghetti.
+        view: What maps show: by default the globe, and the north of it for spaghetti and stamps.
         latitudes: South and north end of maps, e.g. 30 75, and of the rows in the spectra.
         longitudes: West and east end of maps, e.g. -30 45.
         contours: Values of the spaghetti, in the unit of the picture: geopotential as height in
             dam, temperature in degrees Celsius, pressure in hPa.
+        above: Values that the probabilities are to be above, in the unit of the picture; the
+            default is the 90 % quantile of climatology, or a round value.
+        below: Likewise, to be below.
         out: Folder for the pictures.
     """
     from weather.plots.forecast_plots import ForecastPlots, PlotRequest
     from weather.plots.forecast_run import ForecastRun
 
-    run = ForecastRun.open(forecast, truth, variable, time)
+    run = ForecastRun.open(forecast, truth, variable, time, history)
     request = PlotRequest(
         kinds=() if "all" in kind else kind,
         named=bool(variable),
@@ -178,6 +199,8 @@ def plot(
         latitudes=latitudes,
         longitudes=longitudes,
         contours=contours,
+        above=above,
+        below=below,
     )
     for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)

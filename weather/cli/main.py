@@ -47,6 +47,6 @@ def demo(
     made, states = out / "forecast.zarr", str(STATES)
     forecast(model, states, time, members=members, out=made, overwrite=True)
     verify(str(made), states, history=str(HISTORY), out=out / "scores")
-    plot(str(made), truth=states, out=out / "maps")
+    plot(str(made), truth=states, history=str(HISTORY), out=out / "maps")
     for path in sorted(out.rglob("*.png")):
         print(f"picture: {path}")
