@@ -18,7 +18,10 @@ from weather.metrics.calibration import (
     reliability,
 )
 
-ONE = np.full((1, 40), 1 / 40)  # a region of forty rows of one area
+
+def one(width: int) -> np.ndarray:
+    """A region of forty rows of one area."""
+    return np.full((1, 40, width), 1 / (40 * width))
 
 
 def draws(*shape: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +33,7 @@ def test_ranks_of_exchangeable_members_are_uniform_even_with_ties(step: float) -
     x = draws(8, 1, 40, 500)
     x = np.round(x / step) * step if step else x
     rank = ranks(x[1:], x[0], np.random.default_rng(1))
-    share = histogram(rank, 8, ONE)[0, 0]
+    share = histogram(rank, 8, one(500))[0, 0]
     assert share.sum() == pytest.approx(1)
     assert chisquare(share * rank.size).pvalue > 0.01
 
@@ -43,7 +46,7 @@ def test_ranks_without_random_ties_would_not_be_uniform() -> None:
 
 def test_too_narrow_ensembles_have_full_outer_ranks() -> None:
     rank = ranks(0.5 * draws(9, 1, 40, 100, seed=1), draws(1, 40, 100), np.random.default_rng(0))
-    share = histogram(rank, 10, ONE)[0, 0]
+    share = histogram(rank, 10, one(100))[0, 0]
     assert share[[0, -1]].min() > 2 * share[1:-1].max()
 
 
@@ -57,7 +60,7 @@ def test_ties_depend_on_the_seed_only() -> None:
 
 def test_histogram_weighs_rows() -> None:
     index = np.array([[[0, 0], [1, 2]]])
-    weight = np.array([[0.75, 0.25], [0.0, 1.0]])
+    weight = np.array([[[0.375] * 2, [0.125] * 2], [[0.0] * 2, [0.5] * 2]])
     expected = [[0.75, 0.125, 0.125], [0, 0.5, 0.5]]
     np.testing.assert_allclose(histogram(index, 3, weight)[0], expected)
 
@@ -93,7 +96,7 @@ def test_reliability_of_true_probabilities_is_the_diagonal() -> None:
     generator = np.random.default_rng(0)
     chance = generator.integers(0, 21, (2, 40, 2000)) / 20
     event = generator.random(chance.shape) < chance
-    share, forecast, seen = np.moveaxis(reliability(chance, event, ONE)[:, 0], 1, 0)
+    share, forecast, seen = np.moveaxis(reliability(chance, event, one(2000))[:, 0], 1, 0)
     assert share.shape == (2, BINS)
     np.testing.assert_allclose(share.sum(1), 1)
     np.testing.assert_allclose(seen / share, forecast / share, atol=0.03)
