@@ -112,6 +112,7 @@ def verify(
     from weather.verification.run import verify
 
     values = parse_thresholds(thresholds)
+    area = None if mask is None else _mask(mask)
     others = _others(against)
     report = verify(
         open_files(forecast),
@@ -120,7 +121,7 @@ def verify(
         variables=variables,
         lead_days=leads,
         regions=regions,
-        mask=None if mask is None else _mask(mask),
+        mask=area,
         thresholds=values,
         limit=None if limit is None else open_files(limit),
         against={name: open_files(path) for name, path in others.items()},
@@ -212,6 +213,7 @@ def _mask(text: str) -> "xr.DataArray":
     Raises:
         InputError: It has another form, or the file has no such variable.
     """
+    from weather.fields.variables import long_name
     from weather.io.canonical import canonical
     from weather.io.files import open_files
 
@@ -219,14 +221,14 @@ def _mask(text: str) -> "xr.DataArray":
     if not (path and name):
         raise InputError(f"Found --mask {text!r}, expected file:variable.")
     dataset = canonical(open_files(path))
-    variable = name.removeprefix("1-")
+    variable = long_name(name.removeprefix("1-"), levels=False)
     if variable not in dataset:
         known = ", ".join(map(str, dataset.data_vars))
         raise InputError(
             f"{path} has no variable {variable!r}, it has {known}."
             f"{suggest(variable, map(str, dataset.data_vars))}"
         )
-    return dataset[variable] if variable == name else 1 - dataset[variable]
+    return 1 - dataset[variable] if name.startswith("1-") else dataset[variable]
 
 
 def _others(against: Sequence[str]) -> dict[str, str]:

@@ -330,10 +330,15 @@ def _percent(estimate: Estimate, lead: int) -> str:
     if value is None:
         return UNDEFINED
     if interval is None:
-        return f"{100 * value:.1f}"
+        return _tenths(100 * value)
     low, high = interval
     bold = "**" if low > 0 or high < 0 else ""
-    return f"{bold}{100 * value:.1f}{bold} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{bold}{_tenths(100 * value)}{bold} [{_tenths(100 * low)}, {_tenths(100 * high)}]"
+
+
+def _tenths(value: float) -> str:
+    """One digit after the point; no zero has a sign."""
+    return f"{round(value, 1) + 0.0:.1f}"
 
 
 def _observed(

@@ -99,8 +99,8 @@ def _summary(tables: ReportTables) -> Iterator[str]:
         yield "\n".join(f"- {note}" for note in report["notes"])
     shown, known = len(tables.channels), len(report["channels"])
     yield (
-        f"Tables are of {tables.main}"
-        + (f", and of {shown} of {known} variables" if shown < known else "")
+        f"Tables are of the region {tables.main}"
+        + (f" and of {shown} of {known} variables" if shown < known else "")
         + "; metrics.json holds all. Scores are area-weighted means over region and starts, with "
         "roots taken last. CRPS, Brier, energy and variogram scores are fair: those of an endless "
         "ensemble, so that numbers of members may differ."
@@ -186,14 +186,15 @@ def _structure(tables: ReportTables) -> Sections:
         "is right.",
         tables.balance(),
     )
-    for score, title in {
-        "variogram": "Variogram score, of means over tiles of 30 degrees",
-        "energy": "Energy score",
-        "average_crps_4": STRUCTURE["average_crps_4"],
-        "max_crps_4": STRUCTURE["max_crps_4"],
-    }.items():
-        rows = [*tables.channels, *(name for name in tables.report["sets"] if name == ALL)]
-        yield f"### {title}", "", tables.score(score, tables.main, rows, twin=True)
+    together = [name for name in tables.report["sets"] if name == ALL]
+    for score, title, channels in (
+        ("variogram", "Variogram score, of means over tiles of 30 degrees", tables.channels),
+        ("energy", "Energy score", tables.channels[:1]),
+        ("average_crps_4", STRUCTURE["average_crps_4"], tables.channels),
+        ("max_crps_4", STRUCTURE["max_crps_4"], tables.channels),
+    ):
+        table = tables.score(score, tables.main, [*channels, *together], twin=True)
+        yield f"### {title}", "", table
 
 
 def _regions(tables: ReportTables) -> Sections:

@@ -102,6 +102,8 @@ def verify(
     offered = [] if variables else known_channels(forecasts[name])
     unknown = [channel for channel in offered if channel not in measurement.channels]
     notes = _notes(measurement, selection, unknown)
+    if mask is not None:
+        notes.insert(0, f"Cells count by their share in the mask {mask.name or 'given'}.")
     return _report(measurement, perfect, selection, truth, areas, seed, notes)
 
 

@@ -180,7 +180,12 @@ def scores(mean: Mapping[str, Array]) -> Table:
         for event in events:
             for name, (needs, score) in EVENT_SCORES.items():
                 found[f"{name}_{event}"] = score(*(mean[f"{need}_{event}"] for need in needs))
-    return found
+    return {name: _finite(values) for name, values in found.items()}
+
+
+def _finite(values: Array) -> Array:
+    """Values with NaN for those that are infinite, such as ratios to nothing."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 Formula = tuple[Sequence[str], Callable[..., Array]]
@@ -263,8 +268,9 @@ def flow_scores(curves: Array) -> Table:
         an error that does not depend on the spread has 1.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        error, spread = (np.sqrt(curves[..., k, -1] / curves[..., k, 0]) for k in (1, 2))
-    return {"flow_error": error, "flow_spread": spread}
+        means = np.sqrt(curves[..., 1:, :] / curves[..., :1, :])
+        error, spread = np.moveaxis(means[..., -1] / means[..., 0], -1, 0)
+    return {"flow_error": _finite(error), "flow_spread": _finite(spread)}
 
 
 def diagnostics(

@@ -7,7 +7,12 @@ import scoringrules
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights
 from weather.metrics.ensemble import crps
-from weather.metrics.joint import Tiles, energy_score, variogram_score
+from weather.metrics.joint import (
+    Tiles,
+    cross_variogram_score,
+    energy_score,
+    variogram_score,
+)
 
 GRID = Grid(np.linspace(-85, 85, 18), np.arange(0, 360, 15.0))
 
@@ -104,3 +109,52 @@ def test_one_member_has_no_distance() -> None:
     flat, pairs = x.reshape(1, 6), np.ones((1, 6, 6))
     fair, standard = (variogram_score(flat, y.ravel(), pairs, fair=f) for f in (True, False))
     np.testing.assert_array_equal(fair, standard)
+
+
+def test_cross_variogram_is_that_of_scoringrules_over_pairs_of_variables() -> None:
+    tiles = Tiles(GRID, region_weights(GRID, ["global", "tropics"]), shape=(3, 4))
+    x, y = draws(6, 2, 12), draws(2, 12, seed=1)
+    share, place = tiles.share, np.arange(12).reshape(3, 4)
+    north = np.concatenate([place[1:], place[-1:]])
+    expected, unfair = np.zeros(2), np.zeros(2)
+    for near in (place, np.roll(place, -1, 1), north):
+        for a, b in ((0, 1), (1, 0)):
+            for tile, other in zip(place.ravel(), near.ravel(), strict=True):
+                pair = np.array([x[:, a, tile], x[:, b, other]]).T
+                true = np.array([y[a, tile], y[b, other]])
+                score = scoringrules.vs_ensemble(true, pair, np.array([[0, 1], [0, 0]]), m_axis=0)
+                spread = np.sqrt(np.abs(pair[:, 0] - pair[:, 1])).var(ddof=1) / 6
+                unfair += share[:, tile] * score / 6
+                expected += share[:, tile] * (score - spread) / 6
+    np.testing.assert_allclose(cross_variogram_score(x, y, tiles), expected)
+    np.testing.assert_allclose(cross_variogram_score(x[:1], y, tiles) > 0, True)
+    assert (unfair > expected).all()
+
+
+def test_cross_variogram_sees_that_variables_were_shuffled() -> None:
+    tiles = Tiles(GRID, region_weights(GRID, ["global"]))
+    first, noise = draws(21, 200, 72), 0.3 * draws(21, 200, 72, seed=1)
+    both = np.stack([first, first + noise], 2)
+    mixed = both.copy()
+    mixed[1:, :, 1] = mixed[np.random.default_rng(2).permutation(20) + 1, :, 1]
+    right, wrong = (
+        np.mean([cross_variogram_score(each[1:, k], each[0, k], tiles) for k in range(200)])
+        for each in (both, mixed)
+    )
+    assert wrong > 1.5 * right
+
+
+def test_a_mask_weighs_the_cells_of_tiles_and_distances() -> None:
+    mask = np.zeros(GRID.shape)
+    mask[:, ::2] = 1
+    weight = region_weights(GRID, ["global"], mask)
+    tiles = Tiles(GRID, weight, mask)
+    np.testing.assert_allclose(tiles.share.sum(1), 1)
+    maps = np.where(mask > 0, 3.0, 1e6)
+    np.testing.assert_allclose(tiles(maps), 3)
+    x, y = np.where(mask > 0, draws(4, *GRID.shape), 1e6), np.where(mask > 0, 0.0, -1e6)
+    expected = scoringrules.es_ensemble(
+        np.zeros((1, mask.size)), (x * np.sqrt(weight[0])).reshape(4, 1, -1) * mask.ravel(),
+        m_axis=0, estimator="fair",
+    )  # fmt: skip
+    np.testing.assert_allclose(energy_score(x, y, weight)[0], expected[0], rtol=1e-6)
