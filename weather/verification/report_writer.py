@@ -8,7 +8,7 @@ from refine_core.app.report import write_report
 from refine_core.storage.files import write_text
 from weather.verification import bootstrap
 from weather.verification.cross_variable import ALL
-from weather.verification.report import MEAN, VerificationReport
+from weather.verification.report import MEAN, Starts, VerificationReport
 from weather.verification.report_tables import ReportTables
 from weather.verification.score_plots import plot_scores
 
@@ -80,9 +80,9 @@ Sections = Iterator[tuple[str, str, str]]
 def _summary(tables: ReportTables) -> Iterator[str]:
     """What was verified, and how to read it."""
     report, starts = tables.report, tables.report["starts"]
+    members, pairs = report["members"][tables.first], report["pairs"]["verified"]
     text = (
-        f"{report['members'][tables.first]} members, {starts['count']} starts from "
-        f"{starts['first']} to {starts['last']}, {report['pairs']['verified']} pairs of start and "
+        f"{_count(members, 'member')}, {_between(starts)}, {_count(pairs, 'pair')} of start and "
         "lead time."
     )
     if _has_intervals(report):
@@ -91,8 +91,7 @@ def _summary(tables: ReportTables) -> Iterator[str]:
     if limit := report["limit"]:
         text += (
             f" Multiples (×) are of the limit's score, that of the perfect model: "
-            f"{limit['members']} members, {limit['starts']['count']} starts from "
-            f"{limit['starts']['first']} to {limit['starts']['last']}."
+            f"{limit['members']} members, {_between(limit['starts'])}."
         )
     yield text
     if report["notes"]:
@@ -105,6 +104,17 @@ def _summary(tables: ReportTables) -> Iterator[str]:
         "roots taken last. CRPS, Brier, energy and variogram scores are fair: those of an endless "
         "ensemble, so that numbers of members may differ."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _between(starts: Starts) -> str:
+    """Number of the starts, the first and the last."""
+    if starts["count"] == 1:
+        return f"1 start at {starts['first']}"
+    return f"{starts['count']} starts from {starts['first']} to {starts['last']}"
 
 
 def _skill(tables: ReportTables) -> Sections:
