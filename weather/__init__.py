@@ -15,5 +15,6 @@ if TYPE_CHECKING:
     from weather.model import WeatherModel as WeatherModel
     from weather.model import load as load
     from weather.training.run import train as train
+    from weather.verification.run import verify as verify
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

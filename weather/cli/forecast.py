@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt, ShareBelowOne
-from refine_core.errors import InputError
+from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Picture = Literal[
     "all",
@@ -94,6 +97,9 @@ def verify(
     leads: tuple[float, ...] = (),
     variables: tuple[str, ...] = (),
     regions: tuple[str, ...] = tuple(REGIONS),
+    mask: str | None = None,
+    thresholds: tuple[str, ...] = (),
+    limit: str | None = None,
     seed: int = 0,
     out: OutputFolder = Path("verification"),
 ) -> None:
@@ -110,14 +116,24 @@ def verify(
         against: Other forecasts to compare with, start by start, as name=path.
         leads: Lead times in days; by default all.
         variables: Such as geopotential or geopotential_500; by default all.
-        regions: Parts of the globe; the first is plotted.
-        seed: Seed of ties in ranks, and of the intervals.
+        regions: Parts of the globe by name, or as name=south,north,west,east in degrees; most
+            tables and the pictures are of the first.
+        mask: Shares of cells that count, as file:variable, such as data.nc:land_sea_mask; with
+            1-variable the shares that do not. Where it is zero, numbers may be missing.
+        thresholds: Values above which there is an event, as variable=value,value in SI units.
+            Precipitation has some by default.
+        limit: Path or URL of an ensemble of the perfect model; scores are given as multiples of
+            its scores, too.
+        seed: Seed of ties in ranks, of shuffled members and of the intervals.
         out: Folder for the report.
     """
+    from weather.fields.thresholds import parse_thresholds
     from weather.io.files import open_files
     from weather.verification.report_writer import score_table, write_files
     from weather.verification.run import verify
 
+    values = parse_thresholds(thresholds)
+    area = None if mask is None else _mask(mask)
     others = _others(against)
     report = verify(
         open_files(forecast),
@@ -126,6 +142,9 @@ def verify(
         variables=variables,
         lead_days=leads,
         regions=regions,
+        mask=area,
+        thresholds=values,
+        limit=None if limit is None else open_files(limit),
         against={name: open_files(path) for name, path in others.items()},
         seed=seed,
         name=Path(forecast.rstrip("/")).stem or "forecast",
@@ -134,7 +153,8 @@ def verify(
     write_files(report, out)
     for note in report["notes"]:
         say(f"note: {note}")
-    print(f"Fair CRPS, {regions[0]}\n\n{score_table(report, 'crps_fair', regions[0])}")
+    main = report["regions"][0]
+    print(f"Fair CRPS, {main}\n\n{score_table(report, 'crps_fair', main)}")
     print(f"\nreport: {out / 'REPORT.md'}")
 
 
@@ -204,6 +224,30 @@ def plot(
     )
     for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)
+
+
+def _mask(text: str) -> "xr.DataArray":
+    """The mask of file:variable, or of file:1-variable.
+
+    Raises:
+        InputError: It has another form, or the file has no such variable.
+    """
+    from weather.fields.variables import long_name
+    from weather.io.canonical import canonical
+    from weather.io.files import open_files
+
+    path, _, name = text.rpartition(":")
+    if not (path and name):
+        raise InputError(f"Found --mask {text!r}, expected file:variable.")
+    dataset = canonical(open_files(path))
+    variable = long_name(name.removeprefix("1-"), levels=False)
+    if variable not in dataset:
+        known = ", ".join(map(str, dataset.data_vars))
+        raise InputError(
+            f"{path} has no variable {variable!r}, it has {known}."
+            f"{suggest(variable, map(str, dataset.data_vars))}"
+        )
+    return 1 - dataset[variable] if name.startswith("1-") else dataset[variable]
 
 
 def _others(against: Sequence[str]) -> dict[str, str]:
