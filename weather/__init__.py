@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from weather.forecast.initial_states import InitialStates as InitialStates
     from weather.forecast.run import write_forecast as write_forecast
     from weather.forecaster.rollout import State as State
+    from weather.io.regridding import regrid as regrid
     from weather.model import WeatherModel as WeatherModel
     from weather.model import load as load
     from weather.training.run import train as train
+    from weather.verification.run import verify as verify
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,9 +1,8 @@
 """Trained forecast models, each of which is one file: load, roll out, save.
 
->>> model = load("gcm")                                            # doctest: +SKIP
->>> for state in model.rollout(initial, time, members=20, steps=10):   # doctest: +SKIP
-...     print(state.lead_hours, state.values.shape)
-24 (20, 12, 32, 64)
+>>> model = load("gcm")                                                        # doctest: +SKIP
+>>> made = model.forecast("gcm_2003.nc", "2003-11-15", members=20)             # doctest: +SKIP
+>>> made["geopotential"].sel(level=500).mean("number")                         # doctest: +SKIP
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -24,6 +24,8 @@ from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.forecast.initial_states import InitialStates, TimesWanted
+from weather.forecast.run import make_forecast, steps_in
 from weather.forecaster.build import build_untrained
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.refinement import RefineHead
@@ -134,8 +136,9 @@ class WeatherModel:
             )
 
     def normalise(self, states: Tensor) -> Tensor:
-        """Normalise states (..., C, H, W) in SI units, for the network."""
-        return (states - self.mean[:, None, None]) / self.std[:, None, None]
+        """Normalise the first channels (..., c, H, W) in SI units, for the network."""
+        mean, std = (x[: states.shape[-3], None, None] for x in (self.mean, self.std))
+        return (states - mean) / std
 
     def denormalise(self, states: Tensor) -> Tensor:
         """States (..., C, H, W) in SI units, of normalised ones."""
@@ -159,6 +162,53 @@ class WeatherModel:
         """Forecast states, step by step; see `weather.forecaster.rollout.rollout`."""
         return rollout(
             self, initial, time, members=members, steps=steps, seed=seed, forcing=forcing
+        )
+
+    def forecast(
+        self,
+        initial: str | Path | xr.Dataset,
+        time: TimesWanted = (),
+        *,
+        members: int | Sequence[int] = 50,
+        steps: int | None = None,
+        lead_days: float | None = None,
+        seed: int = 0,
+        batch: int = 25,
+        quiet: bool = True,
+    ) -> xr.Dataset:
+        """An ensemble forecast as a data set, equal to what `refine weather forecast` writes.
+
+        Args:
+            initial: Initial states: a data set with the names of WeatherBench 2 or the usual
+                aliases, or the path or URL of one. Of an ensemble of states, along `number`, each
+                member starts from its own.
+            time: Initial times, also ranges such as "2003-11-01/2003-11-11/48h"; by default the
+                last of the states.
+            members: Number of members, or their names from 0.
+            steps: Number of model steps.
+            lead_days: Length of the forecast, in place of `steps`; by default ten days.
+            seed: Seed of the ensemble.
+            batch: Members that are computed at a time.
+            quiet: Whether to show no progress.
+
+        Returns:
+            (time, number, prediction_timedelta, [level], latitude, longitude), in SI units; lead
+            0 is the initial state.
+
+        Raises:
+            InputError: The states do not fit the model, a time or a number is out of its range,
+                or the forecast does not fit into memory.
+        """
+        if steps is not None and lead_days is not None:
+            raise InputError(
+                f"Found {steps} steps and {lead_days} days, expected one of them: leave one out."
+            )
+        if steps is None:
+            steps = steps_in(10.0 if lead_days is None else lead_days, self.data.step_hours)
+        states = InitialStates.open(initial, self)
+        times = states.choose(time)
+        return make_forecast(
+            states, times, members=members, steps=steps, seed=seed, batch=batch, quiet=quiet
         )
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:

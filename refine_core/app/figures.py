@@ -86,7 +86,12 @@ def save(
         if colours and suffix == ".png":
             from PIL import Image
 
-            few = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            # The median cut, which is the default, turns rare colours into others.
+            few = (
+                Image.open(buffer)
+                .convert("RGB")
+                .quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            )
             few.save(temporary, format="png", optimize=True)
         else:
             temporary.write_bytes(buffer.getbuffer())

@@ -25,6 +25,7 @@ import pydantic
 import yaml
 
 from refine_core.config.mistakes import refusal
+from refine_core.config.shipped import config_file, near_config
 from refine_core.errors import InputError
 
 T = TypeVar("T")
@@ -57,12 +58,13 @@ def load(cls: type[T], path: str | Path) -> T:
 
     Args:
         cls: A class decorated with `config`.
-        path: The file; its top level is a mapping of field names to values.
+        path: The file, or the name of one that ships with Refine, such as `weather/gcm`; its top
+            level is a mapping of field names to values.
 
     Raises:
         InputError: The file does not fit; lists every mistake, one a line, with its dotted path.
     """
-    return from_dict(cls, _read(Path(path)), str(path))
+    return from_dict(cls, _read(config_file(path)), str(path))
 
 
 def from_dict(cls: type[T], data: Mapping[str, object], source: str = "config") -> T:
@@ -116,7 +118,10 @@ def _read(path: Path) -> dict[str, object]:
         data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
-        raise InputError(f"Config {path} {why}; give the path of a YAML file.") from None
+        raise InputError(
+            f"Config {path} {why}; give the path of a YAML file, or the name of a shipped config "
+            f"such as weather/gcm.{near_config(path)}"
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -24,6 +24,8 @@ from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError, suggest
 from refine_core.storage import checkpoint
 
+RESULT = "model.safetensors"
+"""Name of the trained model in the folder of a run."""
 Spec = TypeVar("Spec")
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -79,8 +81,17 @@ class Pretrained(Generic[Spec]):
             InputError: There is no such model, or the file is damaged or of another kind.
         """
         path = self.find(name)
-        saved = checkpoint.load(path, self.kind)
+        saved = checkpoint.load(path, self.kind, remedy=self._remedy(path))
         return Saved(path, from_dict(self.spec, saved.meta, str(path)), saved.tensors)
+
+    def _remedy(self, path: Path) -> str:
+        """What to do about a damaged file, by where it comes from."""
+        if path.parent == self.shipped:
+            return "install refine again"
+        stages = [*path.parent.glob("run.json"), *path.parent.glob("*/run.json")]
+        if path.name == RESULT and stages:  # in the folder of its training
+            return f"start the training of {path.parent} again, which goes on and writes it anew"
+        return checkpoint.REMEDY
 
     def names(self) -> dict[str, Path]:
         """The models that ship with the package: name and file."""
@@ -100,7 +111,7 @@ class Pretrained(Generic[Spec]):
         if str(name) in known:
             return known[str(name)]
         path = Path(name)
-        path = path / "model.safetensors" if path.is_dir() else path
+        path = path / RESULT if path.is_dir() else path
         if path.exists():
             return path
         choices = ", ".join([*map(repr, known), "a run's folder, or a .safetensors file"])

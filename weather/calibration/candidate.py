@@ -104,7 +104,7 @@ def score(
     total, predicted, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     power = torch.zeros(rollouts.steps, *climate.shape)
     for i, start in enumerate(chosen):
-        past = np.asarray(data.states[start + history])
+        past = np.asarray(data.states[start + history, : len(data.config.state_channels)])
         states = model.rollout(
             past,
             data.times[start],

@@ -92,6 +92,45 @@ def _statistics(made: "Prepared") -> Iterator[dict[str, object]]:
             }
 
 
+def regrid(
+    source: str,
+    /,
+    grid: str = "",
+    like: str = "",
+    out: Annotated[Path, output_file(".zarr", ".nc")] = Path("regridded.zarr"),
+    overwrite: bool = False,
+) -> None:
+    """Bring states or forecasts to another latitude-longitude grid, conserving means.
+
+    The new file has the names of WeatherBench 2, SI units and ascending latitudes.
+
+    Args:
+        source: Path or URL of a Zarr store, netCDF or GRIB file on a regular grid, of the globe
+            or a part of it.
+        grid: Rows and columns of the new grid, such as 32x64; odd numbers of rows, as in 121x240,
+            have a row at each pole.
+        like: In place of a grid, a file that is on it, or a model.
+        out: A .zarr store, or a .nc file.
+        overwrite: Whether an existing file is replaced.
+    """
+    from weather.fields.grid import parse_grid
+    from weather.io.canonical import canonical, grid_of
+    from weather.io.files import open_files
+    from weather.io.regridding import regrid_file
+    from weather.model import MODELS, load
+
+    if bool(grid) == bool(like):
+        raise InputError("Give one of --grid and --like: the new grid, or what is on it.")
+    if grid:
+        wanted = parse_grid(grid)
+    elif like in MODELS.names() or Path(like).suffix == ".safetensors":
+        wanted = load(like).grid
+    else:
+        wanted = grid_of(canonical(open_files(like)))
+    regrid_file(source, wanted, out, overwrite=overwrite)
+    print(f"regridded: {out}")
+
+
 def sample(out: OutputFolder = Path("sample")) -> None:
     """Copy the bundled sample out: netCDF files of simulated states.
 

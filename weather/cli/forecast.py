@@ -1,20 +1,29 @@
 """The commands on forecasts: `refine weather forecast`, `verify` and `plot`."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
-from refine_core.config.ranges import PositiveInt
-from refine_core.errors import InputError
+from refine_core.config.ranges import PositiveInt, ShareBelowOne
+from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
 
 if TYPE_CHECKING:
-    from weather.model import WeatherModel
+    import xarray as xr
 
-Picture = Literal["all", "maps", "stamps", "spaghetti", "spectra", "animation", "meteogram"]
+Picture = Literal[
+    "all",
+    "maps",
+    "stamps",
+    "spaghetti",
+    "probabilities",
+    "spectra",
+    "animation",
+    "wind",
+    "meteogram",
+]
 
 
 def forecast(
@@ -25,31 +34,43 @@ def forecast(
     lead_days: float = 10.0,
     seed: int = 0,
     batch: PositiveInt = 25,
+    chunks: tuple[str, ...] = (),
+    precision: ShareBelowOne = 0.0,
     out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
     overwrite: bool = False,
 ) -> None:
     """Roll an ensemble forward from states in a file, and write it as Zarr or netCDF.
 
-    A stopped run goes on where it was, and ends with the same forecast.
+    A stopped run goes on where it was, and ends with the same forecast. Lead 0 is the initial
+    state.
 
     Args:
         model: A shipped model's name, a run's folder or a file.
-        init: Path or URL of initial states: Zarr, netCDF or GRIB.
+        init: Path or URL of initial states: Zarr, netCDF or GRIB. Of an ensemble of states, along
+            number or the like, each member starts from its own.
         time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
             step, as 2003-11-01/2003-11-11/48h, stand for all between.
         members: Number of members of the ensemble.
         lead_days: Length of the forecast.
         seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
         batch: Number of members in memory at a time, rounded up to whole groups.
+        chunks: Lengths of the chunks along dimensions, as number=all lead=1 for maps of all
+            members, or number=all latitude=8 longitude=8 for series at points. By default a chunk
+            is a member, which suits a stop; along what is not named it is undivided, but for
+            times and members.
+        precision: Largest rounding error, as a share of each variable's standard deviation;
+            rounded to .001 a file takes half the space. By default values are not rounded.
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
     from weather.forecast.initial_states import InitialStates
-    from weather.forecast.run import write_forecast
+    from weather.forecast.run import steps_in, write_forecast
+    from weather.io.forecast_layout import parse_chunks
     from weather.model import load
 
+    lengths = parse_chunks(chunks)
     loaded = load(model)
-    steps = _steps(loaded, lead_days)
+    steps = steps_in(lead_days, loaded.data.step_hours)
     initial = InitialStates.open(init, loaded)
     times = initial.choose(time)
     write_forecast(
@@ -60,6 +81,8 @@ def forecast(
         steps=steps,
         seed=seed,
         batch=batch,
+        chunks=lengths,
+        precision=precision,
         overwrite=overwrite,
     )
     print(f"forecast: {out}")
@@ -74,6 +97,9 @@ def verify(
     leads: tuple[float, ...] = (),
     variables: tuple[str, ...] = (),
     regions: tuple[str, ...] = tuple(REGIONS),
+    mask: str | None = None,
+    thresholds: tuple[str, ...] = (),
+    limit: str | None = None,
     seed: int = 0,
     out: OutputFolder = Path("verification"),
 ) -> None:
@@ -90,14 +116,24 @@ def verify(
         against: Other forecasts to compare with, start by start, as name=path.
         leads: Lead times in days; by default all.
         variables: Such as geopotential or geopotential_500; by default all.
-        regions: Parts of the globe; the first is plotted.
-        seed: Seed of ties in ranks, and of the intervals.
+        regions: Parts of the globe by name, or as name=south,north,west,east in degrees; most
+            tables and the pictures are of the first.
+        mask: Shares of cells that count, as file:variable, such as data.nc:land_sea_mask; with
+            1-variable the shares that do not. Where it is zero, numbers may be missing.
+        thresholds: Values above which there is an event, as variable=value,value in SI units.
+            Precipitation has some by default.
+        limit: Path or URL of an ensemble of the perfect model; scores are given as multiples of
+            its scores, too.
+        seed: Seed of ties in ranks, of shuffled members and of the intervals.
         out: Folder for the report.
     """
+    from weather.fields.thresholds import parse_thresholds
     from weather.io.files import open_files
     from weather.verification.report_writer import score_table, write_files
     from weather.verification.run import verify
 
+    values = parse_thresholds(thresholds)
+    area = None if mask is None else _mask(mask)
     others = _others(against)
     report = verify(
         open_files(forecast),
@@ -106,6 +142,9 @@ def verify(
         variables=variables,
         lead_days=leads,
         regions=regions,
+        mask=area,
+        thresholds=values,
+        limit=None if limit is None else open_files(limit),
         against={name: open_files(path) for name, path in others.items()},
         seed=seed,
         name=Path(forecast.rstrip("/")).stem or "forecast",
@@ -114,7 +153,8 @@ def verify(
     write_files(report, out)
     for note in report["notes"]:
         say(f"note: {note}")
-    print(f"Fair CRPS, {regions[0]}\n\n{score_table(report, 'crps_fair', regions[0])}")
+    main = report["regions"][0]
+    print(f"Fair CRPS, {main}\n\n{score_table(report, 'crps_fair', main)}")
     print(f"\nreport: {out / 'REPORT.md'}")
 
 
@@ -126,39 +166,50 @@ def plot(
     leads: tuple[float, ...] = (),
     time: str = "",
     truth: str | None = None,
+    history: str | None = None,
     point: tuple[float, float] | None = None,
     view: Literal["globe", "north", "south"] | None = None,
     latitudes: tuple[float, float] | None = None,
     longitudes: tuple[float, float] | None = None,
     contours: tuple[float, ...] = (),
+    above: tuple[float, ...] = (),
+    below: tuple[float, ...] = (),
     out: OutputFolder = Path("pictures"),
 ) -> None:
-    """Plot an ensemble forecast: maps, members, a meteogram, spectra, an animation.
+    """Plot a forecast: maps, members, probabilities, wind, a meteogram, spectra, an animation.
 
     Prints the path of each picture; those of that name that are there already are replaced.
 
     Args:
-        forecast: Path or URL of an ensemble forecast, ours or in WeatherBench 2's layout.
-        kind: Which pictures; all leave out spectra where the grid is a part of the globe.
-        variable: Such as geopotential or 2m_temperature; by default geopotential_500 and
-            2m_temperature, or the first of the file, and six in the meteogram.
+        forecast: Path or URL of a forecast, ours or in WeatherBench 2's layout.
+        kind: Which pictures; all leave out what the forecast does not allow: spectra of a part of
+            the globe, stamps and probabilities of one member, wind without both components.
+        variable: Such as geopotential, wind_speed_850 or 2m_temperature; by default
+            geopotential_500 and 2m_temperature, or the first of the file, and six in the
+            meteogram.
         leads: Lead times in days; by default up to four, the last of them for the stamps. The
             meteogram and the animation show all.
         time: Initial time, e.g. 2003-11-01T00; by default the last in the file, or the last that
             the truth covers.
         truth: Path or URL of what happened, on the same grid, to be plotted beside it.
+        history: Path or URL of states of earlier years, on the same grid. They make a climatology:
+            maps show anomalies from it, probabilities are those of its extremes, and the
+            meteogram shows its range.
         point: Latitude and longitude of the meteogram; by default where members differ most.
-        view: What maps show: by default the globe, and the north of it for the spaghetti.
+        view: What maps show: by default the globe, and the north of it for spaghetti and stamps.
         latitudes: South and north end of maps, e.g. 30 75, and of the rows in the spectra.
         longitudes: West and east end of maps, e.g. -30 45.
         contours: Values of the spaghetti, in the unit of the picture: geopotential as height in
             dam, temperature in degrees Celsius, pressure in hPa.
+        above: Values that the probabilities are to be above, in the unit of the picture; the
+            default is the 90 % quantile of climatology, or a round value.
+        below: Likewise, to be below.
         out: Folder for the pictures.
     """
     from weather.plots.forecast_plots import ForecastPlots, PlotRequest
     from weather.plots.forecast_run import ForecastRun
 
-    run = ForecastRun.open(forecast, truth, variable, time)
+    run = ForecastRun.open(forecast, truth, variable, time, history)
     request = PlotRequest(
         kinds=() if "all" in kind else kind,
         named=bool(variable),
@@ -168,24 +219,35 @@ def plot(
         latitudes=latitudes,
         longitudes=longitudes,
         contours=contours,
+        above=above,
+        below=below,
     )
     for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)
 
 
-def _steps(model: "WeatherModel", lead_days: float) -> int:
-    """Model steps in a length of days.
+def _mask(text: str) -> "xr.DataArray":
+    """The mask of file:variable, or of file:1-variable.
 
     Raises:
-        InputError: They are not a whole number, or none.
+        InputError: It has another form, or the file has no such variable.
     """
-    steps = lead_days * 24 / model.config.data.step_hours
-    if not 1 <= steps < math.inf or steps != int(steps):
+    from weather.fields.variables import long_name
+    from weather.io.canonical import canonical
+    from weather.io.files import open_files
+
+    path, _, name = text.rpartition(":")
+    if not (path and name):
+        raise InputError(f"Found --mask {text!r}, expected file:variable.")
+    dataset = canonical(open_files(path))
+    variable = long_name(name.removeprefix("1-"), levels=False)
+    if variable not in dataset:
+        known = ", ".join(map(str, dataset.data_vars))
         raise InputError(
-            f"Found --lead-days {lead_days}, expected a multiple of the model's step of "
-            f"{model.config.data.step_hours} hours."
+            f"{path} has no variable {variable!r}, it has {known}."
+            f"{suggest(variable, map(str, dataset.data_vars))}"
         )
-    return int(steps)
+    return 1 - dataset[variable] if name.startswith("1-") else dataset[variable]
 
 
 def _others(against: Sequence[str]) -> dict[str, str]:

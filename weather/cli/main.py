@@ -5,7 +5,7 @@ from pathlib import Path
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.config.ranges import PositiveInt
-from weather.cli.data import prepare, sample, simulate
+from weather.cli.data import prepare, regrid, sample, simulate
 from weather.cli.forecast import forecast, plot, verify
 from weather.cli.train import calibrate, floor, train
 
@@ -14,6 +14,7 @@ def main(argv: list[str]) -> None:
     """Run `refine weather`."""
     table: Commands = {
         "simulate": simulate,
+        "regrid": regrid,
         "prepare": prepare,
         "train": train,
         "calibrate": calibrate,
@@ -46,6 +47,6 @@ def demo(
     made, states = out / "forecast.zarr", str(STATES)
     forecast(model, states, time, members=members, out=made, overwrite=True)
     verify(str(made), states, history=str(HISTORY), out=out / "scores")
-    plot(str(made), truth=states, out=out / "maps")
+    plot(str(made), truth=states, history=str(HISTORY), out=out / "maps")
     for path in sorted(out.rglob("*.png")):
         print(f"picture: {path}")

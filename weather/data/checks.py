@@ -32,7 +32,7 @@ def source_problems(source: Source, config: DataConfig, *, sample: bool = False)
     """
     problems = list(_config_problems(config))
     for name in dict.fromkeys(
-        config.atmospheric + config.surface + config.static + config.forcing
+        config.atmospheric + config.surface + config.diagnostic + config.static + config.forcing
     ):
         problems += variable_problems(source, config, name)
     problems += grid_problems(source.grid)
@@ -68,7 +68,8 @@ def _config_problems(config: DataConfig) -> Iterator[str]:
         yield "data: found neither atmospheric nor surface variables, expected some"
     if config.atmospheric and not config.levels:
         yield "data.levels: found none, expected those of the atmospheric variables"
-    named = [*config.atmospheric, *config.surface, *config.static, *config.forcing]
+    groups = (config.atmospheric, config.surface, config.diagnostic, config.static, config.forcing)
+    named = [name for group in groups for name in group]
     for name in dict.fromkeys(named):
         if named.count(name) > 1:
             yield f"data: {name} is named {named.count(name)} times, expected once"
@@ -96,7 +97,7 @@ def variable_problems(source: Source, config: DataConfig, name: str) -> Iterator
             "other dimension"
         )
     if upper and "level" in array.dims:
-        levels = array["level"].values.tolist()
+        levels = array.attrs.get("levels", array["level"].values.tolist())
         missing = [str(level) for level in config.levels if level not in levels]
         if missing:
             yield (

@@ -17,6 +17,8 @@ class DataConfig:
     """Pressure levels, in hPa."""
     surface: tuple[str, ...] = ()
     """Predicted variables without levels."""
+    diagnostic: tuple[str, ...] = ()
+    """Variables without levels that are predicted but never an input, such as precipitation."""
     static: tuple[str, ...] = ()
     """Fields without time: land-sea mask, orography."""
     forcing: tuple[str, ...] = ()
@@ -36,7 +38,12 @@ class DataConfig:
 
     @property
     def channels(self) -> list[Channel]:
-        """Predicted maps in the model's order: by variable, then by level; the surface last."""
+        """Predicted maps in the model's order: those of the state, then diagnostic ones."""
+        return self.state_channels + [Channel(name) for name in self.diagnostic]
+
+    @property
+    def state_channels(self) -> list[Channel]:
+        """Maps of a state, input and output: by variable, then by level; the surface behind."""
         upper = [Channel(name, level) for name in self.atmospheric for level in self.levels]
         return upper + [Channel(name) for name in self.surface]
 

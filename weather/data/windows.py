@@ -19,7 +19,7 @@ class Windows:
 
     A batch is
 
-    - past (b, history, C, H, W), the latest state last;
+    - past (b, history, S, H, W) of the S channels of a state, the latest last;
     - future (b, steps, C, H, W);
     - forcing (b, steps, F, H, W) at the time of each future state;
     - clock (b, steps, 4) at the start of each step.
@@ -48,6 +48,7 @@ class Windows:
         start = self.starts[index.numpy()][:, None]
         states = _read(self.prepared.states, start + self._span, self._states)
         past, future = states.split([len(self._past), len(self._future)], 1)
+        past = past[:, :, : len(self.prepared.config.state_channels)]
         if self.prepared.forcing is None:
             forcing = future.new_empty(*future.shape[:2], 0, *future.shape[3:])
         else:

@@ -5,6 +5,7 @@ from typing import cast
 
 import numpy as np
 
+from refine_core.errors import InputError
 from weather.fields.arrays import Array
 
 
@@ -45,6 +46,38 @@ class Grid:
     def __hash__(self) -> int:
         """Hash of the shape."""
         return hash(self.shape)
+
+
+def equiangular(rows: int, columns: int, *, poles: bool = False) -> Grid:
+    """Grid of equal steps around the globe, with a column at longitude 0.
+
+    Args:
+        rows: H.
+        columns: W.
+        poles: Whether the outermost rows are at the poles, or half a step from them.
+    """
+    latitude = (np.arange(rows) + 0.5) * 180 / rows - 90
+    if poles:
+        latitude = np.linspace(-90, 90, rows)
+    return Grid(latitude, np.arange(columns) * 360 / columns)
+
+
+def parse_grid(text: str) -> Grid:
+    """Global grid of a number of rows and columns; with rows at the poles if they are odd.
+
+    >>> parse_grid("3x4").latitude.tolist(), parse_grid("2x4").latitude.tolist()
+    ([-90.0, 0.0, 90.0], [-45.0, 45.0])
+
+    Raises:
+        InputError: The text has another form.
+    """
+    rows, _, columns = text.partition("x")
+    if not (rows.isdecimal() and columns.isdecimal() and int(rows) > 1 and int(columns) > 1):
+        raise InputError(
+            f"Found the grid {text!r}, expected numbers of rows and columns such as 32x64 (no row "
+            "at the poles) or 121x240 (rows at the poles, as their number is odd)."
+        )
+    return equiangular(int(rows), int(columns), poles=int(rows) % 2 == 1)
 
 
 def edges(latitude: Array) -> Array:

@@ -62,6 +62,15 @@ def format_unit(unit: str) -> str:
     return re.sub(r"\*\*(-?\d+)", lambda found: found[1].translate(RAISED), unit)
 
 
+def format_number(value: float) -> str:
+    """A number with a minus sign, without zeros at its end.
+
+    >>> format_number(-1024.0), format_number(0.25)
+    ('−1024', '0.25')
+    """
+    return f"{value:.4g}".replace("-", "−")
+
+
 def channel_title(channel: str) -> str:
     """Name of a channel above a panel.
 

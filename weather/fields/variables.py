@@ -138,6 +138,20 @@ def long_name(name: str, levels: bool) -> str:
     return _ALIASES.get(name.lower(), name)
 
 
+def on_level(name: str) -> tuple[str, int] | None:
+    """Variable and pressure level, in hPa, of a name such as z500; None for other names.
+
+    >>> on_level("z500"), on_level("temperature_850"), on_level("u10"), on_level("msl")
+    (('geopotential', 500), ('temperature', 850), None, None)
+    """
+    found = re.fullmatch(r"(\w*?[a-z])_?(\d{1,4})(?:_?hpa)?", name.lower())
+    if found is None or long_name(name, levels=False) in VARIABLES:
+        return None
+    variable, level = long_name(found[1], levels=True), int(found[2])
+    known = VARIABLES.get(variable)
+    return (variable, level) if known and known.upper and 1 <= level <= 1100 else None
+
+
 def conversion(variable: str, units: str) -> tuple[float, float] | None:
     """Factor and summand that turn values in `units` into a known variable's SI units.
 

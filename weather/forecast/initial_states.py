@@ -1,22 +1,40 @@
 """Initial states of forecasts, read from a file."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
+from torch import Tensor
 
 from refine_core.errors import InputError
+from weather.config import WeatherConfig
 from weather.data.checks import refusal, variable_problems
 from weather.data.value_checks import ValueScan
 from weather.fields.arrays import Times
 from weather.fields.times import parse_time
-from weather.io.compatibility import check_grid
+from weather.forecaster.rollout import Rollable
+from weather.io.canonical import TRUTH_DIMS
+from weather.io.compatibility import check_dims, check_grid
 from weather.io.source import Source
-from weather.model import WeatherModel
+
+AnyTime = str | datetime | np.datetime64
+TimesWanted = AnyTime | Sequence[AnyTime] | Times | xr.DataArray
+
+
+class ForecastModel(Rollable, Protocol):
+    """What forecasts need of a model."""
+
+    config: WeatherConfig
+    digest: str
+    """Identifies the model."""
+    std: Tensor
+    """(C,) standard deviation of each channel, in SI units."""
 
 
 @dataclass(frozen=True)
@@ -24,25 +42,32 @@ class InitialStates:
     """The states of a file, in the form that a model takes.
 
     Args:
-        source: The file.
+        source: The file. Of an ensemble of states along `number`, each member of the forecast
+            starts from its own; those beyond start from the first again, and so on.
         model: The model.
     """
 
     source: Source
-    model: WeatherModel
+    model: ForecastModel
 
     @classmethod
-    def open(cls, path: str | Path, model: WeatherModel) -> "InitialStates":
-        """States of the file or URL at `path`.
+    def open(cls, given: str | Path | xr.Dataset, model: ForecastModel) -> "InitialStates":
+        """States of a file or URL, or of a data set.
 
         Raises:
             InputError: It cannot be read, lacks a variable or level, has a variable in units that
-                are none of it, or is on another grid.
+                are none of it, or along a dimension that is unknown, or is on another grid.
         """
-        source, config = Source.open(str(path)), model.data
+        if isinstance(given, xr.Dataset):
+            source = Source.of(given, "The data set")
+        else:
+            source = Source.open(str(given))
         check_grid(source.path, source.dataset, model.grid, "the model")
+        config, first = model.data, source.members[0]
         names = dict.fromkeys(config.atmospheric + config.surface + config.forcing)
-        problems = [text for name in names for text in variable_problems(source, config, name)]
+        for name in names.keys() & source.dataset.keys():
+            check_dims(source.path, source.dataset[name], (*TRUTH_DIMS, "number"))
+        problems = [text for name in names for text in variable_problems(first, config, name)]
         if problems:
             raise refusal(source.path, problems)
         return cls(source, model)
@@ -52,12 +77,18 @@ class InitialStates:
         """All times of the file."""
         return self.source.times
 
-    def choose(self, wanted: Sequence[str]) -> list[np.datetime64]:
-        """Initial times by name; ranges as first/last/step; by default the last of the file.
+    def choose(self, wanted: TimesWanted) -> list[np.datetime64]:
+        """Initial times; as text also ranges first/last/step; by default the last of the file.
 
         Raises:
             InputError: A time cannot be read, or is not in the file, or lacks earlier states.
         """
+        if not len(self.times):
+            raise InputError(f"{self.source.path} has no times, expected a dimension time.")
+        if isinstance(wanted, xr.DataArray | np.ndarray):
+            wanted = list(np.atleast_1d(np.asarray(wanted)))
+        if isinstance(wanted, AnyTime) or not isinstance(wanted, Iterable):
+            wanted = [wanted]
         chosen = [time for text in wanted for time in _parse_times(text)] or [self.times[-1]]
         for time in chosen:
             self._history(time)
@@ -70,12 +101,13 @@ class InitialStates:
             InputError: A value is missing, or impossible in the atmosphere, as in other units.
         """
         config, digest = self.model.data, hashlib.sha256()
-        scan = ValueScan(self.model.channels, self.model.grid)
+        scan = ValueScan(config.state_channels, self.model.grid)
         forcing_scan = ValueScan(config.forcing_channels, self.model.grid, config.forcing)
         for time in times:
             values, forcing = self.states(time), self.forcing(time, steps)
             digest.update(values.tobytes())
-            scan.look(self.times[self._history(time)], values)
+            for member in values.reshape(-1, *values.shape[-4:]):
+                scan.look(self.times[self._history(time)], member)
             if forcing is not None:
                 digest.update(forcing.tobytes())
                 forcing_scan.look(self.times[self._future(time, steps)], forcing)
@@ -84,17 +116,17 @@ class InitialStates:
             raise refusal(self.source.path, problems)
         return digest.hexdigest()[:16]
 
-    def states(self, time: str | datetime | np.datetime64) -> NDArray[np.float32]:
-        """(history, C, H, W) in SI units, the latest at `time`.
+    def states(self, time: AnyTime) -> NDArray[np.float32]:
+        """(history, S, H, W) in SI units, the latest at `time`; (k, ...) of an ensemble of k.
 
         Raises:
             InputError: The file has no such time, or the states cannot be read.
         """
-        return self.source.read(self.model.channels, self._history(parse_time(time)))
+        index, channels = self._history(parse_time(time)), self.model.data.state_channels
+        states = [member.read(channels, index) for member in self.source.members]
+        return np.stack(states) if len(states) > 1 else states[0]
 
-    def forcing(
-        self, time: str | datetime | np.datetime64, steps: int
-    ) -> NDArray[np.float32] | None:
+    def forcing(self, time: AnyTime, steps: int) -> NDArray[np.float32] | None:
         """(steps, F, H, W) at the valid times; None for a model without forcing.
 
         Raises:
@@ -103,7 +135,7 @@ class InitialStates:
         channels = self.model.data.forcing_channels
         if not channels:
             return None
-        return self.source.read(channels, self._future(parse_time(time), steps))
+        return self.source.members[0].read(channels, self._future(parse_time(time), steps))
 
     def _history(self, time: np.datetime64) -> NDArray[np.int64]:
         latest_first = [self._place(time, -k, "states") for k in range(self.model.data.history)]
@@ -126,8 +158,10 @@ class InitialStates:
         return int(found[0])
 
 
-def _parse_times(text: str) -> list[np.datetime64]:
+def _parse_times(text: AnyTime) -> list[np.datetime64]:
     """One time, or all from first/last/step."""
+    if not isinstance(text, str):
+        return [parse_time(text)]
     try:
         first, *rest = text.split("/")
         start = parse_time(first)

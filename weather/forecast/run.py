@@ -1,19 +1,129 @@
-"""An ensemble forecast from states in a file into a store."""
+"""An ensemble forecast from initial states, into a store or into memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
+from refine_core import __version__
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from weather.forecast.initial_states import InitialStates
+from weather.forecast.size import check_count, check_disk, check_memory
+from weather.forecaster.rollout import member_names, rollout
+from weather.io.forecast_layout import ForecastLayout
 from weather.io.forecast_store import ForecastStore
 
-LONGEST_DAYS = 36525
-"""Longest forecast: a century; nanoseconds hold lead times of up to 292 years."""
-MOST_STATES = 10**8
-"""Most states of a forecast: tens of terabytes at the least."""
+Part = tuple[int, Sequence[int], NDArray[np.float32]]
+"""Place of the initial time, names of m members, and their states (m, 1 + steps, C, H, W)."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleRun:
+    """An ensemble forecast that is to be made; lead 0 is the initial state.
+
+    Args:
+        initial: Initial states and the model.
+        times: Initial times.
+        members: Names of the members.
+        steps: Number of model steps.
+        seed: Seed of the ensemble.
+        batch: Members in memory at a time, in whole groups that the network computes at once.
+
+    Raises:
+        InputError: A number is out of its range.
+    """
+
+    initial: InitialStates
+    times: Sequence[np.datetime64]
+    members: Sequence[int]
+    steps: int
+    seed: int
+    batch: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is empty, or larger than any machine."""
+        if self.batch < 1:
+            raise InputError(f"Found batches of {self.batch} members, expected one or more.")
+        hours = self.initial.model.data.step_hours
+        check_count(len(self.times), len(self.members), self.steps, hours)
+
+    @property
+    def layout(self) -> ForecastLayout:
+        """Where the values stand."""
+        model = self.initial.model
+        leads = [model.data.step_hours * step for step in range(self.steps + 1)]
+        times = np.array(self.times)
+        return ForecastLayout(model.grid, model.data.channels, times, self.members, leads)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What the values depend on. Looks at all initial states.
+
+        Raises:
+            InputError: A value of them is missing, or impossible in the atmosphere.
+        """
+        model, states = self.initial.model, self.initial.check(self.times, self.steps)
+        about = {"model": model.config.name, "digest": model.digest, "seed": self.seed}
+        return about | {"initial_states": states}
+
+    @property
+    def history(self) -> dict[str, str]:
+        """The attribute that says how the forecast came about.
+
+        It has no date, so that equal forecasts are equal files.
+        """
+        name, origin = self.initial.model.config.name, Path(self.initial.source.path).name
+        return {
+            "history": f"refine {__version__}: ensemble forecast by the model {name}, seed "
+            f"{self.seed}, from initial states of: {origin}"
+        }
+
+    def check_batch(self) -> None:
+        """Refuse batches that no memory holds."""
+        count = min(self._whole_batch, len(self.members))
+        one = self.layout.nbytes // (len(self.times) * len(self.members))
+        check_memory(2 * count * one, f"A batch of {count} members", "give a smaller --batch")
+
+    @property
+    def _whole_batch(self) -> int:
+        group = self.initial.model.group
+        return -(-self.batch // group) * group
+
+    def parts(self, pending: Collection[tuple[int, int]], progress: Progress) -> Iterator[Part]:
+        """Compute batches of members, those with a member (time, name) among the pending ones."""
+        size, members = self._whole_batch, self.members
+        for place, time in enumerate(self.times):
+            states = None
+            for first in range(0, len(members), size):
+                names = members[first : first + size]
+                if any((place, member) in pending for member in names):
+                    states = self.initial.states(time) if states is None else states
+                    yield place, names, self._roll(states, time, names)
+                progress.update(place * len(members) + first + len(names))
+
+    def _roll(
+        self, states: NDArray[np.float32], time: np.datetime64, names: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """(m, 1 + steps, C, H, W) of some members; NaN where an analysis has no such channel."""
+        latest = states.reshape(-1, *states.shape[-4:])[:, -1]
+        analysis = latest[np.array(names) % len(latest)]
+        missing = len(self.initial.model.data.channels) - analysis.shape[1]
+        blank = ((0, 0), (0, missing), (0, 0), (0, 0))
+        values = [np.pad(analysis, blank, constant_values=np.nan)]
+        later = rollout(
+            self.initial.model,
+            states,
+            time,
+            members=names,
+            steps=self.steps,
+            seed=self.seed,
+            forcing=self.initial.forcing(time, self.steps),
+        )
+        return np.stack([*values, *(state.values.numpy() for state in later)], 1)
 
 
 def write_forecast(
@@ -25,6 +135,8 @@ def write_forecast(
     steps: int = 10,
     seed: int = 0,
     batch: int = 25,
+    chunks: Mapping[str, int] | None = None,
+    precision: float = 0.0,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -35,65 +147,109 @@ def write_forecast(
         times: Initial times.
         out: The store, ends in .zarr, or in .nc for a netCDF file.
         members: Number of members of the ensemble.
-        steps: Number of model steps.
+        steps: Number of model steps; lead 0 is written, too.
         seed: Seed of the ensemble.
         batch: Members in memory at a time, in whole groups that the network computes at once.
+        chunks: See `ForecastStore.open`.
+        precision: Largest rounding error, as a share of a channel's standard deviation; 0 rounds
+            nothing.
         overwrite: Whether another forecast at `out` is replaced.
         quiet: Whether to show no progress.
 
     Raises:
-        InputError: There is another forecast at `out`, or a state or a member is not physical.
+        InputError: There is another forecast at `out`, another process writes it, it is too large
+            for the disk, or a state or a member is not physical.
     """
-    if batch < 1:
-        raise InputError(f"Found batches of {batch} members, expected one or more.")
-    _check_size(len(times), members, steps, initial.model.data.step_hours)
+    run = EnsembleRun(initial, times, range(members), steps, seed, batch)
     if out.resolve() == Path(initial.source.path).resolve():
         raise InputError(f"{out} holds the initial states: choose another name for the forecast.")
-    model = initial.model
-    identity = {"model": model.config.name, "digest": model.digest, "seed": seed}
-    identity["initial_states"] = initial.check(times, steps)
+    run.check_batch()
+    layout = run.layout
+    check_disk(layout, out, rounded=precision > 0)
     store = ForecastStore.open(
         out,
-        grid=model.grid,
-        channels=model.channels,
-        times=np.array(times),
+        grid=layout.grid,
+        channels=layout.channels,
+        times=layout.times,
         members=members,
-        leads=[model.data.step_hours * (k + 1) for k in range(steps)],
-        identity=identity,
+        leads=layout.leads,
+        identity=run.identity,
+        about=run.history,
+        chunks=chunks,
+        quanta=_quanta(initial, precision),
         overwrite=overwrite,
     )
-    pending = set(store.pending())
-    batch = -(-batch // model.group) * model.group
-    parts = [range(first, min(first + batch, members)) for first in range(0, members, batch)]
-    with Progress("forecast", len(times) * members, quiet=quiet) as progress:
-        for place, time in enumerate(times):
-            for names in parts:
-                if pending & {(place, member) for member in names}:
-                    states = model.rollout(
-                        initial.states(time),
-                        time,
-                        members=names,
-                        steps=steps,
-                        seed=seed,
-                        forcing=initial.forcing(time, steps),
-                    )
-                    values = np.stack([state.values.numpy() for state in states], 1)
-                    store.write(place, names, values)
-                progress.update(place * members + names[-1] + 1)
-    store.finish()
+    try:
+        with Progress("forecast", len(times) * members, quiet=quiet) as progress:
+            for part in run.parts(set(store.pending()), progress):
+                store.write(*part)
+        store.finish()
+    finally:
+        store.close()
 
 
-def _check_size(starts: int, members: int, steps: int, step_hours: int) -> None:
-    """Refuse a forecast that is empty, or larger than any store can be."""
-    if members < 1 or steps < 1:
+def make_forecast(
+    initial: InitialStates,
+    times: Sequence[np.datetime64],
+    *,
+    members: int | Sequence[int] = 50,
+    steps: int = 10,
+    seed: int = 0,
+    batch: int = 25,
+    quiet: bool = True,
+) -> xr.Dataset:
+    """An ensemble forecast in memory, equal to that which `write_forecast` writes.
+
+    Args:
+        initial: Initial states and the model.
+        times: Initial times.
+        members: Number of members, or their names from 0.
+        steps: Number of model steps; lead 0 is in the result, too.
+        seed: Seed of the ensemble.
+        batch: Members that are computed at a time.
+        quiet: Whether to show no progress.
+
+    Raises:
+        InputError: It is too large for the memory, or a state or a member is not physical.
+    """
+    run = EnsembleRun(initial, times, member_names(members), steps, seed, batch)
+    layout = run.layout
+    said = f"A forecast of {len(times)} starts, {len(run.members)} members and {steps} steps"
+    check_memory(layout.nbytes, said, "write it to a file (weather.write_forecast)")
+    run.check_batch()
+    made = layout.empty(run.identity | run.history)
+    values = {name: np.empty(array.shape, np.float32) for name, array in made.items()}
+    every = {(place, name) for place in range(len(times)) for name in run.members}
+    with Progress("forecast", len(every), quiet=quiet) as progress:
+        done = dict.fromkeys(range(len(times)), 0)
+        for place, names, states in run.parts(every, progress):
+            rows = slice(done[place], done[place] + len(names))
+            for name, maps in layout.by_variable(states).items():
+                values[name][place, rows] = maps
+            done[place] += len(names)
+    return made.assign({name: made[name].copy(data=values[str(name)]) for name in made})
+
+
+def steps_in(lead_days: float, step_hours: int) -> int:
+    """Model steps in a length of days.
+
+    Raises:
+        InputError: They are not a whole number, or none.
+    """
+    steps = lead_days * 24 / step_hours
+    if not 1 <= steps < np.inf or steps != int(steps):
         raise InputError(
-            f"Found {members} members and {steps} steps, expected one or more of each."
+            f"Found --lead-days {lead_days}, expected a multiple of the model's step of "
+            f"{step_hours} hours."
         )
-    days = steps * step_hours / 24
-    if days > LONGEST_DAYS:
-        raise InputError(f"Found a forecast of {days:g} days, expected at most {LONGEST_DAYS}.")
-    if starts * members * steps > MOST_STATES:
-        raise InputError(
-            f"Found a forecast of {starts} starts, {members} members and {steps} steps, expected "
-            f"at most {MOST_STATES} states in all: make several smaller ones."
-        )
+    return int(steps)
+
+
+def _quanta(initial: InitialStates, precision: float) -> list[float]:
+    """A power of two for each channel, at most twice the largest error."""
+    if not 0 <= precision < 1:
+        raise InputError(f"Found a precision of {precision}, expected one from 0 to below 1.")
+    if not precision:
+        return []
+    step = np.floor(np.log2(2 * precision * initial.model.std.double().numpy()))
+    return [float(2.0**power) for power in step]

@@ -1,10 +1,13 @@
 """Builds the parts of a forecast model from their configs."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
+from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.variables import nonnegative
 from weather.forecaster.config import HeadConfig, NetworkConfig
@@ -24,27 +27,31 @@ def build_mean(config: NetworkConfig, data: Prepared) -> MeanModel:
     """
     statistics = data.statistics
     change = torch.from_numpy(statistics.residual_std / statistics.std).float()
+    state = len(data.config.state_channels)
+    change[state:] = 1
     static = torch.from_numpy(data.normalised_static()).float()
-    return MeanModel(
-        data.grid, static, change, data.config.history, len(data.config.forcing), config
-    )
+    forcing = len(data.config.forcing)
+    return MeanModel(data.grid, static, change, state, data.config.history, forcing, config)
 
 
-def build_head(config: HeadConfig, grid: Grid, channels: int, mean: MeanModel) -> ResidualHead:
-    """An untrained head of a kind, for residuals of `channels` maps.
+def build_head(
+    config: HeadConfig, grid: Grid, channels: Sequence[Channel], mean: MeanModel
+) -> ResidualHead:
+    """An untrained head of a kind, for residuals of maps `channels`.
 
     Raises:
         InputError: Sizes do not fit together.
     """
-    inputs = mean.inputs + channels
+    count = len(channels)
+    inputs = mean.inputs + count
     if config.kind == "refine":
         tokenizer = build_tokenizer(config.tokenizer, grid, channels)
         return RefineHead(tokenizer, inputs, mean.network.position.shape[1], config)
     if config.kind == "diffusion":
-        return DiffusionHead(grid, inputs, channels, config)
+        return DiffusionHead(grid, inputs, count, config)
     if config.kind == "crps":
-        return CRPSHead(grid, inputs, channels, config)
-    return GaussianHead(grid, channels) if config.kind == "gaussian" else NoHead(channels, grid)
+        return CRPSHead(grid, inputs, count, config)
+    return GaussianHead(grid, count) if config.kind == "gaussian" else NoHead(count, grid)
 
 
 def build_untrained(
@@ -61,10 +68,11 @@ def build_untrained(
     """
     count = len(data.channels)
     static, change = torch.zeros(statics, *grid.shape), torch.ones(count)
-    mean = MeanModel(grid, static, change, data.history, len(data.forcing), network)
+    state, forcing = len(data.state_channels), len(data.forcing)
+    mean = MeanModel(grid, static, change, state, data.history, forcing, network)
     return Forecaster(
         mean,
-        build_head(head, grid, count, mean),
+        build_head(head, grid, data.channels, mean),
         scale=torch.ones(count, grid.shape[0], 1),
         inflation=torch.ones(count),
         lower=torch.full((count,), -torch.inf),

@@ -14,7 +14,7 @@ class StepInput:
     """Input of one step; maps are normalised.
 
     Args:
-        past: (b, history, C, H, W), the latest state last.
+        past: (b, history, S, H, W) of the S channels of a state, the latest last.
         forcing: (b, F, H, W) at the time of the next state.
         clock: (b, 4), see `weather.fields.times.clock`.
     """
@@ -25,7 +25,7 @@ class StepInput:
 
     @property
     def latest(self) -> Tensor:
-        """(b, C, H, W)."""
+        """(b, S, H, W)."""
         return self.past[:, -1]
 
     def rotated(self, shift: Tensor) -> "StepInput":

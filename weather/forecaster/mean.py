@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.noise import Noise
@@ -18,14 +19,17 @@ ROTATION = -7
 class MeanModel(nn.Module):
     """The deterministic mean of the next state, trained on its squared error.
 
-    The network predicts the change over a step, in units of each channel's typical change. With
+    The network predicts the change over a step, in units of each channel's typical change, and of
+    channels that are no part of the state, which come last, the departure from their mean. With
     `config.turned`, training rotates each sample around the globe at random, static fields with
     it: right for a planet whose laws do not depend on longitude.
 
     Args:
         grid: The grid of the data.
         static: (S, H, W) normalised static fields.
-        change: (C,) standard deviation of the change over a step, in normalised units.
+        change: (C,) standard deviation of the change over a step, or of what is no part of the
+            state, in normalised units.
+        state: Channels S of a state.
         history: Past states in the input.
         forcing: Forcing fields F.
         config: The configuration of the network.
@@ -36,6 +40,7 @@ class MeanModel(nn.Module):
         grid: Grid,
         static: Tensor,
         change: Tensor,
+        state: int,
         history: int,
         forcing: int,
         config: NetworkConfig,
@@ -46,7 +51,7 @@ class MeanModel(nn.Module):
         self.register_buffer("change", change[:, None, None])
         area = torch.from_numpy(np.asarray(grid.area())).float()
         self.register_buffer("area", area[:, None], persistent=False)
-        self.inputs = history * len(change) + forcing + len(static)
+        self.inputs = history * state + forcing + len(static)
         self.network = StateNetwork(grid, self.inputs, len(change), CLOCK, config)
 
     def context(self, given: StepInput, shift: Tensor | None = None) -> HeadContext:
@@ -61,7 +66,8 @@ class MeanModel(nn.Module):
     def predict(self, given: StepInput, context: HeadContext) -> Tensor:
         """(b, C, H, W) mean of the next state, normalised."""
         change = context.maps[:, self.inputs :] * self.get_buffer("change")
-        return given.latest + change
+        before = F.pad(given.latest, (0, 0, 0, 0, 0, change.shape[1] - given.latest.shape[1]))
+        return before + change
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Training loss of windows `batch`, see `weather.data.windows`; area-weighted."""

@@ -57,7 +57,7 @@ class Rollable(Protocol):
         ...
 
     def normalise(self, states: Tensor) -> Tensor:
-        """Normalise states (..., C, H, W) in SI units, for the network."""
+        """Normalise the first channels (..., c, H, W) in SI units, for the network."""
         ...
 
     def denormalise(self, states: Tensor) -> Tensor:
@@ -87,8 +87,9 @@ def rollout(
 
     Args:
         model: The model to roll forward.
-        initial: (C, H, W), or (history, C, H, W) with the latest state last, in SI units on the
-            model's grid.
+        initial: (S, H, W), or (history, S, H, W) with the latest state last, the channels of a
+            state in SI units on the model's grid; or (k, history, S, H, W), of which member m
+            starts from that at m mod k.
         time: Time of the latest initial state: a full hour of UTC.
         members: Number of members, or their names from 0.
         steps: Number of model steps, each of `step_hours`.
@@ -100,7 +101,7 @@ def rollout(
             another shape or is not finite, the forcing is missing, or, later, a member leaves
             what is physically possible.
     """
-    start, names = _full_hour(time), _member_names(members)
+    start, names = _full_hour(time), member_names(members)
     if steps < 1:
         raise InputError(f"Found {steps} steps, expected one or more.")
     past, fields = _initial(model, initial), _forcing(model, forcing, steps)
@@ -116,8 +117,10 @@ def _states(
     wanted: tuple[int, ...],
     seed: int,
 ) -> Iterator[State]:
-    """Roll out from past states (1, history, C, H, W) with forcing (steps, F, H, W)."""
+    """Roll out from past states (k, history, S, H, W) with forcing (steps, F, H, W)."""
     names, rows = _in_groups(wanted, model.group)
+    past = past if len(past) == 1 else past[torch.tensor(names) % len(past)]
+    usual = bool((past.abs() <= EXTREME).all())
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     step, steps = np.timedelta64(model.data.step_hours, "h"), len(forcing)
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
@@ -138,9 +141,9 @@ def _states(
             groups.append(model.forecaster.step(given, own, climatology, last, number))
         latest, residual = (torch.cat(part) for part in zip(*groups, strict=True))
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
-        past = torch.cat([older, latest[:, None]], 1)
+        past = torch.cat([older, latest[:, None, : past.shape[2]]], 1)
         states, lead = latest.cpu()[rows], (number + 1) * model.data.step_hours
-        _check_physical(model, states, wanted, lead)
+        _check_physical(model, states, wanted, lead, first=usual and number == 0)
         yield State(time, lead, wanted, model.denormalise(states))
 
 
@@ -163,7 +166,12 @@ def _full_hour(time: str | datetime | np.datetime64) -> np.datetime64:
     return hour
 
 
-def _member_names(members: int | Sequence[int]) -> tuple[int, ...]:
+def member_names(members: int | Sequence[int]) -> tuple[int, ...]:
+    """Names of members, of their number or names.
+
+    Raises:
+        InputError: There are none, or one is below 0.
+    """
     if isinstance(members, int | np.integer):
         names = tuple(range(int(members)))
     else:
@@ -176,28 +184,28 @@ def _member_names(members: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
-    """(1, history, C, H, W) normalised."""
+    """(k, history, S, H, W) normalised."""
     states = initial if isinstance(initial, Tensor) else torch.from_numpy(np.array(initial))
     states = states.detach().float().cpu()
-    wanted = (model.data.history, len(model.data.channels), *model.grid.shape)
-    if states.ndim == 3:
-        states = states[None]
-    if tuple(states.shape) != wanted:
+    wanted = (model.data.history, len(model.data.state_channels), *model.grid.shape)
+    given = tuple(states.shape)
+    states = states[(None,) * (5 - states.ndim)]
+    if tuple(states.shape[1:]) != wanted or not len(states):
         raise InputError(
-            f"The initial state has shape {tuple(states.shape)}, the model needs {wanted} "
+            f"The initial state has shape {given}, the model needs {wanted} "
             "(states, channels, latitudes, longitudes)."
         )
     if not bool(states.isfinite().all()):
         bad = [
             channel.name
-            for place, channel in enumerate(model.data.channels)
-            if not bool(states[:, place].isfinite().all())
+            for place, channel in enumerate(model.data.state_channels)
+            if not bool(states[:, :, place].isfinite().all())
         ]
         raise InputError(
             f"The initial state has values that are not finite in {', '.join(bad)}: fill them, or "
             "start from another time."
         )
-    return model.normalise(states)[None].to(model.forecaster.device)
+    return model.normalise(states).to(model.forecaster.device)
 
 
 def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -> Tensor:
@@ -216,15 +224,32 @@ def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -
     return model.normalise_forcing(fields).to(device)
 
 
-def _check_physical(model: Rollable, states: Tensor, names: tuple[int, ...], lead: int) -> None:
-    """Refuse normalised states (m, C, H, W) that no atmosphere has."""
+def _check_physical(
+    model: Rollable, states: Tensor, names: tuple[int, ...], lead: int, *, first: bool
+) -> None:
+    """Refuse normalised states (m, C, H, W) that no atmosphere has.
+
+    Args:
+        model: The model.
+        states: Of the members.
+        names: Those of the members.
+        lead: In hours.
+        first: Whether they are one step after states that an atmosphere may have.
+    """
     worst = states.abs().nan_to_num(torch.inf, torch.inf).amax((2, 3))
+    worst = worst[:, : len(model.data.state_channels)]
     if bool((worst <= EXTREME).all()):
         return
     member, channel = divmod(int(worst.argmax()), worst.shape[1])
     name = model.data.channels[channel].name
+    if first:
+        remedy = (
+            "The initial state is not, so the model is at fault: its file is damaged, or its "
+            "training failed. Give another copy, or train it again."
+        )
+    else:
+        remedy = "Start from a state like those the model was trained on, or shorten the forecast."
     raise InputError(
         f"Member {names[member]} blew up at a lead of {lead} h: {name} is more than "
-        f"{EXTREME:.0f} standard deviations from its mean. Start from a state like those the "
-        "model was trained on, or shorten the forecast."
+        f"{EXTREME:.0f} standard deviations from its mean. {remedy}"
     )

@@ -11,7 +11,9 @@ from refine_core.quantizers.bitwise import Bitwise
 from refine_core.quantizers.product import ProductQuantizer
 from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule, per_scale
+from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.forecaster.balance import Balance
 from weather.forecaster.config import TokenizerConfig
 from weather.forecaster.sphere import Cells, SpherePyramid, check_even
 
@@ -34,19 +36,26 @@ class Patches(nn.Module):
 class Encoder(nn.Module):
     """Residual maps (b, C, H, W) to features (b, d, h, w): principal components of patches.
 
-    It is not trained. Trained with a commitment loss, it shrinks the trailing components; trained
-    without one, it gained nothing.
+    With `config.balance`, of patches of what is left by `Balance`. It is not trained. Trained with
+    a commitment loss, it shrinks the trailing components; trained without one, it gained nothing.
     """
 
-    def __init__(self, grid: Grid, channels: int, config: TokenizerConfig) -> None:
+    def __init__(self, grid: Grid, channels: Sequence[Channel], config: TokenizerConfig) -> None:
         super().__init__()
+        self.balance = Balance(channels, grid.shape[0]) if config.balance else None
         self.patches = Patches(grid, config.sizes[-1])
-        self.enter = nn.Linear(channels * self.patches.patch**2, config.dim, bias=False)
+        self.enter = nn.Linear(len(channels) * self.patches.patch**2, config.dim, bias=False)
         self.requires_grad_(False)
+
+    def tokens(self, maps: Tensor) -> Tensor:
+        """Patches (b, n, C * p * p), balanced."""
+        balanced = maps if self.balance is None else self.balance.enter(maps)
+        tokens: Tensor = self.patches(balanced)
+        return tokens
 
     def forward(self, maps: Tensor) -> Tensor:
         """Features."""
-        tokens: Tensor = self.enter(self.patches(maps)).transpose(1, 2)
+        tokens: Tensor = self.enter(self.tokens(maps)).transpose(1, 2)
         features: Tensor = tokens.unflatten(2, self.patches.size)
         return features
 
@@ -57,18 +66,22 @@ class Decoder(nn.Module):
     Convolutions beside or after the linear layer gained nothing in 121 steps.
     """
 
-    def __init__(self, patches: Patches, channels: int, config: TokenizerConfig) -> None:
+    def __init__(self, encoder: Encoder, channels: int, config: TokenizerConfig) -> None:
         super().__init__()
-        self.cells, self.patch = patches.cells, patches.patch
+        self.balance = encoder.balance
+        self.cells, self.patch = encoder.patches.cells, encoder.patches.patch
         self.linear = nn.Conv2d(config.dim, channels * self.patch**2, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps."""
-        return self.cells.leave(nn.functional.pixel_shuffle(self.linear(features), self.patch))
+        maps = self.cells.leave(nn.functional.pixel_shuffle(self.linear(features), self.patch))
+        return maps if self.balance is None else self.balance.leave(maps)
 
 
-def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> ResidualTokenizer:
-    """Tokeniser of residuals of `channels` maps on `grid`.
+def build_tokenizer(
+    config: TokenizerConfig, grid: Grid, channels: Sequence[Channel]
+) -> ResidualTokenizer:
+    """Tokeniser of residuals of maps `channels` on `grid`.
 
     Raises:
         InputError: Sizes shrink or are finer than the grid, or counts do not fit together.
@@ -90,7 +103,7 @@ def build_tokenizer(config: TokenizerConfig, grid: Grid, channels: int) -> Resid
         SpherePyramid(schedule.sizes),
         quantizers,
         encoder,
-        Decoder(encoder.patches, channels, config),
+        Decoder(encoder, len(channels), config),
         commitment=0.0,
     )
 
@@ -104,7 +117,9 @@ def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Ten
     of equal volume, as all codebooks have one size (`allocate`).
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
-    patches = encoder.patches(residuals).flatten(0, 1)
+    if encoder.balance is not None:
+        encoder.balance.fit(residuals)
+    patches = encoder.tokens(residuals).flatten(0, 1)
     values, vectors = torch.linalg.eigh(patches.T @ patches)
     count = min(vectors.shape[1], tokenizer.dim)
     leading = vectors.flip(1)[:, :count].T

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from weather.io.files import open_files as open_files
     from weather.io.forecast_store import ForecastStore as ForecastStore
     from weather.io.forecasts import as_forecast as as_forecast
+    from weather.io.regridding import regrid as regrid
     from weather.io.source import Source as Source
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -5,13 +5,15 @@ there are any, WeatherBench 2 names, float32 in SI units, latitude ascending, lo
 in [0, 360), level in hPa ascending, times as datetime64[ns].
 """
 
+from collections.abc import Hashable
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 from weather.fields.grid import Grid
-from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name
+from weather.fields.variables import HEIGHTS, VARIABLES, conversion, long_name, on_level
 
 LEAD = "prediction_timedelta"
 """Name of the dimension of lead times, as in WeatherBench 2."""
@@ -22,24 +24,29 @@ _ALIASES = {
     "longitude": ("lon", "long", "nav_lon"),
     "level": ("pressure_level", "isobaricinhpa", "plev", "lev", "pressure", "isobaric"),
     "number": (
-        "realization",
-        "realisation",
-        "ensemble",
-        "ensemble_member",
-        "member",
-        "members",
-        "sample",
+        *("realization", "realisation", "realizations", "sample", "samples", "draw"),
+        *("ensemble", "ensemble_member", "ens", "member", "members", "mem"),
     ),
     LEAD: ("lead_time", "step", "lead"),
     "time": ("valid_time", "init_time", "forecast_reference_time", "initial_time", "datetime"),
 }
 
 
+def canonical_name(dim: str) -> str:
+    """Name of a dimension by which others know it; an unknown one stays as it is.
+
+    >>> canonical_name("lead"), canonical_name("realization")
+    ('prediction_timedelta', 'number')
+    """
+    return next((name for name, aliases in _ALIASES.items() if dim.lower() in aliases), dim)
+
+
 def canonical(dataset: xr.Dataset) -> xr.Dataset:
     """Bring a data set on a latitude-longitude grid into canonical form.
 
-    Units are converted where the attribute says what they are. Variables without latitude and
-    longitude are left out; dimensions that have no alias are kept; the order of times is kept.
+    Units are converted where the attribute says what they are. Variables such as z500 and z850
+    become one on levels. Variables without latitude and longitude are left out; dimensions that
+    have no alias are kept; the order of times is kept.
 
     Raises:
         InputError: There is no such grid, a dimension is empty, or times are of a calendar that is
@@ -92,6 +99,7 @@ def _renamed(dataset: xr.Dataset) -> xr.Dataset:
             dataset = dataset.rename({chosen: name})
     if "level" in dataset.coords and "level" not in dataset.dims:
         dataset = _with_level_dimension(dataset)
+    dataset = _with_named_levels(dataset)
     names = {n: long_name(str(n), "level" in a.dims) for n, a in dataset.data_vars.items()}
     taken = set(names)
     for old, new in names.items():
@@ -113,6 +121,33 @@ def _with_level_dimension(dataset: xr.Dataset) -> xr.Dataset:
         if (known := VARIABLES.get(long_name(str(name), levels=True))) and known.upper
     }
     return dataset.assign(upper) if upper else dataset
+
+
+def _with_named_levels(dataset: xr.Dataset) -> xr.Dataset:
+    """Join variables that have a level in their name, such as z500 and z850.
+
+    Where variables are on different levels, those that a variable lacks are missing, and its
+    attribute `levels` lists those that it has.
+    """
+    found: dict[str, dict[int, Hashable]] = {}
+    for name, array in dataset.data_vars.items():
+        # The names of winds at some heights, such as u100, look alike.
+        height = "met" in str(array.attrs.get("long_name", "")).lower()
+        known = None if height or "level" in array.dims else on_level(str(name))
+        if known is not None and known[0] not in dataset:
+            found.setdefault(known[0], {})[known[1]] = name
+    if not found or "level" in dataset.dims:
+        return dataset
+    joined = []
+    for variable, names in found.items():
+        index = xr.Variable("level", sorted(names), {"units": "hPa"})
+        maps = [dataset[names[level]] for level in sorted(names)]
+        array = xr.concat(maps, index, coords="minimal", compat="override").rename(variable)
+        if str(maps[0].name).lower().startswith(HEIGHTS):
+            array.attrs.setdefault("units", "m")
+        joined.append(array.assign_attrs(levels=sorted(names)))
+    rest = dataset.drop_vars([name for names in found.values() for name in names.values()])
+    return xr.merge([rest, *joined], join="outer", compat="override", combine_attrs="override")
 
 
 def _with_places(dataset: xr.Dataset) -> xr.Dataset:
@@ -173,7 +208,8 @@ def _with_times(dataset: xr.Dataset) -> xr.Dataset:
 
 def _converted(array: xr.DataArray) -> xr.DataArray:
     """The array in float32, and in SI units where its units are known."""
-    attrs = {k: v for k, v in array.attrs.items() if k in ("units", "standard_name", "long_name")}
+    kept = ("units", "standard_name", "long_name", "levels")
+    attrs = {k: v for k, v in array.attrs.items() if k in kept}
     name = str(array.name)
     found = attrs.get("units")
     change = conversion(name, str(found)) if name in VARIABLES and found is not None else None

@@ -34,7 +34,8 @@ def check_grid(name: str, dataset: xr.Dataset, wanted: Grid, other: str = "the t
         place = int(np.abs(ours - theirs).argmax())
         found, expected = (f"{axis} {x[place]:.6g} as its {place + 1}th" for x in (ours, theirs))
     raise InputError(
-        f"{name} has a grid of {found}, {other} one of {expected}: regrid one of them."
+        f"{name} has a grid of {found}, {other} one of {expected}: regrid one of them "
+        "(`refine weather regrid`)."
     )
 
 

@@ -1,7 +1,8 @@
 """A Zarr store that is being written, and takes its name when it is complete.
 
 Until then it is kept in a folder `<name>.partial` beside its final place, with a note of all that
-its values depend on: a run with the same settings continues it, another one does not touch it.
+its values depend on: a run with the same settings continues it, another one does not touch it. One
+process writes at a time.
 """
 
 import json
@@ -9,12 +10,14 @@ import shutil
 import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import xarray as xr
+from filelock import FileLock, Timeout
 
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json
+from refine_core.storage.files import atomic_write, write_json
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class PartialStore:
     """A store that is not complete yet.
 
     Args:
-        path: Its final place, ends in .zarr.
+        path: Its final place, ends in .zarr, or in .nc for a netCDF file.
         kind: What it holds, e.g. "forecast"; names the note.
         depends_on: What its values depend on, in a user's words.
     """
@@ -45,6 +48,25 @@ class PartialStore:
     def _note(self) -> Path:
         return self.folder / f"{self.kind}.json"
 
+    @cached_property
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / "lock", is_singleton=True)
+
+    def _acquire(self) -> None:
+        """Keep other processes out, until `release` or the end of this one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"Another process is writing {self.path}: wait until it ends, or choose another "
+                "name."
+            ) from None
+
+    def release(self) -> None:
+        """Let other processes go on with the store."""
+        self._lock.release()
+
     def continues(self, wanted: object, *, overwrite: bool = False) -> bool:
         """Whether the folder holds part of what is wanted.
 
@@ -53,17 +75,19 @@ class PartialStore:
             overwrite: Whether another store there may be replaced.
 
         Raises:
-            InputError: There is a store already, or part of another.
+            InputError: There is a store already, or part of another, or another process writes it.
         """
         if self.path.exists() and not overwrite:
             raise InputError(
                 f"{self.path} exists: choose another name, or give --overwrite to replace it."
             )
+        self._acquire()
         if not self._note.exists() or not self.store.exists():
             return False
         if json.loads(self._note.read_text(encoding="utf-8")) == json.dumps(wanted):
             return True
         if not overwrite:
+            self.release()
             raise InputError(
                 f"{self.folder} holds part of another {self.kind} (other {self.depends_on}): "
                 "finish it with its own settings, or give --overwrite to replace it."
@@ -83,7 +107,11 @@ class PartialStore:
             wanted: See `continues`.
             encoding: Encoding by variable, as xarray takes it.
         """
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for old in self.folder.iterdir():
+            if old.is_dir():
+                shutil.rmtree(old)
+            elif old != Path(self._lock.lock_file):
+                old.unlink()
         with warnings.catch_warnings():
             # Zarr 3 does not specify consolidated metadata yet, but all readers know it.
             warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
@@ -98,7 +126,11 @@ class PartialStore:
         write_json(self._note, json.dumps(wanted))
 
     def finish(self) -> None:
-        """Move the complete store to its final place."""
+        """Move the complete store to its final place, or write it there as netCDF."""
+        if self.path.suffix == ".nc":
+            _write_netcdf(self.store, self.path)
+            shutil.rmtree(self.folder)
+            return
         for stray in self.store.rglob(
             "*.partial"
         ):  # a chunk that was half-written when the process was killed
@@ -110,3 +142,16 @@ class PartialStore:
         self.store.rename(self.path)
         shutil.rmtree(self.folder)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_netcdf(store: Path, path: Path) -> None:
+    """Write a Zarr store as one compressed netCDF file, atomically, a chunk at a time."""
+    opened = xr.open_zarr(store, consolidated=True, decode_cf=False)  # numbers as they are stored
+    with atomic_write(path) as temporary, opened as dataset:
+        encoding: dict[Hashable, dict[str, object]] = {
+            name: {"zlib": True, "complevel": 4, "chunksizes": array.encoding["chunks"]}
+            if array.dtype == "float32"
+            else {"_FillValue": None}
+            for name, array in dataset.variables.items()
+        }
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)

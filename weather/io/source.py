@@ -24,7 +24,8 @@ class Source:
     Args:
         path: Path or URL that they come from; names them in messages.
         dataset: Dataset in canonical form (see `weather.io.canonical`), with the dimensions time,
-            level, latitude and longitude. Fields without time are static.
+            level, latitude and longitude. Fields without time are static. With a dimension of
+            members, only one of `members` can be read.
     """
 
     path: str
@@ -41,15 +42,38 @@ class Source:
         Raises:
             InputError: There is nothing to read, it is damaged, or a library is missing.
         """
+        return cls.of(open_files(path), path)
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset, name: str) -> "Source":
+        """A source of a data set in any layout that `weather.io.canonical` reads.
+
+        Args:
+            dataset: The data set.
+            name: Names it in messages.
+
+        Raises:
+            InputError: It is not on a latitude-longitude grid, or its times are none.
+        """
         try:
-            dataset = canonical(open_files(path))
+            dataset = canonical(dataset)
         except InputError as error:
-            raise InputError(str(error) if path in str(error) else f"{path}: {error}") from None
+            raise InputError(str(error) if name in str(error) else f"{name}: {error}") from None
         single = {name: 0 for name in ("number", LEAD) if dataset.sizes.get(name, 0) == 1}
         dataset = dataset.isel(single).drop_vars([c for c in dataset.coords if c not in DIMS])
         if "time" in dataset.coords and "time" not in dataset.dims:
             dataset = dataset.expand_dims("time")  # a single state
-        return cls(path, dataset.drop_vars([c for c in dataset.coords if c not in dataset.dims]))
+        return cls(name, dataset.drop_vars([c for c in dataset.coords if c not in dataset.dims]))
+
+    @cached_property
+    def members(self) -> tuple["Source", ...]:
+        """A source for each member of an ensemble of states; else the source alone."""
+        if "number" not in self.dataset.dims:
+            return (self,)
+        count = self.dataset.sizes["number"]
+        return tuple(
+            Source(self.path, self.dataset.isel(number=k, drop=True)) for k in range(count)
+        )
 
     @cached_property
     def grid(self) -> Grid:

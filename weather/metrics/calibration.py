@@ -33,19 +33,19 @@ def histogram(index: Integers, bins: int, weight: Array, values: Array | None = 
     Args:
         index: (n, H, W) bin of every cell.
         bins: Count of bins.
-        weight: (R, H) of the rows in each region, of sum 1.
+        weight: (R, H, W) of the cells in each region, of sum 1.
         values: (n, H, W) to sum in each bin; None counts.
 
     Returns:
         (n, R, bins), of sum 1 over the bins when counting.
     """
-    count, rows, columns = index.shape
-    cell = index + bins * np.arange(count * rows).reshape(count, rows, 1)
-    summed = np.bincount(
-        cell.ravel(), None if values is None else values.ravel(), count * rows * bins
-    )
-    result: Array = weight @ summed.reshape(count, rows, bins) / columns
-    return result
+    count = len(index)
+    cell = (index + bins * np.arange(count)[:, None, None]).ravel()
+    share = np.broadcast_to(weight[:, None], (len(weight), *index.shape))
+    share = share if values is None else share * values
+    summed = [np.bincount(cell, each.ravel(), count * bins) for each in share]
+    result: Array = np.stack(summed, -1, dtype=np.float64)
+    return result.reshape(count, bins, -1).swapaxes(1, 2)
 
 
 def probability(ensemble: Array, threshold: Array) -> Array:
@@ -77,7 +77,7 @@ def reliability(probability: Array, event: Flags, weight: Array) -> Array:
     Args:
         probability: (n, H, W).
         event: (n, H, W).
-        weight: (R, H) of the rows in each region, of sum 1.
+        weight: (R, H, W) of the cells in each region, of sum 1.
 
     Returns:
         (n, R, 3, BINS): share of the cells, sum of forecast probabilities, sum of events.
@@ -85,3 +85,40 @@ def reliability(probability: Array, event: Flags, weight: Array) -> Array:
     index = np.rint(probability * (BINS - 1)).astype(np.int64)
     parts = (None, probability, event.astype(np.float64))
     return np.stack([histogram(index, BINS, weight, part) for part in parts], 2)
+
+
+def probability_square(probability: Array, members: int) -> Array:
+    """Unbiased square of the probability that an endless ensemble would give.
+
+    The square of a share of M members is too large by p (1 - p) / (M - 1), on average.
+
+    Args:
+        probability: (...) share of members with the event.
+        members: M.
+    """
+    return probability**2 - probability * (1 - probability) / max(1, members - 1)
+
+
+def by_spread(ensemble: Array, truth: Array, weight: Array, groups: int = 10) -> Array:
+    """Squared errors and variances of the cells of a circle of latitude, grouped by their spread.
+
+    One half of the members says to which group a cell belongs, the other half its variance, so
+    that a variance large by chance does not count twice. Circles of latitude are ranked each by
+    itself: that spread is larger at high latitudes is climate, not weather.
+
+    Args:
+        ensemble: (M, n, H, W), M >= 4.
+        truth: (n, H, W).
+        weight: (R, H, W) of the cells in each region, of sum 1.
+        groups: Count of groups of equal size, of least spread first.
+
+    Returns:
+        (n, R, 3, groups): share of the cells, sum of squared errors of the ensemble mean, sum of
+        the squared errors that the spread predicts.
+    """
+    width = truth.shape[-1]
+    rank = ensemble[::2].var(0).argsort(-1, kind="stable").argsort(-1, kind="stable")
+    index = rank * groups // width
+    predicted = ensemble[1::2].var(0, ddof=1) * (1 + 1 / len(ensemble))
+    parts = (None, (ensemble.mean(0) - truth) ** 2, predicted)
+    return np.stack([histogram(index, groups, weight, part) for part in parts], 2)

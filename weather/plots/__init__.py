@@ -1,4 +1,4 @@
-"""Pictures of an ensemble forecast: maps, members, meteograms, spectra, animations."""
+"""Pictures of a forecast: maps, members, probabilities, wind, meteograms, spectra, animations."""
 
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from weather.plots.members import plot_spaghetti as plot_spaghetti
     from weather.plots.members import plot_stamps as plot_stamps
     from weather.plots.meteogram import plot_meteogram as plot_meteogram
+    from weather.plots.probabilities import Event as Event
+    from weather.plots.probabilities import plot_probabilities as plot_probabilities
     from weather.plots.spectra import plot_spectra as plot_spectra
+    from weather.plots.wind import plot_wind as plot_wind
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

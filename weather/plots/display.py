@@ -1,7 +1,7 @@
 """How a channel is displayed: its name, the units that forecasters read, its colours."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from weather.plots.map.colour_scale import QUARTER_STEPS, STEPS, ColourScale, va
 
 _DIVERGING = ("component_of_wind", "vorticity", "divergence", "vertical_velocity")
 """Parts of the names of variables that are positive and negative alike."""
+
+AMOUNT_COLOURS = "YlGnBu"
+"""Colours of what is zero or more, such as rain and speed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Display:
         diverging: Name of the colour map about zero; empty if zero is no centre.
         steps: First digits of the distance between levels.
         noisy: Whether its contours are so tangled that few should be plotted.
+        is_amount: Whether only its high values are extreme, as those of rain and of speed.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Display:
     diverging: str = ""
     steps: tuple[int, ...] = STEPS
     noisy: bool = False
+    is_amount: bool = False
 
     @classmethod
     def of(cls, channel: Channel, units: str) -> "Display":
@@ -60,13 +65,14 @@ class Display:
         if units == "Pa":
             return cls(name, "hPa", "hPa", 0.01, steps=QUARTER_STEPS)
         if units == "m" and variable.startswith("total_precipitation"):
-            return cls(name, "mm", "mm", 1e3, colours="YlGnBu")
+            return cls(name, "mm", "mm", 1e3, colours=AMOUNT_COLOURS, noisy=True, is_amount=True)
         factor, unit = readable_unit(units)
         unit = unit or "units of the file"
         if any(part in variable for part in _DIVERGING):
             return cls(name, unit, unit, factor, diverging="PuOr", noisy=True)
-        colours = "YlGnBu" if nonnegative(variable) else "viridis"
-        return cls(name, unit, unit, factor, colours=colours)
+        amount = nonnegative(variable) or "wind_speed" in variable
+        colours = AMOUNT_COLOURS if amount else "viridis"
+        return cls(name, unit, unit, factor, colours=colours, noisy=amount, is_amount=amount)
 
     def __call__(self, values: Array) -> Array:
         """Values in the units of the picture."""
@@ -79,4 +85,15 @@ class Display:
 
     def scale(self, values: Array) -> ColourScale:
         """Colours of all maps to be compared, whose values are in the units of the picture."""
-        return value_scale(values, self.colours, self.diverging, self.steps)
+        scale = value_scale(values, self.colours, self.diverging, self.steps)
+        if self.noisy and self.diverging:  # the contour of zero would only follow noise
+            return replace(scale, levels=scale.levels[scale.levels != 0])
+        return scale
+
+    @property
+    def typical_shares(self) -> tuple[float, float]:
+        """Shares of a map that lie below two values, whose contours tell most.
+
+        They are far from the middle of what is noisy, and high where only high values matter.
+        """
+        return (0.8, 0.95) if self.is_amount else (0.03, 0.97) if self.noisy else (0.3, 0.7)

@@ -21,7 +21,7 @@ NARROWEST = 7.0
 MAIN, *OTHERS = PALETTE
 DOTTED = (0, (1, 1.2))
 Colour = tuple[float, float, float, float]
-Dashes = str | tuple[int, tuple[float, float]]
+Dashes = str | tuple[int, tuple[float, ...]]
 BASELINES: dict[str, tuple[str, Dashes]] = {
     "climatology": ("#8a8a8a", DOTTED),
     "climatological ensemble": ("#5a5a5a", "-"),

@@ -14,9 +14,10 @@ from weather.fields.grid import Grid
 from weather.io.canonical import LEAD, grid_of
 from weather.io.compatibility import check_size
 from weather.io.files import read_errors
-from weather.io.values import map_values, read_members
+from weather.io.values import read_members
 from weather.metrics.ensemble import variance
 from weather.plots.display import Display
+from weather.plots.states import Climatology, States
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,8 @@ class ForecastField:
         start: The initial time.
         forecast: Values in the file's units, with the dimensions number, prediction_timedelta,
             [level], latitude and longitude.
-        truth: (time, [level], latitude, longitude) in the same units; None if it is not known.
+        truth: What happened; None if it is not known.
+        climatology: What past years say; None without a history.
     """
 
     channel: Channel
@@ -38,7 +40,8 @@ class ForecastField:
     source: str
     start: np.datetime64
     forecast: xr.DataArray
-    truth: xr.DataArray | None
+    truth: States | None
+    climatology: Climatology | None = None
 
     @property
     def grid(self) -> Grid:
@@ -54,6 +57,16 @@ class ForecastField:
     def member_names(self) -> list[str]:
         """Names of the members."""
         return [str(each) for each in self.forecast["number"].values]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one member only."""
+        return self.forecast.sizes["number"] == 1
+
+    @property
+    def mean_name(self) -> str:
+        """Name of the mean of the members."""
+        return "forecast" if self.is_single else "ensemble mean"
 
     def members(self, leads: Leads) -> Iterator[Array]:
         """Members (M, H, W) at one lead time after the other.
@@ -72,41 +85,31 @@ class ForecastField:
                     f"{self.member_names[int(known.argmin())]} at {lead_name(lead)}, expected a "
                     "complete forecast: finish it, or choose other lead times with --leads."
                 )
-            truth = self._read_truth(lead)
+            shown = self.display(values)
+            truth = self.truth_at(lead)
             if truth is not None:
-                check_size(self.source, values, truth, [self.channel])
-            yield self.display(values[:, 0])
+                check_size(self.source, shown, truth[None], [self.channel])
+            yield shown[:, 0]
 
     def mean_and_spread(self, leads: Leads) -> tuple[Array, Array]:
-        """Mean and standard deviation of the members, (T, H, W) each."""
-        pairs = [(m.mean(0), np.sqrt(variance(m))) for m in self.members(leads)]
+        """Mean and standard deviation of the members, (T, H, W) each; that of one is zero."""
+        pairs = [(m.mean(0), _standard_deviation(m)) for m in self.members(leads)]
         means, spreads = zip(*pairs, strict=True)
         return np.stack(means), np.stack(spreads)
 
     def truth_at(self, lead: np.timedelta64) -> Array | None:
         """The truth (H, W) at a lead time; None if it is not known."""
-        truth = self._read_truth(lead)
-        return None if truth is None else self.display(truth[0])
-
-    def at_point(self, row: int, column: int) -> tuple[Array, Array]:
-        """Members (M, T) and truth (T,) at one grid point; NaN where there is no truth."""
-        where = {"latitude": row, "longitude": column}
-        with read_errors(self.source):
-            values = self.forecast.isel(where).transpose("number", LEAD, ...).values
-        truth = np.full(len(self.leads), np.nan, np.float32)
-        if self.truth is not None:
-            known = np.isin(self.start + self.leads, self.truth["time"].values)
-            with read_errors("the truth"):
-                found = self.truth.isel(where).sel(time=self.start + self.leads[known])
-                truth[known] = found.values.reshape(-1)
-        return self.display(values.reshape(values.shape[:2])), self.display(truth)
-
-    def _read_truth(self, lead: np.timedelta64) -> Array | None:
-        """The truth (1, H, W) at a lead time, in the file's units."""
-        if self.truth is None or self.start + lead not in self.truth["time"].values:
+        valid = np.array([self.start + lead])
+        if self.truth is None or valid[0] not in self.truth.times:
             return None
-        with read_errors("the truth"):
-            return map_values(self.truth.sel(time=self.start + lead))
+        return np.asarray(self.truth.at(valid)[0])
+
+    def at_point(self, row: int, column: int) -> Array:
+        """Members (M, T) at one grid point."""
+        with read_errors(self.source):
+            chosen = self.forecast.isel(latitude=row, longitude=column)
+            values = chosen.transpose("number", LEAD, ...).values
+        return self.display(values.reshape(values.shape[:2]))
 
     def lead_title(self, lead: np.timedelta64) -> str:
         """Lead time and valid time, the title of a map."""
@@ -116,7 +119,13 @@ class ForecastField:
     def description(self) -> str:
         """Initial time, number of members and file: the second line of a heading."""
         file = Path(self.source.rstrip("/")).name
-        return f"initial time {time_name(self.start)}, {len(self.member_names)} members, {file}"
+        count = "1 member" if self.is_single else f"{len(self.member_names)} members"
+        return f"initial time {time_name(self.start)}, {count}, {file}"
+
+
+def _standard_deviation(members: Array) -> Array:
+    """Standard deviation (H, W) of members (M, H, W)."""
+    return np.sqrt(variance(members)) if len(members) > 1 else np.zeros_like(members[0])
 
 
 def lead_name(lead: np.timedelta64) -> str:

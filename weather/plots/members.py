@@ -8,44 +8,73 @@ import numpy as np
 from refine_core.app.figures import PALETTE
 from refine_core.errors import InputError
 from weather.fields.arrays import Array, Leads
+from weather.fields.labels import format_number
 from weather.plots.display import Display
-from weather.plots.figure import Line, add_legend, save_with_heading
+from weather.plots.figure import DOTTED, Dashes, Line, add_legend, save_with_heading
 from weather.plots.forecast_field import ForecastField
-from weather.plots.map.colour_scale import round_levels
+from weather.plots.map.area import Area
+from weather.plots.map.colour_scale import (
+    ANOMALY_COLOURS,
+    MOST_COLOURS,
+    difference_scale,
+    round_levels,
+)
 from weather.plots.map.map_figure import LineStyle, MapAxis, MapFigure
-from weather.plots.map.projections import View, visible
+from weather.plots.map.projections import View
 from weather.plots.map.wrapped_grid import WrappedGrid
 
 MOST_STAMPS = 50
 COLOURS = PALETTE[:4]
 """Colours of the values of a spaghetti plot, in turn."""
-STAMP_CONTOURS = LineStyle(width=0.3)
-TRUTH = LineStyle(width=1.5, order=5, dashes="--")
+DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.5)), DOTTED, (0, (6, 1.5, 1, 1.5)))
+"""Dashes of the truth, of each value in turn."""
+STAMP_CONTOURS = LineStyle(width=0.4)
+MOST_UNCERTAIN = 0.2
+"""Share of a view in which members may disagree, whether they are below a value, at most."""
 
 
 def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Path) -> None:
-    """The mean, the truth if it is known, and every member, at one lead time."""
+    """The mean, the truth if it is known, and every member, at one lead time.
+
+    With a climatology colours show the anomaly, and lines the values.
+    """
     (members,) = field.members(np.array([lead]))
-    count = min(len(members), MOST_STAMPS)
-    truth = field.truth_at(lead)
-    stamps: dict[str, Array] = {"ensemble mean": members.mean(0)}
+    truth, count = field.truth_at(lead), min(len(members), MOST_STAMPS)
+    stamps: dict[str, Array] = {field.mean_name: members.mean(0)}
     stamps |= {} if truth is None else {"truth": truth}
     first = len(stamps)
-    stamps |= {f"member {n}": m for n, m in zip(field.member_names[:count], members, strict=False)}
-    columns = max(2, round(np.sqrt(len(stamps) * view.ratio * 2.4)))
-    maps = MapFigure(len(stamps), columns, view, 1.75, gap=(0.1, 0.24))
-    wrapped = WrappedGrid(field.grid, view.centre)
-    inside = (..., *visible(view, field.grid))
-    scale = field.display.scale(np.stack(list(stamps.values()))[inside])
-    for index, (name, values) in enumerate(stamps.items()):
-        map_axis = MapAxis(maps.axes[index], view, wrapped, labels=False, coast=0.3)
-        contours = map_axis.shade(values, scale)
-        map_axis.contour(values, scale.levels[::2], STAMP_CONTOURS)
-        map_axis.title(name, size=7.5, pad=2, bold=index < first)
-    maps.colour_bar(range(columns), contours, f"{field.display.name} ({field.display.unit})")
+    if not field.is_single:
+        names = field.member_names[:count]
+        stamps |= {f"member {n}": m for n, m in zip(names, members, strict=False)}
+    maps, columns = _stamp_figure(len(stamps), view)
+    wrapped, area = WrappedGrid(field.grid, view.centre), Area(field.grid, view)
+    values = np.stack(list(stamps.values()))
+    scale, shaded = field.display.scale(area.inside(values)), values
+    levels, label = scale.levels[::2], f"{field.display.name} ({field.display.unit})"
+    if field.climatology is not None:
+        shaded = values - field.climatology.mean(field.start + lead)
+        scale = difference_scale(area.inside(shaded), scale, ANOMALY_COLOURS)
+        lines = "" if field.display.noisy else f"; lines: {label}"
+        label = f"colours: anomaly ({field.display.unit_difference}){lines}"
+    for index, name in enumerate(stamps):
+        map_axis = MapAxis(maps.axes[index], view, wrapped, labels=False, coast=0.4)
+        contours = map_axis.shade(shaded[index], scale)
+        if not field.display.noisy:
+            map_axis.contour(values[index], levels, STAMP_CONTOURS)
+        map_axis.title(name, size=9, pad=2, bold=index < first)
+    maps.colour_bar(range(columns), contours, label, most=6.0)
     some = "members" if count == len(members) else f"the first {count} members"
     about = f"{field.lead_title(lead)}; {field.description}"
-    save_with_heading(maps.figure, path, f"{field.display.heading}: {some}", about)
+    heading = field.display.heading + ("" if field.is_single else f": {some}")
+    save_with_heading(maps.figure, path, heading, about)
+
+
+def _stamp_figure(count: int, view: View) -> tuple[MapFigure, int]:
+    """A figure of `count` maps, about one and a half times as wide as tall; its columns."""
+    width = float(np.clip(2.6 / np.sqrt(view.ratio), 2.2, 3.4)) if view.ratio < 0.8 else 2.3
+    columns = max(2, round(np.sqrt(1.7 * count * view.ratio)))
+    columns = min(columns, count, round(17 / width))
+    return MapFigure(count, columns, view, width, gap=(0.1, 0.28)), columns
 
 
 def plot_spaghetti(
@@ -57,26 +86,28 @@ def plot_spaghetti(
         field: What to plot.
         leads: Lead times.
         view: Part of the globe.
-        levels: Values in the units shown; by default two that cross the view.
+        levels: Values in the units shown; by default two that suit the field.
         path: Path of the picture.
 
     Raises:
         InputError: No member reaches a value.
     """
+    levels = levels or default_levels(field, leads[-1], view)
     columns = min(len(leads), 2 if len(leads) in (2, 4) or view.ratio < 0.8 else 3)
-    maps = MapFigure(len(leads), columns, view, 3.9, gap=(0.55, 0.6), bottom=0.8)
+    size = 6.0 if view.ratio < 0.8 else 4.4
+    maps = MapFigure(len(leads), columns, view, size, gap=(0.55, 0.6), bottom=0.95)
     wrapped = WrappedGrid(field.grid, view.centre)
     low, high = np.inf, -np.inf
     for axis, lead, members in zip(maps.axes, leads, field.members(leads), strict=True):
-        levels = levels or default_levels(field, members.mean(0), view)
         low, high = min(low, float(np.nanmin(members))), max(high, float(np.nanmax(members)))
         map_axis = MapAxis(axis, view, wrapped)
         map_axis.title(field.lead_title(lead))
         _plot_strands(map_axis, members, field.truth_at(lead), levels)
     _check_reached(levels, low, high, field.display)
     _explain(maps, levels, field)
-    values = ", ".join(f"{value:g}" for value in levels)
-    heading = f"{field.display.heading}: {values} {field.display.unit} in every member"
+    values = ", ".join(format_number(value) for value in levels)
+    where = "the forecast" if field.is_single else "every member"
+    heading = f"{field.display.heading}: {values} {field.display.unit} in {where}"
     save_with_heading(maps.figure, path, heading, field.description)
 
 
@@ -85,30 +116,41 @@ def _plot_strands(
 ) -> None:
     """Plot the contours of members (M, H, W), of their mean and of the truth."""
     mean = members.mean(0)
-    for value, colour in zip(levels, COLOURS, strict=False):
+    for value, colour, dashes in zip(levels, COLOURS, DASHES, strict=False):
         level = np.array([value])
         for member in members:
-            map_axis.contour(member, level, LineStyle(colour, 0.45, order=3.5, alpha=0.75))
-        # White below the mean sets it apart from the members.
+            map_axis.contour(member, level, LineStyle(colour, 0.5, order=3.5, alpha=0.6))
+        # White below the mean and the truth sets them apart from the members.
         map_axis.contour(mean, level, LineStyle("white", 4.0, order=4.4))
-        map_axis.contour(mean, level, LineStyle(colour, 2.2, order=4.5))
+        map_axis.contour(
+            mean, level, LineStyle(colour, 2.2, order=4.5), 0 if truth is not None else 8
+        )
         if truth is not None:
-            map_axis.contour(truth, level, TRUTH)
+            map_axis.contour(truth, level, LineStyle("white", 2.6, order=4.9, alpha=0.8))
+            map_axis.contour(truth, level, LineStyle(order=5, width=1.4, dashes=dashes), 8)
 
 
-def default_levels(field: ForecastField, mean: Array, view: View) -> list[float]:
-    """Two round values that exceed the mean on about 30 % and 70 % of the view's area."""
-    inside = visible(view, field.grid)
-    area = np.broadcast_to(field.grid.area()[:, None], mean.shape)[inside].ravel()
-    values = mean[inside].ravel()
-    known = np.isfinite(values)
-    order = np.argsort(values[known])
-    below = np.cumsum(area[known][order]) / area[known].sum()
-    found = [float(values[known][order][np.searchsorted(below, share)]) for share in (0.3, 0.7)]
-    low, high = float(values[known].min()), float(values[known].max())
-    levels = round_levels(low, high, steps=field.display.steps)
-    nearest = {float(levels[np.abs(levels - value).argmin()]) for value in found}
-    return sorted(nearest)
+def default_levels(field: ForecastField, lead: np.timedelta64, view: View) -> list[float]:
+    """Two round values whose lines can be told apart at a lead time.
+
+    They are those nearest to `Display.typical_shares` of the view's area, among the values on
+    which members disagree in `MOST_UNCERTAIN` of it at most, or as little as possible.
+    """
+    (members,) = field.members(np.array([lead]))
+    area = Area(field.grid, view)
+    mean, inside = members.mean(0), area.inside(members)
+    low, high = np.nanpercentile(inside, [0.5, 99.5])
+    most = 2 * MOST_COLOURS if field.display.noisy else MOST_COLOURS
+    levels = round_levels(float(low), float(high), most, field.display.steps)
+    below = np.array([area.mean(np.where(mean < level, 1.0, 0.0)) for level in levels])
+    shares = [(members < level).mean(0) for level in levels]
+    disagree = np.array([area.mean(np.where((s > 0.1) & (s < 0.9), 1.0, 0.0)) for s in shares])
+    excess = np.maximum(disagree - MOST_UNCERTAIN, 0) + 9.0 * ((below < 0.02) | (below > 0.98))
+    found = set()
+    for share in field.display.typical_shares:
+        side = 9.0 * ((below > 0.5) != (share > 0.5))
+        found.add(float(levels[np.lexsort([np.abs(below - share), excess + side])[0]]))
+    return sorted(found)
 
 
 def check_level_count(levels: Sequence[float]) -> None:
@@ -133,12 +175,13 @@ def _check_reached(levels: Sequence[float], low: float, high: float, display: Di
 
 
 def _explain(maps: MapFigure, levels: Sequence[float], field: ForecastField) -> None:
-    """Add a legend of the values."""
-    unit = field.display.unit
+    """Add a legend of the values, a column each."""
     lines = {}
-    for value, colour in zip(levels, COLOURS, strict=False):
-        lines[f"{value:g} {unit}, members"] = Line(colour, 0.8)
-        lines[f"{value:g} {unit}, ensemble mean"] = Line(colour, 2.2)
-    if field.truth is not None:
-        lines["truth"] = Line("black", 1.5, "--")
-    add_legend(maps.figure, lines, len(levels) + (field.truth is not None))
+    for value, colour, dashes in zip(levels, COLOURS, DASHES, strict=False):
+        name = f"{format_number(value)} {field.display.unit}"
+        if not field.is_single:
+            lines[f"{name}, members"] = Line(colour, 0.8)
+        lines[f"{name}, {field.mean_name}"] = Line(colour, 2.2)
+        if field.truth is not None:
+            lines[f"{name}, truth"] = Line("black", 1.4, dashes)
+    add_legend(maps.figure, lines, len(levels))

@@ -10,7 +10,7 @@ import numpy as np
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from weather.fields.arrays import Array, Times
-from weather.fields.grid import Grid
+from weather.fields.grid import Grid, equiangular
 from weather.fields.regrid import Conservative
 from weather.simulation.pressure_levels import Columns
 from weather.simulation.simulation_store import (
@@ -206,12 +206,6 @@ def _run(
             if full or day % RESTART_DAYS == 0:
                 store.write_restart(day, atmosphere.state(), maps)
             bar.update(day)
-
-
-def equiangular(rows: int, columns: int) -> Grid:
-    """Grid of equal steps, with no row at a pole and a column at longitude 0."""
-    latitude = (np.arange(rows) + 0.5) * 180 / rows - 90
-    return Grid(latitude, np.arange(columns) * 360 / columns)
 
 
 def _append(old: Maps, new: Maps) -> Maps:

@@ -42,7 +42,7 @@ def train(
     else:
         mean = source.forecaster.mean
     with stages.seeded(2):
-        head = build_head(config.head, data.grid, len(data.channels), mean)
+        head = build_head(config.head, data.grid, data.channels, mean)
     forecaster = build_forecaster(mean, head, data)
     if isinstance(head, RefineHead):
         train_tokenizer(config, forecaster, head, windows, validation, stages)
@@ -75,7 +75,7 @@ def check_config(config: WeatherConfig, data: Prepared) -> None:
             )
     if head.kind == "refine":
         _check_finest(config.mean, head.tokenizer.sizes[-1])
-    build_head(head, data.grid, len(data.channels), build_mean(config.mean, data))
+    build_head(head, data.grid, data.channels, build_mean(config.mean, data))
 
 
 def _check_finest(mean: NetworkConfig, finest: tuple[int, int]) -> None:

@@ -4,6 +4,7 @@ They are made of states before the first forecast, the history. The season of a 
 of the history at the same hour of the day, within `WINDOW` days of the same day of the year.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +38,12 @@ class Climate:
 
     Args:
         mean: (L, H, W).
+        deviation: (L, H, W) standard deviation.
         quantiles: (Q, L, H, W) at `QUANTILES`.
     """
 
     mean: Array
+    deviation: Array
     quantiles: Array
 
 
@@ -50,13 +53,25 @@ class History:
     Args:
         states: (time, [level], latitude, longitude), times unique and ascending.
         wanted: Times for which seasons are needed; states at other hours of the day are not read.
+        fill: Completes maps where numbers may be missing.
+        budget: Bytes that are held in memory; of more, each state is read when it is needed.
     """
 
-    def __init__(self, states: xr.DataArray, wanted: Times) -> None:
+    def __init__(
+        self,
+        states: xr.DataArray,
+        wanted: Times,
+        fill: Callable[[Array], Array] = np.asarray,
+        budget: float | None = None,
+    ) -> None:
+        budget = reading.BUDGET if budget is None else budget
+        self._fill = fill
         states = states.isel(time=np.isin(_hour(states["time"].values), _hour(wanted)))
         self._states, self._channels = states, known_channels(states.to_dataset())
         with read_errors(f"The history: {states.name}"):
-            self._loaded = map_values(states) if states.nbytes <= reading.BUDGET else None
+            self._loaded = map_values(states) if states.nbytes <= budget else None
+        self.held = states.nbytes if self._loaded is not None else 0
+        """Bytes in memory."""
         self.times: Times = states["time"].values
         self._hours, self._days = _hour(self.times), _day(self.times)
 
@@ -75,6 +90,7 @@ class History:
         with read_errors(f"The history: {self._states.name}"):
             loaded = self._loaded
             states = map_values(self._states.isel(time=index)) if loaded is None else loaded[index]
+        states = self._fill(states)
         check_finite("The history", states, self._channels, self.times[index])
         return states
 
@@ -82,7 +98,7 @@ class History:
         """Mean and quantiles of the season of a time."""
         states = self.take(evenly_spaced(self.season(when), MOST_STATES))
         mean = states.mean(0, dtype=np.float64).astype(states.dtype)
-        return Climate(mean, quantile(states, QUANTILES))
+        return Climate(mean, states.std(0), quantile(states, QUANTILES))
 
     def ensemble(self, when: np.datetime64, members: int) -> Array:
         """Climatological ensemble: states (m, L, H, W) of a season, m <= members."""

@@ -37,6 +37,13 @@ def block_length(inits: NDArray[np.datetime64]) -> int:
     return max(1, min(wanted, len(inits) // 2))
 
 
+def counts_of(inits: NDArray[np.datetime64], seed: int) -> Real:
+    """Resamples of starts (n,); only all of them once, if there are fewer than `LEAST` blocks."""
+    block = block_length(inits)
+    number = RESAMPLES if len(inits) >= LEAST * block else 0
+    return resamples(len(inits), block, seed, number)
+
+
 def resamples(count: int, block: int, seed: int, number: int = RESAMPLES) -> Real:
     """How often each of `count` starts is in each resample.
 

@@ -1,23 +1,99 @@
 """Measuring forecasts start by start, so that memory does not grow with the number of starts."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
-from weather.fields.arrays import Array
+from weather.fields.arrays import Array, Leads
 from weather.fields.channel import Channel
+from weather.io import values as reading
 from weather.io.compatibility import check_finite, check_size
 from weather.io.files import read_errors
 from weather.io.values import load_if_small, map_values, read_members, select_levels
 from weather.metrics.spectra import zonal_power
+from weather.verification.areas import Areas
 from weather.verification.baselines import Climate, History, baseline_forecasts, coverage
+from weather.verification.cross_variable import set_statistics, variable_sets
 from weather.verification.forecast_record import ForecastRecord
 from weather.verification.selection import Selection
-from weather.verification.statistics import Areas, diagnostics, forecast_statistics
+from weather.verification.statistics import (
+    Table,
+    diagnostics,
+    dry_statistics,
+    event_statistics,
+    forecast_statistics,
+    joint_statistics,
+    shuffled,
+)
 
 LEAST_MEMBERS = 20
 """Members of the ensembles of baselines, at least."""
+HISTORY = 4
+"""Arrays of `weather.io.values.BUDGET` bytes that the history of all variables may take."""
+
+
+TWIN = "shuffled: "
+"""What the name of a shuffled twin begins with, among forecasts."""
+
+
+@dataclass
+class _Variable:
+    """One variable while it is measured.
+
+    Args:
+        channels: Its channels.
+        rows: Their places among all.
+        truth: (time, [level], latitude, longitude).
+        history: Its past, if that is long enough.
+    """
+
+    channels: list[Channel]
+    rows: slice
+    truth: xr.DataArray
+    history: History | None
+
+
+@dataclass
+class _Start:
+    """One variable from one start: the truth, and forecasts that are read lead by lead.
+
+    Args:
+        initial: (L, H, W) state at the start, if there is one.
+        truths: (T, L, H, W).
+        readers: Members at one lead time after the other, by name of the forecast.
+    """
+
+    initial: Array | None
+    truths: Array
+    readers: dict[str, Iterator[Array]]
+
+
+@dataclass
+class _Pair:
+    """All variables of one pair of start and lead time, to be scored together.
+
+    Args:
+        start: Number of the start.
+        lead: Number of the lead time.
+        truth: (L, H, W) of each variable.
+        climate: Climatology of each variable, if there is one.
+        forecasts: (M, L, H, W) of each variable, by name.
+    """
+
+    start: int
+    lead: int
+    truth: list[Array] = field(default_factory=list)
+    climate: list[Climate] = field(default_factory=list)
+    forecasts: dict[str, list[Array]] = field(default_factory=dict)
+
+    def scale(self) -> tuple[Array, Array] | None:
+        """(C, H, W) means and standard deviations of the climatology, if there is one."""
+        if not self.climate:
+            return None
+        means, deviations = ([getattr(c, n) for c in self.climate] for n in ("mean", "deviation"))
+        return np.concatenate(means), np.concatenate(deviations)
 
 
 class Measurement:
@@ -29,7 +105,9 @@ class Measurement:
         past: Canonical states for the baselines, all of them before the first start.
         selection: What to verify.
         areas: Regions.
-        seed: Seed of ties in ranks.
+        seed: Seed of ties in ranks, and of shuffled members.
+        thresholds: Values above which there is an event, by name of the channel.
+        controls: Whether to measure baselines and shuffled twins, too.
     """
 
     def __init__(
@@ -40,9 +118,13 @@ class Measurement:
         selection: Selection,
         areas: Areas,
         seed: int,
+        thresholds: Mapping[str, Sequence[float]] | None = None,
+        *,
+        controls: bool = True,
     ) -> None:
         self._forecasts, self._truth, self._past = forecasts, truth, past
-        self._selection, self._areas, self._seed = selection, areas, seed
+        self.selection, self._areas, self._seed = selection, areas, seed
+        self._thresholds, self._controls = thresholds or {}, controls
         self._members = max(LEAST_MEMBERS, next(iter(forecasts.values())).sizes["number"])
         self.has_starts = bool(np.isin(selection.inits, truth["time"].values).all())
         """Whether the truth holds every start, which persistence needs."""
@@ -51,92 +133,188 @@ class Measurement:
         )
         """Whether the past holds the seasons, and (T,) pairs of states, see `coverage`."""
         self.channels = [c for group in selection.channels.values() for c in group]
+        self.sets = variable_sets(self.channels)
+        self.rows = {c.name: [c.name] for c in self.channels} | {
+            each.name: [self.channels[place].name for place in each.places] for each in self.sets
+        }
+        """Names of rows of the records, and the channels of each."""
         self.records = {name: self._empty() for name in forecasts}
         """Records by name: forecasts first, then the baselines."""
+        self.twins: dict[str, ForecastRecord] = {}
+        """Records of the shuffled twins of the forecasts: scores of the joint structure."""
         self.truth = self._empty()
         """Spectra of the truth."""
 
     def __len__(self) -> int:
         """Steps of the iteration."""
-        return len(self._selection.channels) * len(self._selection.inits)
+        return len(self.selection.inits)
 
     def __iter__(self) -> Iterator[None]:
-        """Measure everything, variable by variable and start by start."""
-        selection = self._selection
+        """Measure everything, start by start."""
+        variables = self._open()
+        for start in range(len(self)):
+            self._measure(variables, start)
+            yield
+
+    def _open(self) -> list[_Variable]:
+        """Truth and history of all variables."""
+        selection = self.selection
         valid = (selection.inits[:, None] + selection.leads)[selection.verified]
         times = np.unique(np.append(valid, selection.inits if self.has_starts else valid[:0]))
+        variables: list[_Variable] = []
+        budget = HISTORY * reading.BUDGET
         for channels in selection.channels.values():
             with read_errors(f"The truth: {channels[0].variable}"):
                 truth = load_if_small(select_levels(self._truth, channels).sel(time=times))
             history = None
             if self.has_seasons:
-                history = History(select_levels(self._past, channels), times)
-            for start in range(len(selection.inits)):
-                self._measure(channels, start, truth, history)
-                yield
+                past = select_levels(self._past, channels)
+                history = History(past, times, self._areas.fill, budget)
+                budget -= history.held
+            first = self.channels.index(channels[0])
+            rows = slice(first, first + len(channels))
+            variables.append(_Variable(channels, rows, truth, history))
+        return variables
 
     def _empty(self, name: str = "") -> ForecastRecord:
         dressed = name == "dressed persistence"
-        verified = self._selection.verified & (self.has_pairs if dressed else True)
-        return ForecastRecord(verified, len(self.channels))
+        verified = self.selection.verified & (self.has_pairs if dressed else True)
+        return ForecastRecord(verified, len(self.rows))
 
-    def _measure(
-        self,
-        channels: Sequence[Channel],
-        start: int,
-        truth: xr.DataArray,
-        history: History | None,
-    ) -> None:
-        """Measure one variable of one start."""
-        init = self._selection.inits[start]
-        indices = np.flatnonzero(self._selection.verified[start])
-        leads, variable = self._selection.leads[indices], channels[0].variable
-        with read_errors(f"The truth: {variable}"):
-            truths = map_values(truth.sel(time=init + leads))
-            initial = map_values(truth.sel(time=init)) if self.has_starts else None
+    def _measure(self, variables: Sequence[_Variable], start: int) -> None:
+        """Measure all lead times of one start."""
+        indices = np.flatnonzero(self.selection.verified[start])
+        init, leads = self.selection.inits[start], self.selection.leads[indices]
+        opened = [self._start(variable, init, leads) for variable in variables]
+        for place, lead in enumerate(indices):
+            pair = _Pair(start, int(lead))
+            for variable, known in zip(variables, opened, strict=True):
+                self._measure_variable(variable, known, place, pair)
+            self._record_sets(pair)
+
+    def _start(self, variable: _Variable, init: np.datetime64, leads: Leads) -> _Start:
+        """One variable from one start."""
+        fill, channels = self._areas.fill, variable.channels
+        with read_errors(f"The truth: {channels[0].variable}"):
+            truths = fill(map_values(variable.truth.sel(time=init + leads)))
+            initial = None
+            if self.has_starts:
+                initial = fill(map_values(variable.truth.sel(time=init)))
         check_finite("The truth", truths, channels, init + leads)
         readers = {
             name: read_members(select_levels(forecast, channels).sel(time=init), leads)
             for name, forecast in self._forecasts.items()
         }
-        for lead, index, state in zip(leads, indices, truths, strict=True):
-            forecasts = {}
-            for name, reader in readers.items():
-                with read_errors(f"{name}: {variable} from {np.datetime64(init, 'h')}"):
-                    forecasts[name] = next(reader)
-                check_finite(name, forecasts[name], channels, init + lead)
-            climate = history.climate(init + lead) if history else None
-            if start == 0:
-                past = {"The history": climate.mean[None]} if climate else {}
-                for name, members in (forecasts | past).items():
-                    check_size(name, members, state, channels)
-            paired = bool(self.has_pairs[index])
-            baselines = baseline_forecasts(
-                history, climate, initial, init, lead, self._members, paired=paired
-            )
-            pair = (start, int(index))
-            self._record(channels, pair, state, climate, forecasts, baselines)
+        return _Start(initial, truths, readers)
+
+    def _measure_variable(
+        self, variable: _Variable, known: _Start, place: int, pair: _Pair
+    ) -> None:
+        """Measure one variable of one pair, the `place`th of its start."""
+        init, lead = self.selection.inits[pair.start], self.selection.leads[pair.lead]
+        truth, history = known.truths[place], variable.history
+        forecasts = self._read(variable, known.readers, init, lead)
+        climate = history.climate(init + lead) if history else None
+        if pair.start == 0:
+            past = {"The history": climate.mean[None]} if climate else {}
+            for name, members in (forecasts | past).items():
+                check_size(name, members, truth, variable.channels)
+        self._diagnose(variable, pair, truth, forecasts)
+        if self._controls:
+            forecasts |= baseline_forecasts(
+                *(history, climate, known.initial, init, lead, self._members),
+                paired=bool(self.has_pairs[pair.lead]),
+            ) | self._twins(forecasts, variable, pair)
+        self._record(variable, pair, truth, climate, forecasts)
+        pair.truth.append(truth)
+        pair.climate += [climate] if climate else []
+        for name, members in forecasts.items():
+            pair.forecasts.setdefault(name, []).append(members)
+
+    def _read(
+        self,
+        variable: _Variable,
+        readers: Mapping[str, Iterator[Array]],
+        init: np.datetime64,
+        lead: np.timedelta64,
+    ) -> dict[str, Array]:
+        """The members (M, L, H, W) of forecasts at the next lead time."""
+        found, start = {}, init.astype("datetime64[h]")
+        for name, reader in readers.items():
+            with read_errors(f"{name}: {variable.channels[0].variable} from {start}"):
+                found[name] = self._areas.fill(next(reader))
+            check_finite(name, found[name], variable.channels, init + lead)
+        return found
+
+    def _twins(
+        self, forecasts: Mapping[str, Array], variable: _Variable, pair: _Pair
+    ) -> dict[str, Array]:
+        """The shuffled twins of ensembles."""
+        seed = [self._seed, variable.rows.start, pair.start, pair.lead, 1]
+        return {
+            TWIN + name: shuffled(members, np.random.default_rng(seed))
+            for name, members in forecasts.items()
+            if len(members) > 1
+        }
 
     def _record(
         self,
-        channels: Sequence[Channel],
-        pair: tuple[int, int],
+        variable: _Variable,
+        pair: _Pair,
         truth: Array,
         climate: Climate | None,
-        forecasts: dict[str, Array],
-        baselines: dict[str, Array],
+        forecasts: Mapping[str, Array],
     ) -> None:
         """Record the statistics of one variable of one pair of start and lead time."""
-        first = self.channels.index(channels[0])
-        where = slice(first, first + len(channels))
-        for name, members in (forecasts | baselines).items():
-            record = self.records.setdefault(name, self._empty(name))
-            record.members = max(record.members, len(members))
-            table = forecast_statistics(members, truth, climate, self._areas)
-            record.put_statistics(*pair, where, table)
         for name, members in forecasts.items():
-            ties = np.random.default_rng([self._seed, first, *pair])
-            table = diagnostics(members, truth, climate, self._areas, ties)
-            self.records[name].add_diagnostics(pair[1], where, table)
-        spectrum = self._areas.weight @ zonal_power(truth)
-        self.truth.add_diagnostics(pair[1], where, {"spectrum": spectrum})
+            record = self._of(name)
+            record.members = max(record.members, len(members))
+            table = joint_statistics(members, truth, self._areas)
+            if not name.startswith(TWIN):
+                table |= forecast_statistics(members, truth, climate, self._areas)
+                if variable.channels[0].variable.startswith("total_precipitation"):
+                    table |= dry_statistics(members, truth, self._areas)
+                self._record_events(record, variable, pair, truth, members)
+            record.put_statistics(pair.start, pair.lead, variable.rows, table)
+
+    def _record_events(
+        self,
+        record: ForecastRecord,
+        variable: _Variable,
+        pair: _Pair,
+        truth: Array,
+        members: Array,
+    ) -> None:
+        """Record the values above thresholds."""
+        for level, channel in enumerate(variable.channels):
+            row, one = variable.rows.start + level, slice(level, level + 1)
+            for value in self._thresholds.get(channel.name, ()):
+                name = f">{value:g}"
+                table = event_statistics(members[:, one], truth[one], name, value, self._areas)
+                record.put_statistics(pair.start, pair.lead, slice(row, row + 1), table)
+
+    def _record_sets(self, pair: _Pair) -> None:
+        """Record what is scored over several variables."""
+        truth, scale = np.concatenate(pair.truth), pair.scale()
+        for name, variables in pair.forecasts.items():
+            members = np.concatenate(variables, 1)
+            for row, chosen in enumerate(self.sets, len(self.channels)):
+                table = set_statistics(chosen, members, truth, scale, self._areas)
+                self._of(name).put_statistics(pair.start, pair.lead, slice(row, row + 1), table)
+
+    def _of(self, name: str) -> ForecastRecord:
+        """The record of a forecast, baseline or twin."""
+        if name.startswith(TWIN):
+            return self.twins.setdefault(name.removeprefix(TWIN), self._empty())
+        return self.records.setdefault(name, self._empty(name))
+
+    def _diagnose(
+        self, variable: _Variable, pair: _Pair, truth: Array, forecasts: Mapping[str, Array]
+    ) -> None:
+        """Add the diagnostics of one variable of one pair of start and lead time."""
+        for name, members in forecasts.items():
+            ties = np.random.default_rng([self._seed, variable.rows.start, pair.start, pair.lead])
+            table = diagnostics(members, truth, self._areas, ties)
+            self.records[name].add_diagnostics(pair.lead, variable.rows, table)
+        spectrum: Table = {"spectrum": self._areas.rows @ zonal_power(truth)}
+        self.truth.add_diagnostics(pair.lead, variable.rows, spectrum)

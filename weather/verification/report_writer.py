@@ -1,29 +1,37 @@
 """The files of a report: metrics.json, REPORT.md and pictures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from refine_core.app.report import number, table, write_report
+from refine_core.app.report import write_report
 from refine_core.storage.files import write_text
-from weather.fields.labels import leads_to_show, readable_unit
 from weather.verification import bootstrap
-from weather.verification.report import Estimate, VerificationReport
+from weather.verification.cross_variable import ALL
+from weather.verification.report import MEAN, Starts, VerificationReport
+from weather.verification.report_tables import ReportTables
 from weather.verification.score_plots import plot_scores
 
-TABLES = {
-    "crps_fair": "Fair CRPS",
-    "rmse": "RMSE of the ensemble mean",
-    "spread_skill": "Spread-skill ratio",
+STRUCTURE = {
+    "energy": "energy score",
+    "variogram": "variogram score",
+    "average_crps_2": "CRPS of means over 2 x 2 cells",
+    "average_crps_4": "CRPS of means over 4 x 4 cells",
+    "average_crps_8": "CRPS of means over 8 x 8 cells",
+    "max_crps_2": "CRPS of maxima over 2 x 2 cells",
+    "max_crps_4": "CRPS of maxima over 4 x 4 cells",
+    "max_crps_8": "CRPS of maxima over 8 x 8 cells",
 }
-"""Scores that have a table, and its title."""
-MOST_LEADS, MOST_LEADS_SKILL = 6, 10
-"""Lead times in a table of scores, and in one of skill, whose cells are shorter."""
-UNDEFINED = "–"
-EXPLANATION = (
-    "Scores are area-weighted means over the region and the starts, roots are taken last; the "
-    "fair CRPS is that of an endless ensemble, so that numbers of members may differ."
-)
+"""What scores of the joint structure are called."""
+TOGETHER = {name: f"{STRUCTURE[name]} of all together" for name in ("energy", "variogram")}
+SKILL = {
+    "crps_fair": "CRPS",
+    "rmse": "RMSE",
+    "brier_fair_0.9": "Brier score above the 90th percentile",
+    **{n: STRUCTURE[n] for n in ("energy", "variogram", "average_crps_4", "max_crps_4")},
+}
+"""Scores in which forecasts are compared, and what they are called."""
+EXTREMES = "values above the 90th percentile of climatology"
 
 
 def write_files(report: VerificationReport, out: Path) -> None:
@@ -34,6 +42,12 @@ def write_files(report: VerificationReport, out: Path) -> None:
     write_report(out / "REPORT.md", markdown(report, captions))
 
 
+def score_table(report: VerificationReport, score: str, region: str) -> str:
+    """A score of the best-known variables, by forecast and lead time; see `ReportTables.score`."""
+    tables = ReportTables(report)
+    return tables.score(score, region, tables.channels)
+
+
 def markdown(report: VerificationReport, captions: Mapping[str, str] | None = None) -> str:
     """The report in Markdown.
 
@@ -41,113 +55,163 @@ def markdown(report: VerificationReport, captions: Mapping[str, str] | None = No
         report: What `verify` returned.
         captions: Captions of pictures, by file name.
     """
-    first, *others = report["scores"]
-    main, *regions = report["regions"]
-    parts = [f"# Verification of {first}", _summary(report)]
-    if report["notes"]:
-        parts.append("\n".join(f"- {note}" for note in report["notes"]))
-    for score, title in TABLES.items():
-        parts += [f"## {title}, {main}", score_table(report, score, main)]
-    bold = "; bold where the interval leaves out zero" if _has_intervals(report) else ""
-    parts += [
-        f"## Fair CRPS against {other}, {main}\n\nHow much lower that of {first} is, in per cent "
-        f"of the other's, start by start{bold}.\n\n" + _skill_table(report, other, main)
-        for other in others
-    ]
-    for region in regions:
-        parts += [f"## {TABLES['crps_fair']}, {region}", score_table(report, "crps_fair", region)]
-    parts += [
-        f"## {caption}\n\n![{caption}]({file})" for file, caption in (captions or {}).items()
-    ]
-    parts.append(f"All scores, lead times and regions: metrics.json. {EXPLANATION}")
+    tables = ReportTables(report)
+    parts = [f"# Verification of {tables.first}", *_summary(tables)]
+    chapters = {
+        "Skill": _skill(tables),
+        "Calibration": _calibration(tables),
+        "Joint structure": _structure(tables),
+        "Regions": _regions(tables),
+    }
+    for chapter, sections in chapters.items():
+        found = [section for section in sections if section[-1]]
+        if found:
+            parts += [f"## {chapter}", *("\n\n".join(filter(None, each)) for each in found)]
+    if captions:
+        parts.append("## Pictures")
+    parts += [f"{caption}\n\n![{caption}]({file})" for file, caption in (captions or {}).items()]
     return "\n\n".join(parts) + "\n"
 
 
-def score_table(report: VerificationReport, score: str, region: str) -> str:
-    """A score of every forecast by variable and lead time, the best in bold.
-
-    The forecast verified has its 95 % interval, if there are enough starts for one.
-    """
-    leads = leads_to_show(report["lead_days"], MOST_LEADS)
-    first = next(iter(report["scores"]))
-    rows = []
-    for channel, unit in report["channels"].items():
-        factor, unit = (1.0, "") if score == "spread_skill" else readable_unit(unit)
-        label = f"{channel} ({unit})" if unit else channel
-        found = {n: tables[channel][region][score] for n, tables in report["scores"].items()}
-        ideal = 1.0 if score == "spread_skill" else 0.0
-        best = [_best({n: each["value"][t] for n, each in found.items()}, ideal) for t in leads]
-        for name, estimate in found.items():
-            cells = [
-                _cell(estimate, t, factor, bold=name == top, interval=name == first)
-                for t, top in zip(leads, best, strict=True)
-            ]
-            if any(estimate["value"][t] is not None for t in leads):
-                rows.append([label, name, *cells])
-                label = ""
-    return table(["variable", "forecast", *_lead_titles(report, leads)], rows)
+Sections = Iterator[tuple[str, str, str]]
+"""Heading, a line about it, and table of each; without a table it is left out."""
 
 
-def _lead_titles(report: VerificationReport, leads: list[int]) -> list[str]:
-    return [f"{report['lead_days'][t]:g} d" for t in leads]
+def _summary(tables: ReportTables) -> Iterator[str]:
+    """What was verified, and how to read it."""
+    report, starts = tables.report, tables.report["starts"]
+    members, pairs = report["members"][tables.first], report["pairs"]["verified"]
+    text = (
+        f"{_count(members, 'member')}, {_between(starts)}, {_count(pairs, 'pair')} of start and "
+        "lead time."
+    )
+    if _has_intervals(report):
+        blocks = f"blocks of {starts['block']}" if starts["block"] > 1 else "single"
+        text += f" Intervals hold 95 % of the resamples (bootstrap of {blocks} starts)."
+    if limit := report["limit"]:
+        text += (
+            f" Multiples (×) are of the limit's score, that of the perfect model: "
+            f"{limit['members']} members, {_between(limit['starts'])}."
+        )
+    yield text
+    if report["notes"]:
+        yield "\n".join(f"- {note}" for note in report["notes"])
+    shown, known = len(tables.channels), len(report["channels"])
+    yield (
+        f"Tables are of the region {tables.main}"
+        + (f" and of {shown} of {known} variables" if shown < known else "")
+        + "; metrics.json holds all. Scores are area-weighted means over region and starts, with "
+        "roots taken last. CRPS, Brier, energy and variogram scores are fair: those of an endless "
+        "ensemble, so that numbers of members may differ."
+    )
 
 
-def _summary(report: VerificationReport) -> str:
-    starts, pairs, members = report["starts"], report["pairs"], report["members"]
-    first = next(iter(members))
-    block = f"blocks of {starts['block']} starts" if starts["block"] > 1 else "single starts"
-    intervals = f" Intervals hold 95 % of the resamples (bootstrap of {block})."
-    return (
-        f"{members[first]} members, {starts['count']} starts from {starts['first']} to "
-        f"{starts['last']}, {pairs['verified']} pairs of start and lead time."
-    ) + (intervals if _has_intervals(report) else "")
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _between(starts: Starts) -> str:
+    """Number of the starts, the first and the last."""
+    if starts["count"] == 1:
+        return f"1 start at {starts['first']}"
+    return f"{starts['count']} starts from {starts['first']} to {starts['last']}"
+
+
+def _skill(tables: ReportTables) -> Sections:
+    """Scores of single cells."""
+    bold = "; bold where the interval leaves out zero" if _has_intervals(tables.report) else ""
+    yield (
+        "### Against others",
+        f"How much lower the scores of {tables.first} are, in per cent of the other's, start by "
+        f"start, in the mean of all variables{bold}.",
+        tables.skill(SKILL, MEAN),
+    )
+    for score, title in {
+        "crps_fair": "CRPS",
+        "rmse": "RMSE of the ensemble mean",
+        "acc": "Anomaly correlation of the ensemble mean",
+        "brier_fair_0.9": f"Brier score of {EXTREMES}",
+    }.items():
+        yield f"### {title}", "", tables.score(score, tables.main, tables.channels)
+    channels = list(tables.report["channels"])
+    for score, threshold in sorted(_thresholds(tables).items(), key=lambda each: each[1]):
+        table = tables.score(score, tables.main, channels)
+        yield f"### Brier score of values above {threshold:g} in SI units", "", table
+
+
+def _thresholds(tables: ReportTables) -> dict[str, float]:
+    """Thresholds by the name of their score."""
+    start, scores = "brier_fair_>", tables.report["scores"][tables.first]
+    names = {n for c in tables.report["channels"] for n in scores[c][tables.main]}
+    return {n: float(n.removeprefix(start)) for n in names if n.startswith(start)}
+
+
+def _calibration(tables: ReportTables) -> Sections:
+    """Whether spread, anomalies and probabilities are right."""
+    for score, (title, about) in {
+        "spread_skill": ("Spread-skill ratio", "1 is right."),
+        "slope": (
+            "Slope of the truth's anomaly on that of the ensemble mean",
+            "1 is right; below 1, anomalies are forecast too large.",
+        ),
+        "event_slope_0.9": (
+            f"Slope of {EXTREMES} on their probability",
+            "1 is right; below 1, high probabilities are too high.",
+        ),
+    }.items():
+        yield f"### {title}", about, tables.score(score, tables.main, tables.channels)
+    yield (
+        f"### How often {EXTREMES} came true, by the probability that {tables.first} gave",
+        "In per cent; in brackets the number of cells of all maps with that probability.",
+        tables.reliability("0.9"),
+    )
+    yield (
+        "### Does the error follow the spread?",
+        "Cells of each circle of latitude are ranked by their spread. The numbers say how many "
+        "times as large as in the tenth of least spread, in the tenth of largest, are the spread "
+        "→ the error of the ensemble mean. Equal is right; an error of 1 knows nothing of the "
+        "spread.",
+        tables.flow(),
+    )
+    yield (
+        f"### Differences of members of {tables.first}, over those of members and truth",
+        "Root of the ratio of their power, by zonal wavenumber. 1 is right.",
+        tables.waves(),
+    )
+    yield "### Share of dry cells, in per cent", "Less than 0.1 mm is dry.", tables.dry()
+
+
+def _structure(tables: ReportTables) -> Sections:
+    """Scores that depend on how cells and variables vary together."""
+    yield (
+        "### How much lower scores are than those of the shuffled twin",
+        "In per cent, in the mean of all variables. In the twin, members change places at random "
+        "in each cell of each map: its CRPS is the same, its structure is lost. All together are "
+        "standardised anomalies over tiles of 30 degrees.",
+        tables.structure({MEAN: STRUCTURE, ALL: TOGETHER}),
+    )
+    yield (
+        "### Balance: northward and geostrophic wind at 25 to 75 degrees",
+        "Their correlation; the root mean square of their difference, in m s⁻¹. As in the truth "
+        "is right.",
+        tables.balance(),
+    )
+    together = [name for name in tables.report["sets"] if name == ALL]
+    for score, title, channels in (
+        ("variogram", "Variogram score, of means over tiles of 30 degrees", tables.channels),
+        ("energy", "Energy score", tables.channels[:1]),
+        ("average_crps_4", STRUCTURE["average_crps_4"], tables.channels),
+        ("max_crps_4", STRUCTURE["max_crps_4"], tables.channels),
+    ):
+        table = tables.score(score, tables.main, [*channels, *together], twin=True)
+        yield f"### {title}", "", table
+
+
+def _regions(tables: ReportTables) -> Sections:
+    yield f"### CRPS of {tables.first}", "", tables.regions()
 
 
 def _has_intervals(report: VerificationReport) -> bool:
     """Whether there are enough starts for them."""
     starts = report["starts"]
     return starts["count"] >= bootstrap.LEAST * starts["block"]
-
-
-def _skill_table(report: VerificationReport, other: str, region: str) -> str:
-    leads = leads_to_show(report["lead_days"], MOST_LEADS_SKILL)
-    skill = report["differences"][other]["skill"]
-    rows = [
-        [channel, *(_percent(skill[channel][region]["crps_fair"], t) for t in leads)]
-        for channel in report["channels"]
-    ]
-    return table(["variable", *_lead_titles(report, leads)], rows)
-
-
-def _interval(estimate: Estimate, lead: int) -> tuple[float, float] | None:
-    """The ends of an interval; None if there is none or it is not defined."""
-    if estimate["low"] is None or estimate["high"] is None:
-        return None
-    low, high = estimate["low"][lead], estimate["high"][lead]
-    return None if low is None or high is None else (low, high)
-
-
-def _percent(estimate: Estimate, lead: int) -> str:
-    value, interval = estimate["value"][lead], _interval(estimate, lead)
-    if value is None:
-        return UNDEFINED
-    if interval is None:
-        return f"{100 * value:.1f}"
-    low, high = interval
-    bold = "**" if low > 0 or high < 0 else ""
-    return f"{bold}{100 * value:.1f}{bold} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def _best(values: Mapping[str, float | None], ideal: float) -> str:
-    known = {name: abs(value - ideal) for name, value in values.items() if value is not None}
-    return min(known, key=known.__getitem__, default="")
-
-
-def _cell(estimate: Estimate, lead: int, factor: float, *, bold: bool, interval: bool) -> str:
-    value = estimate["value"][lead]
-    if value is None:
-        return UNDEFINED
-    text = number(factor * value)
-    text = f"**{text}**" if bold else text
-    ends = _interval(estimate, lead) if interval else None
-    return text if ends is None else f"{text} [{', '.join(number(factor * e) for e in ends)}]"

@@ -1,6 +1,7 @@
 """The verification of ensemble forecasts against the truth and against baselines."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import xarray as xr
@@ -9,20 +10,24 @@ from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.regions import REGIONS
+from weather.fields.thresholds import chosen_thresholds
 from weather.io.canonical import canonical
 from weather.io.compatibility import in_order
 from weather.io.forecasts import as_forecast, known_channels
 from weather.verification import bootstrap
+from weather.verification.areas import Areas
 from weather.verification.baselines import LEAST_STATES, NAMES, states_before
 from weather.verification.measurement import Measurement
+from weather.verification.perfect_model import PerfectModel
 from weather.verification.report import (
     Labels,
+    Limit,
+    Starts,
     VerificationReport,
     diagnostic_tables,
     score_tables,
 )
-from weather.verification.selection import Selection, check_history, select_shared
-from weather.verification.statistics import Areas
+from weather.verification.selection import Selection, check_history, mask_values, select_shared
 
 
 def verify(
@@ -33,7 +38,10 @@ def verify(
     variables: Sequence[str] = (),
     lead_days: Sequence[float] = (),
     regions: Sequence[str] = tuple(REGIONS),
+    mask: xr.DataArray | None = None,
+    thresholds: Mapping[str, Sequence[float]] | None = None,
     against: Mapping[str, xr.Dataset] | None = None,
+    limit: xr.Dataset | None = None,
     seed: int = 0,
     name: str = "forecast",
     quiet: bool = True,
@@ -51,9 +59,16 @@ def verify(
             used. By default those of the truth.
         variables: Such as geopotential or geopotential_500; by default all that are shared.
         lead_days: Lead times in days; by default all but zero.
-        regions: Names in `weather.fields.regions.REGIONS`.
+        regions: Names in `weather.fields.regions.REGIONS`, or your own, as
+            name=south,north,west,east in degrees.
+        mask: (latitude, longitude) share of each cell that counts, from 0 to 1, such as a land-sea
+            mask. Where it is zero, numbers may be missing.
+        thresholds: Values in SI units above which there is an event, by name of the variable or
+            channel. Precipitation has some by default.
         against: Other forecasts by name, compared with this one start by start.
-        seed: Seed of ties in ranks and of the bootstrap.
+        limit: An ensemble of the perfect model, from starts of its own; scores are given as
+            multiples of its scores, too.
+        seed: Seed of ties in ranks, of shuffled members and of the bootstrap.
         name: Name of the forecast in the report.
         quiet: Whether to show no progress.
 
@@ -69,24 +84,33 @@ def verify(
     forecasts = {each: as_forecast(data, each) for each, data in datasets.items()}
     truth = in_order("The truth", canonical(truth))
     selection = select_shared(forecasts, truth, variables, lead_days)
-    past = truth if history is None else in_order("The history", canonical(history))
-    check_history(past, truth, selection)
-    past = states_before(past, selection.inits[0])
-    areas = Areas(selection.grid, regions)
-    measurement = Measurement(forecasts, truth, past, selection, areas, seed)
-    with Progress(f"verify {name}", len(measurement), quiet=quiet) as bar:
-        for done, _ in enumerate(measurement, 1):
+    states = truth if history is None else in_order("The history", canonical(history))
+    check_history(states, truth, selection)
+    past = states_before(states, selection.inits[0])
+    area = None if mask is None else mask_values(mask, selection.grid)
+    areas = Areas(selection.grid, regions, area)
+    channels = [c for group in selection.channels.values() for c in group]
+    events = chosen_thresholds(channels, thresholds or {})
+    measurement = Measurement(forecasts, truth, past, selection, areas, seed, events)
+    perfect = None
+    if limit is not None:
+        perfect = PerfectModel(limit, truth, states, measurement, areas, events, seed)
+    steps = len(measurement) + (len(perfect.measurement) if perfect else 0)
+    with Progress(f"verify {name}", steps, quiet=quiet) as bar:
+        for done, _ in enumerate(chain(measurement, perfect.measurement if perfect else ()), 1):
             bar.update(done)
     offered = [] if variables else known_channels(forecasts[name])
     unknown = [channel for channel in offered if channel not in measurement.channels]
     notes = _notes(measurement, selection, unknown)
-    return _report(measurement, selection, truth, regions, seed, notes)
+    if mask is not None:
+        notes.insert(0, f"Cells count by their share in the mask {mask.name or 'given'}.")
+    return _report(measurement, perfect, selection, truth, areas, seed, notes)
 
 
 def _check_names(name: str, others: Mapping[str, xr.Dataset]) -> None:
     if name in others:
         raise InputError(f"Found two forecasts named {name!r}: give the other another name.")
-    taken = sorted({name, *others} & {*NAMES, "truth"})
+    taken = sorted({name, *others} & {*NAMES, "truth", "limit"})
     if taken:
         raise InputError(
             f"Found a forecast named {taken[0]!r}, as is what forecasts are compared with: give "
@@ -96,35 +120,61 @@ def _check_names(name: str, others: Mapping[str, xr.Dataset]) -> None:
 
 def _report(
     measurement: Measurement,
+    perfect: PerfectModel | None,
     selection: Selection,
     truth: xr.Dataset,
-    regions: Sequence[str],
+    areas: Areas,
     seed: int,
     notes: list[str],
 ) -> VerificationReport:
-    inits, records = selection.inits, measurement.records
-    block = bootstrap.block_length(inits)
-    number = bootstrap.RESAMPLES if len(inits) >= bootstrap.LEAST * block else 0
-    counts = bootstrap.resamples(len(inits), block, seed, number)
-    labels = Labels([c.name for c in measurement.channels], regions)
-    scores, differences = score_tables(records, counts, labels)
-    verified = int(selection.verified.sum())
-    first, last = (str(init) for init in inits[[0, -1]].astype("datetime64[h]"))
+    records, channels = measurement.records, measurement.channels
+    counts = bootstrap.counts_of(selection.inits, seed)
+    sets = {each.name: measurement.rows[each.name] for each in measurement.sets}
+    labels = Labels(list(measurement.rows), areas.names, len(channels))
+    found = score_tables(
+        records, measurement.twins, counts, labels, perfect.scores() if perfect else None
+    )
+    verified = selection.verified.sum(0)
     return {
         "members": {name: record.members for name, record in records.items()},
-        "starts": {"count": len(inits), "first": first, "last": last, "block": block},
-        "pairs": {"verified": verified, "left_out": selection.offered - verified},
+        "starts": _starts(selection),
+        "pairs": {
+            "verified": int(verified.sum()),
+            "left_out": selection.offered - int(verified.sum()),
+        },
         "lead_days": [float(lead / np.timedelta64(1, "D")) for lead in selection.leads],
         "channels": {
             channel.name: str(truth[channel.variable].attrs.get("units", ""))
-            for channel in measurement.channels
+            for channel in channels
         },
-        "regions": list(regions),
-        "scores": scores,
-        "differences": differences,
-        **diagnostic_tables({"truth": measurement.truth} | records, labels),
+        "sets": sets,
+        "regions": areas.names,
+        "scores": found.scores,
+        "differences": found.differences,
+        "shuffled": found.shuffled,
+        "limit": None
+        if perfect is None
+        else Limit(
+            members=perfect.members,
+            starts=_starts(perfect.selection),
+            scores=perfect.table(labels),
+            multiples=found.multiples,
+        ),
+        **diagnostic_tables(
+            {"truth": measurement.truth} | records,
+            counts,
+            labels,
+            verified[:, None] * (areas.weight > 0).sum((1, 2)),
+        ),
         "notes": notes,
     }
+
+
+def _starts(selection: Selection) -> Starts:
+    inits = selection.inits
+    first, last = (str(init) for init in inits[[0, -1]].astype("datetime64[h]"))
+    block = bootstrap.block_length(inits)
+    return {"count": len(inits), "first": first, "last": last, "block": block}
 
 
 def _notes(

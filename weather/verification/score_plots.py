@@ -54,8 +54,15 @@ def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
         pictures += [
             ("spread", "Spread-skill ratio{}: 1 is right", lambda: curves(report, "spread_skill")),
             ("ranks", "Rank histograms{}: flat is right", lambda: rank_histograms(report)),
+            (
+                "differences",
+                "Differences of members over their errors{}: 1 is right",
+                lambda: differences(report),
+            ),
         ]
-    if "reliability_0.9" in report:
+    if first in report.get("by_spread", {}):
+        pictures.append(("flow", "Error by spread{}", lambda: errors_by_spread(report)))
+    if "0.9" in report.get("reliability", {}):
         pictures.append(
             ("reliability", "Reliability of extremes{}", lambda: reliability_diagrams(report))
         )
@@ -79,11 +86,11 @@ def curves(report: VerificationReport, score: str) -> Figure:
         if score == "spread_skill":
             factor, unit = 1.0, ""
         for name, line in lines.items():
-            estimate = report["scores"][name][channel][region][score]
+            estimate = report["scores"][name][channel][region].get(score)
+            if estimate is None:
+                continue
             value = factor * _array(estimate["value"])
             known = np.isfinite(value)
-            if not known.any():
-                continue
             # A single point needs a marker to be seen.
             marker = "" if known.all() and len(days) > 1 else "."
             replace(line, marker=marker).plot(axis, days[known], value[known])
@@ -138,14 +145,15 @@ def reliability_diagrams(report: VerificationReport) -> Figure:
     figure, axes = panels(list(report["channels"]))
     first, region = next(iter(report["scores"])), report["regions"][0]
     low, high = Line("gray", 1.2, marker="s", face="white"), Line("gray", 1.2, marker="o")
-    events = ((report["reliability_0.1"], low), (report["reliability_0.9"], high))
+    events = ((report["reliability"]["0.1"], low), (report["reliability"]["0.9"], high))
     for axis, channel in axes:
         REFERENCE.plot(axis, [0, 1], [0, 1])
         for tables, line in events:
             for lead, colour in lead_colours(report["lead_days"]).items():
-                share, forecast, observed = map(_array, tables[first][channel][region][lead])
-                enough = share > LEAST_SHARE
-                x, y = forecast[enough] / share[enough], observed[enough] / share[enough]
+                curve = tables[first][channel][region][lead]
+                cells = _array(curve["cells"])
+                enough = cells > LEAST_SHARE * cells.sum()
+                x, y = (_array(c)[enough] for c in (curve["forecast"], curve["observed"]))
                 replace(line, colour=colour).plot(axis, x, y)
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="forecast probability")
         axis.set_title(channel_title(channel))
@@ -178,6 +186,48 @@ def spectra(report: VerificationReport, *, ratio: bool) -> Figure:
         if is_leftmost(axis):
             axis.set_ylabel("members / truth" if ratio else "power")
     lead_legend(figure, report["lead_days"], {"truth": TRUTH})
+    return figure
+
+
+def differences(report: VerificationReport) -> Figure:
+    """Power of the differences of members over that of their errors, a line a lead time."""
+    figure, axes = panels(list(report["channels"]))
+    first, region = next(iter(report["scores"])), report["regions"][0]
+    for axis, channel in axes:
+        inner, error = (
+            np.stack([_array(c) for c in report[name][first][channel][region]])[:, 1:]
+            for name in ("difference_spectrum", "error_spectrum")
+        )
+        wave = np.arange(1, inner.shape[1] + 1)
+        for lead, colour in lead_colours(report["lead_days"]).items():
+            Line(colour, LEAD).plot(axis, wave, inner[lead] / error[lead])
+        REFERENCE.plot(axis, wave, np.ones(len(wave)))
+        wavenumber_axis(axis, len(wave))
+        axis.set_title(channel_title(channel))
+        _octaves(axis)
+        if is_leftmost(axis):
+            axis.set_ylabel("members / members and truth")
+    lead_legend(figure, report["lead_days"], {"calibrated": REFERENCE})
+    return figure
+
+
+def errors_by_spread(report: VerificationReport) -> Figure:
+    """Error against spread of cells grouped by spread, a line a lead time."""
+    figure, axes = panels(list(report["channels"]))
+    first, region = next(iter(report["scores"])), report["regions"][0]
+    for axis, channel in axes:
+        factor, unit = readable_unit(report["channels"][channel])
+        for lead, colour in lead_colours(report["lead_days"]).items():
+            curve = report["by_spread"][first][channel][region][lead]
+            spread, error = (factor * _array(c) for c in (curve["spread"], curve["error"]))
+            Line(colour, LEAD, marker="o").plot(axis, spread, error)
+        most = max(axis.get_xlim()[1], axis.get_ylim()[1])
+        REFERENCE.plot(axis, [0, most], [0, most])
+        axis.set(xlim=(0, most), ylim=(0, most), xlabel="spread")
+        axis.set_title(channel_title(channel) + (f"  ({unit})" if unit else ""))
+        if is_leftmost(axis):
+            axis.set_ylabel("error of the ensemble mean")
+    lead_legend(figure, report["lead_days"], {"calibrated": REFERENCE})
     return figure
 
 

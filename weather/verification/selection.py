@@ -8,11 +8,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from weather.fields.arrays import Leads, Times
+from weather.fields.arrays import Array, Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, grid_of
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units
+from weather.io.files import read_errors
 from weather.io.forecasts import chosen_channels, chosen_leads
 
 
@@ -95,6 +96,21 @@ def check_history(history: xr.Dataset, truth: xr.Dataset, selection: Selection) 
     for variable in selection.channels:
         check_dims("The history", history[variable], TRUTH_DIMS)
         check_units("The history", history[variable], truth[variable])
+
+
+def mask_values(mask: xr.DataArray, grid: Grid) -> Array:
+    """Values (H, W) of a mask on the grid; of a mask that changes in time, the first.
+
+    Raises:
+        InputError: It is on another grid, or has another dimension.
+    """
+    dataset = canonical(mask.to_dataset(name=str(mask.name or "mask")))
+    check_grid("The mask", dataset, grid)
+    field = next(iter(dataset.values()))
+    field = field.isel(time=0) if "time" in field.dims else field
+    check_dims("The mask", field, ("latitude", "longitude"))
+    with read_errors(f"The mask: {field.name}"):
+        return np.asarray(field.values, np.float64)
 
 
 def _no_pair(forecasts: Mapping[str, xr.Dataset], truth: xr.Dataset, inits: Times) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from refine_core.app.figures import FORMATS, PALETTE, house_style, save
 from refine_core.errors import InputError
@@ -72,3 +73,14 @@ import refine_core.app.figures, refine_core.app.report
 assert "matplotlib" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", source], check=True)
+
+
+def test_a_rare_colour_stays_what_it_is(tmp_path: Path) -> None:
+    figure = Figure(figsize=(4, 3))
+    shades = np.linspace(0, 1, 4000).reshape(50, 80)
+    figure.add_axes((0, 0, 1, 1)).imshow(shades, cmap="viridis", interpolation="bilinear")
+    figure.add_axes((0.5, 0.5, 0.02, 0.02)).set(xticks=[], yticks=[], facecolor="#e0218a")
+    save(figure, tmp_path / "few.png", colours=32)
+    with Image.open(tmp_path / "few.png") as picture:
+        found = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
+    assert np.abs(found - (0xE0, 0x21, 0x8A)).max(1).min() < 20

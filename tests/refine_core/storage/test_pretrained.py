@@ -62,3 +62,19 @@ def test_what_is_no_model_is_refused(models: Pretrained[Spec], tmp_path: Path) -
         models.load(path)
     with pytest.raises(InputError, match="does not fit the Linear"):
         models.load("small").restore(nn.Linear(4, 2))
+
+
+def test_the_remedy_for_damage_is_where_the_file_comes_from(
+    models: Pretrained[Spec], tmp_path: Path
+) -> None:
+    for path, remedy in {
+        models.shipped / "small.safetensors": "install refine again",
+        tmp_path / "runs/mine/model.safetensors": "start the training of .*mine again",
+        tmp_path / "copied.safetensors": "fetch another copy",
+    }.items():
+        models.save(path, layer(Spec(Layer())), Spec(Layer()))
+        path.write_bytes(path.read_bytes()[:-9])
+        (tmp_path / "runs/mine/head").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs/mine/head/run.json").touch()
+        with pytest.raises(InputError, match=f"is cut short or damaged: {remedy}"):
+            models.load(path)

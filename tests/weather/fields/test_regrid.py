@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from tests.weather.waves import GAUSSIAN, SIGMA
 from weather.fields.arrays import Array
-from weather.fields.grid import Grid
+from weather.fields.grid import Grid, equiangular
 from weather.fields.regrid import Conservative, rows
 from weather.fields.variables import GRAVITY
 from weather.simulation.pressure_levels import DRY_AIR, LAPSE, Columns, to_levels
-from weather.simulation.run import equiangular
 
 SOURCES = {"gaussian": Grid(GAUSSIAN, np.arange(24) * 15.0), "fine": equiangular(48, 90)}
 

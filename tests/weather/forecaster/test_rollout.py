@@ -76,8 +76,30 @@ def test_bad_states_are_refused(model: WeatherModel, past: NDArray[np.float32]) 
     broken[1, 2, 0, 0] = np.nan
     with pytest.raises(InputError, match="not finite in temperature_500"):
         model.rollout(broken, TIME)
-    with pytest.raises(InputError, match="blew up"):
+    with pytest.raises(InputError, match="blew up .* Start from a state like those"):
         next(model.rollout(past * np.float32(1e6), TIME, members=2))
+    with pytest.raises(InputError, match=r"shape \(0, 2, 6, 8, 16\)"):
+        model.rollout(past[None][:0], TIME)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e9])
+def test_a_damaged_model_does_not_blame_the_state(past: NDArray[np.float32], value: float) -> None:
+    broken = tiny.untrained()
+    with torch.no_grad():
+        for weight in broken.forecaster.mean.parameters():
+            weight.fill_(value)
+    with pytest.raises(InputError, match="at a lead of 12 h: .* the model is at fault"):
+        next(broken.rollout(past, TIME, members=2))
+
+
+def test_every_member_starts_from_its_own_state(
+    model: WeatherModel, past: NDArray[np.float32]
+) -> None:
+    several = np.stack([past, past[..., ::-1], past[..., ::-1, :]])
+    state = next(model.rollout(several, TIME, members=[4, 0], steps=1))
+    for row, (member, own) in enumerate(((4, 1), (0, 0))):
+        alone = next(model.rollout(several[own], TIME, members=[member], steps=1))
+        assert torch.equal(state.values[row], alone.values[0])
 
 
 def test_missing_forcing_is_named(past: NDArray[np.float32]) -> None:

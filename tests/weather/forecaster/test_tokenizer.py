@@ -4,11 +4,13 @@ import numpy as np
 import torch
 
 from refine_core.noise import Noise
+from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.forecaster.config import TokenizerConfig
 from weather.forecaster.tokenizer import allocate, build_tokenizer, start_from_principal_components
 
 GRID = Grid(np.linspace(-78.75, 78.75, 8), np.arange(16) * 22.5)
+CHANNELS = [Channel("geopotential", 500), Channel("v_component_of_wind", 500)]
 CONFIG = TokenizerConfig(sizes=((2, 4), (4, 8)), dim=8, groups=4, codes=8)
 
 
@@ -29,7 +31,7 @@ def test_components_that_are_nothing_have_a_place_too() -> None:
 def test_features_are_uncorrelated_and_the_decoder_inverts_them() -> None:
     torch.manual_seed(0)
     residuals = torch.einsum("ij,njhw->nihw", torch.randn(2, 2), torch.randn(64, 2, 8, 16))
-    tokenizer = build_tokenizer(CONFIG, GRID, 2)
+    tokenizer = build_tokenizer(CONFIG, GRID, CHANNELS)
     start_from_principal_components(tokenizer, residuals)
     features = tokenizer.features(residuals)
     rows = features.permute(0, 2, 3, 1).flatten(0, 2)
@@ -41,7 +43,7 @@ def test_features_are_uncorrelated_and_the_decoder_inverts_them() -> None:
 def test_training_leaves_the_encoder_as_it_is() -> None:
     torch.manual_seed(0)
     residuals = torch.randn(16, 2, 8, 16)
-    tokenizer = build_tokenizer(CONFIG, GRID, 2)
+    tokenizer = build_tokenizer(CONFIG, GRID, CHANNELS)
     start_from_principal_components(tokenizer, residuals)
     before = tokenizer.features(residuals)
     optimizer = torch.optim.SGD(tokenizer.parameters(), 0.1)

@@ -2,6 +2,8 @@
 
 import filecmp
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
+import refine_core
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.io.canonical import canonical
+from weather.io.forecast_layout import parse_chunks
 from weather.io.forecast_store import ForecastStore
 
 GRID = Grid(np.linspace(-90, 90, 5), 45.0 * np.arange(8))
@@ -90,6 +94,86 @@ def test_a_chunk_is_a_member(tmp_path: Path) -> None:
     assert chunks == (1, 1, 2, 2, *GRID.shape)
 
 
+def test_chunks_are_as_asked_for_and_hold_the_same(tmp_path: Path) -> None:
+    for name, chunks in (("a", {}), ("b", {"number": 2, "prediction_timedelta": 1, "level": 9})):
+        store = begin(tmp_path / f"{name}.zarr", chunks=chunks)
+        fill(store)
+        store.finish()
+    with xr.open_zarr(tmp_path / "a.zarr") as a, xr.open_zarr(tmp_path / "b.zarr") as b:
+        assert b["geopotential"].encoding["chunks"] == (1, 2, 1, 2, *GRID.shape)
+        xr.testing.assert_identical(a.load(), b.load())
+    begin(tmp_path / "c.zarr")
+    with pytest.raises(InputError, match="part of another forecast"):
+        begin(tmp_path / "c.zarr", chunks={"level": 1})
+
+
+@pytest.mark.parametrize("word", ["number", "number=0", "number=-1", "height=1", "lead=some"])
+def test_other_chunks_are_refused(word: str) -> None:
+    with pytest.raises(InputError, match=f"Found --chunks {word}, expected one of time, number"):
+        parse_chunks([word])
+
+
+def test_rounded_values_are_near_and_small(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(3, 2, 3, *GRID.shape)).astype(np.float32)
+    sizes = []
+    for name, quanta in (("a", ()), ("b", (0.25, 0.5, 0.125))):
+        store = begin(tmp_path / f"{name}.zarr", quanta=quanta)
+        for time in range(len(TIMES)):
+            store.write(time, [0, 1, 2], values)
+        store.finish()
+        files = (tmp_path / f"{name}.zarr").rglob("c/*/*/**/*")
+        sizes.append(sum(file.stat().st_size for file in files if file.is_file()))
+    with xr.open_zarr(tmp_path / "b.zarr") as data:
+        height, pressure = data["geopotential"].load(), data["mean_sea_level_pressure"].load()
+    assert height.attrs["quanta"] == [0.25, 0.5] and pressure.attrs["quanta"] == [0.125]
+    for found, place, quantum in (
+        (height.isel(level=1), 1, 0.5),
+        (pressure, 2, 0.125),
+    ):
+        assert (found % quantum == 0).all()
+        assert np.abs(found[0].values - values[:, :, place]).max() <= quantum / 2
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_two_processes_do_not_write_one_store(tmp_path: Path) -> None:
+    source = f"""
+from pathlib import Path
+from tests.weather.io.test_forecast_store import begin, fill
+store = begin(Path({str(tmp_path)!r}) / "a.zarr")
+print("begun", flush=True)
+input()
+fill(store)
+store.finish()
+"""
+    command = [sys.executable, "-c", source]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, cwd=root) as other:
+        assert other.stdin is not None and other.stdout is not None
+        assert other.stdout.readline() == "begun\n"
+        with pytest.raises(InputError, match="Another process is writing .*a.zarr: wait"):
+            begin(tmp_path / "a.zarr")
+        with pytest.raises(InputError, match="Another process is writing"):
+            begin(tmp_path / "a.zarr", overwrite=True)
+        other.communicate("\n")
+    with xr.open_zarr(tmp_path / "a.zarr") as data:
+        assert np.isfinite(data["geopotential"]).all()
+
+
+def test_a_killed_process_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
+    source = f"""
+import os
+from pathlib import Path
+from tests.weather.io.test_forecast_store import begin, states
+store = begin(Path({str(tmp_path)!r}) / "a.zarr")
+store.write(0, [1], states(0, [1]))
+os._exit(9)
+"""
+    root = Path(__file__).parents[3]
+    assert subprocess.run([sys.executable, "-c", source], cwd=root, check=False).returncode == 9
+    assert begin(tmp_path / "a.zarr").pending() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
 def test_a_continued_store_has_the_same_bytes(tmp_path: Path) -> None:
     whole = begin(tmp_path / "whole.zarr")
     fill(whole)
@@ -138,4 +222,21 @@ def test_netcdf_holds_the_same(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"a.zarr", "a.nc"}
     shutil.copy(tmp_path / "a.nc", tmp_path / "b.nc")
     with xr.open_dataset(tmp_path / "b.nc") as a, xr.open_zarr(tmp_path / "a.zarr") as b:
-        xr.testing.assert_equal(a.load(), b.load())
+        xr.testing.assert_identical(a.load(), b.load())
+        assert a["geopotential"].encoding["zlib"]
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.nc"])
+def test_coordinates_follow_cf_and_lack_no_value(tmp_path: Path, name: str) -> None:
+    store = begin(tmp_path / name, about={"history": "made by a test"})
+    fill(store)
+    store.finish()
+    with xr.open_dataset(tmp_path / name, decode_cf=False) as data:
+        for coordinate in data.coords:
+            assert "_FillValue" not in data[coordinate].attrs, coordinate
+            assert "standard_name" in data[coordinate].attrs, coordinate
+        assert data["time"].attrs["units"].startswith("hours since")
+        assert data["prediction_timedelta"].values.tolist() == list(LEADS)
+        assert data["valid_time"].attrs["standard_name"] == "time"
+        assert data.attrs["history"] == "made by a test"
+        assert data.attrs["source"] == f"refine {refine_core.__version__}"

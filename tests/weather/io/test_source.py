@@ -15,9 +15,12 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from tests.weather.synthetic import atmosphere, times
+from tests.weather.synthetic import config as data_config
+from weather.data.checks import variable_problems
 from weather.fields.channel import Channel
 from weather.io import files
 from weather.io.canonical import canonical
+from weather.io.forecasts import as_forecast, chosen_channels, known_channels
 from weather.io.source import Source
 
 HERE = atmosphere(times(6))
@@ -212,3 +215,63 @@ def test_an_empty_dimension_is_named(tmp_path: Path, dimension: str) -> None:
     atmosphere().isel({dimension: slice(0)}).to_netcdf(path)
     with pytest.raises(InputError, match=f"no value along {dimension}, expected one or more"):
         Source.open(str(path))
+
+
+def with_short_names(states: xr.Dataset) -> xr.Dataset:
+    """z500, t850 and the like in place of variables on levels; msl and t2m."""
+    upper = {"z": "geopotential", "t": "temperature"}
+    named = {
+        f"{short}{level}": states[name].sel(level=level, drop=True)
+        for short, name in upper.items()
+        for level in states["level"].values
+    }
+    flat = states.drop_vars([*upper.values(), "level"]).assign(named)
+    return flat.rename({"mean_sea_level_pressure": "msl", "2m_temperature": "t2m"})
+
+
+def test_levels_in_names_become_a_dimension(tmp_path: Path) -> None:
+    with_short_names(HERE).to_netcdf(tmp_path / "short.nc")
+    found = Source.open(str(tmp_path / "short.nc"))
+    assert found.dataset["geopotential"].chunks is not None  # lazy
+    same(found.dataset, HERE)
+    heights = with_short_names(HERE).rename(z500="gh_500hPa").drop_vars("z850")
+    heights["gh_500hPa"] = heights["gh_500hPa"].drop_attrs() / 9.80665
+    metres = canonical(heights)["geopotential"].sel(level=500)
+    np.testing.assert_allclose(metres, HERE["geopotential"].sel(level=500), 1e-5)
+
+
+def test_levels_that_a_variable_lacks_are_not_offered() -> None:
+    found = canonical(with_short_names(HERE).drop_vars("t500"))
+    names = {channel.name for channel in known_channels(found)}
+    assert {"geopotential_500", "geopotential_850", "temperature_850"} < names
+    assert "temperature_500" not in names
+    source = Source("here", found)
+    problem = next(variable_problems(source, data_config(), "temperature"))
+    assert problem.startswith("temperature: not at 500 hPa, only at 850 hPa")
+
+
+def test_winds_at_heights_are_on_no_level() -> None:
+    about = {"long_name": "100 metre U wind component", "units": "m s**-1"}
+    winds = HERE[["2m_temperature"]].rename({"2m_temperature": "u100"})
+    winds["u100"].attrs = about
+    assert list(canonical(winds).data_vars) == ["u100"]
+    winds["u100"].attrs = {}
+    assert canonical(winds)["u_component_of_wind"].sizes["level"] == 1
+    assert list(canonical(winds.rename(u100="u10")).data_vars) == ["10m_u_component_of_wind"]
+
+
+@pytest.mark.parametrize("alias", ["sample", "realization", "ens", "Member"])
+def test_members_by_any_name(alias: str) -> None:
+    lead = np.timedelta64(1, "D").astype("timedelta64[ns]")
+    several = HERE.expand_dims({alias: 3, "step": [lead]})
+    assert as_forecast(several, "here").sizes["number"] == 3
+
+
+def test_short_names_are_understood_where_variables_are_chosen() -> None:
+    chosen = chosen_channels(HERE, HERE, "a", "b", ["z500", "t", "msl", "t2m"])
+    assert {channel.name for channel in chosen} == {
+        *("geopotential_500", "temperature_500", "temperature_850"),
+        *("mean_sea_level_pressure", "2m_temperature"),
+    }
+    with pytest.raises(InputError, match="a has no variable 'geopotential_300'"):
+        chosen_channels(HERE, HERE, "a", "b", ["z300"])

@@ -12,13 +12,18 @@ from scores.probability import brier_score_for_ensemble
 from weather.metrics.calibration import (
     BINS,
     brier,
+    by_spread,
     histogram,
     probability,
+    probability_square,
     ranks,
     reliability,
 )
 
-ONE = np.full((1, 40), 1 / 40)  # a region of forty rows of one area
+
+def one(width: int) -> np.ndarray:
+    """A region of forty rows of one area."""
+    return np.full((1, 40, width), 1 / (40 * width))
 
 
 def draws(*shape: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +35,7 @@ def test_ranks_of_exchangeable_members_are_uniform_even_with_ties(step: float) -
     x = draws(8, 1, 40, 500)
     x = np.round(x / step) * step if step else x
     rank = ranks(x[1:], x[0], np.random.default_rng(1))
-    share = histogram(rank, 8, ONE)[0, 0]
+    share = histogram(rank, 8, one(500))[0, 0]
     assert share.sum() == pytest.approx(1)
     assert chisquare(share * rank.size).pvalue > 0.01
 
@@ -43,7 +48,7 @@ def test_ranks_without_random_ties_would_not_be_uniform() -> None:
 
 def test_too_narrow_ensembles_have_full_outer_ranks() -> None:
     rank = ranks(0.5 * draws(9, 1, 40, 100, seed=1), draws(1, 40, 100), np.random.default_rng(0))
-    share = histogram(rank, 10, ONE)[0, 0]
+    share = histogram(rank, 10, one(100))[0, 0]
     assert share[[0, -1]].min() > 2 * share[1:-1].max()
 
 
@@ -57,7 +62,7 @@ def test_ties_depend_on_the_seed_only() -> None:
 
 def test_histogram_weighs_rows() -> None:
     index = np.array([[[0, 0], [1, 2]]])
-    weight = np.array([[0.75, 0.25], [0.0, 1.0]])
+    weight = np.array([[[0.375] * 2, [0.125] * 2], [[0.0] * 2, [0.5] * 2]])
     expected = [[0.75, 0.125, 0.125], [0, 0.5, 0.5]]
     np.testing.assert_allclose(histogram(index, 3, weight)[0], expected)
 
@@ -93,8 +98,47 @@ def test_reliability_of_true_probabilities_is_the_diagonal() -> None:
     generator = np.random.default_rng(0)
     chance = generator.integers(0, 21, (2, 40, 2000)) / 20
     event = generator.random(chance.shape) < chance
-    share, forecast, seen = np.moveaxis(reliability(chance, event, ONE)[:, 0], 1, 0)
+    share, forecast, seen = np.moveaxis(reliability(chance, event, one(2000))[:, 0], 1, 0)
     assert share.shape == (2, BINS)
     np.testing.assert_allclose(share.sum(1), 1)
     np.testing.assert_allclose(seen / share, forecast / share, atol=0.03)
     np.testing.assert_allclose(forecast.sum(1), chance.mean((1, 2)))
+
+
+@pytest.mark.parametrize("members", [3, 10])
+def test_square_of_a_probability_does_not_depend_on_the_number_of_members(members: int) -> None:
+    share = np.random.default_rng(0).binomial(members, 0.3, 200_000) / members
+    assert probability_square(share, members).mean() == pytest.approx(0.09, abs=0.002)
+    assert (share**2).mean() > 0.09 + 0.15 / members
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_errors_follow_the_spread_of_an_ensemble_that_knows_them(known: bool) -> None:
+    generator = np.random.default_rng(0)
+    size = np.exp(generator.normal(size=(20, 40, 100)) * 0.5)
+    noise = generator.normal(size=(9, 20, 40, 100))
+    other = size if known else np.exp(generator.normal(size=size.shape) * 0.5)
+    share, error, predicted = by_spread(noise[1:] * other, noise[0] * size, one(100)).mean(0)[0]
+    np.testing.assert_allclose(share, 0.1)
+    ratio = np.sqrt(error / share)[-1] / np.sqrt(error / share)[0]
+    spread = np.sqrt(predicted / share)
+    assert spread[-1] > 2 * spread[0]
+    if known:
+        np.testing.assert_allclose(error, predicted, rtol=0.1)
+        assert ratio > 2
+    else:
+        assert ratio == pytest.approx(1, abs=0.2)
+
+
+def test_a_spread_that_is_large_by_chance_is_not_believed() -> None:
+    x = draws(5, 50, 40, 100)
+    share, error, predicted = by_spread(x[1:], x[0], one(100)).mean(0)[0]
+    np.testing.assert_allclose(predicted / share, 1.25, rtol=0.1)
+    np.testing.assert_allclose(error / share, 1.25, rtol=0.1)
+
+
+def test_circles_of_latitude_are_ranked_each_by_itself() -> None:
+    x = draws(6, 1, 40, 100) * np.linspace(1, 50, 40)[:, None]
+    share, _, predicted = by_spread(x, np.zeros((1, 40, 100)), one(100))[0, 0]
+    np.testing.assert_allclose(share, 0.1)
+    assert predicted[-1] < 3 * predicted[0]  # not the 2500 of latitudes

@@ -114,7 +114,7 @@ def test_regions_are_weighted_by_exact_areas(poles: bool) -> None:
     rows = 181 if poles else 180
     grid = Grid(np.linspace(-90, 90, rows) if poles else np.arange(-89.5, 90), np.arange(0.0, 360))
     weight = region_weights(grid, ["global", "tropics", "northern-extratropics"])
-    np.testing.assert_allclose(weight.sum(1), 1)
+    np.testing.assert_allclose(weight.sum((1, 2)), 1)
     height = np.sin(np.deg2rad(grid.latitude))[:, None] * np.ones(360)
     mean = regional_mean(np.stack([height, height**2]), weight)
     np.testing.assert_allclose(mean[:, 0], [0, 1 / 3], atol=1e-4)

@@ -5,7 +5,7 @@ import pytest
 
 from weather.fields.channel import Channel
 from weather.plots.display import Display
-from weather.plots.map.colour_scale import error_scale, spread_scale
+from weather.plots.map.colour_scale import difference_scale, spread_scale
 
 
 def test_values_are_shown_as_forecasters_read_them() -> None:
@@ -25,10 +25,19 @@ def test_colours_of_temperature_and_error_are_even_about_zero() -> None:
     values = np.linspace(-10.0, 30.0, 500)
     scale = Display.of(Channel("2m_temperature"), "K").scale(values)
     assert (scale.norm.vmin, scale.norm.vmax) == pytest.approx((-30, 30), rel=0.02)
-    errors = error_scale(values, scale)
+    errors = difference_scale(values, scale)
     np.testing.assert_allclose(errors.levels, -errors.levels[::-1])
     assert 0 not in errors.levels
     rounding = spread_scale(np.full(10, 1e-9), scale)
     assert float(rounding.norm(1e-9)) < 0.01  # what is only rounding stays pale
     tones = scale.colours(np.linspace(0.0, 1.0, 9))[:, :3]
     assert len(np.unique(tones.round(2), axis=0)) == 9
+
+
+def test_noisy_fields_have_no_contour_of_zero_and_amounts_high_ones() -> None:
+    spin = Display.of(Channel("vorticity", 850), "s**-1")
+    assert 0 not in spin.scale(np.linspace(-20.0, 20.0, 99)).levels
+    assert spin.typical_shares == (0.03, 0.97)
+    speed = Display.of(Channel("wind_speed", 850), "m s**-1")
+    assert speed.is_amount
+    assert min(speed.typical_shares) > 0.5

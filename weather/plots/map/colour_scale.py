@@ -5,7 +5,7 @@ from typing import Literal
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from weather.fields.arrays import Array
@@ -13,7 +13,9 @@ from weather.fields.arrays import Array
 STEPS, QUARTER_STEPS = (1, 2, 5, 10), (1, 2, 4, 8, 10)
 """First digits of the distance between levels; those of heights and pressures are 4 or 8 apart."""
 MOST_COLOURS = 20
-SPREAD_COLOURS, ERROR_COLOURS = "YlOrBr", "PuOr_r"
+SPREAD_COLOURS, ERROR_COLOURS, ANOMALY_COLOURS = "YlOrBr", "PuOr_r", "RdBu_r"
+PROBABILITIES = np.array([2.0, 10.0, 25.0, 50.0, 75.0, 90.0, 98.0])
+"""Levels in percent; what is less likely than the first stays white."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def value_scale(
         return ColourScale(levels, matplotlib.colormaps[diverging], Normalize(-most, most), "both")
     # Coastlines would be invisible on the darkest part of a sequential colour map.
     every = matplotlib.colormaps[colours](np.linspace(0.0, 1.0, 256))
-    part = ListedColormap(every[50:] if colours == "viridis" else every[:226])
+    part = ListedColormap(every[40:] if colours == "viridis" else every[:226])
     return ColourScale(levels, part, Normalize(low, high), "both")
 
 
@@ -68,13 +70,22 @@ def spread_scale(values: Array, reference: ColourScale) -> ColourScale:
     return ColourScale(round_levels(0.0, high, 9), colours, Normalize(0, high), "max")
 
 
-def error_scale(values: Array, reference: ColourScale) -> ColourScale:
-    """Colours of errors, symmetric about zero; see `spread_scale`."""
+def difference_scale(
+    values: Array, reference: ColourScale, colours: str = ERROR_COLOURS
+) -> ColourScale:
+    """Colours of errors or anomalies, symmetric about zero; see `spread_scale`."""
     smallest = 1e-3 * float(np.ptp(reference.levels))
     most = max(*map(abs, _percentiles(values, 0.5, 99.5)), smallest)
     levels = round_levels(-most, most, 12)
     levels = levels[levels != 0]  # its contour would only follow noise
-    return ColourScale(levels, matplotlib.colormaps[ERROR_COLOURS], Normalize(-most, most), "both")
+    return ColourScale(levels, matplotlib.colormaps[colours], Normalize(-most, most), "both")
+
+
+def probability_scale(colours: str) -> ColourScale:
+    """Colours of probabilities in percent."""
+    tones = matplotlib.colormaps[colours](np.linspace(0.06, 0.94, len(PROBABILITIES)))
+    norm = BoundaryNorm([*PROBABILITIES, 101.0], len(tones))
+    return ColourScale(PROBABILITIES, ListedColormap(tones), norm, "max")
 
 
 def round_levels(

@@ -34,6 +34,10 @@ class View(Protocol):
     def width(self) -> float:
         """Degrees of longitude."""
 
+    @property
+    def margin(self) -> float:
+        """Inches that names of meridians take at all sides."""
+
     def prepare(self, axis: Axes, *, labels: bool, coast: float) -> Patch | None:
         """Set the limits of an axis, and plot coasts and a graticule.
 
@@ -58,6 +62,7 @@ class Rectangle:
     north: float = 90.0
     west: float = -180.0
     east: float = 180.0
+    margin = 0.0
 
     @property
     def latitudes(self) -> tuple[float, float]:
@@ -89,7 +94,8 @@ class Rectangle:
     def prepare(self, axis: Axes, *, labels: bool, coast: float) -> None:
         """Set the limits of an axis, and plot coasts and a graticule."""
         axis.grid(False)
-        _plot_coast(axis, *coastlines_between(self.west, self.east).T, width=coast)
+        coasts = coastlines_between(self.west, self.east).T
+        _plot_coast(axis, *coasts, width=coast, clip=None)
         axis.set(xlim=(self.west, self.east), ylim=(self.south, self.north))
         axis.set_aspect(self._stretch)
         for side in ("top", "right"):
@@ -124,6 +130,7 @@ class PolarCap:
     ratio = 1.0
     centre = 0.0
     width = 360.0
+    margin = 0.25
 
     @property
     def latitudes(self) -> tuple[float, float]:
@@ -145,7 +152,7 @@ class PolarCap:
         axis.set_axis_off()
         axis.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02), aspect="equal")
         coasts = self.project(*coastlines_between(-180, 180).T)
-        _plot_coast(axis, *coasts, width=coast).set_clip_path(rim)
+        _plot_coast(axis, *coasts, width=coast, clip=rim)
         around = np.linspace(0.0, 360.0, 181)
         graticule = [
             self.project(around, np.full(181, latitude))
@@ -195,9 +202,12 @@ def parallel(latitude: float) -> str:
     return f"{abs(latitude):.4g}°{side}"
 
 
-def _plot_coast(axis: Axes, x: Array, y: Array, *, width: float) -> Line2D:
-    (line,) = axis.plot(x, y, lw=width, color="#5f5f5f", zorder=2.8)
-    return line
+def _plot_coast(axis: Axes, x: Array, y: Array, *, width: float, clip: Patch | None) -> None:
+    """Plot coasts as dark lines in paler ones, to be seen on dark and on pale colours."""
+    for wide, colour, alpha in ((2 * width + 0.3, "white", 0.55), (width, "#3a3a3a", 1.0)):
+        (line,) = axis.plot(x, y, lw=wide, color=colour, alpha=alpha, zorder=2.8)
+        if clip is not None:
+            line.set_clip_path(clip)
 
 
 def _plot_graticule(axis: Axes, lines: Sequence[tuple[Array, Array]]) -> Line2D:

@@ -1,0 +1,137 @@
+"""Forecasts in memory and on disk: the same, from the initial state on, whatever the batch."""
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from refine_core.errors import InputError
+from tests.weather import tiny
+from tests.weather.synthetic import atmosphere
+from weather.forecast.initial_states import InitialStates
+from weather.forecast.run import write_forecast
+from weather.io.source import Source
+from weather.model import WeatherModel
+
+START = "2000-02-05T00"
+
+
+@pytest.fixture(scope="module")
+def model() -> WeatherModel:
+    return tiny.untrained(forcing=())
+
+
+@pytest.fixture(scope="module")
+def made(model: WeatherModel) -> xr.Dataset:
+    return model.forecast(atmosphere(), START, members=7, steps=2)
+
+
+def write(model: WeatherModel, out: Path, **options: Any) -> xr.Dataset:
+    initial = InitialStates(Source("The data set", atmosphere()), model)
+    usual: dict[str, Any] = {"members": 7, "steps": 2, "quiet": True}
+    write_forecast(initial, initial.choose(START), out, **(usual | options))
+    with xr.open_dataset(out, chunks=None) as data:
+        return data.load()
+
+
+@pytest.mark.parametrize("name", ["f.zarr", "f.nc"])
+def test_memory_and_disk_hold_the_same(
+    model: WeatherModel, made: xr.Dataset, tmp_path: Path, name: str
+) -> None:
+    xr.testing.assert_identical(write(model, tmp_path / name), made)
+    assert (made["geopotential"].std("number").isel(prediction_timedelta=1) > 0).any()
+
+
+def test_members_do_not_depend_on_the_batch_or_on_others(
+    model: WeatherModel, made: xr.Dataset
+) -> None:
+    again = model.forecast(atmosphere(), START, members=7, lead_days=1, batch=1)
+    xr.testing.assert_identical(again, made)
+    two = model.forecast(atmosphere(), [np.datetime64(START)], members=[6, 2], steps=2)
+    xr.testing.assert_equal(two, made.isel(number=[6, 2]))
+
+
+def test_times_are_taken_in_all_their_forms(model: WeatherModel) -> None:
+    initial = InitialStates.open(atmosphere(), model)
+    pair = atmosphere()["time"].sel(time=["2000-02-05T00", "2000-02-05T12"])
+    for wanted in (pair, pair.values, list(pair.values), "2000-02-05/2000-02-05T12/12h"):
+        assert initial.choose(wanted) == list(pair.values)
+    for one in (pair[0], pair.values[0], START, datetime(2000, 2, 5), [START]):
+        assert initial.choose(one) == [pair.values[0]]
+
+
+def test_lead_0_is_the_initial_state(made: xr.Dataset) -> None:
+    assert (made["prediction_timedelta"] / np.timedelta64(1, "h")).values.tolist() == [0, 12, 24]
+    for member in range(7):
+        first = made.isel(time=0, number=member, prediction_timedelta=0)
+        for name in made.data_vars:
+            np.testing.assert_array_equal(first[name], atmosphere()[name].sel(time=START))
+
+
+def test_each_member_starts_from_its_own_state(model: WeatherModel) -> None:
+    """Three states for seven members: the fourth starts from the first again."""
+    states = atmosphere()
+    moved = [states, states.roll(longitude=3), states.roll(longitude=8)]
+    several = xr.concat(
+        [each.assign_coords(longitude=states["longitude"]) for each in moved], "number"
+    )
+    made = model.forecast(several, START, members=7, steps=2)
+    for member in range(7):
+        alone = model.forecast(several.isel(number=member % 3), START, members=[member], steps=2)
+        xr.testing.assert_equal(made.isel(number=[member]), alone)
+    first = made["geopotential"].isel(prediction_timedelta=0)
+    np.testing.assert_array_equal(first[:, 3], first[:, 0])
+    assert not np.array_equal(first[:, 1], first[:, 0])
+
+
+def test_an_ensemble_with_a_bad_state_is_refused(model: WeatherModel) -> None:
+    states = xr.concat([atmosphere(), atmosphere()], "sample")
+    states["2m_temperature"][1] -= 273.15
+    with pytest.raises(InputError, match="2m_temperature.*check its units"):
+        model.forecast(states, START, steps=1)
+
+
+def test_states_along_an_unknown_dimension_are_refused(model: WeatherModel) -> None:
+    states = xr.concat([atmosphere(), atmosphere()], "scenario")
+    with pytest.raises(InputError, match="has .* along 'scenario', of size 2, expected"):
+        model.forecast(states, START, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": 2, "lead_days": 1.0}, "expected one of them"),
+        ({"lead_days": 0.3}, "multiple of the model's step"),
+        ({"members": 0}, "expected a count of one or more"),
+        ({"members": 10**8, "steps": 1}, "expected at most 1000000 members"),
+        ({"steps": -1}, "expected one or more"),
+        ({"time": "2000-02-05T01:30"}, "no states at 2000-02-05T01:30"),
+        ({"time": 3}, "expected one of UTC"),
+    ],
+    ids=str,
+)
+def test_wrong_numbers_are_refused(
+    model: WeatherModel, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        model.forecast(atmosphere(), **options)
+
+
+def test_what_does_not_fit_is_refused_with_its_size(
+    model: WeatherModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "sysconf", lambda name: 100)
+        with pytest.raises(InputError, match="takes 64.5 kB of memory, this machine has 10 kB"):
+            model.forecast(atmosphere(), START, members=7, steps=2)
+    with monkeypatch.context() as patch:
+        full = type("usage", (), {"free": 1000})
+        patch.setattr(shutil, "disk_usage", lambda folder: full)
+        with pytest.raises(InputError, match="takes 32.3 kB or more on disk.*1 kB left"):
+            write(model, tmp_path / "f.zarr")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,116 @@
+"""Files on another grid: read, regridded and written some times at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from refine_core import __version__
+from refine_core.app.progress import Progress
+from refine_core.errors import InputError
+from weather.fields.grid import Grid
+from weather.fields.regrid import Conservative
+from weather.io.canonical import canonical, grid_of
+from weather.io.files import open_files, read_errors
+from weather.io.partial_store import PartialStore
+
+BLOCK = 2**28
+"""Bytes of maps in memory at a time, unless a chunk of the file is larger."""
+
+
+def regrid(dataset: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """A data set on another grid, in canonical form, by `Conservative`; lazy if it is lazy.
+
+    Raises:
+        InputError: It is on no latitude-longitude grid, or the grid reaches beyond it.
+    """
+    dataset = canonical(dataset).drop_encoding()
+    there = [name for name, a in dataset.coords.items() if a.ndim > 1 and set(a.dims) & _MAP]
+    dataset, before = dataset.drop_vars(there), grid_of(dataset)
+    change = Conservative(before, grid)
+    made: xr.Dataset = xr.apply_ufunc(
+        lambda maps: change(maps).astype(np.float32),
+        dataset.chunk({"latitude": -1, "longitude": -1}) if dataset.chunks else dataset,
+        input_core_dims=[["latitude", "longitude"]],
+        output_core_dims=[["latitude", "longitude"]],
+        exclude_dims={"latitude", "longitude"},
+        dask="parallelized",
+        dask_gufunc_kwargs={
+            "output_sizes": dict(zip(("latitude", "longitude"), grid.shape, strict=True))
+        },
+        output_dtypes=[np.float32],
+        keep_attrs=True,
+    )
+    places = {"latitude": grid.latitude, "longitude": grid.longitude}
+    shape, old = ("x".join(map(str, each.shape)) for each in (grid, before))
+    said = f"refine {__version__}: regridded conservatively from {old} to {shape} points"
+    past = str(dataset.attrs.get("history", "")).splitlines()
+    made = made.assign_coords({n: (n, each, dataset[n].attrs) for n, each in places.items()})
+    return made.assign_attrs(history="\n".join([*past, said]))
+
+
+_MAP = {"latitude", "longitude"}
+
+
+def regrid_file(
+    path: str, grid: Grid, out: Path, *, overwrite: bool = False, quiet: bool = False
+) -> None:
+    """Write a file or URL on another grid, as Zarr or netCDF.
+
+    Args:
+        path: See `weather.io.source.Source.open`.
+        grid: The new grid.
+        out: Ends in .zarr or .nc.
+        overwrite: Whether an existing file is replaced.
+        quiet: Whether to show no progress.
+
+    Raises:
+        InputError: The file cannot be read or regridded, or there is one at `out`, or another
+            process writes it.
+    """
+    if out.resolve() == Path(path).resolve():
+        raise InputError(f"{out} holds the data: choose another name.")
+    with read_errors(path):
+        dataset = canonical(open_files(path))
+        made = regrid(dataset, grid)
+        fixed = [name for name, array in made.variables.items() if "time" not in array.dims]
+        made = made.assign({n: made[n].load() for n in [*made.coords, *fixed] if n in made})
+    store = PartialStore(out, "grid", "data or another grid")
+    store.continues(None, overwrite=overwrite)
+    try:
+        rows = list(_rows(dataset))
+        moving = made.drop_vars(fixed + list(made.coords), errors="ignore")
+        whole = made.assign({n: array.chunk(-1) for n, array in moving.items()})
+        length = rows[0].stop if rows else 1
+        store.begin(whole, None, {n: _encoding(a, length) for n, a in made.variables.items()})
+        with Progress("regrid", made.sizes.get("time", 1), quiet=quiet) as progress:
+            for block in rows:
+                with read_errors(path):
+                    maps = moving.isel(time=block).load()
+                maps.to_zarr(store.store, region={"time": block}, consolidated=False)
+                progress.update(block.stop)
+        store.finish()
+    finally:
+        store.release()
+
+
+def _rows(dataset: xr.Dataset) -> Iterator[slice]:
+    """Times to be read at once, in whole chunks of the file."""
+    timed = [array for array in dataset.values() if "time" in array.dims]
+    if not timed:
+        return
+    count = dataset.sizes["time"]
+    chunk = max(max(a.chunksizes.get("time", (1,))) for a in timed)
+    one = sum(array.nbytes for array in timed) // count
+    size = chunk * max(1, BLOCK // (chunk * one))
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
+
+
+def _encoding(array: xr.Variable, length: int) -> dict[str, object]:
+    """Chunks of one time in a forecast, of a block else; no missing values in coordinates."""
+    if array.dtype != np.float32 or array.ndim < 2:
+        return {"_FillValue": None}
+    along = {"time": length, "number": 1}
+    return {"chunks": [min(size, along.get(str(d), size)) for d, size in array.sizes.items()]}
