@@ -1,11 +1,13 @@
 """Golden numbers: the shipped models give the same samples for the same seeds as ever."""
 
 import numpy as np
+import pytest
 import torch
 
 import graphs
 import images
 import weather
+from graphs.evaluation.equivariance import check_equivariance
 from weather.forecast.initial_states import InitialStates
 from weather.samples import STATES
 
@@ -60,6 +62,11 @@ def test_drugs() -> None:
     nats = model.code_log_prob(drawn, seed=0).detach()
     np.testing.assert_allclose(nats, DRUG_NATS, atol=2e-3)
     assert model.smiles(model.sample(3, seed=3, scaffold="*c1ccc(*)cc1")) == PARA
+
+
+@pytest.mark.parametrize("name", ["qm9", "moses"])
+def test_the_order_of_nodes_plays_no_part(name: str) -> None:
+    assert check_equivariance(graphs.load(name), draws=1500)
 
 
 def test_weather() -> None:
