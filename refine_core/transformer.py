@@ -179,6 +179,11 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
         self.dropout = nn.Dropout(dropout)
 
+    def matrices(self) -> list[nn.Parameter]:
+        """Matrices between hidden states, which `refine_core.training.muon` updates."""
+        layers = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
+        return [cast(nn.Parameter, layer.weight) for layer in (self.qkv, self.out, *layers)]
+
     def forward(
         self,
         x: Tensor,

@@ -22,14 +22,16 @@ class Optimisation:
     """Samples a step, over all processes."""
     accumulate: PositiveInt = 1
     """Parts of a batch whose gradients are computed one after the other, to save memory."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: the matrices of transformer blocks take orthogonal steps, all else those of AdamW."""
     learning_rate: NonNegativeFloat = 1e-3
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     final_rate: Share = 0.01
     """Learning rate at the end as a share of the peak (cosine decay; 1 keeps it constant)."""
     warmup: Share = 0.02
     """Share of all steps in which the learning rate rises from zero."""
     weight_decay: NonNegativeFloat = 1e-4
-    """AdamW's decoupled weight decay, on matrices only if `decay_vectors` is off."""
+    """Decoupled weight decay, on matrices only if `decay_vectors` is off."""
     decay_vectors: bool = False
     """Whether biases, gains and other vectors decay too."""
     beta1: ShareBelowOne = 0.9

@@ -1,6 +1,6 @@
 """The state of a training: what changes from step to step, saved to a checkpoint and resumed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
 from typing import Generic, Self, TypeVar
@@ -13,6 +13,7 @@ from refine_core.config.schema import from_dict
 from refine_core.errors import InputError
 from refine_core.storage import checkpoint
 from refine_core.training.config import Optimisation
+from refine_core.training.muon import Muon
 from refine_core.training.runs import Run
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -65,6 +66,46 @@ class _Record:
             )
 
 
+def build_optimizer(module: nn.Module, opt: Optimisation) -> torch.optim.Optimizer:
+    """The optimiser of what a module learns.
+
+    Muon's matrices are those that parts of the module return from a method `matrices`.
+
+    Raises:
+        InputError: Muon has no matrices.
+    """
+    learned = [p for p in module.parameters() if p.requires_grad]
+    decayed = [p for p in learned if p.ndim > 1 or opt.decay_vectors]
+    free = [p for p in learned if not (p.ndim > 1 or opt.decay_vectors)]
+    betas = (opt.beta1, opt.beta2)
+    if opt.optimizer == "adamw":
+        groups = [(decayed, opt.weight_decay), (free, 0.0)]
+        found = [{"params": each, "weight_decay": decay} for each, decay in groups if each]
+        return torch.optim.AdamW(found, lr=opt.learning_rate, betas=betas, fused=True)
+    matrices = {id(each): each for each in _matrices(module) if each.requires_grad}
+    if not matrices:
+        raise InputError(
+            "Muon is for networks with transformer blocks, and this one has none: choose "
+            "`optimizer: adamw`."
+        )
+    return Muon(
+        list(matrices.values()),
+        [each for each in decayed if id(each) not in matrices],
+        free,
+        rate=opt.learning_rate,
+        betas=betas,
+        decay=opt.weight_decay,
+        dtype=torch.bfloat16 if opt.precision == "bf16-mixed" else torch.float32,
+    )
+
+
+def _matrices(module: nn.Module) -> Iterator[nn.Parameter]:
+    for part in module.modules():
+        find: Callable[[], list[nn.Parameter]] | None = getattr(part, "matrices", None)
+        if find is not None:
+            yield from find()
+
+
 @dataclass
 class TrainState(Generic[Module]):
     """Weights, their moving average, the optimiser's moments, and the metrics so far."""
@@ -83,19 +124,7 @@ class TrainState(Generic[Module]):
     @classmethod
     def new(cls, module: Module, opt: Optimisation) -> Self:
         """State before the first step."""
-        learned = [p for p in module.parameters() if p.requires_grad]
-        decayed = [p for p in learned if p.ndim > 1 or opt.decay_vectors]
-        free = [p for p in learned if not (p.ndim > 1 or opt.decay_vectors)]
-        groups = [
-            {"params": decayed, "weight_decay": opt.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=opt.learning_rate,
-            betas=(opt.beta1, opt.beta2),
-            fused=True,
-        )
+        optimizer = build_optimizer(module, opt)
         average = None
         if opt.ema is not None:
             average = AveragedModel(module, multi_avg_fn=_moving_average(opt.ema))
