@@ -39,23 +39,22 @@ class StateNetwork(nn.Module):
         self, grid: Grid, inputs: int, outputs: int, condition: int, config: NetworkConfig
     ) -> None:
         super().__init__()
-        high, wide = config.grid
+        high, across = config.grid
         check_even("grid", config.grid)
-        self.patch = max(1, round(grid.shape[1] / wide))
-        self.cells = Cells(grid, (high * self.patch, wide * self.patch))
+        self.patch = max(1, round(grid.shape[1] / across))
+        self.cells = Cells(grid, (high * self.patch, across * self.patch))
         self.register_buffer("position_maps", _position_maps(self.cells.size), persistent=False)
         self.stem = SphereConv(inputs + 4, config.width)
         self.patches = nn.Linear(config.width * self.patch**2, config.dim)
-        self.position = nn.Parameter(0.02 * torch.randn(high * wide, config.dim))
-        self.condition = nn.Sequential(
-            nn.Linear(condition, config.dim), nn.SiLU(), nn.Linear(config.dim, config.dim)
-        )
+        self.position = nn.Parameter(0.02 * torch.randn(high * across, config.dim))
+        wide = config.dim // 4
+        self.condition = nn.Sequential(nn.Linear(condition, wide), nn.SiLU(), nn.Linear(wide, wide))
         self.transformer = Transformer(
             config.dim,
             config.depth,
             config.heads,
             levels=1,
-            condition=config.dim,
+            condition=wide,
             dropout=config.dropout,
         )
         self.unpatch = nn.Linear(config.dim, config.width * self.patch**2)
