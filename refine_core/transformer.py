@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError, suggest
 from refine_core.tokens import History, Tokens, visible
+from refine_core.training.muon import linear_weights
 
 
 @dataclass
@@ -180,9 +181,8 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def matrices(self) -> list[nn.Parameter]:
-        """Matrices between hidden states, which `refine_core.training.muon` updates."""
-        layers = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
-        return [cast(nn.Parameter, layer.weight) for layer in (self.qkv, self.out, *layers)]
+        """Matrices between hidden states, see `refine_core.training.muon`."""
+        return linear_weights(self.qkv, self.out, self.mlp)
 
     def forward(
         self,
