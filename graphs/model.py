@@ -27,6 +27,7 @@ from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.progress import Progress
 from refine_core.config.schema import from_dict, to_dict
+from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
@@ -71,7 +72,7 @@ class GraphModel:
     def __post_init__(self) -> None:
         """Load the other models that methods name."""
         for method in self.refiner.own_methods:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
 
     @property
     def kind(self) -> GeneratorKind:
@@ -187,7 +188,7 @@ class GraphModel:
         """Methods of sampling, ready to be used."""
         methods: list[GraphMethod] = build_methods(settings.methods)
         for method in methods:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
         return methods
 
     def _sampler(
@@ -201,7 +202,8 @@ class GraphModel:
         """What samples a batch of graphs."""
 
         def weigh(graphs: GraphBatch) -> Tensor:
-            return torch.zeros(len(graphs)) if score is None else self._weights(graphs, score)
+            nothing = torch.zeros(len(graphs), device=self.device)
+            return nothing if score is None else self._weights(graphs, score)
 
         def plain(noise: Noise, context: Tensor | None) -> GraphBatch:
             return self.refiner.sample(noise, context, sampling=sampling, methods=methods)
@@ -298,11 +300,11 @@ class GraphModel:
         MODELS.save(path, self.refiner, spec, half=half)
 
 
-def load(name: str | Path, device: str = "cpu") -> GraphModel:
+def load(name: str | Path, device: Device = "auto") -> GraphModel:
     """Load a shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: If there is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     spec = saved.spec

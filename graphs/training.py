@@ -160,9 +160,12 @@ def validation_metrics(model: GraphModel, held_out: WithProperties) -> dict[str,
     few = max(1, VALIDATED_NODES // int(held_out.store.sizes.float().mean().clamp(min=9)))
     index = torch.arange(min(few, len(held_out)))
     graphs, *context = held_out[index]
+    device = model.device
 
     def nats(context: Tensor | None) -> Tensor:
-        return model.refiner.code_log_prob(graphs, context, Noise(0, index)).sum(1)
+        given = None if context is None else context.to(device)
+        noise = Noise(0, index.to(device))
+        return model.refiner.code_log_prob(graphs.to(device), given, noise).sum(1)
 
     def bits(nats: Tensor) -> float:
         return -float(nats[nats.isfinite()].mean()) / math.log(2)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
+from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.methods.base import Method
 from refine_core.methods.registry import SamplingMethods, build_methods
@@ -77,7 +78,7 @@ class ImageModel:
             self.config.sampling.methods
         )
         for method in [*self.refiner.own_methods, *self.methods]:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
 
     @classmethod
     def build(
@@ -300,7 +301,7 @@ class ImageModel:
             return turns if cycle and self.classes else None
         if not self.classes:
             raise InputError("The model has no classes, so it takes no labels: leave them out.")
-        given = torch.as_tensor(labels, device=self.device)
+        given = torch.as_tensor(labels).cpu()
         if given.is_floating_point() or given.ndim > 1:
             raise InputError(
                 f"Found labels of {given.dtype} and shape {tuple(given.shape)}, expected whole "
@@ -316,7 +317,7 @@ class ImageModel:
             raise InputError(
                 f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
             )
-        return given
+        return given.to(self.device)
 
     def _check_images(self, images: Tensor) -> None:
         if images.shape[1:] != self.shape or not len(images):
@@ -326,11 +327,11 @@ class ImageModel:
             )
 
 
-def load(name: str | Path, device: str = "cpu") -> ImageModel:
+def load(name: str | Path, device: Device = "auto") -> ImageModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: There is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     model = ImageModel.build(saved.spec.config, saved.spec.shape, saved.spec.classes)

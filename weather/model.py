@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
@@ -224,11 +225,11 @@ class WeatherModel:
         MODELS.save(path, self.forecaster, spec, half=half, small=small)
 
 
-def load(name: str | Path, device: str = "cpu") -> WeatherModel:
+def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: There is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     spec, config = saved.spec, saved.spec.config
@@ -246,7 +247,7 @@ def _refiner(name: str) -> nn.Module:
     Raises:
         InputError: There is no such model, or its head is of another kind.
     """
-    head = load(name).forecaster.head
+    head = load(name, "cpu").forecaster.head
     if not isinstance(head, RefineHead):
         raise InputError(f"The head of {name} samples no codes: name a model that refines.")
     return head.refiner
