@@ -1,16 +1,20 @@
 """The stages of a run: several models trained one after the other, each in a folder of its own."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
+from refine_core.storage.files import write_json
+from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Data
@@ -19,6 +23,8 @@ from refine_core.training.runs import Run
 from refine_core.training.state import Module
 
 log = logging.getLogger(__name__)
+LENGTH = "length.json"
+"""File in the folder of a stage that is trained for a given time: its number of epochs."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,15 @@ class Stages:
         seed: The run's seed. Each stage, and each network that is built, names a stream of it.
         data: Digest of the training data; a run is not continued on other data.
         quiet: Whether to show no progress.
+        seconds: About how long each stage is trained, in place of its number of epochs; a stage
+            that goes on keeps the number that it was begun with.
     """
 
     folder: Path
     seed: int
     data: str = ""
     quiet: bool = False
+    seconds: float | None = None
 
     @contextmanager
     def seeded(self, stream: int) -> Iterator[None]:
@@ -85,6 +94,9 @@ class Stages:
                 *(title or name or "training", len(left), ", ".join(left[:3])),
                 ", ..." if len(left) > 3 else "",
             )
+        if self.seconds is not None:
+            found = self._length(module, data, opt, name, validate, validations)
+            opt, validations = replace(opt, epochs=found.epochs), found.validations
         fitted, _ = fit(
             module,
             data,
@@ -98,3 +110,23 @@ class Stages:
             quiet=self.quiet,
         )
         return fitted
+
+    def _length(
+        self,
+        module: Module,
+        data: Data[object],
+        opt: Optimisation,
+        name: str,
+        validate: Validate[Module] | None,
+        validations: int | None,
+    ) -> Length:
+        """How many epochs fit into the time, measured when the stage is begun."""
+        path, within = self.folder / name / LENGTH, self.seconds
+        if path.exists():
+            return from_dict(Length, json.loads(path.read_text()), str(path))
+        assert within is not None
+        pace = Pace.of(module, data, opt, within, validate)
+        most = opt.epochs if validations is None else validations
+        found = affordable(pace, within, count=len(data), batch=opt.batch, validations=most)
+        write_json(path, to_dict(found))
+        return found

@@ -1,5 +1,6 @@
 """The stages of a run: folders, random streams, and what they leave as it was."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from refine_core.errors import InputError
 from refine_core.noise import derive
 from refine_core.training.loop import fit
-from refine_core.training.stages import Stages
+from refine_core.training.stages import LENGTH, Stages
 from tests.refine_core.training.toys import OPT, data, line
 
 
@@ -47,3 +48,16 @@ def test_a_stage_starts_from_given_weights(
     assert torch.equal(tuned.linear.weight, trained.linear.weight)
     assert torch.equal(tuned.linear.bias, line().linear.bias)
     assert "tuned starts from weights that lack 1 of its tensors (linear.bias)" in caplog.text
+
+
+def test_a_stage_takes_a_given_time_and_keeps_its_length(tmp_path: Path) -> None:
+    stages = Stages(tmp_path, 3, quiet=True, seconds=0.5)
+    config = replace(OPT, epochs=1)
+    first = stages.train(line(), data(), config, stream=1, config=config, name="timed")
+    length = json.loads((tmp_path / "timed" / LENGTH).read_text())
+    rows = json.loads((tmp_path / "timed" / "metrics.json").read_text())
+    assert len(rows) == length["epochs"] > 1
+    again = replace(stages, seconds=60.0)
+    more = again.train(line(), data(), config, stream=1, config=config, name="timed")
+    assert torch.equal(first.linear.weight, more.linear.weight)
+    assert len(json.loads((tmp_path / "timed" / "metrics.json").read_text())) == len(rows)
