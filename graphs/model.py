@@ -245,7 +245,8 @@ class GraphModel:
             )
         weight = torch.full((len(real),), -REFUSED, dtype=torch.float64)
         weight[real] = values
-        return weight.to(self.device)
+        exact = torch.float32 if self.device.type == "mps" else torch.float64
+        return weight.to(self.device, exact)
 
     @torch.no_grad()
     def code_log_prob(

@@ -121,4 +121,7 @@ def _markdown(found: dict[str, object], rows: list[Row], trained: dict[str, str]
 
 
 if __name__ == "__main__":
-    arguments(on_device(run), sys.argv[1:], "python -m tests.gpu.run")
+    try:
+        arguments(on_device(run), sys.argv[1:], "python -m tests.gpu.run")
+    except InputError as error:
+        raise SystemExit(str(error)) from None
