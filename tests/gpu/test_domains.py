@@ -131,12 +131,13 @@ def test_nothing_of_images_waits_for_the_device() -> None:
         assert not waits
 
 
-def test_images_and_weather_need_no_double_precision() -> None:
-    model, forecasts = images.load("mnist"), weather.load("gcm")
+def test_images_and_molecules_need_no_double_precision() -> None:
+    model, molecules = images.load("mnist"), graphs.load("qm9")
     with pretend(float64=False):
         model.refiner.to(DEVICE)
         assert len(model.sample(2)) == 2
-        forecasts.forecaster.to(DEVICE)
+        molecules.refiner.to(DEVICE)
+        assert bool(molecules.code_log_prob(molecules.sample(2)).isfinite().all())
 
 
 @pytest.mark.gpu
