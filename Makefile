@@ -43,6 +43,7 @@ results: install  ## regenerate the reports of the shipped models (needs gcm_64x
 	$(BIN)/refine images ablate --config configs/images/paper.yaml --out results/images/ablation
 	$(BIN)/refine images evaluate --model mnist --out results/images/mnist
 	$(BIN)/refine graphs evaluate --model qm9 --out results/graphs/qm9
+	$(BIN)/refine graphs evaluate --model moses --held-out 10000 --out results/graphs/moses
 	$(BIN)/refine graphs evaluate-scaffolds --model qm9 --out results/graphs/qm9
 	$(BIN)/refine graphs evaluate-properties --model qm9_properties --out results/graphs/qm9_properties
 	$(BIN)/refine weather floor --model gcm --source gcm_64x32.zarr --out results/weather/gcm

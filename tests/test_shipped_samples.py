@@ -1,20 +1,34 @@
 """Golden numbers: the shipped models give the same samples for the same seeds as ever."""
 
 import numpy as np
+import pytest
 import torch
 
 import graphs
 import images
 import weather
+from graphs.evaluation.equivariance import check_equivariance
 from weather.forecast.initial_states import InitialStates
 from weather.samples import STATES
 
 DIGITS = [0.174688, 0.060582, 0.154094, 0.154090, 0.081622, 0.109241]
 DIGIT_NATS = [-115.5038, -68.4803, -139.4317, -164.6005, -160.8885, -115.3786]
-MOLECULES = ["Cc1c(C#N)cnn1C", "Cc1c(O)ncn1C", "CC12CC(OCO1)C2O", "N#Cc1[nH]nc(N)c1N"]
-MOLECULE_NATS = [-18.1440, -17.1351, -17.5404, -13.4489]
+MOLECULES = ["COC1(C)C(O)C1O", "C#CC1(CO)COC1=N", "Cn1cc2c(n1)COC2", "O=CC12CC(O1)C1NC12"]
+MOLECULE_NATS = [-13.0380, -12.0112, -11.2383, -11.4822]
 WITH_PROPERTIES = ["C#CC1CC(=O)C12CC2", "CCC1C(=O)C2CC12C", "CC1(C)CC2CC2C1"]
-WITH_SCAFFOLD = ["NNc1ccn2c1N=N2", "Nc1c2[nH]c(O)c1C2", "N#Cc1[nH]c(N)cc1N"]
+WITH_SCAFFOLD = ["c1cc(C2CN2)c[nH]1", "CNc1cc(CN)c[nH]1", "CCn1cc(N)c(O)c1"]
+DRUGS = [
+    "COC(=O)CNC(=O)Nc1cccc(NCc2ncc[nH]2)c1",
+    "Cc1csc(NC(=O)c2cccc(OCc3ccncc3)c2)n1",
+    "Cc1nc(C2CCCN2S(C)(=O)=O)cnc1-c1ccccc1",
+    "O=C(OCSc1ncn[nH]1)c1cccc(Oc2ncccn2)c1",
+]
+DRUG_NATS = [-25.1572, -20.8386, -31.3871, -34.9622]
+PARA = [
+    "CNC(=O)c1ccc(CNC(=O)c2ccoc2C)cc1",
+    "Cc1ccccc1S(=O)(=O)NCCc1ccc(C#N)cc1",
+    "CC1CCC(NC(=O)c2ccc(S(N)(=O)=O)cc2)C(C)C1",
+]
 Z500 = [56224.5727, 56475.5625, 56344.2227]
 T2M = [291.94339, 293.21103, 292.74457]
 
@@ -39,6 +53,20 @@ def test_graphs() -> None:
     asked = graphs.load("qm9_properties")
     drawn = asked.sample(3, seed=0, where={"logp": 1.5, "gap": 0.25}, guidance=1.0)
     assert asked.smiles(drawn) == WITH_PROPERTIES
+
+
+def test_drugs() -> None:
+    model = graphs.load("moses")
+    drawn = model.sample(4, seed=0)
+    assert model.smiles(drawn) == DRUGS
+    nats = model.code_log_prob(drawn, seed=0).detach()
+    np.testing.assert_allclose(nats, DRUG_NATS, atol=2e-3)
+    assert model.smiles(model.sample(3, seed=3, scaffold="*c1ccc(*)cc1")) == PARA
+
+
+@pytest.mark.parametrize("name", ["qm9", "moses"])
+def test_the_order_of_nodes_plays_no_part(name: str) -> None:
+    assert check_equivariance(graphs.load(name), draws=1500)
 
 
 def test_weather() -> None:

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
 def demo(
     model: str = "qm9",
     count: PositiveInt = 1000,
-    draws: PositiveInt = 500,
+    draws: PositiveInt = 1500,
     out: OutputFolder = Path("runs/demo/graphs"),
 ) -> None:
     """Sample molecules, write them, measure them, and test that no node order leaks.

@@ -10,14 +10,28 @@ WINDOW = 15.0
 """Days on either side of a day that belong to its season."""
 
 
-def season(times: Times, when: np.datetime64, window: float = WINDOW) -> NDArray[np.intp]:
-    """Indices of the times (T,) at the hour of `when`, within `window` days of its day of a year.
+def season(times: Times, when: np.datetime64) -> NDArray[np.intp]:
+    """Indices of the times (T,) at the hour of `when`, within `WINDOW` days of its day of a year.
 
     >>> years = np.array(["2001-12-25", "2002-06-01", "2003-01-05"], "datetime64[h]")
     >>> season(years, np.datetime64("2010-01-01T00")).tolist()
     [0, 2]
     """
-    hour = np.timedelta64(1, "h")
-    apart = np.asarray((times - when) / hour)
-    days = np.abs((apart / 24 + YEAR / 2) % YEAR - YEAR / 2)
-    return np.flatnonzero((days <= window + 0.5) & (np.round(apart) % 24 == 0))
+    away = np.abs((_day(times) - _day(when) + YEAR / 2) % YEAR - YEAR / 2)
+    return np.flatnonzero((away <= WINDOW) & same_hour(times, np.array([when])))
+
+
+def same_hour(times: Times, wanted: Times) -> NDArray[np.bool_]:
+    """(T,) whether a time is at the hour of the day of one of those wanted."""
+    return np.isin(_hour(times), _hour(wanted))
+
+
+def _hour(times: Times) -> NDArray[np.int64]:
+    return times.astype("datetime64[h]").astype(np.int64) % 24
+
+
+def _day(times: Times | np.datetime64) -> NDArray[np.float64]:
+    """Day of the year, from 0, with its fraction."""
+    seconds = times.astype("datetime64[s]")
+    year = seconds.astype("datetime64[Y]").astype("datetime64[s]")
+    return np.asarray((seconds - year) / np.timedelta64(86400, "s"))

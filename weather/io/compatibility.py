@@ -66,17 +66,19 @@ def check_dims(name: str, array: xr.DataArray, expected: Collection[str]) -> Non
         )
 
 
-def check_units(name: str, forecast: xr.DataArray, truth: xr.DataArray) -> None:
-    """Check that the units, where both are given, are the same.
+def check_units(
+    name: str, forecast: xr.DataArray, other: xr.DataArray, what: str = "the truth"
+) -> None:
+    """Check that the units of a forecast and of what it is compared with are the same, if given.
 
     Raises:
         InputError: They are not.
     """
-    found, expected = (str(array.attrs.get("units", "")) for array in (forecast, truth))
+    found, expected = (str(array.attrs.get("units", "")) for array in (forecast, other))
     plain = [unit.replace("**", "").replace("^", "") for unit in (found, expected)]
     if found and expected and plain[0] != plain[1]:
         raise InputError(
-            f"{name} has {forecast.name} in {found!r}, the truth in {expected!r}: convert one."
+            f"{name} has {forecast.name} in {found!r}, {what} in {expected!r}: convert one."
         )
 
 

@@ -101,8 +101,9 @@ class ForecastRun:
             None if states is None else _select(what, states, channel, display)
             for what, states in (("The truth", self.truth), ("The history", self.history))
         )
-        if truth is not None:
-            check_units(self.name, array, truth.array)
+        for states in (truth, past):
+            if states is not None:
+                check_units(self.name, array, states.array, states.name.lower())
         if past is not None:
             earlier = past.array.isel(time=past.times <= self.start - GAP)
             past = States(past.name, display, load_if_small(earlier) if load else earlier)
@@ -152,18 +153,12 @@ def _select(what: str, states: xr.Dataset, channel: Channel, display: Display) -
     """States of a channel; None if they lack it.
 
     Raises:
-        InputError: They have an unknown dimension, or are shown in other units.
+        InputError: They have an unknown dimension, or cannot be read.
     """
     if channel not in known_channels(states):
         return None
     array = select_levels(states, [channel])
     check_dims(what, array, TRUTH_DIMS)
-    units = str(array.attrs.get("units", ""))
-    if what == "The history" and units and Display.of(channel, units) != display:
-        raise InputError(
-            f"The history has {channel.name} in {units!r}, the forecast in units that are shown "
-            f"as {display.unit!r}: convert one."
-        )
     return States(what, display, array)
 
 

@@ -1,7 +1,8 @@
 """Forecasts without a model: climatology, persistence, and ensembles of both.
 
 They are made of states before the first forecast, the history. The season of a time is all states
-of the history at the same hour of the day, within `WINDOW` days of the same day of the year.
+of the history at the same hour of the day, near the same day of the year, see
+`weather.fields.season`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from weather.fields.arrays import Array, Leads, Times
+from weather.fields.season import same_hour, season
 from weather.io import values as reading
 from weather.io.compatibility import check_finite
 from weather.io.files import read_errors
@@ -21,15 +23,12 @@ from weather.metrics.sorting import quantile
 
 NAMES = ("climatology", "climatological ensemble", "persistence", "dressed persistence")
 
-WINDOW = 15.0
-"""Days on either side of a day that belong to its season."""
 MOST_STATES = 120
 """States of a season that climatology is made of, at most."""
 LEAST_STATES = 10
 """States that a season must have to be used."""
 QUANTILES = (0.1, 0.9)
 """Quantiles of climatology; a value above one of them is an event."""
-YEAR = 365.2425
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,17 @@ class History:
     ) -> None:
         budget = reading.BUDGET if budget is None else budget
         self._fill = fill
-        states = states.isel(time=np.isin(_hour(states["time"].values), _hour(wanted)))
+        states = states.isel(time=same_hour(states["time"].values, wanted))
         self._states, self._channels = states, known_channels(states.to_dataset())
         with read_errors(f"The history: {states.name}"):
             self._loaded = map_values(states) if states.nbytes <= budget else None
         self.held = states.nbytes if self._loaded is not None else 0
         """Bytes in memory."""
         self.times: Times = states["time"].values
-        self._hours, self._days = _hour(self.times), _day(self.times)
 
     def season(self, when: np.datetime64) -> NDArray[np.int64]:
         """Indices of the states of the same season and hour."""
-        hour, day = _hour(np.array([when])), _day(np.array([when]))
-        away = np.abs((self._days - day + YEAR / 2) % YEAR - YEAR / 2)
-        return np.flatnonzero((away <= WINDOW) & (self._hours == hour))
+        return season(self.times, when)
 
     def take(self, index: NDArray[np.int64]) -> Array:
         """States (n, L, H, W) at indices (n,).
@@ -204,15 +200,3 @@ def evenly_spaced(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     if len(index) <= most:
         return index
     return index[np.linspace(0, len(index) - 1, most).round().astype(np.int64)]
-
-
-def _hour(times: Times) -> NDArray[np.int64]:
-    """Hour of the day."""
-    return times.astype("datetime64[h]").astype(np.int64) % 24
-
-
-def _day(times: Times) -> NDArray[np.float64]:
-    """Day of the year, from 0, with its fraction."""
-    seconds = times.astype("datetime64[s]")
-    year = seconds.astype("datetime64[Y]").astype("datetime64[s]")
-    return np.asarray((seconds - year) / np.timedelta64(86400, "s"))

@@ -1,6 +1,7 @@
 """The log-probability of graphs as a function of the noise that breaks their symmetry."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,13 +27,17 @@ class LogProb(nn.Module):
         super().__init__()
         self.refiner, self.trace = refiner, trace
 
-    def forward(self, graphs: GraphBatch, node_noise: Tensor) -> Tensor:
+    def forward(
+        self, graphs: GraphBatch, node_noise: Tensor, sites: Tensor | None = None
+    ) -> Tensor:
         """Log-probabilities (b,), -10,000 where a graph is larger than the model knows.
 
         Args:
             graphs: b graphs.
             node_noise: (b, n) numbers, one for each node.
+            sites: (b, n, n) of the graphs, where nodes are fragments.
         """
+        graphs = graphs if sites is None else replace(graphs, sites=sites)
         trace = self.trace(graphs, Noise(0, torch.arange(len(graphs))), node_noise)
         dists = self.refiner.distributions(trace.states[:-1])
         each = [dist.log_prob(code) for dist, code in zip(dists, trace.codes, strict=True)]

@@ -96,7 +96,8 @@ def encode(
     codes += [_code(tree, children, sums, edges, step, kinds, reverse) for step in steps]
     if fragments is not None:
         sites, digits = _sites(graphs, edges, fragments), wide + 3 * kinds
-        codes.append(F.pad(sites, (0, digits - 2, graphs.nodes.shape[1], 0)))
+        most = int(graphs.sizes.max()) if len(graphs) else 0  # without padding
+        codes.append(F.pad(sites, (0, digits - 2, most, 0)))
     return EncodedGraphs(codes, noise)
 
 

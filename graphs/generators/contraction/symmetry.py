@@ -1,5 +1,7 @@
 """Checks that contraction treats nodes as a set."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,7 +54,7 @@ def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list
 
     Args:
         refiner: To check.
-        batch: Graphs with its labels.
+        batch: Graphs with its labels, and with sites where nodes are fragments.
         seed: Seed of relabellings.
     """
     tokens = refiner.tokenizer
@@ -64,6 +66,9 @@ def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(batch.valid.shape, generator=generator).double()
     hidden, log_prob = Hidden(refiner, tokens).eval(), LogProb(refiner, trace).eval()
+    # Sites are a further input of the check, which relabels them.
+    sites = [] if batch.sites is None else [batch.sites]
+    batch = replace(batch, sites=None)
     return [
         (
             "embedding, transformer",
@@ -71,6 +76,8 @@ def symmetry_checks(refiner: GraphRefiner, batch: GraphBatch, seed: int) -> list
         ),
         (
             "tokeniser, refiner",
-            lambda: assert_permutation_invariant(log_prob, batch, node_inputs=[noise], seed=seed),
+            lambda: assert_permutation_invariant(
+                log_prob, batch, node_inputs=[noise], edge_inputs=sites, seed=seed
+            ),
         ),
     ]

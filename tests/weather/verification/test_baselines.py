@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 
 from tests.weather.forecasts import DAY, world
+from weather.fields.season import WINDOW
 from weather.io import values as fields
 from weather.verification.baselines import (
     MOST_STATES,
-    WINDOW,
     History,
     baseline_forecasts,
     coverage,

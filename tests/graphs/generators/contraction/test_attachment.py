@@ -14,6 +14,7 @@ from graphs.generators.contraction.attachment.head import AttachmentDistribution
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.contraction.symmetry import symmetry_checks
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import extend
 from refine_core.noise import Noise
@@ -116,6 +117,17 @@ def test_relabelling_nodes_and_turning_fragments_changes_nothing(
     )
     assert not torch.equal(turned.sites, GRAPHS.sites)  # type: ignore[arg-type]
     assert torch.allclose(plain, model.code_log_prob(turned, noise=noise), atol=1e-4)
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(model: ContractionRefiner) -> None:
+    small = torch.tensor([0, 4])
+    assert GRAPHS.sizes[small].max() < GRAPHS.nodes.shape[1]
+    plain = model.code_log_prob(GRAPHS, noise=names(len(TEXTS)))[small].sum(1)
+    alone = model.code_log_prob(GRAPHS[small], noise=Noise(names(1).seed, small)).sum(1)
+    assert plain.isfinite().all() and torch.allclose(plain, alone, atol=1e-4)
+    for _, check in symmetry_checks(model, GRAPHS, seed=0):
+        check()
 
 
 @torch.no_grad()
