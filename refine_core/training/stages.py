@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from refine_core.app.progress import say
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
@@ -17,14 +18,14 @@ from refine_core.storage.files import write_json
 from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
-from refine_core.training.data import Data
+from refine_core.training.data import Data, Subset
 from refine_core.training.loop import Validate, fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Module
 
 log = logging.getLogger(__name__)
 LENGTH = "length.json"
-"""File in the folder of a stage that is trained for a given time: its number of epochs."""
+"""File in the folder of a stage that is trained for a given time: its `Length`."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Stages:
         seed: The run's seed. Each stage, and each network that is built, names a stream of it.
         data: Digest of the training data; a run is not continued on other data.
         quiet: Whether to show no progress.
-        seconds: About how long each stage is trained, in place of its number of epochs; a stage
-            that goes on keeps the number that it was begun with.
+        seconds: About how long each stage is trained, in place of its number of epochs; on fewer
+            samples, if one epoch takes longer. A stage that goes on keeps what it was begun with.
     """
 
     folder: Path
@@ -95,8 +96,10 @@ class Stages:
                 ", ..." if len(left) > 3 else "",
             )
         if self.seconds is not None:
-            found = self._length(module, data, opt, name, validate, validations)
+            most = opt.epochs if validations is None else validations
+            found = self._length(module, data, opt, name, validate, most)
             opt, validations = replace(opt, epochs=found.epochs), found.validations
+            data = data if found.count == len(data) else Subset(data, found.count)
         fitted, _ = fit(
             module,
             data,
@@ -118,15 +121,20 @@ class Stages:
         opt: Optimisation,
         name: str,
         validate: Validate[Module] | None,
-        validations: int | None,
+        validations: int,
     ) -> Length:
-        """How many epochs fit into the time, measured when the stage is begun."""
-        path, within = self.folder / name / LENGTH, self.seconds
+        """How much training fits into the time, measured when the stage is begun."""
+        path, within, count = self.folder / name / LENGTH, self.seconds, len(data)
         if path.exists():
             return from_dict(Length, json.loads(path.read_text()), str(path))
         assert within is not None
         pace = Pace.of(module, data, opt, within, validate)
-        most = opt.epochs if validations is None else validations
-        found = affordable(pace, within, count=len(data), batch=opt.batch, validations=most)
+        found = affordable(pace, within, count=count, batch=opt.batch, validations=validations)
         write_json(path, to_dict(found))
+        if not self.quiet:
+            say(
+                f"{found.epochs} passes over {found.count} of {count} samples, "
+                f"{found.epochs * (found.count // opt.batch)} steps, fit into {within / 60:.3g} "
+                f"minutes ({pace.step:.2g} seconds a step)"
+            )
         return found

@@ -61,3 +61,11 @@ def test_a_stage_takes_a_given_time_and_keeps_its_length(tmp_path: Path) -> None
     more = again.train(line(), data(), config, stream=1, config=config, name="timed")
     assert torch.equal(first.linear.weight, more.linear.weight)
     assert len(json.loads((tmp_path / "timed" / "metrics.json").read_text())) == len(rows)
+
+
+def test_a_stage_without_time_for_one_epoch_learns_from_fewer_samples(tmp_path: Path) -> None:
+    stages = Stages(tmp_path, 3, quiet=True, seconds=1e-6)
+    stages.train(line(), data(), OPT, stream=1, config=OPT, name="short")
+    assert json.loads((tmp_path / "short" / LENGTH).read_text())["count"] == OPT.batch
+    rows = json.loads((tmp_path / "short" / "metrics.json").read_text())
+    assert [row["step"] for row in rows] == [1]
