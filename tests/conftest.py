@@ -8,11 +8,13 @@ import pytest
 import torch
 from hypothesis import settings
 
+from refine_core.app import workers
 from refine_core.device import VARIABLE
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 os.environ[VARIABLE] = "cpu"
+os.environ[workers.VARIABLE] = "1"
 settings.register_profile("refine", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("refine")
 

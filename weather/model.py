@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from refine_core.app.workers import Workers
 from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.storage.files import sha256
@@ -175,6 +176,7 @@ class WeatherModel:
         lead_days: float | None = None,
         seed: int = 0,
         batch: int = 25,
+        workers: Workers = "auto",
         quiet: bool = True,
     ) -> xr.Dataset:
         """An ensemble forecast as a data set, equal to what `refine weather forecast` writes.
@@ -190,6 +192,8 @@ class WeatherModel:
             lead_days: Length of the forecast, in place of `steps`; by default ten days.
             seed: Seed of the ensemble.
             batch: Members that are computed at a time.
+            workers: Processes that share the members, of one thread each; "auto" is one for each
+                core where that pays. The forecast is the same.
             quiet: Whether to show no progress.
 
         Returns:
@@ -209,7 +213,14 @@ class WeatherModel:
         states = InitialStates.open(initial, self)
         times = states.choose(time)
         return make_forecast(
-            states, times, members=members, steps=steps, seed=seed, batch=batch, quiet=quiet
+            states,
+            times,
+            members=members,
+            steps=steps,
+            seed=seed,
+            batch=batch,
+            workers=workers,
+            quiet=quiet,
         )
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
