@@ -1,4 +1,9 @@
-"""Throughput of the shipped models on one device, as a share of what its matrix products reach."""
+"""Throughput of the shipped models on one device, beside the limit that physics sets.
+
+`sample`, `train`: samples a second. `limit`: as many as there were if nothing took time but the
+matrix products of a sample, each as fast as large products are on this device. `share`: the first
+over the second.
+"""
 
 import time
 from collections.abc import Callable
@@ -12,13 +17,20 @@ from torch.utils.flop_counter import FlopCounterMode
 import graphs
 import images
 import weather
-from refine_core.device import find_device
+from graphs.model import MODELS as GRAPHS
+from images.model import MODELS as IMAGES
+from refine_core.device import find_device, using_device
 from refine_core.noise import Noise
 from weather.forecast.initial_states import InitialStates
+from weather.model import MODELS as WEATHER
 from weather.samples import STATES
 
 Call = Callable[[], object]
 Row = dict[str, str | float]
+NAMES = {"images": IMAGES.names(), "graphs": GRAPHS.names(), "weather": WEATHER.names()}
+SHIPPED = tuple(f"{domain}/{name}" for domain, names in NAMES.items() for name in names)
+SAMPLES, PRODUCT = 100, 1024
+"""Samples a call, and the size of matrices, that suit one thread."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,19 @@ class Work:
         self.module.zero_grad()
 
 
+def bench() -> dict[str, float]:
+    """Figures by name, on the processor: time of the processor, whatever else it does."""
+    with using_device("cpu"):
+        best = peak(PRODUCT)
+        found = {f"products in {number}, GFLOP/s": flops / 1e9 for number, flops in best.items()}
+        for name in SHIPPED:
+            row = measure(name, SAMPLES, best)
+            found |= {
+                f"{name}: {key}": float(value) for key, value in row.items() if key != "model"
+            }
+    return found
+
+
 def peak(size: int) -> dict[str, float]:
     """FLOP a second of products of matrices of this size, in float32 and in bfloat16."""
     found = {}
@@ -56,23 +81,24 @@ def peak(size: int) -> dict[str, float]:
 
 
 def seconds(call: Call, turns: int = 3) -> float:
-    """The least time of a call that the device has finished, after one that is not timed."""
+    """The least time of a call, after one that is not timed: of the CPU its processor time."""
+    clock = time.process_time if find_device().type == "cpu" else time.perf_counter
     taken = []
     for _ in range(turns + 1):
         _finish()
-        start = time.perf_counter()
+        start = clock()
         call()
         _finish()
-        taken.append(time.perf_counter() - start)
+        taken.append(clock() - start)
     return min(taken[1:])
 
 
 def measure(name: str, count: int, best: dict[str, float]) -> Row:
-    """Samples a second that a shipped model draws and learns from, and its shares of the peak.
+    """Samples a second that a shipped model draws and learns from, their limits, and the shares.
 
     Args:
         name: Domain and name, such as images/mnist.
-        count: Samples a call; of forecasts a fiftieth.
+        count: Samples a call; of forecasts as many members as are computed at once.
         best: As of `peak`.
     """
     domain, _, own = name.partition("/")
@@ -84,8 +110,9 @@ def measure(name: str, count: int, best: dict[str, float]) -> Row:
         with FlopCounterMode(display=False) as counted:
             call()
         taken = seconds(call)
-        row[f"{what}_per_s"] = work.count / taken
-        row[f"{what}_share"] = counted.get_total_flops() / taken / best[number]
+        least = counted.get_total_flops() / best[number]
+        row |= {f"{what}, 1/s": work.count / taken, f"{what} limit, 1/s": work.count / least}
+        row[f"{what} share"] = least / taken
     return row
 
 
@@ -98,31 +125,31 @@ def _images(name: str, count: int) -> Work:
     noise = Noise.range(0, count, model.device)
 
     def draw() -> Tensor:
-        return model.sample(count, labels=labels, batch=count)
+        return model.sample(count, labels=labels, batch=count, workers=1)
 
     return Work(count, draw, lambda: model.refiner(batch, noise), model.refiner, half)
 
 
 def _graphs(name: str, count: int) -> Work:
     model = graphs.load(name)
-    drawn = model.sample(count, batch=count).to(model.device)
+    drawn = model.sample(count, batch=count, workers=1).to(model.device)
     given = torch.zeros(count, len(model.properties.names), device=model.device)
     batch = (drawn, given) if model.properties.names else (drawn,)
     half = model.config.model.training.precision != "32-true"
     noise = Noise.range(0, count, model.device)
 
     def draw() -> object:
-        return model.sample(count, batch=count)
+        return model.sample(count, batch=count, workers=1)
 
     return Work(count, draw, lambda: model.refiner(batch, noise), model.refiner, half)
 
 
-def _weather(name: str, count: int) -> Work:
-    model, members = weather.load(name), max(1, count // 50)
+def _weather(name: str, _: int) -> Work:
+    model = weather.load(name)
     start = np.datetime64("2003-11-15T00", "ns")
     states = InitialStates.open(str(STATES), model).states(start)
     past = model.normalise(torch.from_numpy(np.asarray(states))).float()
-    size, device = members, model.forecaster.device
+    size, device = model.group, model.forecaster.device
     before = past.reshape(1, model.data.history, *past.shape[-3:]).expand(size, -1, -1, -1, -1)
     future = before[:, -1:, : len(model.channels)]
     forcing = future[:, :, :0]
@@ -130,7 +157,7 @@ def _weather(name: str, count: int) -> Work:
     noise = Noise.range(0, size, device)
 
     def draw() -> object:
-        return list(model.rollout(states, start, members=members, steps=1))
+        return list(model.rollout(states, start, members=size, steps=1))
 
     return Work(size, draw, lambda: model.forecaster(batch, noise), model.forecaster, False)
 

@@ -12,10 +12,8 @@ from pathlib import Path
 import graphs
 import images
 from graphs.config import GraphsConfig
-from graphs.model import MODELS as GRAPHS
 from images.config import ImagesConfig
 from images.data.load import mnist, read_images
-from images.model import MODELS as IMAGES
 from refine_core.app.options import arguments
 from refine_core.app.progress import say
 from refine_core.app.report import Column, table, write_report
@@ -25,14 +23,11 @@ from refine_core.device import find_device, on_device
 from refine_core.errors import InputError
 from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json
-from tests.gpu.speed import Row, measure, peak
+from tests.bench.throughput import SHIPPED, Row, measure, peak
 from weather.config import WeatherConfig
-from weather.model import MODELS as WEATHER
 from weather.training.run import train as train_weather
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"images": IMAGES.names(), "graphs": GRAPHS.names(), "weather": WEATHER.names()}
-SHIPPED = tuple(f"{domain}/{name}" for domain, names in NAMES.items() for name in names)
 LARGE = tuple(sorted((ROOT / "configs").glob("*/*_large.yaml")))
 STAGES = {"images": 3, "graphs": 1, "weather": 3}
 """Trainings that a config of a domain stands for."""
@@ -103,17 +98,10 @@ def _train(path: Path, out: Path, within: float) -> str:
 
 
 def _markdown(found: dict[str, object], rows: list[Row], trained: dict[str, str]) -> str:
-    columns = [
-        Column("model"),
-        *(
-            Column(title, f"{what}_{unit}", form)
-            for what in ("sample", "train")
-            for unit, title, form in (
-                ("per_s", f"{what}, 1/s", ".4g"),
-                ("share", f"{what}, share of the peak", ".2%"),
-            )
-        ),
-    ]
+    columns = [Column("model")]
+    for what in ("sample", "train"):
+        columns += [Column(f"{what}{unit}", form=".4g") for unit in (", 1/s", " limit, 1/s")]
+        columns.append(Column(f"{what} share", form=".2%"))
     lines = [f"- {name}: {said}" for name, said in trained.items()]
     known = ("device", "versions", "tests", "peak_flops")
     facts = [f"- {name}: {found[name]}" for name in known if name in found]

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.gpu.run import LARGE, SHIPPED, run
+from tests.bench.throughput import SHIPPED
+from tests.gpu.run import LARGE, run
 
 MODELS = ("images/mnist", "graphs/qm9", "weather/gcm")
 TREE = """
@@ -25,8 +26,10 @@ def test_a_run_measures_and_trains(tmp_path: Path) -> None:
     found = json.loads((out / "results.json").read_text())
     assert [row["model"] for row in found["speed"]] == list(MODELS)
     for row in found["speed"]:
-        assert row["sample_per_s"] > 0 and row["train_per_s"] > 0
-        assert row["sample_share"] > 0 and row["train_share"] > 0
+        for what in ("sample", "train"):
+            assert 0 < row[f"{what}, 1/s"] and 0 < row[f"{what} limit, 1/s"]
+            share = row[f"{what}, 1/s"] / row[f"{what} limit, 1/s"]
+            assert abs(row[f"{what} share"] / share - 1) < 1e-6
     assert "| images/mnist |" in (out / "REPORT.md").read_text()
     assert "there_is_none.csv" in found["trained"]["far_large"]
     weights = Path(found["trained"]["tree_large"])
