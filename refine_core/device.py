@@ -50,6 +50,19 @@ def find_device(name: Device = "auto") -> "torch.device":
     return torch.device(name)
 
 
+def multiplies_bfloat16(device: "torch.device") -> bool:
+    """Whether a device multiplies bfloat16 natively, so that mixed precision saves time."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "mps":
+        return False  # not tried
+    # Earlier versions of torch do not say.
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
 @contextmanager
 def using_device(name: Device) -> Iterator[None]:
     """Let "auto" within mean this device, in this process and in those that it starts.

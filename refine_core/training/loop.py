@@ -21,16 +21,16 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
 from refine_core.app.progress import Progress
-from refine_core.device import find_device
+from refine_core.device import find_device, multiplies_bfloat16
 from refine_core.training.callbacks import Callback
-from refine_core.training.config import Optimisation
+from refine_core.training.config import Optimisation, Precision
 from refine_core.training.data import Data
 from refine_core.training.loader import Loader
 from refine_core.training.runs import Run
@@ -89,7 +89,7 @@ def fit(
             processes, the run was started with another seed, configuration or data, or the loss
             stops being finite.
     """
-    fabric = _fabric(opt.precision)
+    fabric = _fabric(_precision(opt, run))
     processes = fabric.world_size
     loader = Loader(
         data, opt.batch, seed, rank=fabric.global_rank, processes=processes, parts=opt.accumulate
@@ -202,7 +202,18 @@ class _Mixed(MixedPrecision):
         return data
 
 
-def _fabric(precision: Literal["32-true", "bf16-mixed"]) -> Fabric:
+def _precision(opt: Optimisation, run: Run | None) -> Precision:
+    """The precision of a training; that of "auto" is recorded with the run."""
+
+    def fastest() -> Precision:
+        return "bf16-mixed" if multiplies_bfloat16(find_device()) else "32-true"
+
+    if opt.precision != "auto":
+        return opt.precision
+    return fastest() if run is None else run.settle("precision", fastest)
+
+
+def _fabric(precision: Precision) -> Fabric:
     """One process per `torchrun` worker, else one process; see `refine_core.device`."""
     device = find_device()
     world = int(os.environ.get("WORLD_SIZE", 1))

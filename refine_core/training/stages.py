@@ -1,6 +1,5 @@
 """The stages of a run: several models trained one after the other, each in a folder of its own."""
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from refine_core.app.progress import say
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
-from refine_core.storage.files import write_json
 from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
@@ -24,8 +22,6 @@ from refine_core.training.runs import Run
 from refine_core.training.state import Module
 
 log = logging.getLogger(__name__)
-LENGTH = "length.json"
-"""File in the folder of a stage that is trained for a given time: its `Length`."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +91,11 @@ class Stages:
                 *(title or name or "training", len(left), ", ".join(left[:3])),
                 ", ..." if len(left) > 3 else "",
             )
+        run = Run.start(self.folder / name, config, self.seed, self.data)
         if self.seconds is not None:
             most = opt.epochs if validations is None else validations
-            found = self._length(module, data, opt, name, validate, most)
+            length = run.settle("length", lambda: self._length(module, data, opt, validate, most))
+            found = from_dict(Length, length, str(run.path / "run.json"))
             opt, validations = replace(opt, epochs=found.epochs), found.validations
             data = data if found.count == len(data) else Subset(data, found.count)
         fitted, _ = fit(
@@ -105,7 +103,7 @@ class Stages:
             data,
             opt,
             seed=derive(self.seed, stream),
-            run=Run.start(self.folder / name, config, self.seed, self.data),
+            run=run,
             validate=validate,
             validations=validations,
             callbacks=callbacks,
@@ -119,22 +117,18 @@ class Stages:
         module: Module,
         data: Data[object],
         opt: Optimisation,
-        name: str,
         validate: Validate[Module] | None,
         validations: int,
-    ) -> Length:
-        """How much training fits into the time, measured when the stage is begun."""
-        path, within, count = self.folder / name / LENGTH, self.seconds, len(data)
-        if path.exists():
-            return from_dict(Length, json.loads(path.read_text()), str(path))
+    ) -> dict[str, object]:
+        """The `Length` that fits into the time, as a JSON value."""
+        within, count = self.seconds, len(data)
         assert within is not None
         pace = Pace.of(module, data, opt, within, validate)
         found = affordable(pace, within, count=count, batch=opt.batch, validations=validations)
-        write_json(path, to_dict(found))
         if not self.quiet:
             say(
                 f"{found.epochs} passes over {found.count} of {count} samples, "
                 f"{found.epochs * (found.count // opt.batch)} steps, fit into {within / 60:.3g} "
                 f"minutes ({pace.step:.2g} seconds a step)"
             )
-        return found
+        return to_dict(found)

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from refine_core.app.cli import commands
-from refine_core.device import VARIABLE, find_device, on_device, using_device
+from refine_core.device import (
+    VARIABLE,
+    find_device,
+    multiplies_bfloat16,
+    on_device,
+    using_device,
+)
 from refine_core.errors import InputError
 
 seen: list[str] = []
@@ -45,6 +51,12 @@ def test_a_device_is_asked_for_around_calls(machine: pytest.MonkeyPatch) -> None
             assert str(find_device()) == "cuda:1"
         assert os.environ[VARIABLE] == "cuda:1", "processes that are started inherit it"
     assert str(find_device()) == "cuda" and VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize("name", ["amx_bf16", "avx512_bf16", "bf16", "avx2"])
+def test_the_processor_says_what_it_multiplies(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {name: True}, raising=False)
+    assert multiplies_bfloat16(torch.device("cpu")) == (name != "avx2")
 
 
 @pytest.mark.parametrize(
