@@ -17,12 +17,14 @@ from refine_core.errors import InputError
 
 R = TypeVar("R")
 INTERRUPTED = """
+import signal
 import sys
 from functools import partial
 from pathlib import Path
 from refine_core.app.workers import map_in_workers
 from tests.refine_core.app.test_workers import linger
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else a job's of a shell is off
 list(map_in_workers(partial(linger, Path(sys.argv[1])), range(4), 4, 2))
 """
 
@@ -105,13 +107,17 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, end: signal.Signals) -> N
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
     parent = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE)
-    waited(lambda: len(list(tmp_path.iterdir())) == 2)
-    parent.send_signal(end)
-    parent.communicate()
-    waited(lambda: not any(map(lives, tmp_path.iterdir())))
+    try:
+        waited(lambda: len(list(tmp_path.iterdir())) == 2)
+        parent.send_signal(end)
+        waited(lambda: parent.poll() is not None)
+        waited(lambda: not any(map(lives, tmp_path.iterdir())))
+    finally:
+        parent.kill()
+        parent.communicate()
 
 
-def waited(happens: Callable[[], bool], seconds: float = 60) -> None:
+def waited(happens: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something."""
     last = time.monotonic() + seconds
     while not happens():
