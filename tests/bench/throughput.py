@@ -1,8 +1,8 @@
 """Throughput of the shipped models on one device, beside the limit that physics sets.
 
-`sample`, `train`: samples a second. `limit`: as many as there were if nothing took time but the
-matrix products of a sample, each as fast as large products are on this device. `share`: the first
-over the second.
+`sample`, `train`: samples a second, of weather a member's steps. `limit`: as many as there were if
+nothing took time but the matrix products of a sample, each as fast as large products are on this
+device. `share`: the first over the second.
 """
 
 import time
