@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test house slow demo bench results data controls
+.PHONY: help install test house slow demo bench gpu results data controls
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,9 @@ demo: install  ## the main job of every domain on real or bundled data, with pic
 
 bench: install  ## measure speed ratios, into results/bench/
 	$(BIN)/python -m tests.bench.run
+
+gpu: install  ## on one accelerator, in ten minutes: its tests, throughput, larger models, into runs/gpu/
+	$(BIN)/python -m tests.gpu.run
 
 results: install  ## regenerate the reports of the shipped models (needs gcm_64x32.zarr, see data)
 	$(BIN)/refine images ablate --config configs/images/paper.yaml --out results/images/ablation

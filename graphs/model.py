@@ -6,7 +6,8 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.progress import Progress
+from refine_core.app.workers import Workers, map_in_workers
 from refine_core.config.schema import from_dict, to_dict
+from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
@@ -71,7 +74,7 @@ class GraphModel:
     def __post_init__(self) -> None:
         """Load the other models that methods name."""
         for method in self.refiner.own_methods:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
 
     @property
     def kind(self) -> GeneratorKind:
@@ -111,6 +114,7 @@ class GraphModel:
         scaffold: str | GraphBatch | None = None,
         score: Score | None = None,
         particles: int = PARTICLES,
+        workers: Workers = "auto",
         quiet: bool = True,
     ) -> GraphBatch:
         """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
@@ -137,6 +141,8 @@ class GraphModel:
                 exponential of it, the better the more `particles`.
             particles: Draws of which one is chosen, for each graph with a scaffold or score; more
                 cost time and agree better with the law.
+            workers: Processes that share the batches, of one thread each; "auto" is one for each
+                core where that pays. The graphs are the same. With `score` this process alone.
             quiet: Whether to show no progress.
 
         Raises:
@@ -153,23 +159,22 @@ class GraphModel:
             first_temperature=first_temperature,
             methods=methods,
         )
-        context = self.properties.request(where, count).to(self.device) if where else None
+        context = self.properties.request(where, count) if where else None
         self.kind.prepare(self.refiner, settings)
-        guide = settings.guidance if where else 0.0
-        scales = len(self.refiner.tokenizer.schedule)
-        sampling = [Sampling(temperature=settings.temperature, guidance=guide)] * scales
-        if settings.first_temperature is not None:
-            sampling[0] = Sampling(temperature=settings.first_temperature, guidance=guide)
-        known, plain = self._methods(settings), scaffold is None and score is None
-        sampler = self._sampler(sampling, known, scaffold, score, particles)
-        at_once = batch if plain else max(1, batch // particles)
-        parts = []
+        if not where:
+            settings = replace(settings, guidance=0.0)
+        draw = _Draw(self, seed, settings, scaffold, score, particles)
+        plain = scaffold is None and score is None
+        index = torch.arange(count).split(batch if plain else max(1, batch // particles))
+        inputs = ((each, None if context is None else context[each]) for each in index)
+        if score is not None:
+            workers = 1
+        device = self.device.type
+        parts: list[GraphBatch] = []
         with Progress("drawing", count, quiet=quiet) as progress:
-            for index in torch.arange(count).split(at_once):
-                given = None if context is None else context[index]
-                graphs = sampler(Noise(seed, index.to(self.device)), given)
-                parts.append(graphs.to("cpu"))
-                progress.update(int(index[-1]) + 1)
+            for graphs in map_in_workers(draw, inputs, len(index), workers, device=device):
+                parts.append(graphs)
+                progress.update(sum(map(len, parts)))
         return GraphBatch.joined(parts)
 
     def settings(self, **given: object) -> SamplingConfig:
@@ -187,37 +192,8 @@ class GraphModel:
         """Methods of sampling, ready to be used."""
         methods: list[GraphMethod] = build_methods(settings.methods)
         for method in methods:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
         return methods
-
-    def _sampler(
-        self,
-        sampling: Sequence[Sampling],
-        methods: list[GraphMethod],
-        scaffold: str | GraphBatch | None,
-        score: Score | None,
-        particles: int,
-    ) -> Sampler:
-        """What samples a batch of graphs."""
-
-        def weigh(graphs: GraphBatch) -> Tensor:
-            return torch.zeros(len(graphs)) if score is None else self._weights(graphs, score)
-
-        def plain(noise: Noise, context: Tensor | None) -> GraphBatch:
-            return self.refiner.sample(noise, context, sampling=sampling, methods=methods)
-
-        def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
-            graphs = plain(noise, context)
-            return graphs, weigh(graphs)
-
-        if scaffold is not None:
-            request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
-            return lambda noise, context: request.sample(
-                noise, context, sampling, particles, methods, weigh
-            )
-        if score is not None:
-            return lambda noise, context: resampled(weighed, noise, context, particles)
-        return plain
 
     def _weights(self, graphs: GraphBatch, score: Score) -> Tensor:
         """(b,) what a score gives graphs; molecules that are none are refused."""
@@ -243,7 +219,8 @@ class GraphModel:
             )
         weight = torch.full((len(real),), -REFUSED, dtype=torch.float64)
         weight[real] = values
-        return weight.to(self.device)
+        exact = torch.float32 if self.device.type == "mps" else torch.float64
+        return weight.to(self.device, exact)
 
     @torch.no_grad()
     def code_log_prob(
@@ -298,11 +275,64 @@ class GraphModel:
         MODELS.save(path, self.refiner, spec, half=half)
 
 
-def load(name: str | Path, device: str = "cpu") -> GraphModel:
+@dataclass(eq=False)
+class _Draw:
+    """Samples batches of graphs, in any process; arguments as of `GraphModel.sample`."""
+
+    model: GraphModel
+    seed: int
+    settings: SamplingConfig
+    scaffold: str | GraphBatch | None
+    score: Score | None
+    particles: int
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "sampler"}
+
+    @torch.no_grad()
+    def __call__(self, given: tuple[Tensor, Tensor | None]) -> GraphBatch:
+        """Graphs on the CPU, of their numbers (b,) and wanted properties (b, p)."""
+        index, context = (None if x is None else x.to(self.model.device) for x in given)
+        assert index is not None
+        return self.sampler(Noise(self.seed, index), context).to("cpu")
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """What samples graphs."""
+        model, settings, scaffold = self.model, self.settings, self.scaffold
+        plain = Sampling(temperature=settings.temperature, guidance=settings.guidance)
+        sampling = [plain] * len(model.refiner.tokenizer.schedule)
+        if settings.first_temperature is not None:
+            sampling[0] = replace(plain, temperature=settings.first_temperature)
+        methods = model._methods(settings)
+
+        def draw(noise: Noise, context: Tensor | None) -> GraphBatch:
+            return model.refiner.sample(noise, context, sampling=sampling, methods=methods)
+
+        def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
+            graphs = draw(noise, context)
+            return graphs, self._weigh(graphs)
+
+        if scaffold is not None:
+            request = ScaffoldRequest.of(scaffold, model.refiner, model.statistics)
+            return lambda noise, context: request.sample(
+                noise, context, sampling, self.particles, methods, self._weigh
+            )
+        if self.score is not None:
+            return lambda noise, context: resampled(weighed, noise, context, self.particles)
+        return draw
+
+    def _weigh(self, graphs: GraphBatch) -> Tensor:
+        if self.score is None:
+            return torch.zeros(len(graphs), device=self.model.device)
+        return self.model._weights(graphs, self.score)
+
+
+def load(name: str | Path, device: Device = "auto") -> GraphModel:
     """Load a shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: If there is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     spec = saved.spec

@@ -7,6 +7,7 @@ torch.Size([16, 1, 28, 28])
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
+from refine_core.app.workers import Workers, map_in_workers
+from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.methods.base import Method
 from refine_core.methods.registry import SamplingMethods, build_methods
@@ -77,7 +80,7 @@ class ImageModel:
             self.config.sampling.methods
         )
         for method in [*self.refiner.own_methods, *self.methods]:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
 
     @classmethod
     def build(
@@ -131,6 +134,7 @@ class ImageModel:
         scales: int | None = None,
         batch: int = 100,
         cached: bool = True,
+        workers: Workers = "auto",
     ) -> Tensor:
         """Sample images (count, c, h, w) in [0, 1].
 
@@ -143,6 +147,8 @@ class ImageModel:
             scales: Stop after that many of the coarsest sizes; 0 decodes nothing but zeros.
             batch: Images computed at a time.
             cached: Whether keys and values are kept between calls; the result is the same.
+            workers: Processes that share the batches, of one thread each; "auto" is one for each
+                core where that pays. The images are the same.
 
         Raises:
             InputError: A count is below 1, a label is not a class of the model, there is not one
@@ -150,20 +156,25 @@ class ImageModel:
         """
         _check_counts(count=count, batch=batch)
         context, calls = self._context(labels, count, cycle=True), self._calls(scales)
-        parts = []
-        for index in torch.arange(count, device=self.device).split(batch):
-            given = None if context is None else context[index]
-            parts.append(
-                self.refiner.sample(
-                    Noise(seed, index),
-                    given,
-                    sampling=self.sampling(given),
-                    scales=calls,
-                    cached=cached,
-                    methods=self.methods,
-                ).cpu()
-            )
-        return torch.cat(parts)
+        index = torch.arange(count, device=self.device).split(batch)
+        inputs = ((each, None if context is None else context[each]) for each in index)
+        draw, device = partial(self._draw, seed, calls, cached), self.device.type
+        return torch.cat([*map_in_workers(draw, inputs, len(index), workers, device=device)])
+
+    @torch.no_grad()
+    def _draw(
+        self, seed: int, calls: int | None, cached: bool, given: tuple[Tensor, Tensor | None]
+    ) -> Tensor:
+        """Images (b, c, h, w) on the CPU, of their numbers (b,) and classes (b,)."""
+        index, context = given
+        return self.refiner.sample(
+            Noise(seed, index),
+            context,
+            sampling=self.sampling(context),
+            scales=calls,
+            cached=cached,
+            methods=self.methods,
+        ).cpu()
 
     @torch.no_grad()
     def sample_steps(self, count: int, *, seed: int = 0, labels: Labels = None) -> list[Tensor]:
@@ -300,7 +311,7 @@ class ImageModel:
             return turns if cycle and self.classes else None
         if not self.classes:
             raise InputError("The model has no classes, so it takes no labels: leave them out.")
-        given = torch.as_tensor(labels, device=self.device)
+        given = torch.as_tensor(labels).cpu()
         if given.is_floating_point() or given.ndim > 1:
             raise InputError(
                 f"Found labels of {given.dtype} and shape {tuple(given.shape)}, expected whole "
@@ -316,7 +327,7 @@ class ImageModel:
             raise InputError(
                 f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
             )
-        return given
+        return given.to(self.device)
 
     def _check_images(self, images: Tensor) -> None:
         if images.shape[1:] != self.shape or not len(images):
@@ -326,11 +337,11 @@ class ImageModel:
             )
 
 
-def load(name: str | Path, device: str = "cpu") -> ImageModel:
+def load(name: str | Path, device: Device = "auto") -> ImageModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: There is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     model = ImageModel.build(saved.spec.config, saved.spec.shape, saved.spec.classes)

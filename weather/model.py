@@ -16,6 +16,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from refine_core.app.workers import Workers
+from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.storage.files import sha256
 from refine_core.storage.pretrained import Pretrained
@@ -174,6 +176,7 @@ class WeatherModel:
         lead_days: float | None = None,
         seed: int = 0,
         batch: int = 25,
+        workers: Workers = "auto",
         quiet: bool = True,
     ) -> xr.Dataset:
         """An ensemble forecast as a data set, equal to what `refine weather forecast` writes.
@@ -189,6 +192,8 @@ class WeatherModel:
             lead_days: Length of the forecast, in place of `steps`; by default ten days.
             seed: Seed of the ensemble.
             batch: Members that are computed at a time.
+            workers: Processes that share the members, of one thread each; "auto" is one for each
+                core where that pays. The forecast is the same.
             quiet: Whether to show no progress.
 
         Returns:
@@ -208,7 +213,14 @@ class WeatherModel:
         states = InitialStates.open(initial, self)
         times = states.choose(time)
         return make_forecast(
-            states, times, members=members, steps=steps, seed=seed, batch=batch, quiet=quiet
+            states,
+            times,
+            members=members,
+            steps=steps,
+            seed=seed,
+            batch=batch,
+            workers=workers,
+            quiet=quiet,
         )
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
@@ -224,11 +236,11 @@ class WeatherModel:
         MODELS.save(path, self.forecaster, spec, half=half, small=small)
 
 
-def load(name: str | Path, device: str = "cpu") -> WeatherModel:
+def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: There is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     spec, config = saved.spec, saved.spec.config
@@ -246,7 +258,7 @@ def _refiner(name: str) -> nn.Module:
     Raises:
         InputError: There is no such model, or its head is of another kind.
     """
-    head = load(name).forecaster.head
+    head = load(name, "cpu").forecaster.head
     if not isinstance(head, RefineHead):
         raise InputError(f"The head of {name} samples no codes: name a model that refines.")
     return head.refiner

@@ -73,7 +73,7 @@ def evaluate(
     with CallCounter(model) as counter:
         started = time.process_time()
         graphs = model.sample(
-            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH
+            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH, workers=1
         )
         smiles = model.smiles(graphs) if model.is_molecular else []
         seconds = time.process_time() - started

@@ -122,7 +122,8 @@ def evaluate(
     tokenizer = _tokenizer_scores(model, images, judge, real)
     say(f"sampling {count} images")
     started = time.perf_counter()
-    sampled = model.sample(count, seed=seed, labels=labels if model.classes else None)
+    given = labels if model.classes else None
+    sampled = model.sample(count, seed=seed, labels=given, workers=1)
     seconds = time.perf_counter() - started
     made, floor = (judge.evaluate(x) for x in (sampled, images.train.images[:count]))
     classes = labels if model.classes else made.logits.argmax(1)

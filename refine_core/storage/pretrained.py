@@ -21,6 +21,7 @@ from typing import Generic, TypeVar
 from torch import Tensor, nn
 
 from refine_core.config.schema import from_dict, to_dict
+from refine_core.device import Device, find_device
 from refine_core.errors import InputError, suggest
 from refine_core.storage import checkpoint
 
@@ -40,14 +41,15 @@ class Saved(Generic[Spec]):
     tensors: dict[str, Tensor]
     """Its state dict, on the CPU."""
 
-    def restore(self, module: Module, device: str = "cpu") -> Module:
-        """Load the weights into a freshly built module; return it in evaluation mode.
+    def restore(self, module: Module, device: Device = "auto") -> Module:
+        """Load the weights into a freshly built module; return it there in evaluation mode.
 
         Raises:
-            InputError: The weights do not fit the module.
+            InputError: The weights do not fit the module, or there is no such device.
         """
+        there = find_device(device)
         checkpoint.load_into(module, self.tensors)
-        return module.eval().to(device)
+        return module.eval().to(there)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,17 @@ def test_samples_depend_on_seed_and_place_only(model: GraphModel) -> None:
         model.refiner.load_state_dict(weights)
 
 
+def test_samples_are_the_same_for_any_number_of_workers() -> None:
+    model = graphs.load("qm9_properties")
+    asked: dict[str, Any] = {"seed": 3, "where": {"logp": 0.5}, "guidance": 1.0, "batch": 4}
+    whole = model.sample(9, workers=1, **asked)
+    assert equal(model.sample(9, workers=2, **asked), whole)
+    grown: dict[str, Any] = {"scaffold": "c1cc[nH]c1", "particles": 2, "batch": 4}
+    assert equal(model.sample(3, workers=2, **grown), model.sample(3, workers=1, **grown))
+    with pytest.raises(InputError, match="C1CC"):
+        model.sample(4, workers=2, particles=1, batch=2, scaffold="C1CC")
+
+
 def test_fewer_nodes_exceed_valence_limits_where_splits_are_drawn_again() -> None:
     model = graphs.load("qm9")
     limits, head = model.statistics.valence_limits, model.refiner.head

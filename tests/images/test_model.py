@@ -1,6 +1,7 @@
 """A trained model samples, reconstructs, edits, is saved and loaded."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,13 @@ def test_samples_depend_on_seed_and_index_only(model: ImageModel) -> None:
     assert torch.allclose(model.sample(4, seed=5), whole[:4], atol=1e-6)
     assert torch.allclose(model.sample(10, seed=5, cached=False), whole, atol=1e-5)
     assert not torch.allclose(model.sample(10, seed=6), whole, atol=1e-2)
+
+
+def test_samples_are_the_same_for_any_number_of_workers(model: ImageModel) -> None:
+    options: dict[str, Any] = {"seed": 5, "batch": 3, "labels": 1}
+    alone = model.sample(10, workers=1, **options)
+    assert torch.equal(model.sample(10, workers=2, **options), alone)
+    assert torch.equal(model.sample(10, **options), alone)
 
 
 def test_steps_end_with_the_sample_and_pass_through_the_coarse_ones(model: ImageModel) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
+from refine_core.app.workers import Workers
 from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
@@ -34,6 +35,7 @@ def forecast(
     lead_days: float = 10.0,
     seed: int = 0,
     batch: PositiveInt = 25,
+    workers: Workers = "auto",
     chunks: tuple[str, ...] = (),
     precision: ShareBelowOne = 0.0,
     out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
@@ -54,6 +56,7 @@ def forecast(
         lead_days: Length of the forecast.
         seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
         batch: Number of members in memory at a time, rounded up to whole groups.
+        workers: Processes that share the members; auto is one for each core where that pays.
         chunks: Lengths of the chunks along dimensions, as number=all lead=1 for maps of all
             members, or number=all latitude=8 longitude=8 for series at points. By default a chunk
             is a member, which suits a stop; along what is not named it is undivided, but for
@@ -81,6 +84,7 @@ def forecast(
         steps=steps,
         seed=seed,
         batch=batch,
+        workers=workers,
         chunks=lengths,
         precision=precision,
         overwrite=overwrite,

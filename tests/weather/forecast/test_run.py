@@ -56,6 +56,15 @@ def test_members_do_not_depend_on_the_batch_or_on_others(
     xr.testing.assert_equal(two, made.isel(number=[6, 2]))
 
 
+def test_members_do_not_depend_on_the_number_of_workers(
+    model: WeatherModel, made: xr.Dataset, tmp_path: Path
+) -> None:
+    xr.testing.assert_identical(write(model, tmp_path / "f.zarr", workers=2), made)
+    mixed: dict[str, Any] = {"members": [6, 2, 5, 0], "steps": 2, "workers": 2}
+    some = model.forecast(atmosphere(), START, **mixed)
+    xr.testing.assert_equal(some, made.isel(number=[6, 2, 5, 0]))
+
+
 def test_times_are_taken_in_all_their_forms(model: WeatherModel) -> None:
     initial = InitialStates.open(atmosphere(), model)
     pair = atmosphere()["time"].sel(time=["2000-02-05T00", "2000-02-05T12"])
