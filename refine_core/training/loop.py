@@ -20,7 +20,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import torch
@@ -89,7 +89,8 @@ def fit(
             processes, the run was started with another seed, configuration or data, or the loss
             stops being finite.
     """
-    fabric = _fabric(_precision(opt, run))
+    precision = _precision(opt, run)
+    fabric, opt = _fabric(precision), replace(opt, precision=precision)
     processes = fabric.world_size
     loader = Loader(
         data, opt.batch, seed, rank=fabric.global_rank, processes=processes, parts=opt.accumulate
