@@ -65,7 +65,7 @@ def demo(
     print(markdown(report))
     found = (out / "samples.smi").read_text().split()
     write_molecules(found, out / "samples.sdf", property_values(found))
-    if not check_equivariance(loaded, draws=draws):
+    if not check_equivariance(loaded, draws=draws, out=out / "invariance"):
         raise SystemExit(1)
-    for name in ("samples.smi", "samples.sdf", "REPORT.md", "samples.png"):
+    for name in ("samples.smi", "samples.sdf", "REPORT.md", "report.html", "samples.png"):
         print(f"{'picture' if name.endswith('png') else 'file'}: {out / name}")

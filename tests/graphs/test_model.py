@@ -119,10 +119,12 @@ def test_a_bound_on_the_likelihood_averages_over_trees(model: GraphModel) -> Non
 
 
 def test_the_order_of_nodes_plays_no_part(
-    model: GraphModel, capsys: pytest.CaptureFixture[str]
+    model: GraphModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert check_equivariance(model, draws=1500)
+    assert check_equivariance(model, draws=1500, out=tmp_path)
     assert capsys.readouterr().out.count("pass") == 3
+    page = (tmp_path / "report.html").read_text()
+    assert "<strong>All 3 checks passed</strong>" in page and "3 of 3" in page
 
 
 def test_a_missing_model_is_named() -> None:

@@ -14,6 +14,12 @@ from weather.fields.regions import REGIONS
 if TYPE_CHECKING:
     import xarray as xr
 
+    from refine_core.app.html import Block
+    from weather.verification.report import VerificationReport
+
+MAPPED = 3
+"""Variables of which report.html has maps."""
+
 Picture = Literal[
     "all",
     "maps",
@@ -109,7 +115,8 @@ def verify(
 ) -> None:
     """Measure a forecast against the truth, baselines and other forecasts.
 
-    Writes metrics.json, REPORT.md and pictures, and prints the fair CRPS over the globe.
+    Writes metrics.json, REPORT.md, report.html and pictures, and prints the fair CRPS over the
+    globe.
 
     Args:
         forecast: Path or URL of a forecast, of any number of members: ours, or in the layout of
@@ -139,9 +146,11 @@ def verify(
     values = parse_thresholds(thresholds)
     area = None if mask is None else _mask(mask)
     others = _others(against)
+    made, happened = open_files(forecast), open_files(truth)
+    name = Path(forecast.rstrip("/")).stem or "forecast"
     report = verify(
-        open_files(forecast),
-        open_files(truth),
+        made,
+        happened,
         None if history is None else open_files(history),
         variables=variables,
         lead_days=leads,
@@ -151,10 +160,10 @@ def verify(
         limit=None if limit is None else open_files(limit),
         against={name: open_files(path) for name, path in others.items()},
         seed=seed,
-        name=Path(forecast.rstrip("/")).stem or "forecast",
+        name=name,
         quiet=False,
     )
-    write_files(report, out)
+    write_files(report, out, lambda: _maps(report, made, happened, name, regions))
     for note in report["notes"]:
         say(f"note: {note}")
     main = report["regions"][0]
@@ -228,6 +237,29 @@ def plot(
     )
     for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)
+
+
+def _maps(
+    report: "VerificationReport",
+    forecast: "xr.Dataset",
+    truth: "xr.Dataset",
+    name: str,
+    regions: Sequence[str],
+) -> "list[Block]":
+    """Maps of the last start that the truth covers, or why there are none."""
+    from refine_core.app.html import Text
+    from weather.fields.labels import best_known
+    from weather.fields.regions import parse_region
+    from weather.plots.forecast_run import ForecastRun
+    from weather.plots.map_slider import forecast_slider
+
+    shown = best_known(list(report["channels"]), MAPPED)
+    try:
+        run = ForecastRun(name, forecast, truth, shown)
+        slider = forecast_slider(run, run.channels, [parse_region(each) for each in regions])
+    except InputError as error:  # verification takes data that maps do not, such as masked ones
+        return [Text(f"There are no maps: {error}")]
+    return [slider]
 
 
 def _mask(text: str) -> "xr.DataArray":

@@ -1,6 +1,7 @@
 """Verification: what the report says, and its pictures."""
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from refine_core.app.figures import house_style
+from refine_core.app.html import Figure, Text
 from tests.weather.forecasts import ensemble, starts, world
 from weather.plots.figure import BASELINES, MAIN, OTHERS, add_heading
 from weather.verification import score_plots
 from weather.verification.baselines import NAMES
 from weather.verification.bootstrap import ENOUGH, LEAST
-from weather.verification.report import VerificationReport
-from weather.verification.report_writer import markdown
+from weather.verification.report import MEAN, VerificationReport
+from weather.verification.report_writer import markdown, web_page, write_files
 from weather.verification.run import verify
 
 WORLD = world()
@@ -85,6 +87,29 @@ def test_pictures_of_one_variable_are_as_wide_as_their_text(leads: int) -> None:
             assert boxes
             assert min(box.x0 for box in boxes) >= 0
             assert max(box.x1 for box in boxes) <= figure.bbox.width
+
+
+def test_the_page_says_what_the_markdown_says(tmp_path: Path) -> None:
+    found = report(LEAST)
+    write_files(found, tmp_path, lambda: [Text("No maps.")])
+    page = web_page(found, dict.fromkeys(("crps.png", "ranks.png"), "A picture"), tmp_path, [])
+    skill = found["differences"]["climatological ensemble"]["skill"][MEAN]["global"]["crps_fair"]
+    first, last = (100 * (skill["value"][lead] or 0) for lead in (0, -1))
+    words = [("lower" if each >= 0 else "higher", abs(each)) for each in (first, last)]
+    said = [f"**{word} by {value:.0f} %**" for word, value in words]
+    assert all(text in page.verdict for text in said)
+    label = "lower CRPS than climatological ensemble"
+    (figure,) = (each for each in page.figures if each.label == label)
+    assert figure.beside == "day 2" and " to " in figure.interval
+    assert [section.title for section in page.sections] == [
+        *("Skill", "Calibration", "Joint structure", "Other pictures", "How to read it")
+    ]
+    text = markdown(found)
+    figures = [each for section in page.sections for each in section.blocks]
+    tables = [each.table for each in figures if isinstance(each, Figure) and each.table]
+    assert tables and all(table in text for table in tables)
+    html = (tmp_path / "report.html").read_text()
+    assert "No maps." in html and html.index("Maps") < html.index("Skill")
 
 
 def test_solid_lines_have_colours_that_can_be_told_apart() -> None:
