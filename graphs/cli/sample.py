@@ -18,7 +18,7 @@ MOLECULES, OTHERS = (".smi", ".csv", ".sdf", ".png", ".svg"), (".graphml",)
 
 
 def sample(
-    model: str,
+    model: str = "qm9",
     count: PositiveInt = 100,
     seed: int = 0,
     where: tuple[str, ...] = (),

@@ -9,6 +9,7 @@ from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
+from weather.samples import STATES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,8 +28,8 @@ Picture = Literal[
 
 
 def forecast(
-    model: str,
-    init: str,
+    model: str = "gcm",
+    init: str = str(STATES),
     time: tuple[str, ...] = (),
     members: PositiveInt = 50,
     lead_days: float = 10.0,
@@ -47,7 +48,8 @@ def forecast(
     Args:
         model: A shipped model's name, a run's folder or a file.
         init: Path or URL of initial states: Zarr, netCDF or GRIB. Of an ensemble of states, along
-            number or the like, each member starts from its own.
+            number or the like, each member starts from its own. By default those that ship with
+            Refine, for the model gcm.
         time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
             step, as 2003-11-01/2003-11-11/48h, stand for all between.
         members: Number of members of the ensemble.
