@@ -28,9 +28,11 @@ from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.progress import Progress
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
+from refine_core.intermediates import AfterScale, through
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.sampling import Sampling
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -99,6 +101,7 @@ class GraphModel:
         count: int,
         *,
         seed: int = 0,
+        first: int = 0,
         where: dict[str, float] | None = None,
         guidance: float | None = None,
         parallel: Parallel | None = None,
@@ -111,6 +114,7 @@ class GraphModel:
         scaffold: str | GraphBatch | None = None,
         score: Score | None = None,
         particles: int = PARTICLES,
+        after_scale: AfterScale[GraphBatch] | None = None,
         quiet: bool = True,
     ) -> GraphBatch:
         """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
@@ -121,6 +125,7 @@ class GraphModel:
         Args:
             count: Count of graphs.
             seed: Seed of the samples.
+            first: Number of the first graph: further graphs begin where earlier ones ended.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
@@ -137,11 +142,15 @@ class GraphModel:
                 exponential of it, the better the more `particles`.
             particles: Draws of which one is chosen, for each graph with a scaffold or score; more
                 cost time and agree better with the law.
+            after_scale: Called after each network call of each batch, with its graphs as they are
+                so far: coarse ones, of clusters with their most frequent label. Not with a
+                scaffold or score, whose particles are no samples yet.
             quiet: Whether to show no progress.
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
-                cannot extend the scaffold, or `score` does not give a number for each.
+                cannot extend the scaffold, `score` does not give a number for each, or there is
+                `after_scale` beside a scaffold or score.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
         settings = self.settings(
@@ -161,13 +170,18 @@ class GraphModel:
         if settings.first_temperature is not None:
             sampling[0] = Sampling(temperature=settings.first_temperature, guidance=guide)
         known, plain = self._methods(settings), scaffold is None and score is None
-        sampler = self._sampler(sampling, known, scaffold, score, particles)
+        if after_scale is not None and not plain:
+            raise InputError(
+                "Found `after_scale` beside a scaffold or score, whose particles are no samples "
+                "until one is chosen: leave one of them out."
+            )
+        sampler = self._sampler(sampling, known, scaffold, score, particles, after_scale)
         at_once = batch if plain else max(1, batch // particles)
         parts = []
         with Progress("drawing", count, quiet=quiet) as progress:
             for index in torch.arange(count).split(at_once):
                 given = None if context is None else context[index]
-                graphs = sampler(Noise(seed, index.to(self.device)), given)
+                graphs = sampler(Noise(seed, first + index.to(self.device)), given)
                 parts.append(graphs.to("cpu"))
                 progress.update(int(index[-1]) + 1)
         return GraphBatch.joined(parts)
@@ -197,14 +211,18 @@ class GraphModel:
         scaffold: str | GraphBatch | None,
         score: Score | None,
         particles: int,
+        after_scale: AfterScale[GraphBatch] | None,
     ) -> Sampler:
         """What samples a batch of graphs."""
+        told: AfterScale[GraphBatch] | None = through(after_scale, lambda graphs: graphs.to("cpu"))
 
         def weigh(graphs: GraphBatch) -> Tensor:
             return torch.zeros(len(graphs)) if score is None else self._weights(graphs, score)
 
         def plain(noise: Noise, context: Tensor | None) -> GraphBatch:
-            return self.refiner.sample(noise, context, sampling=sampling, methods=methods)
+            return self.refiner.sample(
+                noise, context, sampling=sampling, methods=methods, after_scale=told
+            )
 
         def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
             graphs = plain(noise, context)
@@ -294,8 +312,52 @@ class GraphModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        spec = GraphSpec(self.config, self.statistics, self.properties)
-        MODELS.save(path, self.refiner, spec, half=half)
+        MODELS.save(path, self.refiner, self._spec, half=half)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        MODELS.save_folder(Path(folder), self.refiner, self._spec, self._card(), half=half)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> "GraphModel":
+        """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
+        return load(folder, device)
+
+    @property
+    def _spec(self) -> GraphSpec:
+        return GraphSpec(self.config, self.statistics, self.properties)
+
+    def _card(self) -> ModelCard:
+        what = "molecules" if self.is_molecular else "graphs"
+        use = "made = model.smiles(model.sample(4, seed=0))  # None where RDKit refuses"
+        use = use if self.is_molecular else "made = model.sample(4, seed=0)  # a GraphBatch"
+        return ModelCard(
+            self.config.name,
+            f"{what.capitalize()} from coarse to fine, by refinement of discrete codes.",
+            "graphs",
+            f"""
+import graphs
+
+model = graphs.GraphModel.from_pretrained(".")  # this folder
+{use}
+""",
+            {
+                "kind": self.config.model.kind,
+                "labels of nodes": len(self.vocabulary.nodes),
+                "labels of edges": ", ".join(self.vocabulary.edges),
+                "properties": ", ".join(self.properties.names) or "none",
+                "parameters": sum(each.numel() for each in self.refiner.parameters()),
+            },
+            (f"{what}-generation",),
+        )
 
 
 def load(name: str | Path, device: str = "cpu") -> GraphModel:

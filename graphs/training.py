@@ -1,6 +1,7 @@
 """Training a generator of graphs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from refine_core.app.progress import say
 from refine_core.config.schema import load
+from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.storage.files import write_text
 from refine_core.training.budget import Pace, affordable
 from refine_core.training.stages import Stages
 
@@ -33,6 +36,7 @@ def train(
     runs: Path = Path("runs"),
     *,
     store: GraphStore | None = None,
+    smiles: Sequence[str] | None = None,
     seconds: float | None = None,
     quiet: bool = False,
 ) -> GraphModel:
@@ -45,6 +49,8 @@ def train(
         runs: Folder of runs.
         store: Graphs in place of `config.data.source`, as from
             `graphs.data.convert_networkx.from_networkx`.
+        smiles: Molecules in place of `config.data.source`; they go to `molecules.smi` in the run's
+            folder, and are read from there.
         seconds: About how long to train, reading apart: gives the number of epochs in place of
             `config.model.training.epochs`, or of less than one epoch `config.data.subset`. A run
             that goes on keeps what it was begun with.
@@ -52,9 +58,15 @@ def train(
 
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
-            generator takes no such graphs.
+            generator takes no such graphs, or there are both a `store` and `smiles`.
     """
     run = runs / config.name
+    if smiles is not None:
+        if store is not None:
+            raise InputError("Found a store and SMILES to learn from: give one of them.")
+        write_text(run / "molecules.smi", "".join(f"{each}\n" for each in smiles))
+        data = replace(config.data, source=str(run / "molecules.smi"))
+        config = replace(config, data=data)
     start = _Start.of(config, run, store, quiet)
     if seconds is not None:
         lasting = _lasting(start, run, seconds, quiet)
