@@ -37,6 +37,7 @@ def forecast(
     batch: PositiveInt = 25,
     chunks: tuple[str, ...] = (),
     precision: ShareBelowOne = 0.0,
+    layout: Literal["weatherbench2", "weatherbench-x"] = "weatherbench2",
     out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
     overwrite: bool = False,
 ) -> None:
@@ -62,6 +63,8 @@ def forecast(
             times and members.
         precision: Largest rounding error, as a share of each variable's standard deviation;
             rounded to .001 a file takes half the space. By default values are not rounded.
+        layout: Whose names the dimensions have. WeatherBench-X has init_time and lead_time in
+            place of time and prediction_timedelta; every command here reads both.
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
@@ -85,6 +88,7 @@ def forecast(
         batch=batch,
         chunks=lengths,
         precision=precision,
+        layout=layout,
         overwrite=overwrite,
     )
     print(f"forecast: {out}")
