@@ -57,20 +57,16 @@ class Earth2StudioModel:
     """Forecasts of Earth2Studio's tensors.
 
     Members go by the dimension `ensemble` where there is one: member m is that of
-    `refine weather forecast`, and does not depend on how many there are.
+    `refine weather forecast`, and does not depend on how many there are. Earth2Studio brings data
+    of another grid to the model's by the nearest points; `weather.regrid` conserves means.
 
     Args:
         model: Without forcing fields, which Earth2Studio does not hand on.
         seed: Seed of the ensemble.
 
-    Attributes:
-        interp_method: How Earth2Studio brings its data to the model's grid.
-
     Raises:
         InputError: The model needs forcing fields.
     """
-
-    interp_method = "linear"
 
     def __init__(self, model: WeatherModel, seed: int = 0) -> None:
         if model.data.forcing:
