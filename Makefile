@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test house slow demo bench gpu results data controls
+.PHONY: help install test house slow demo bench gpu dist results data controls
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,9 +38,11 @@ bench: install  ## measure speed ratios, into results/bench/
 
 gpu: install  ## on one accelerator, in ten minutes: its tests, throughput, larger models, into runs/gpu/
 	$(BIN)/python -m tests.gpu.run
+dist: install  ## build the wheel and the source archive, into dist/
+	$(BIN)/python -m hatchling build -d dist
 
 results: install  ## regenerate the reports of the shipped models (needs gcm_64x32.zarr, see data)
-	$(BIN)/refine images ablate --config configs/images/paper.yaml --out results/images/ablation
+	$(BIN)/refine images ablate --config paper --out results/images/ablation
 	$(BIN)/refine images evaluate --model mnist --out results/images/mnist
 	$(BIN)/refine graphs evaluate --model qm9 --out results/graphs/qm9
 	$(BIN)/refine graphs evaluate --model moses --held-out 10000 --out results/graphs/moses
@@ -54,8 +56,8 @@ FORECAST = $(BIN)/refine weather forecast --init gcm_64x32.zarr --time 2003-06-1
 CONTROLS = crps gaussian diffusion deterministic
 
 controls: install  ## train the controls of the forecast model and verify it against them: hours
-	$(BIN)/refine weather train --config configs/weather/deterministic.yaml
-	for kind in crps gaussian diffusion; do $(BIN)/refine weather train --config configs/weather/$$kind.yaml || exit; done
+	$(BIN)/refine weather train --config deterministic
+	for kind in crps gaussian diffusion; do $(BIN)/refine weather train --config $$kind || exit; done
 	for kind in crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; done
 	$(BIN)/refine weather calibrate --model runs/diffusion --starts 4 --members 5 --out runs/diffusion/calibrated.safetensors
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr

@@ -31,9 +31,11 @@ from refine_core.app.workers import Workers, map_in_workers
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.device import Device
 from refine_core.errors import InputError
+from refine_core.intermediates import AfterScale, through
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.sampling import Sampling
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -102,6 +104,7 @@ class GraphModel:
         count: int,
         *,
         seed: int = 0,
+        first: int = 0,
         where: dict[str, float] | None = None,
         guidance: float | None = None,
         parallel: Parallel | None = None,
@@ -115,6 +118,7 @@ class GraphModel:
         score: Score | None = None,
         particles: int = PARTICLES,
         workers: Workers = "auto",
+        after_scale: AfterScale[GraphBatch] | None = None,
         quiet: bool = True,
     ) -> GraphBatch:
         """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
@@ -125,6 +129,7 @@ class GraphModel:
         Args:
             count: Count of graphs.
             seed: Seed of the samples.
+            first: Number of the first graph: further graphs begin where earlier ones ended.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
@@ -142,12 +147,17 @@ class GraphModel:
             particles: Draws of which one is chosen, for each graph with a scaffold or score; more
                 cost time and agree better with the law.
             workers: Processes that share the batches, of one thread each; "auto" is one for each
-                core where that pays. The graphs are the same. With `score` this process alone.
+                core where that pays. The graphs are the same. With `score` or
+                `after_scale` this process alone.
+            after_scale: Called after each network call of each batch, with its graphs as they are
+                so far: coarse ones, of clusters with their most frequent label. Not with a
+                scaffold or score, whose particles are no samples yet.
             quiet: Whether to show no progress.
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
-                cannot extend the scaffold, or `score` does not give a number for each.
+                cannot extend the scaffold, `score` does not give a number for each, or there is
+                `after_scale` beside a scaffold or score.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
         settings = self.settings(
@@ -163,16 +173,21 @@ class GraphModel:
         self.kind.prepare(self.refiner, settings)
         if not where:
             settings = replace(settings, guidance=0.0)
-        draw = _Draw(self, seed, settings, scaffold, score, particles)
         plain = scaffold is None and score is None
-        index = torch.arange(count).split(batch if plain else max(1, batch // particles))
-        inputs = ((each, None if context is None else context[each]) for each in index)
-        if score is not None:
+        if after_scale is not None and not plain:
+            raise InputError(
+                "Found `after_scale` beside a scaffold or score, whose particles are no samples "
+                "until one is chosen: leave one of them out."
+            )
+        draw = _Draw(self, seed, settings, scaffold, score, particles, after_scale)
+        places = torch.arange(count).split(batch if plain else max(1, batch // particles))
+        inputs = ((first + each, None if context is None else context[each]) for each in places)
+        if score is not None or after_scale is not None:
             workers = 1
         device = self.device.type
         parts: list[GraphBatch] = []
         with Progress("drawing", count, quiet=quiet) as progress:
-            for graphs in map_in_workers(draw, inputs, len(index), workers, device=device):
+            for graphs in map_in_workers(draw, inputs, len(places), workers, device=device):
                 parts.append(graphs)
                 progress.update(sum(map(len, parts)))
         return GraphBatch.joined(parts)
@@ -271,8 +286,52 @@ class GraphModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        spec = GraphSpec(self.config, self.statistics, self.properties)
-        MODELS.save(path, self.refiner, spec, half=half)
+        MODELS.save(path, self.refiner, self._spec, half=half)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        MODELS.save_folder(Path(folder), self.refiner, self._spec, self._card(), half=half)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "GraphModel":
+        """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
+        return load(folder, device)
+
+    @property
+    def _spec(self) -> GraphSpec:
+        return GraphSpec(self.config, self.statistics, self.properties)
+
+    def _card(self) -> ModelCard:
+        what = "molecules" if self.is_molecular else "graphs"
+        use = "made = model.smiles(model.sample(4, seed=0))  # None where RDKit refuses"
+        use = use if self.is_molecular else "made = model.sample(4, seed=0)  # a GraphBatch"
+        return ModelCard(
+            self.config.name,
+            f"{what.capitalize()} from coarse to fine, by refinement of discrete codes.",
+            "graphs",
+            f"""
+import graphs
+
+model = graphs.GraphModel.from_pretrained(".")  # this folder
+{use}
+""",
+            {
+                "kind": self.config.model.kind,
+                "labels of nodes": len(self.vocabulary.nodes),
+                "labels of edges": ", ".join(self.vocabulary.edges),
+                "properties": ", ".join(self.properties.names) or "none",
+                "parameters": sum(each.numel() for each in self.refiner.parameters()),
+            },
+            (f"{what}-generation",),
+        )
 
 
 @dataclass(eq=False)
@@ -285,6 +344,7 @@ class _Draw:
     scaffold: str | GraphBatch | None
     score: Score | None
     particles: int
+    after_scale: AfterScale[GraphBatch] | None
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "sampler"}
@@ -305,9 +365,14 @@ class _Draw:
         if settings.first_temperature is not None:
             sampling[0] = replace(plain, temperature=settings.first_temperature)
         methods = model._methods(settings)
+        told: AfterScale[GraphBatch] | None = through(
+            self.after_scale, lambda each: each.to("cpu")
+        )
 
         def draw(noise: Noise, context: Tensor | None) -> GraphBatch:
-            return model.refiner.sample(noise, context, sampling=sampling, methods=methods)
+            return model.refiner.sample(
+                noise, context, sampling=sampling, methods=methods, after_scale=told
+            )
 
         def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
             graphs = draw(noise, context)

@@ -1,7 +1,8 @@
 """Training a generator of graphs."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +18,9 @@ from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
+from refine_core.errors import InputError
 from refine_core.noise import Noise
+from refine_core.storage.files import write_text
 from refine_core.training.stages import Stages
 
 VALIDATED = 512
@@ -30,6 +33,7 @@ def train(
     runs: Path = Path("runs"),
     *,
     store: GraphStore | None = None,
+    smiles: Sequence[str] | None = None,
     seconds: float | None = None,
     quiet: bool = False,
 ) -> GraphModel:
@@ -42,15 +46,23 @@ def train(
         runs: Folder of runs.
         store: Graphs in place of `config.data.source`, as from
             `graphs.data.convert_networkx.from_networkx`.
+        smiles: Molecules in place of `config.data.source`; they go to `molecules.smi` in the run's
+            folder, and are read from there.
         seconds: About how long to train, reading apart, in place of
             `config.model.training.epochs`; see `refine_core.training.stages.Stages`.
         quiet: Whether to show nothing.
 
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
-            generator takes no such graphs.
+            generator takes no such graphs, or there are both a `store` and `smiles`.
     """
     run = runs / config.name
+    if smiles is not None:
+        if store is not None:
+            raise InputError("Found a store and SMILES to learn from: give one of them.")
+        write_text(run / "molecules.smi", "".join(f"{each}\n" for each in smiles))
+        data = replace(config.data, source=str(run / "molecules.smi"))
+        config = replace(config, data=data)
     start = _Start.of(config, run, store, seconds, quiet)
     refiner = start.stages.train(
         start.refiner,

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from refine_core.app.workers import Workers
 from refine_core.device import Device
 from refine_core.errors import InputError
-from refine_core.storage.files import sha256
+from refine_core.intermediates import AfterScale
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 from weather.config import WeatherConfig
 from weather.data.config import DataConfig
@@ -160,10 +161,18 @@ class WeatherModel:
         steps: int = 10,
         seed: int = 0,
         forcing: NDArray[np.float32] | None = None,
+        after_scale: AfterScale[State] | None = None,
     ) -> Iterator[State]:
         """Forecast states, step by step; see `weather.forecaster.rollout.rollout`."""
         return rollout(
-            self, initial, time, members=members, steps=steps, seed=seed, forcing=forcing
+            self,
+            initial,
+            time,
+            members=members,
+            steps=steps,
+            seed=seed,
+            forcing=forcing,
+            after_scale=after_scale,
         )
 
     def forecast(
@@ -225,15 +234,57 @@ class WeatherModel:
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
         """Write the model as one safetensors file; `half` and `small` as in `checkpoint.save`."""
+        MODELS.save(path, self.forecaster, self._spec, half=half, small=small)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        MODELS.save_folder(Path(folder), self.forecaster, self._spec, self._card(), half=half)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "WeatherModel":
+        """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
+        return load(folder, device)
+
+    @property
+    def _spec(self) -> WeatherSpec:
         statistics = (self.mean, self.std, self.forcing_mean, self.forcing_std)
-        spec = WeatherSpec(
+        return WeatherSpec(
             self.config,
             tuple(self.grid.latitude.tolist()),
             tuple(self.grid.longitude.tolist()),
             len(self.forecaster.mean.get_buffer("static")),
             tuple(tuple(values.tolist()) for values in statistics),
         )
-        MODELS.save(path, self.forecaster, spec, half=half, small=small)
+
+    def _card(self) -> ModelCard:
+        hours, (rows, columns) = self.data.step_hours, self.grid.shape
+        return ModelCard(
+            self.config.name,
+            f"Ensemble forecasts of the weather in steps of {hours} hours, by refinement.",
+            "weather",
+            """
+import weather
+
+model = weather.WeatherModel.from_pretrained(".")  # this folder
+made = model.forecast("states.nc", members=20, lead_days=1)  # an xarray.Dataset
+""",
+            {
+                "grid": f"{rows} latitudes, {columns} longitudes",
+                "variables": ", ".join(channel.name for channel in self.channels),
+                "forcing": ", ".join(self.data.forcing) or "none",
+                "network calls a step": self.calls,
+                "parameters": sum(each.numel() for each in self.forecaster.parameters()),
+            },
+            ("ensemble-forecasting",),
+        )
 
 
 def load(name: str | Path, device: Device = "auto") -> WeatherModel:
@@ -248,8 +299,7 @@ def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
     forecaster = build_untrained(config.data, config.mean, config.head, grid, spec.statics)
     saved.restore(forecaster, device)
-    digest = sha256(saved.path)[:16]
-    return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)
+    return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, saved.digest)
 
 
 def _refiner(name: str) -> nn.Module:

@@ -19,7 +19,7 @@ MOLECULES, OTHERS = (".smi", ".csv", ".sdf", ".png", ".svg"), (".graphml",)
 
 
 def sample(
-    model: str,
+    model: str = "qm9",
     count: PositiveInt = 100,
     seed: int = 0,
     where: tuple[str, ...] = (),

@@ -8,11 +8,14 @@ import pytest
 import torch
 
 import graphs
+from graphs.data.batch import GraphBatch
 from graphs.evaluation.equivariance import check_equivariance
 from graphs.generators.contraction.head import ContractionHead
 from graphs.model import GraphModel
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
+from refine_core.intermediates import Intermediates
+from tests.cards import made_by_card
 from tests.graphs.conftest import Trained
 from tests.graphs.tiny import equal
 
@@ -137,3 +140,39 @@ def test_graphs_that_are_no_molecules_have_no_smiles(model: GraphModel) -> None:
     plain = replace(model, statistics=replace(model.statistics, vocabulary=unnamed))
     with pytest.raises(InputError, match="not molecules"):
         plain.smiles(model.sample(1))
+
+
+def test_a_shared_model_is_loaded_as_its_card_says(
+    model: GraphModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save_pretrained(tmp_path, half=False)
+    found = made_by_card(tmp_path, "graphs", monkeypatch)
+    assert found["made"] == model.smiles(model.sample(4, seed=0))
+    assert found["model"].statistics == model.statistics
+
+
+def test_further_graphs_begin_where_earlier_ones_ended(model: GraphModel) -> None:
+    whole = model.sample(9, seed=3)
+    later = model.sample(5, seed=3, first=4, where=None)
+    assert model.smiles(later) == model.smiles(whole)[4:]
+    options: dict[str, Any] = {"where": {"logp": 0.5}, "batch": 2, "scaffold": "CO"}
+    whole = model.sample(3, seed=3, particles=2, **options)
+    assert (
+        model.smiles(model.sample(1, seed=3, first=2, particles=2, **options))
+        == (model.smiles(whole)[2:])
+    )
+
+
+def test_what_is_called_after_each_scale_sees_graphs_grow(model: GraphModel) -> None:
+    steps = Intermediates[GraphBatch]()
+    made = model.sample(7, seed=3, batch=4, after_scale=steps)
+    firsts = [place for place, step in enumerate(steps) if step.scale == 0]
+    ends = [steps[place - 1] for place in (firsts[1], len(steps))]
+    assert torch.cat([step.index for step in ends]).tolist() == [*range(7)]
+    assert equal(GraphBatch.joined([step.data for step in ends]), made)
+    for before, after in zip(steps.steps[:-1], steps.steps[1:], strict=True):
+        if after.scale:
+            assert bool((before.data.sizes <= after.data.sizes).all())
+    assert bool((steps[0].data.sizes <= 1).all())
+    with pytest.raises(InputError, match="leave one of them out"):
+        model.sample(2, scaffold="CO", after_scale=steps)

@@ -10,6 +10,7 @@ from refine_core.app.workers import Workers
 from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
+from weather.samples import STATES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,8 +35,8 @@ Picture = Literal[
 
 
 def forecast(
-    model: str,
-    init: str,
+    model: str = "gcm",
+    init: str = str(STATES),
     time: tuple[str, ...] = (),
     members: PositiveInt = 50,
     lead_days: float = 10.0,
@@ -44,6 +45,7 @@ def forecast(
     workers: Workers = "auto",
     chunks: tuple[str, ...] = (),
     precision: ShareBelowOne = 0.0,
+    layout: Literal["weatherbench2", "weatherbench-x"] = "weatherbench2",
     out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
     overwrite: bool = False,
 ) -> None:
@@ -55,7 +57,8 @@ def forecast(
     Args:
         model: A shipped model's name, a run's folder or a file.
         init: Path or URL of initial states: Zarr, netCDF or GRIB. Of an ensemble of states, along
-            number or the like, each member starts from its own.
+            number or the like, each member starts from its own. By default those that ship with
+            Refine, for the model gcm.
         time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
             step, as 2003-11-01/2003-11-11/48h, stand for all between.
         members: Number of members of the ensemble.
@@ -69,6 +72,8 @@ def forecast(
             times and members.
         precision: Largest rounding error, as a share of each variable's standard deviation;
             rounded to .001 a file takes half the space. By default values are not rounded.
+        layout: Whose names the dimensions have. WeatherBench-X has init_time and lead_time in
+            place of time and prediction_timedelta; every command here reads both.
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
@@ -93,6 +98,7 @@ def forecast(
         workers=workers,
         chunks=lengths,
         precision=precision,
+        layout=layout,
         overwrite=overwrite,
     )
     print(f"forecast: {out}")

@@ -18,7 +18,7 @@ from refine_core.errors import InputError
 from weather.forecast.initial_states import ForecastModel, InitialStates
 from weather.forecast.size import check_count, check_disk, check_memory
 from weather.forecaster.rollout import member_names, rollout
-from weather.io.forecast_layout import ForecastLayout
+from weather.io.forecast_layout import ForecastLayout, Layout
 from weather.io.forecast_store import ForecastStore
 
 Part = tuple[int, Sequence[int], NDArray[np.float32]]
@@ -163,6 +163,7 @@ def write_forecast(
     workers: Workers = "auto",
     chunks: Mapping[str, int] | None = None,
     precision: float = 0.0,
+    layout: Layout = "weatherbench2",
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -181,6 +182,8 @@ def write_forecast(
         chunks: See `ForecastStore.open`.
         precision: Largest rounding error, as a share of a channel's standard deviation; 0 rounds
             nothing.
+        layout: Whose names the dimensions have: `weatherbench-x` has `init_time`, `lead_time` and
+            `number`.
         overwrite: Whether another forecast at `out` is replaced.
         quiet: Whether to show no progress.
 
@@ -192,19 +195,20 @@ def write_forecast(
     if out.resolve() == Path(initial.source.path).resolve():
         raise InputError(f"{out} holds the initial states: choose another name for the forecast.")
     run.check_batch()
-    layout = run.layout
-    check_disk(layout, out, rounded=precision > 0)
+    places = run.layout
+    check_disk(places, out, rounded=precision > 0)
     store = ForecastStore.open(
         out,
-        grid=layout.grid,
-        channels=layout.channels,
-        times=layout.times,
+        grid=places.grid,
+        channels=places.channels,
+        times=places.times,
         members=members,
-        leads=layout.leads,
+        leads=places.leads,
         identity=run.identity,
         about=run.history,
         chunks=chunks,
         quanta=_quanta(initial, precision),
+        kind=layout,
         overwrite=overwrite,
     )
     try:
