@@ -55,8 +55,8 @@ def simulate(
         starts: Times or days of kept states, such as 2019-01-10; or a count and a period, such as
             8/2019-01-01/2019-12-31.
         members: Members from each start.
-        perturbation: What each prognostic harmonic of a member's start is changed by, as a share
-            of its size: a standard deviation.
+        perturbation: What each wave of the prognostic variables of a start is changed by, as a
+            share of its size: a standard deviation. Zonal means stay.
         workers: Processes that simulate members; one process simulates a store.
         out: The store, ends in .zarr; by default gcm_64x32.zarr, of an ensemble limit.zarr.
         overwrite: Whether an existing store is replaced.

@@ -57,7 +57,7 @@ class Atmosphere(Protocol):
         """The outputs of the state that the model is in, one time without precipitation (NaN)."""
 
     def perturb(self, size: float, generator: np.random.Generator) -> None:
-        """Multiply what the model predicts by 1 + size times normal numbers; keep global means."""
+        """Change the waves of what the model predicts by size times normal numbers, relatively."""
 
     def state(self) -> ModelState:
         """Everything that `restore` needs to go on from here."""

@@ -29,8 +29,8 @@ MEAN_PRESSURE = 98550.0
 SCALE_HEIGHT = 8430.0
 """m, of air at 288 K, with which the model starts."""
 STEP_MINUTES = 30
-PROGNOSTIC = ("vorticity", "divergence", "temperature_variation", "log_surface_pressure")
-"""What the model predicts by spherical harmonics, besides its tracers."""
+PROGNOSTIC = ("vorticity", "divergence", "temperature_variation")
+"""What the model predicts by spherical harmonics, besides surface pressure and tracers."""
 GRAMS = 1e-6
 """m of water that a gram on a square metre is."""
 
@@ -131,19 +131,27 @@ class Speedy:
         return Columns(**found, precipitation=np.full_like(found["surface_pressure"], np.nan))
 
     def perturb(self, size: float, generator: np.random.Generator) -> None:
-        """Multiply each harmonic by 1 + size times a normal number, but for global means."""
+        """Change each harmonic by size times a normal number, as a share of the harmonic.
+
+        Zonal means stay, and so does the part of the pressure that is due to mountains: both are
+        climate, a hundredth of which is far more than a hundredth of the weather.
+        """
         import jax
 
-        def perturbed(harmonics: ArrayLike) -> Any:
+        def perturbed(harmonics: ArrayLike, weather: ArrayLike) -> Any:
             values = np.asarray(harmonics)
-            factor = 1 + size * generator.standard_normal(values.shape)
-            factor[..., 0, 0] = 1
-            return jax.numpy.asarray(values * factor, values.dtype)
+            change = size * generator.standard_normal(values.shape) * np.asarray(weather)
+            change[..., 0, :] = 0  # of wavenumber 0
+            return jax.numpy.asarray(values + change, values.dtype)
 
-        run = self._model.run_state
-        fields = {n: perturbed(getattr(run.dynamics, n)) for n in PROGNOSTIC}
-        tracers = {n: perturbed(v) for n, v in sorted(run.dynamics.tracers.items())}
-        dynamics = run.dynamics.replace(**fields, tracers=tracers)
+        run, core = self._model.run_state, self._model.dycore
+        air = run.dynamics
+        fields = {n: perturbed(getattr(air, n), getattr(air, n)) for n in PROGNOSTIC}
+        mountains = core.primitive.orography / SCALE_HEIGHT
+        pressure = air.log_surface_pressure
+        fields["log_surface_pressure"] = perturbed(pressure, pressure + mountains)
+        tracers = {n: perturbed(v, v) for n, v in sorted(air.tracers.items())}
+        dynamics = air.replace(**fields, tracers=tracers)
         self._model.restore_state(dynamics, run.physics, time=run.time, step=run.step)
 
     def state(self) -> ModelState:

@@ -1,9 +1,9 @@
 """A truth ensemble: the model that made a store, started again from states next to its own.
 
 No forecast of that atmosphere can be better, so its scores are the limit of predictability. A
-member starts from a kept state of the store, each spherical harmonic of whose prognostic variables
-is multiplied by 1 + p times a normal number, and is stored like the truth: on its grid, with its
-variables, rounded to the same quanta, so that truth and members differ in their weather only.
+member starts from a kept state of the store, each wave of whose prognostic variables is changed by
+p times a normal number, as a share of the wave, and is stored like the truth: on its grid, with
+its variables, rounded to the same quanta, so that truth and members differ in their weather only.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class EnsembleSettings:
     Args:
         members: Their number.
         days: How many days each is simulated.
-        perturbation: p, relative to the size of each harmonic.
+        perturbation: p, relative to the size of each wave.
         seed: A member depends on it, on its start and its number only.
 
     Raises:
