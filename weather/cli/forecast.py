@@ -122,7 +122,7 @@ def verify(
     """Measure a forecast against the truth, baselines and other forecasts.
 
     Writes metrics.json, REPORT.md, report.html and pictures, and prints the fair CRPS over the
-    globe.
+    globe; with a limit also how many times that of the limit it and the RMSE are.
 
     Args:
         forecast: Path or URL of a forecast, of any number of members: ours, or in the layout of
@@ -146,7 +146,7 @@ def verify(
     """
     from weather.fields.thresholds import parse_thresholds
     from weather.io.files import open_files
-    from weather.verification.report_writer import score_table, write_files
+    from weather.verification.report_writer import limit_tables, score_table, write_files
     from weather.verification.run import verify
 
     values = parse_thresholds(thresholds)
@@ -174,6 +174,8 @@ def verify(
         say(f"note: {note}")
     main = report["regions"][0]
     print(f"Fair CRPS, {main}\n\n{score_table(report, 'crps_fair', main)}")
+    if report["limit"] is not None:
+        print(f"\n{limit_tables(report)}")
     print(f"\nreport: {out / 'REPORT.md'}")
 
 

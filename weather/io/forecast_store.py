@@ -102,7 +102,7 @@ class ForecastStore:
             (time, member)
             for time in range(len(self.layout.times))
             for member in self.layout.members
-            if not self._mark(time, member).exists()
+            if not self.mark(time, member).exists()
         ]
 
     def write(self, time: int, members: Sequence[int], states: NDArray[np.float32]) -> None:
@@ -121,7 +121,7 @@ class ForecastStore:
             assert isinstance(array, zarr.Array)
             array.oindex[time, np.array(members)] = values
         for member in members:
-            with atomic_write(self._mark(time, member)) as mark:
+            with atomic_write(self.mark(time, member)) as mark:
                 mark.touch()
 
     def finish(self) -> None:
@@ -129,7 +129,8 @@ class ForecastStore:
         self._partial.finish()
         self.close()
 
-    def _mark(self, time: int, member: int) -> Path:
+    def mark(self, time: int, member: int) -> Path:
+        """The file that says that a member of an initial time is written."""
         return self._partial.folder / MARKS / f"{time}.{member}"
 
 

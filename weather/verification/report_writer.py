@@ -69,6 +69,16 @@ def score_table(report: VerificationReport, score: str, region: str) -> str:
     return tables.score(score, region, tables.channels)
 
 
+def limit_tables(report: VerificationReport) -> str:
+    """CRPS and RMSE as multiples of the limit, with titles; empty without a limit."""
+    tables = ReportTables(report)
+    found = {SKILL[score]: tables.multiples(score) for score in ("crps_fair", "rmse")}
+    parts = [
+        f"{title} over that of the limit\n\n{table}" for title, table in found.items() if table
+    ]
+    return "\n\n".join(parts)
+
+
 def markdown(report: VerificationReport, captions: Mapping[str, str] | None = None) -> str:
     """The report in Markdown.
 
@@ -187,6 +197,7 @@ def _chapters(tables: ReportTables) -> dict[str, list[tuple[str, str, str]]]:
     """The sections of each chapter, of those that have a table."""
     chapters = {
         "Skill": _skill(tables),
+        "Multiples of the limit": _multiples(tables),
         "Calibration": _calibration(tables),
         "Joint structure": _structure(tables),
         "Regions": _regions(tables),
@@ -255,6 +266,14 @@ def _skill(tables: ReportTables) -> Sections:
     for score, threshold in sorted(_thresholds(tables).items(), key=lambda each: each[1]):
         table = tables.score(score, tables.main, channels)
         yield f"### Brier score of values above {threshold:g} in SI units", "", table
+
+
+def _multiples(tables: ReportTables) -> Sections:
+    """Scores as multiples of those of the perfect model."""
+    about = "1 is as good as the perfect model."
+    for score, title in SKILL.items():
+        yield f"### {title} over that of the limit", about, tables.multiples(score)
+        about = ""
 
 
 def _thresholds(tables: ReportTables) -> dict[str, float]:
