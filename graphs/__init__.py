@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from graphs.data.graphml import read_graphml as read_graphml
     from graphs.data.graphml import write_graphml as write_graphml
     from graphs.datasets.config import DataConfig as DataConfig
+    from graphs.evaluation.likelihood import log_probs as log_probs
     from graphs.generators.common.config import SamplingConfig as SamplingConfig
     from graphs.generators.contraction.config import ContractionConfig as ContractionConfig
     from graphs.generators.expansion.config import ExpansionConfig as ExpansionConfig
     from graphs.generators.masked.config import MaskedConfig as MaskedConfig
     from graphs.model import GraphModel as GraphModel
     from graphs.model import load as load
+    from graphs.smiles_generator import SmilesGenerator as SmilesGenerator
     from graphs.training import train as train
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

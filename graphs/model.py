@@ -6,7 +6,8 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
 from refine_core.app.progress import Progress
+from refine_core.app.workers import Workers, map_in_workers
 from refine_core.config.schema import from_dict, to_dict
+from refine_core.device import Device
 from refine_core.errors import InputError
+from refine_core.intermediates import AfterScale, through
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.sampling import Sampling
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -71,7 +76,7 @@ class GraphModel:
     def __post_init__(self) -> None:
         """Load the other models that methods name."""
         for method in self.refiner.own_methods:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
 
     @property
     def kind(self) -> GeneratorKind:
@@ -99,6 +104,7 @@ class GraphModel:
         count: int,
         *,
         seed: int = 0,
+        first: int = 0,
         where: dict[str, float] | None = None,
         guidance: float | None = None,
         parallel: Parallel | None = None,
@@ -111,6 +117,8 @@ class GraphModel:
         scaffold: str | GraphBatch | None = None,
         score: Score | None = None,
         particles: int = PARTICLES,
+        workers: Workers = "auto",
+        after_scale: AfterScale[GraphBatch] | None = None,
         quiet: bool = True,
     ) -> GraphBatch:
         """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
@@ -121,6 +129,7 @@ class GraphModel:
         Args:
             count: Count of graphs.
             seed: Seed of the samples.
+            first: Number of the first graph: further graphs begin where earlier ones ended.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
             parallel: Clusters that split in one call; by default the model's.
@@ -137,11 +146,18 @@ class GraphModel:
                 exponential of it, the better the more `particles`.
             particles: Draws of which one is chosen, for each graph with a scaffold or score; more
                 cost time and agree better with the law.
+            workers: Processes that share the batches, of one thread each; "auto" is one for each
+                core where that pays. The graphs are the same. With `score` or
+                `after_scale` this process alone.
+            after_scale: Called after each network call of each batch, with its graphs as they are
+                so far: coarse ones, of clusters with their most frequent label. Not with a
+                scaffold or score, whose particles are no samples yet.
             quiet: Whether to show no progress.
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
-                cannot extend the scaffold, or `score` does not give a number for each.
+                cannot extend the scaffold, `score` does not give a number for each, or there is
+                `after_scale` beside a scaffold or score.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
         settings = self.settings(
@@ -153,23 +169,27 @@ class GraphModel:
             first_temperature=first_temperature,
             methods=methods,
         )
-        context = self.properties.request(where, count).to(self.device) if where else None
+        context = self.properties.request(where, count) if where else None
         self.kind.prepare(self.refiner, settings)
-        guide = settings.guidance if where else 0.0
-        scales = len(self.refiner.tokenizer.schedule)
-        sampling = [Sampling(temperature=settings.temperature, guidance=guide)] * scales
-        if settings.first_temperature is not None:
-            sampling[0] = Sampling(temperature=settings.first_temperature, guidance=guide)
-        known, plain = self._methods(settings), scaffold is None and score is None
-        sampler = self._sampler(sampling, known, scaffold, score, particles)
-        at_once = batch if plain else max(1, batch // particles)
-        parts = []
+        if not where:
+            settings = replace(settings, guidance=0.0)
+        plain = scaffold is None and score is None
+        if after_scale is not None and not plain:
+            raise InputError(
+                "Found `after_scale` beside a scaffold or score, whose particles are no samples "
+                "until one is chosen: leave one of them out."
+            )
+        draw = _Draw(self, seed, settings, scaffold, score, particles, after_scale)
+        places = torch.arange(count).split(batch if plain else max(1, batch // particles))
+        inputs = ((first + each, None if context is None else context[each]) for each in places)
+        if score is not None or after_scale is not None:
+            workers = 1
+        device = self.device.type
+        parts: list[GraphBatch] = []
         with Progress("drawing", count, quiet=quiet) as progress:
-            for index in torch.arange(count).split(at_once):
-                given = None if context is None else context[index]
-                graphs = sampler(Noise(seed, index.to(self.device)), given)
-                parts.append(graphs.to("cpu"))
-                progress.update(int(index[-1]) + 1)
+            for graphs in map_in_workers(draw, inputs, len(places), workers, device=device):
+                parts.append(graphs)
+                progress.update(sum(map(len, parts)))
         return GraphBatch.joined(parts)
 
     def settings(self, **given: object) -> SamplingConfig:
@@ -187,37 +207,8 @@ class GraphModel:
         """Methods of sampling, ready to be used."""
         methods: list[GraphMethod] = build_methods(settings.methods)
         for method in methods:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
         return methods
-
-    def _sampler(
-        self,
-        sampling: Sequence[Sampling],
-        methods: list[GraphMethod],
-        scaffold: str | GraphBatch | None,
-        score: Score | None,
-        particles: int,
-    ) -> Sampler:
-        """What samples a batch of graphs."""
-
-        def weigh(graphs: GraphBatch) -> Tensor:
-            return torch.zeros(len(graphs)) if score is None else self._weights(graphs, score)
-
-        def plain(noise: Noise, context: Tensor | None) -> GraphBatch:
-            return self.refiner.sample(noise, context, sampling=sampling, methods=methods)
-
-        def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
-            graphs = plain(noise, context)
-            return graphs, weigh(graphs)
-
-        if scaffold is not None:
-            request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
-            return lambda noise, context: request.sample(
-                noise, context, sampling, particles, methods, weigh
-            )
-        if score is not None:
-            return lambda noise, context: resampled(weighed, noise, context, particles)
-        return plain
 
     def _weights(self, graphs: GraphBatch, score: Score) -> Tensor:
         """(b,) what a score gives graphs; molecules that are none are refused."""
@@ -243,7 +234,8 @@ class GraphModel:
             )
         weight = torch.full((len(real),), -REFUSED, dtype=torch.float64)
         weight[real] = values
-        return weight.to(self.device)
+        exact = torch.float32 if self.device.type == "mps" else torch.float64
+        return weight.to(self.device, exact)
 
     @torch.no_grad()
     def code_log_prob(
@@ -294,15 +286,118 @@ class GraphModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        spec = GraphSpec(self.config, self.statistics, self.properties)
-        MODELS.save(path, self.refiner, spec, half=half)
+        MODELS.save(path, self.refiner, self._spec, half=half)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        MODELS.save_folder(Path(folder), self.refiner, self._spec, self._card(), half=half)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "GraphModel":
+        """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
+        return load(folder, device)
+
+    @property
+    def _spec(self) -> GraphSpec:
+        return GraphSpec(self.config, self.statistics, self.properties)
+
+    def _card(self) -> ModelCard:
+        what = "molecules" if self.is_molecular else "graphs"
+        use = "made = model.smiles(model.sample(4, seed=0))  # None where RDKit refuses"
+        use = use if self.is_molecular else "made = model.sample(4, seed=0)  # a GraphBatch"
+        return ModelCard(
+            self.config.name,
+            f"{what.capitalize()} from coarse to fine, by refinement of discrete codes.",
+            "graphs",
+            f"""
+import graphs
+
+model = graphs.GraphModel.from_pretrained(".")  # this folder
+{use}
+""",
+            {
+                "kind": self.config.model.kind,
+                "labels of nodes": len(self.vocabulary.nodes),
+                "labels of edges": ", ".join(self.vocabulary.edges),
+                "properties": ", ".join(self.properties.names) or "none",
+                "parameters": sum(each.numel() for each in self.refiner.parameters()),
+            },
+            (f"{what}-generation",),
+        )
 
 
-def load(name: str | Path, device: str = "cpu") -> GraphModel:
+@dataclass(eq=False)
+class _Draw:
+    """Samples batches of graphs, in any process; arguments as of `GraphModel.sample`."""
+
+    model: GraphModel
+    seed: int
+    settings: SamplingConfig
+    scaffold: str | GraphBatch | None
+    score: Score | None
+    particles: int
+    after_scale: AfterScale[GraphBatch] | None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "sampler"}
+
+    @torch.no_grad()
+    def __call__(self, given: tuple[Tensor, Tensor | None]) -> GraphBatch:
+        """Graphs on the CPU, of their numbers (b,) and wanted properties (b, p)."""
+        index, context = (None if x is None else x.to(self.model.device) for x in given)
+        assert index is not None
+        return self.sampler(Noise(self.seed, index), context).to("cpu")
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """What samples graphs."""
+        model, settings, scaffold = self.model, self.settings, self.scaffold
+        plain = Sampling(temperature=settings.temperature, guidance=settings.guidance)
+        sampling = [plain] * len(model.refiner.tokenizer.schedule)
+        if settings.first_temperature is not None:
+            sampling[0] = replace(plain, temperature=settings.first_temperature)
+        methods = model._methods(settings)
+        told: AfterScale[GraphBatch] | None = through(
+            self.after_scale, lambda each: each.to("cpu")
+        )
+
+        def draw(noise: Noise, context: Tensor | None) -> GraphBatch:
+            return model.refiner.sample(
+                noise, context, sampling=sampling, methods=methods, after_scale=told
+            )
+
+        def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
+            graphs = draw(noise, context)
+            return graphs, self._weigh(graphs)
+
+        if scaffold is not None:
+            request = ScaffoldRequest.of(scaffold, model.refiner, model.statistics)
+            return lambda noise, context: request.sample(
+                noise, context, sampling, self.particles, methods, self._weigh
+            )
+        if self.score is not None:
+            return lambda noise, context: resampled(weighed, noise, context, self.particles)
+        return draw
+
+    def _weigh(self, graphs: GraphBatch) -> Tensor:
+        if self.score is None:
+            return torch.zeros(len(graphs), device=self.model.device)
+        return self.model._weights(graphs, self.score)
+
+
+def load(name: str | Path, device: Device = "auto") -> GraphModel:
     """Load a shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: If there is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     spec = saved.spec

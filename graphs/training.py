@@ -1,6 +1,7 @@
 """Training a generator of graphs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
-from refine_core.app.progress import say
-from refine_core.config.schema import load
+from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.training.budget import Pace, affordable
+from refine_core.storage.files import write_text
 from refine_core.training.stages import Stages
 
 VALIDATED = 512
@@ -33,6 +33,7 @@ def train(
     runs: Path = Path("runs"),
     *,
     store: GraphStore | None = None,
+    smiles: Sequence[str] | None = None,
     seconds: float | None = None,
     quiet: bool = False,
 ) -> GraphModel:
@@ -45,30 +46,32 @@ def train(
         runs: Folder of runs.
         store: Graphs in place of `config.data.source`, as from
             `graphs.data.convert_networkx.from_networkx`.
-        seconds: About how long to train, reading apart: gives the number of epochs in place of
-            `config.model.training.epochs`, or of less than one epoch `config.data.subset`. A run
-            that goes on keeps what it was begun with.
+        smiles: Molecules in place of `config.data.source`; they go to `molecules.smi` in the run's
+            folder, and are read from there.
+        seconds: About how long to train, reading apart, in place of
+            `config.model.training.epochs`; see `refine_core.training.stages.Stages`.
         quiet: Whether to show nothing.
 
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
-            generator takes no such graphs.
+            generator takes no such graphs, or there are both a `store` and `smiles`.
     """
     run = runs / config.name
-    start = _Start.of(config, run, store, quiet)
-    if seconds is not None:
-        lasting = _lasting(start, run, seconds, quiet)
-        if lasting.data != config.data:
-            start = _Start.of(lasting, run, store, quiet)
-        start = replace(start, config=lasting)
+    if smiles is not None:
+        if store is not None:
+            raise InputError("Found a store and SMILES to learn from: give one of them.")
+        write_text(run / "molecules.smi", "".join(f"{each}\n" for each in smiles))
+        data = replace(config.data, source=str(run / "molecules.smi"))
+        config = replace(config, data=data)
+    start = _Start.of(config, run, store, seconds, quiet)
     refiner = start.stages.train(
         start.refiner,
         start.train,
-        start.config.model.training,
+        config.model.training,
         stream=2,
-        config=start.config,
+        config=config,
         validate=start.validate,
-        validations=start.config.validations,
+        validations=config.validations,
         title="graphs",
     )
     result = start.model(refiner)
@@ -89,14 +92,19 @@ class _Start:
 
     @classmethod
     def of(
-        cls, config: GraphsConfig, run: Path, store: GraphStore | None, quiet: bool
+        cls,
+        config: GraphsConfig,
+        run: Path,
+        store: GraphStore | None,
+        seconds: float | None,
+        quiet: bool,
     ) -> "_Start":
         """Read the data and build the network."""
         parts = load_splits(config.data, seed=config.seed, store=store, quiet=quiet)
         properties = Properties.of(parts.train, config.data.properties)
         statistics = GraphStatistics.of(parts.train)
         kind = kind_of(config.model)
-        stages = Stages(run, config.seed, parts.train.digest(), quiet)
+        stages = Stages(run, config.seed, parts.train.digest(), quiet, seconds)
         with stages.seeded(1):
             refiner = kind.build(statistics, len(properties.names))
         if config.model.start_from is not None:
@@ -116,35 +124,6 @@ class _Start:
         return validation_metrics(self.model(refiner), self.held_out)
 
 
-def _lasting(start: _Start, run: Path, within: float, quiet: bool) -> GraphsConfig:
-    """The config with as many epochs as fit, or those that a run was begun with."""
-    config, training = start.config, start.config.model.training
-    if (run / "config.yaml").exists():
-        begun = load(GraphsConfig, run / "config.yaml")
-        training = replace(training, epochs=begun.model.training.epochs)
-        validations, subset = begun.validations, begun.data.subset
-    else:
-        count = len(start.train)
-        pace = Pace.of(start.refiner, start.train, training, within, start.validate)
-        found = affordable(
-            pace, within, count=count, batch=training.batch, validations=config.validations
-        )
-        training, validations = replace(training, epochs=found.epochs), found.validations
-        subset = config.data.subset if found.count == count else found.count
-        if not quiet:
-            steps = found.epochs * (found.count // training.batch)
-            say(
-                f"{found.epochs} passes over {found.count} of {count} graphs, {steps} steps, fit "
-                f"into {within / 60:.3g} minutes ({pace.step:.2g} seconds a step)"
-            )
-    return replace(
-        config,
-        validations=validations,
-        data=replace(config.data, subset=subset),
-        model=replace(config.model, training=training),
-    )
-
-
 def validation_metrics(model: GraphModel, held_out: WithProperties) -> dict[str, float]:
     """Bits of held-out graphs, and of molecules the share of valid samples.
 
@@ -160,9 +139,12 @@ def validation_metrics(model: GraphModel, held_out: WithProperties) -> dict[str,
     few = max(1, VALIDATED_NODES // int(held_out.store.sizes.float().mean().clamp(min=9)))
     index = torch.arange(min(few, len(held_out)))
     graphs, *context = held_out[index]
+    device = model.device
 
     def nats(context: Tensor | None) -> Tensor:
-        return model.refiner.code_log_prob(graphs, context, Noise(0, index)).sum(1)
+        given = None if context is None else context.to(device)
+        noise = Noise(0, index.to(device))
+        return model.refiner.code_log_prob(graphs.to(device), given, noise).sum(1)
 
     def bits(nats: Tensor) -> float:
         return -float(nats[nats.isfinite()].mean()) / math.log(2)

@@ -127,8 +127,9 @@ def sampled_states(
         seed: Seed of the samples.
         batch: Samples at a time.
     """
-    parts = []
+    parts, device = [], next(refiner.parameters()).device
     for index in torch.arange(count).split(batch):
-        given = None if labels is None else labels[index % len(labels)]
-        parts.append(refiner.sample_trace(Noise(seed, index), given).states[-1])
+        given = None if labels is None else labels[index % len(labels)].to(device)
+        noise = Noise(seed, index.to(device))
+        parts.append(refiner.sample_trace(noise, given).states[-1].cpu())
     return torch.cat(parts)

@@ -7,6 +7,7 @@ torch.Size([16, 1, 28, 28])
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -15,13 +16,17 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
+from refine_core.app.workers import Workers, map_in_workers
+from refine_core.device import Device
 from refine_core.errors import InputError
+from refine_core.intermediates import AfterScale, Intermediates, through
 from refine_core.methods.base import Method
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling import Keep, Sampling
 from refine_core.schedule import ScaleSchedule
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 
 Labels = int | Sequence[int] | Tensor | None
@@ -77,7 +82,7 @@ class ImageModel:
             self.config.sampling.methods
         )
         for method in [*self.refiner.own_methods, *self.methods]:
-            method.connect(self.refiner, lambda name: load(name).refiner)
+            method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
 
     @classmethod
     def build(
@@ -131,6 +136,8 @@ class ImageModel:
         scales: int | None = None,
         batch: int = 100,
         cached: bool = True,
+        workers: Workers = "auto",
+        after_scale: AfterScale[Tensor] | None = None,
     ) -> Tensor:
         """Sample images (count, c, h, w) in [0, 1].
 
@@ -143,6 +150,11 @@ class ImageModel:
             scales: Stop after that many of the coarsest sizes; 0 decodes nothing but zeros.
             batch: Images computed at a time.
             cached: Whether keys and values are kept between calls; the result is the same.
+            workers: Processes that share the batches, of one thread each; "auto" is one for each
+                core where that pays. The images are the same. With `after_scale` this process
+                alone.
+            after_scale: Called after each network call of each batch, with its images (b, c, h, w)
+                as they are so far.
 
         Raises:
             InputError: A count is below 1, a label is not a class of the model, there is not one
@@ -150,31 +162,40 @@ class ImageModel:
         """
         _check_counts(count=count, batch=batch)
         context, calls = self._context(labels, count, cycle=True), self._calls(scales)
-        parts = []
-        for index in torch.arange(count, device=self.device).split(batch):
-            given = None if context is None else context[index]
-            parts.append(
-                self.refiner.sample(
-                    Noise(seed, index),
-                    given,
-                    sampling=self.sampling(given),
-                    scales=calls,
-                    cached=cached,
-                    methods=self.methods,
-                ).cpu()
-            )
-        return torch.cat(parts)
+        index = torch.arange(count, device=self.device).split(batch)
+        inputs = ((each, None if context is None else context[each]) for each in index)
+        draw = partial(self._draw, seed, calls, cached, after_scale)
+        if after_scale is not None:
+            workers = 1
+        device = self.device.type
+        return torch.cat([*map_in_workers(draw, inputs, len(index), workers, device=device)])
 
     @torch.no_grad()
+    def _draw(
+        self,
+        seed: int,
+        calls: int | None,
+        cached: bool,
+        after_scale: AfterScale[Tensor] | None,
+        given: tuple[Tensor, Tensor | None],
+    ) -> Tensor:
+        """Images (b, c, h, w) on the CPU, of their numbers (b,) and classes (b,)."""
+        index, context = given
+        return self.refiner.sample(
+            Noise(seed, index),
+            context,
+            sampling=self.sampling(context),
+            scales=calls,
+            cached=cached,
+            methods=self.methods,
+            after_scale=through(after_scale, Tensor.cpu),
+        ).cpu()
+
     def sample_steps(self, count: int, *, seed: int = 0, labels: Labels = None) -> list[Tensor]:
         """Sample images (count, c, h, w) as `sample` does; return them after each network call."""
-        _check_counts(count=count)
-        context = self._context(labels, count, cycle=True)
-        noise = Noise.range(seed, count, self.device)
-        trace = self.refiner.sample_trace(
-            noise, context, sampling=self.sampling(context), methods=self.methods
-        )
-        return [self.tokenizer.finish(state).cpu() for state in trace.states[1:]]
+        steps = Intermediates[Tensor]()
+        self.sample(count, seed=seed, labels=labels, batch=max(1, count), after_scale=steps)
+        return [step.data for step in steps]
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, scales: int | None = None, batch: int = 500) -> Tensor:
@@ -247,8 +268,50 @@ class ImageModel:
 
     def save(self, path: Path, *, half: bool = True) -> None:
         """Write the model as one safetensors file, by default in half precision."""
-        spec = ImageSpec(self.config, self.shape, self.classes)
-        MODELS.save(path, self.refiner, spec, half=half)
+        MODELS.save(path, self.refiner, self._spec, half=half)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        MODELS.save_folder(Path(folder), self.refiner, self._spec, self._card(), half=half)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "ImageModel":
+        """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
+        return load(folder, device)
+
+    @property
+    def _spec(self) -> ImageSpec:
+        return ImageSpec(self.config, self.shape, self.classes)
+
+    def _card(self) -> ModelCard:
+        sizes = " ".join(f"{high}x{wide}" for high, wide in dict.fromkeys(self.schedule.sizes))
+        return ModelCard(
+            self.config.name,
+            "Images from coarse to fine, by refinement of discrete codes.",
+            "images",
+            """
+import images
+
+model = images.ImageModel.from_pretrained(".")  # this folder
+made = model.sample(4, seed=0)  # (4, channels, height, width) in [0, 1]
+""",
+            {
+                "channels, height, width": " x ".join(map(str, self.shape)),
+                "classes": self.classes or "none",
+                "sizes": sizes,
+                "network calls": len(self.schedule),
+                "parameters": sum(each.numel() for each in self.refiner.parameters()),
+            },
+            ("image-generation",),
+        )
 
     def _edit(
         self,
@@ -300,7 +363,7 @@ class ImageModel:
             return turns if cycle and self.classes else None
         if not self.classes:
             raise InputError("The model has no classes, so it takes no labels: leave them out.")
-        given = torch.as_tensor(labels, device=self.device)
+        given = torch.as_tensor(labels).cpu()
         if given.is_floating_point() or given.ndim > 1:
             raise InputError(
                 f"Found labels of {given.dtype} and shape {tuple(given.shape)}, expected whole "
@@ -316,7 +379,7 @@ class ImageModel:
             raise InputError(
                 f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
             )
-        return given
+        return given.to(self.device)
 
     def _check_images(self, images: Tensor) -> None:
         if images.shape[1:] != self.shape or not len(images):
@@ -326,11 +389,11 @@ class ImageModel:
             )
 
 
-def load(name: str | Path, device: str = "cpu") -> ImageModel:
+def load(name: str | Path, device: Device = "auto") -> ImageModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: There is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     model = ImageModel.build(saved.spec.config, saved.spec.shape, saved.spec.classes)

@@ -17,7 +17,12 @@ from refine_core.training.stages import Stages
 
 
 def train(
-    config: ImagesConfig, images: Images, runs: Path = Path("runs"), *, quiet: bool = False
+    config: ImagesConfig,
+    images: Images,
+    runs: Path = Path("runs"),
+    *,
+    seconds: float | None = None,
+    quiet: bool = False,
 ) -> ImageModel:
     """Train tokeniser, generator and decoder; continue where an earlier call was stopped.
 
@@ -28,6 +33,7 @@ def train(
         images: Training images, of which the last `config.holdout` are left out; metrics are those
             of the test images.
         runs: Folder of all runs.
+        seconds: About how long to train each of these, in place of numbers of epochs.
         quiet: Whether to show no progress.
 
     Raises:
@@ -35,7 +41,8 @@ def train(
             folder holds a run with another seed, configuration or data.
     """
     images = images.split(config.holdout)[0]
-    stages = Stages(runs / config.name, config.seed, training_data(images).digest(), quiet)
+    digest = training_data(images).digest()
+    stages = Stages(runs / config.name, config.seed, digest, quiet, seconds)
     with stages.seeded(0):
         _check(config, images)
     return train_generator(config, train_tokenizer(config, images, stages), images, stages)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from refine_core.heads.categorical import CategoricalHead as CategoricalHead
     from refine_core.heads.distribution import Distribution as Distribution
     from refine_core.heads.distribution import Head as Head
+    from refine_core.intermediates import Intermediate as Intermediate
+    from refine_core.intermediates import Intermediates as Intermediates
     from refine_core.noise import Noise as Noise
     from refine_core.pyramid import area as area
     from refine_core.pyramid import gaussian as gaussian

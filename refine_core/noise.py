@@ -97,14 +97,18 @@ class Noise:
     @_eager
     def normal(self, stream: int, *shape: int) -> Tensor:
         """Standard normal numbers of shape (b, *shape), by Box and Muller."""
-        u = self.uniform(stream, *shape, 2)
-        u = u if u.device.type == "mps" else u.double()  # which has no float64
+        u = double(self.uniform(stream, *shape, 2))
         radius = torch.sqrt(-2 * torch.log1p(-u[..., 0]))
         return (radius * torch.cos(2 * math.pi * u[..., 1])).float()
 
     def fork(self, name: int) -> "Noise":
         """Independent noise for the same samples, e.g. of another step."""
         return Noise(derive(self.seed, name), self.index)
+
+
+def double(x: Tensor) -> Tensor:
+    """In double precision, as it is on MPS, which has none."""
+    return x if x.device.type == "mps" else x.double()
 
 
 def derive(*names: int) -> int:

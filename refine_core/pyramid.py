@@ -15,6 +15,7 @@ way round.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
@@ -133,7 +134,7 @@ def area(sizes: Sequence[Size], mode: str = "bicubic") -> GridPyramid:
         sizes: Coarse to fine, as in `GridPyramid`.
         mode: 'bicubic' (VAR), 'bilinear' or 'nearest'.
     """
-    return GridPyramid(sizes, _area_down, lambda m, n: _interpolate(m, n, mode), adjacent=False)
+    return GridPyramid(sizes, _area_down, partial(_interpolate, mode=mode), adjacent=False)
 
 
 def halvings(size: Size, scales: int) -> tuple[Size, ...]:

@@ -25,11 +25,12 @@ from refine_core.heads.distribution import Distribution, Head, OwnLoss
 from refine_core.heads.flow import FlowHead
 from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.heads.mixture import MixtureHead
+from refine_core.intermediates import AfterScale, Intermediate, through
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Unroll, Weight
 from refine_core.noise import Noise, Stream
 from refine_core.sampling import Call, Caller, Chooser, Keep, Sampling
 from refine_core.schedule import per_scale
-from refine_core.tokenizer import DataT, FeaturesT, StateT, Tokenizer, Trace
+from refine_core.tokenizer import After, DataT, FeaturesT, StateT, Tokenizer, Trace
 from refine_core.tokens import Tokens, join
 from refine_core.transformer import Transformer
 
@@ -311,6 +312,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         scales: int | None = None,
         cached: bool = True,
         methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
+        after_scale: AfterScale[DataT] | None = None,
     ) -> Trace[StateT]:
         """Sample codes scale by scale, with one call of the transformer each.
 
@@ -323,6 +325,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             scales: Stop after that many (early exit).
             cached: Whether keys and values are kept; the result is the same.
             methods: Further methods; they take the place of the refiner's own of their name.
+            after_scale: Called after each scale with the samples as they are so far; to decode
+                them costs time.
 
         Raises:
             InputError: There is neither one `sampling` nor one per scale, or guidance without a
@@ -336,7 +340,11 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 "give a context, or leave guidance at 0."
             )
         call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
-        choose = Chooser(self.tokenizer, call, each, noise, codes, keep)
+        told, index = through(after_scale, self.tokenizer.finish), noise.index.cpu()
+        after: After[StateT] | None = (
+            None if told is None else lambda state, k: told(Intermediate(k, index, state))
+        )
+        choose = Chooser(self.tokenizer, call, each, noise, codes, keep, after)
         unroll: Unroll[StateT, FeaturesT] = self._unroll
         for method in self._with_given(methods):
             unroll = method.unroll(unroll, self)
@@ -346,7 +354,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         self, state: StateT, choose: Chooser[FeaturesT, StateT], scales: int | None
     ) -> Trace[StateT]:
         """All samples through all scales."""
-        return self.tokenizer.unroll(state, choose, scales=scales)
+        return self.tokenizer.unroll(state, choose, scales=scales, after=choose.after)
 
     @torch.no_grad()
     def sample(
@@ -360,6 +368,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         scales: int | None = None,
         cached: bool = True,
         methods: Sequence[Method[DataT, FeaturesT, StateT, ContextT]] = (),
+        after_scale: AfterScale[DataT] | None = None,
     ) -> DataT:
         """Sample data; arguments as in `sample_trace`."""
         trace = self.sample_trace(
@@ -371,6 +380,7 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             scales=scales,
             cached=cached,
             methods=methods,
+            after_scale=after_scale,
         )
         return self.tokenizer.finish(trace.states[-1])
 

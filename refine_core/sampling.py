@@ -14,7 +14,7 @@ from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.schedule import per_scale
-from refine_core.tokenizer import DataT, FeaturesT, Tokenizer
+from refine_core.tokenizer import After, DataT, FeaturesT, Tokenizer
 from refine_core.tokens import Tokens, join, stack
 from refine_core.transformer import Cache, Transformer
 
@@ -158,6 +158,7 @@ class Chooser(Generic[FeaturesT, StateT]):
         noise: Names the samples.
         codes: Given codes of the coarsest scales.
         keep: What an edit holds fixed.
+        after: Called with the states of all samples after each scale.
 
     Attributes:
         dist: Distribution that the last codes were drawn from, before temperature and the like;
@@ -172,9 +173,10 @@ class Chooser(Generic[FeaturesT, StateT]):
         noise: Noise,
         codes: Sequence[Tensor] = (),
         keep: Keep[FeaturesT] | None = None,
+        after: After[StateT] | None = None,
     ) -> None:
         self.tokenizer, self.call, self.sampling, self.noise = tokenizer, call, sampling, noise
-        self.codes, self.keep = codes, keep
+        self.codes, self.keep, self.after = codes, keep, after
         self.dist: Distribution | None = None
 
     def __call__(self, state: StateT, k: int) -> Quantized:

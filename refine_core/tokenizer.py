@@ -27,6 +27,8 @@ Choose = Callable[[StateT, int], Quantized]
 """Map (state before scale k, k) to the codes of scale k."""
 Corrupt = Callable[[Tensor, int], Tensor]
 """Map (code of scale k, k) to the code that the state is refined with instead."""
+After = Callable[[StateT, int], None]
+"""Called with (state after scale k, k)."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
         choose: Choose[StateT],
         corrupt: Corrupt | None = None,
         scales: int | None = None,
+        after: After[StateT] | None = None,
     ) -> Trace[StateT]:
         """Go through the scales from coarse to fine.
 
@@ -129,6 +132,7 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
                 repair them (self-correction, Infinity, arXiv 2412.04431); the trace keeps the
                 codes that were chosen.
             scales: Stop after that many, 0 to K; None goes through all.
+            after: Called after each scale.
 
         Raises:
             InputError: There are fewer scales.
@@ -148,6 +152,8 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
             )
             chosen.append(choice)
             states.append(self.add(states[-1], value, k))
+            if after is not None:
+                after(states[-1], k)
         return Trace(states, chosen)
 
     def trace(self, features: FeaturesT, corrupt: Corrupt | None = None) -> Trace[StateT]:

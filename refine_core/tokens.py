@@ -21,8 +21,9 @@ class Tokens:
 
     Args:
         value: (b, n, d).
-        level: (n,) int64, the same for the whole batch, non-decreasing; None is 0 for all. A
-            refiner sets it: 0 for the context, and what `Embed.level` says for a scale.
+        level: (n,) int64 on the CPU, where it is asked for at every call; the same for the whole
+            batch, non-decreasing; None is 0 for all. A refiner sets it: 0 for the context, and
+            what `Embed.level` says for a scale.
         valid: (b, n) bool, False at padding; None means all.
         bias: (b or 1, heads or 1, n, n) added to attention logits between tokens of the same
             level; None is zero.
@@ -41,17 +42,19 @@ class Tokens:
     @property
     def levels(self) -> Tensor:
         """(n,) int64: `level`, spelt out."""
-        return self._filled(self.level, self.value.shape[1:2], torch.int64, 0)
+        count = self.value.shape[1]
+        return torch.zeros(count, dtype=torch.int64) if self.level is None else self.level
 
     @property
     def real(self) -> Tensor:
         """(b, n) bool: `valid`, spelt out."""
-        return self._filled(self.valid, self.value.shape[:2], torch.bool, 1)
+        if self.valid is not None:
+            return self.valid
+        return torch.ones(self.value.shape[:2], dtype=torch.bool, device=self.value.device)
 
     def at(self, level: int) -> "Tokens":
         """The same tokens, all of one level."""
-        count = self.value.shape[1]
-        return replace(self, level=torch.full((count,), level, device=self.value.device))
+        return replace(self, level=torch.full(self.value.shape[1:2], level))
 
     def rows(self, index: Tensor) -> "Tokens":
         """The tokens of some of the batch's rows, (n,) int64."""
@@ -59,13 +62,6 @@ class Tokens:
         valid = None if self.valid is None else self.valid[index]
         condition = None if self.condition is None else self.condition[index]
         return replace(self, value=self.value[index], valid=valid, bias=bias, condition=condition)
-
-    def _filled(
-        self, given: Tensor | None, shape: torch.Size, dtype: torch.dtype, value: int
-    ) -> Tensor:
-        if given is not None:
-            return given
-        return torch.full(shape, value, dtype=dtype, device=self.value.device)
 
 
 def visible(query: Tensor, key: Tensor, history: History) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError, suggest
 from refine_core.tokens import History, Tokens, visible
+from refine_core.training.muon import linear_weights
 
 
 @dataclass
@@ -127,7 +128,7 @@ class Transformer(nn.Module):
             samples = self.modulate(tokens.condition)
         levels = tokens.levels
         alike = bool((levels == levels[:1]).all())
-        level = levels[:1] if alike else levels
+        level = (levels[:1] if alike else levels).to(tokens.value.device)
         mask = self._mask(tokens, cache)
         x = tokens.value
         for number, block in enumerate(self.blocks):
@@ -154,11 +155,12 @@ class Transformer(nn.Module):
         seen = visible(tokens.levels, level, self.history)[None, None]
         if valid is not None:
             # A padded query sees itself, lest its softmax be empty.
-            itself = torch.eye(len(level), dtype=torch.bool, device=level.device)[old:]
-            seen = (seen & valid[:, None, None]) | itself
+            itself = torch.eye(len(level), dtype=torch.bool, device=valid.device)[old:]
+            seen = (seen.to(valid.device) & valid[:, None, None]) | itself
         if tokens.bias is None and bool(seen.all()):
             return None
-        mask = torch.zeros(seen.shape, device=level.device).masked_fill(~seen, -torch.inf)
+        seen = seen.to(tokens.value.device)
+        mask = torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, -torch.inf)
         if tokens.bias is not None:
             mask = mask + F.pad(tokens.bias, (old, 0))
         return mask.to(tokens.value.dtype)
@@ -180,9 +182,8 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def matrices(self) -> list[nn.Parameter]:
-        """Matrices between hidden states, which `refine_core.training.muon` updates."""
-        layers = [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
-        return [cast(nn.Parameter, layer.weight) for layer in (self.qkv, self.out, *layers)]
+        """Matrices between hidden states, see `refine_core.training.muon`."""
+        return linear_weights(self.qkv, self.out, self.mlp)
 
     def forward(
         self,

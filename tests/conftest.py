@@ -8,8 +8,13 @@ import pytest
 import torch
 from hypothesis import settings
 
+from refine_core.app import workers
+from refine_core.device import VARIABLE
+
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
+os.environ[VARIABLE] = "cpu"
+os.environ[workers.VARIABLE] = "1"
 settings.register_profile("refine", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("refine")
 
@@ -21,6 +26,13 @@ def seed() -> int:
     np.random.seed(0)
     random.seed(0)
     return 0
+
+
+@pytest.fixture(autouse=True)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of a device run there, and all others on the CPU."""
+    if request.node.get_closest_marker("gpu"):
+        monkeypatch.setenv(VARIABLE, "cuda")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,8 +16,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from refine_core.app.workers import Workers
+from refine_core.device import Device
 from refine_core.errors import InputError
-from refine_core.storage.files import sha256
+from refine_core.intermediates import AfterScale
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 from weather.config import WeatherConfig
 from weather.data.config import DataConfig
@@ -158,10 +161,18 @@ class WeatherModel:
         steps: int = 10,
         seed: int = 0,
         forcing: NDArray[np.float32] | None = None,
+        after_scale: AfterScale[State] | None = None,
     ) -> Iterator[State]:
         """Forecast states, step by step; see `weather.forecaster.rollout.rollout`."""
         return rollout(
-            self, initial, time, members=members, steps=steps, seed=seed, forcing=forcing
+            self,
+            initial,
+            time,
+            members=members,
+            steps=steps,
+            seed=seed,
+            forcing=forcing,
+            after_scale=after_scale,
         )
 
     def forecast(
@@ -174,6 +185,7 @@ class WeatherModel:
         lead_days: float | None = None,
         seed: int = 0,
         batch: int = 25,
+        workers: Workers = "auto",
         quiet: bool = True,
     ) -> xr.Dataset:
         """An ensemble forecast as a data set, equal to what `refine weather forecast` writes.
@@ -189,6 +201,8 @@ class WeatherModel:
             lead_days: Length of the forecast, in place of `steps`; by default ten days.
             seed: Seed of the ensemble.
             batch: Members that are computed at a time.
+            workers: Processes that share the members, of one thread each; "auto" is one for each
+                core where that pays. The forecast is the same.
             quiet: Whether to show no progress.
 
         Returns:
@@ -208,27 +222,76 @@ class WeatherModel:
         states = InitialStates.open(initial, self)
         times = states.choose(time)
         return make_forecast(
-            states, times, members=members, steps=steps, seed=seed, batch=batch, quiet=quiet
+            states,
+            times,
+            members=members,
+            steps=steps,
+            seed=seed,
+            batch=batch,
+            workers=workers,
+            quiet=quiet,
         )
 
     def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
         """Write the model as one safetensors file; `half` and `small` as in `checkpoint.save`."""
+        MODELS.save(path, self.forecaster, self._spec, half=half, small=small)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        MODELS.save_folder(Path(folder), self.forecaster, self._spec, self._card(), half=half)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "WeatherModel":
+        """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
+        return load(folder, device)
+
+    @property
+    def _spec(self) -> WeatherSpec:
         statistics = (self.mean, self.std, self.forcing_mean, self.forcing_std)
-        spec = WeatherSpec(
+        return WeatherSpec(
             self.config,
             tuple(self.grid.latitude.tolist()),
             tuple(self.grid.longitude.tolist()),
             len(self.forecaster.mean.get_buffer("static")),
             tuple(tuple(values.tolist()) for values in statistics),
         )
-        MODELS.save(path, self.forecaster, spec, half=half, small=small)
+
+    def _card(self) -> ModelCard:
+        hours, (rows, columns) = self.data.step_hours, self.grid.shape
+        return ModelCard(
+            self.config.name,
+            f"Ensemble forecasts of the weather in steps of {hours} hours, by refinement.",
+            "weather",
+            """
+import weather
+
+model = weather.WeatherModel.from_pretrained(".")  # this folder
+made = model.forecast("states.nc", members=20, lead_days=1)  # an xarray.Dataset
+""",
+            {
+                "grid": f"{rows} latitudes, {columns} longitudes",
+                "variables": ", ".join(channel.name for channel in self.channels),
+                "forcing": ", ".join(self.data.forcing) or "none",
+                "network calls a step": self.calls,
+                "parameters": sum(each.numel() for each in self.forecaster.parameters()),
+            },
+            ("ensemble-forecasting",),
+        )
 
 
-def load(name: str | Path, device: str = "cpu") -> WeatherModel:
+def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
     Raises:
-        InputError: There is no such model, or the file is not one.
+        InputError: There is no such model or device, or the file is not one.
     """
     saved = MODELS.load(name)
     spec, config = saved.spec, saved.spec.config
@@ -236,8 +299,7 @@ def load(name: str | Path, device: str = "cpu") -> WeatherModel:
     mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
     forecaster = build_untrained(config.data, config.mean, config.head, grid, spec.statics)
     saved.restore(forecaster, device)
-    digest = sha256(saved.path)[:16]
-    return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, digest)
+    return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, saved.digest)
 
 
 def _refiner(name: str) -> nn.Module:
@@ -246,7 +308,7 @@ def _refiner(name: str) -> nn.Module:
     Raises:
         InputError: There is no such model, or its head is of another kind.
     """
-    head = load(name).forecaster.head
+    head = load(name, "cpu").forecaster.head
     if not isinstance(head, RefineHead):
         raise InputError(f"The head of {name} samples no codes: name a model that refines.")
     return head.refiner

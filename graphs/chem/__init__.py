@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from graphs.chem.parser import Parsed as Parsed
     from graphs.chem.parser import ParseOptions as ParseOptions
     from graphs.chem.parser import parse as parse
+    from graphs.chem.pictures import draw_molecule as draw_molecule
     from graphs.chem.pictures import plot_molecules as plot_molecules
     from graphs.chem.properties import property_values as property_values
     from graphs.chem.smiles import atomic as atomic

@@ -1,6 +1,7 @@
 """Pictures of molecules."""
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,16 @@ from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 
 SIDE = 200  # pixels for a molecule
+WIDTH, HEIGHT = 220, 160  # of a molecule by itself
 LARGEST = 32_767  # pixels of a side that Cairo can make
+
+STYLE = {"clearBackground": False, "fixedBondLength": 28, "bondLineWidth": 1.6}
+_DULL = re.compile(
+    r"<\?xml.*?\?>|<!--.*?-->| class='[^']*'| xmlns:\w+='[^']*'| baseProfile='full'"
+    r"|fill-rule:evenodd;|stroke-(dasharray:none|opacity:1|miterlimit:10|linejoin:miter|linecap:butt);",
+    re.DOTALL,
+)
+"""What an SVG by RDKit looks the same without."""
 
 log = logging.getLogger(__name__)
 
@@ -60,3 +70,19 @@ def plot_molecules(
     picture = drawing.GetDrawingText()
     with atomic_write(path) as temporary:
         temporary.write_bytes(picture if isinstance(picture, bytes) else picture.encode())
+
+
+def draw_molecule(smiles: str) -> str:
+    """Draw a valid molecule as SVG on a transparent ground.
+
+    >>> draw_molecule("CCO").startswith("<svg ")
+    True
+    """
+    drawing = rdMolDraw2D.MolDraw2DSVG(WIDTH, HEIGHT)
+    for name, value in STYLE.items():
+        setattr(drawing.drawOptions(), name, value)
+    drawing.DrawMolecule(Chem.MolFromSmiles(smiles))
+    drawing.FinishDrawing()
+    text = drawing.GetDrawingText()
+    # Without comments, classes of atoms and bonds, and what is the default: half the size.
+    return re.sub(r"\s+", " ", _DULL.sub("", text)).strip()

@@ -103,6 +103,14 @@ def scores(smiles: str) -> Scores:
     )
 
 
+def fingerprints(smiles: Sequence[str]) -> NDArray[np.uint8]:
+    """Packed Morgan fingerprints (n, 128) of valid molecules, as in `Scores`."""
+    bits = np.zeros((len(smiles), BITS // 8), np.uint8)
+    for row, text in enumerate(smiles):
+        bits[row] = np.packbits(_morgan().GetFingerprintAsNumPy(Chem.MolFromSmiles(text)))
+    return bits
+
+
 DESCRIPTORS = (
     "BertzCT",
     "MolLogP",

@@ -1,21 +1,10 @@
-"""Processes that read many molecules, or compute on them, one for each core.
-
-Workers are fresh interpreters that are given texts and return arrays, so a script that reads
-molecules needs no guard against being run again by its own workers.
-"""
+"""Processes that read many molecules, or compute on them, one for each core."""
 
 import os
-import pickle
-import signal
-import subprocess
-import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,10 +13,10 @@ from rdkit.rdBase import BlockLogs
 
 from graphs.chem.fragments import cut
 from graphs.chem.parser import ParseOptions, parse, sanitised
+from refine_core.app.workers import map_in_workers
 
 CHUNK = 2000
 Array = NDArray[Any]
-Worker = subprocess.Popen[bytes]
 T = TypeVar("T")
 
 
@@ -119,66 +108,6 @@ def map_chunks(
         Place of a chunk's first text, and its result.
     """
     starts = range(0, len(texts), CHUNK)
-    workers = min(workers or os.cpu_count() or 1, len(starts))
-    if workers < 2 or len(starts) < 4:
-        yield from ((i, work(texts[i : i + CHUNK])) for i in starts)
-        return
-    with _workers(workers, work) as free, ThreadPoolExecutor(workers) as threads:
-        waiting: deque[tuple[int, Future[T]]] = deque()
-        for i in starts:
-            waiting.append((i, threads.submit(_ask, free, texts[i : i + CHUNK])))
-            if len(waiting) > 2 * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        yield from ((first, future.result()) for first, future in waiting)
-
-
-@contextmanager
-def _workers(count: int, work: Callable[[Sequence[str]], object]) -> Iterator[SimpleQueue[Worker]]:
-    """Start workers and put them into a queue of free ones; stop them at the end."""
-    command = [sys.executable, "-c", "from graphs.chem.workers import serve; serve()"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    pipe = subprocess.PIPE
-    started = [
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) for _ in range(count)
-    ]
-    free: SimpleQueue[Worker] = SimpleQueue()
-    try:
-        for worker in started:
-            _send(worker, work)
-            free.put(worker)
-        yield free
-    finally:
-        for worker in started:
-            worker.kill()
-            worker.communicate()
-
-
-def _ask(free: SimpleQueue[Worker], texts: Sequence[str]) -> Any:
-    """Send texts to a free worker and wait for its result."""
-    worker = free.get()
-    try:
-        _send(worker, texts)
-        assert worker.stdout is not None
-        return pickle.load(worker.stdout)
-    finally:
-        free.put(worker)
-
-
-def _send(worker: Worker, value: object) -> None:
-    assert worker.stdin is not None
-    pickle.dump(value, worker.stdin)
-    worker.stdin.flush()
-
-
-def serve() -> None:
-    """Read texts from standard input and write results to standard output until it is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    work = pickle.load(sys.stdin.buffer)
-    while True:
-        try:
-            texts = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        pickle.dump(work(texts), sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+    chunks = (texts[start : start + CHUNK] for start in starts)
+    many = 1 if len(starts) < 4 else workers or os.cpu_count() or 1
+    yield from zip(starts, map_in_workers(work, chunks, len(starts), many), strict=True)

@@ -21,7 +21,7 @@ def evaluate(
     samples: Path | None = None,
     out: OutputFolder = Path("evaluation"),
 ) -> None:
-    """Measure a model against held-out graphs: a table, metrics.json and a picture.
+    """Measure a model against held-out graphs: a table, metrics.json, report.html and a picture.
 
     Args:
         model: A shipped model's name, a run's folder or a file.
@@ -203,16 +203,24 @@ def evaluate_scaffolds(
     print(f"report: {out}")
 
 
-def invariance(model: str, draws: PositiveInt = 2000, seed: int = 0) -> None:
+def invariance(
+    model: str,
+    draws: PositiveInt = 2000,
+    seed: int = 0,
+    out: OutputFolder = Path("invariance"),
+) -> None:
     """Test that no order of nodes leaks: a table of errors and p-values; exit code 1 on failure.
 
     Args:
         model: A shipped model's name, a run's folder or a file.
         draws: Samples for the test of the sampler's law.
         seed: Seed of relabellings and samples.
+        out: Folder for report.html.
     """
     from graphs.evaluation.equivariance import check_equivariance
     from graphs.model import load
 
-    if not check_equivariance(load(model), draws=draws, seed=seed):
+    passed = check_equivariance(load(model), draws=draws, seed=seed, out=out)
+    print(f"report: {out / 'report.html'}")
+    if not passed:
         raise SystemExit(1)

@@ -18,23 +18,24 @@ from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt
+from refine_core.device import on_device
 
 
 def main(argv: list[str]) -> None:
     """Run `refine graphs`."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     table: Commands = {
-        "train": train,
-        "sample": sample,
-        "evaluate": evaluate,
-        "likelihood": likelihood,
+        "train": on_device(train),
+        "sample": on_device(sample),
+        "evaluate": on_device(evaluate),
+        "likelihood": on_device(likelihood),
         "judge": judge,
-        "compare": compare,
-        "evaluate-properties": evaluate_properties,
-        "evaluate-scaffolds": evaluate_scaffolds,
-        "invariance": invariance,
+        "compare": on_device(compare),
+        "evaluate-properties": on_device(evaluate_properties),
+        "evaluate-scaffolds": on_device(evaluate_scaffolds),
+        "invariance": on_device(invariance),
         "describe": describe,
-        "demo": demo,
+        "demo": on_device(demo),
     }
     commands("refine graphs", table, argv)
 
@@ -64,7 +65,7 @@ def demo(
     print(markdown(report))
     found = (out / "samples.smi").read_text().split()
     write_molecules(found, out / "samples.sdf", property_values(found))
-    if not check_equivariance(loaded, draws=draws):
+    if not check_equivariance(loaded, draws=draws, out=out / "invariance"):
         raise SystemExit(1)
-    for name in ("samples.smi", "samples.sdf", "REPORT.md", "samples.png"):
+    for name in ("samples.smi", "samples.sdf", "REPORT.md", "report.html", "samples.png"):
         print(f"{'picture' if name.endswith('png') else 'file'}: {out / name}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from refine_core.app.outputs import output_file
 from refine_core.app.progress import say
+from refine_core.app.workers import Workers
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
 
@@ -18,7 +19,7 @@ MOLECULES, OTHERS = (".smi", ".csv", ".sdf", ".png", ".svg"), (".graphml",)
 
 
 def sample(
-    model: str,
+    model: str = "qm9",
     count: PositiveInt = 100,
     seed: int = 0,
     where: tuple[str, ...] = (),
@@ -31,6 +32,7 @@ def sample(
     batch: PositiveInt = 250,
     scaffold: str | None = None,
     particles: PositiveInt = 8,
+    workers: Workers = "auto",
     coordinates: Literal["2d", "3d"] = "2d",
     out: Annotated[Path, output_file(*MOLECULES, *OTHERS)] = Path("molecules.smi"),
 ) -> None:
@@ -51,6 +53,7 @@ def sample(
         scaffold: SMILES of what every molecule shall contain, such as c1ccccc1. With attachment
             points, as *c1ccccc1 or *C1CC1.*C=O, a molecule goes on there and nowhere else.
         particles: With a scaffold: samples of which one is kept, for each molecule.
+        workers: Processes that share the batches; auto is one for each core where that pays.
         coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses
             are left out, and counted; or a folder with a name in .graphml for the files of other
@@ -76,6 +79,7 @@ def sample(
         batch=batch,
         scaffold=scaffold,
         particles=particles,
+        workers=workers,
         quiet=False,
     )
     if loaded.is_molecular:

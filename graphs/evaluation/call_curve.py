@@ -165,7 +165,12 @@ class Scorer:
         started = time.process_time()
         with CallCounter(model) as counter:
             graphs = model.sample(
-                self.count, seed=seed, batch=BATCH, temperature=temperature, **setting.options
+                self.count,
+                seed=seed,
+                batch=BATCH,
+                temperature=temperature,
+                workers=1,
+                **setting.options,
             )
         seconds = time.process_time() - started
         used = model.config.sampling.temperature if temperature is None else temperature

@@ -92,7 +92,7 @@ def _checker() -> ModuleType:
     except ImportError as error:
         raise InputError(
             "Found no package chembl_gen_check, which judges molecules by those of ChEMBL: "
-            "`pip install -e '.[judges]'`."
+            "`pip install 'refine[judges]'`."
         ) from error
     module: ModuleType = chembl_gen_check
     return module

@@ -1,19 +1,24 @@
-"""The report on a trained model: metrics.json, REPORT.md and pictures."""
+"""The report on a trained model: metrics.json, REPORT.md, report.html and pictures."""
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from graphs.datasets.load import load_splits
 from graphs.datasets.splits import Splits
+from graphs.evaluation.html_report import metrics_page, molecule_section, picture_section
 from graphs.evaluation.molecules import molecule_metrics, read_smiles
 from graphs.evaluation.network_calls import CallCounter
 from graphs.evaluation.plain_graphs import graph_metrics
 from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
+from refine_core.app.html import write_page
 from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
+from refine_core.storage.archive import default_cache
 from refine_core.storage.files import write_json, write_text
 
 Say = Callable[[str], None]
@@ -41,7 +46,8 @@ def evaluate(
 
     Args:
         model: The model.
-        out: Folder for metrics.json, REPORT.md, samples.png, and samples.smi of molecules.
+        out: Folder for metrics.json, REPORT.md, report.html, samples.png, and samples.smi of
+            molecules.
         count: Graphs to sample.
         seed: Seed of the samples.
         parallel: Clusters that split in one call; by default the model's.
@@ -68,12 +74,12 @@ def evaluate(
     _check_unchanged(model, parts)
     if listed is not None:
         metrics, note = molecule_metrics(model, listed, None, parts, held_out, say)
-        return _write(metrics, note, listed, out)
+        return _write(model, parts, metrics, note, listed, out, say)
     say(f"sampling {count} graphs")
     with CallCounter(model) as counter:
         started = time.process_time()
         graphs = model.sample(
-            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH
+            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH, workers=1
         )
         smiles = model.smiles(graphs) if model.is_molecular else []
         seconds = time.process_time() - started
@@ -84,7 +90,7 @@ def evaluate(
         metrics, note = molecule_metrics(model, smiles, graphs, parts, held_out, say)
     else:
         metrics, note = graph_metrics(model, graphs, parts, out, held_out, say), ""
-    return _write(cost | metrics, note, smiles, out)
+    return _write(model, parts, cost | metrics, note, smiles, out, say)
 
 
 def markdown(metrics: Mapping[str, float]) -> str:
@@ -125,15 +131,31 @@ def _check_unchanged(model: GraphModel, parts: Splits) -> None:
 
 
 def _write(
-    metrics: dict[str, float], note: str, smiles: Sequence[str | None], out: Path
+    model: GraphModel,
+    parts: Splits,
+    metrics: dict[str, float],
+    note: str,
+    smiles: Sequence[str | None],
+    out: Path,
+    say: Say,
 ) -> dict[str, float]:
-    """Write the metrics, then plot molecules, if there are any."""
+    """Write the metrics, then plot molecules, if there are any, and write the page."""
     # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
     plain = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    table = markdown(metrics)
     write_json(out / "metrics.json", plain)
-    write_report(out / "REPORT.md", markdown(metrics), note)
+    write_report(out / "REPORT.md", table, note)
     if found := [text for text in smiles if text is not None]:
         from graphs.chem.pictures import plot_molecules
 
         plot_molecules(found[:PICTURED], out / "samples.png")
+    say("writing report.html")
+    if model.is_molecular:
+        train = parts.train.text(torch.arange(len(parts.train)))
+        section = molecule_section(smiles, train, default_cache(), say)
+    else:
+        section = picture_section(out / "samples.png")
+    title = f"Samples of a model of {Path(model.config.data.source).stem}"
+    table = "\n\n".join(filter(None, (table, note)))
+    write_page(out / "report.html", metrics_page(title, metrics, table, [section]))
     return metrics

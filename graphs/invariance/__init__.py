@@ -62,5 +62,7 @@ if TYPE_CHECKING:
     from graphs.invariance.report import Report as Report
     from graphs.invariance.report import check_model as check_model
     from graphs.invariance.report import check_table as check_table
+    from graphs.invariance.report import run_checks as run_checks
+    from graphs.invariance.report import say_checks as say_checks
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

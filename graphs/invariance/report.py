@@ -187,6 +187,17 @@ def check_table(checks: Sequence[Check]) -> str:
     return table(columns, [_row(check) for check in checks])
 
 
+def run_checks(checks: Sequence[NamedCheck]) -> list[Check]:
+    """Run checks, see `check_model`; a row of each."""
+    rows = []
+    for part, run in checks:
+        try:
+            rows.append(Check(part, run()))
+        except AssertionError as error:
+            rows.append(failed(part, error))
+    return rows
+
+
 def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print) -> bool:
     """Run checks, and print their table and what did not pass in full.
 
@@ -199,12 +210,11 @@ def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print
     Returns:
         Whether all passed.
     """
-    rows = []
-    for part, run in checks:
-        try:
-            rows.append(Check(part, run()))
-        except AssertionError as error:
-            rows.append(failed(part, error))
+    return say_checks(run_checks(checks), say)
+
+
+def say_checks(rows: Sequence[Check], say: Callable[[str], None] = print) -> bool:
+    """Print the table of checks and what did not pass in full; whether all passed."""
     say(check_table(rows))
     failures = [row for row in rows if row.failure]
     for row in failures:

@@ -17,11 +17,23 @@ def nearest(a: Bits, b: Bits) -> Real:
 
     Its mean is the metric SNN of MOSES.
     """
-    best = np.zeros(len(a))
-    for start, _, block in _blocks(a, b):
-        part = best[start : start + len(block)]
-        np.maximum(part, block.max(1), out=part)
-    return best
+    return most_similar(a, b)[1]
+
+
+def most_similar(a: Bits, b: Bits) -> tuple[NDArray[np.int64], Real]:
+    """Return (n,) rows of b (m, w) most similar to each of a (n, w), and their similarities.
+
+    Of equally similar ones it is the first.
+    """
+    rows, best = np.zeros(len(a), np.int64), np.zeros(len(a))
+    for start, column, block in _blocks(a, b):
+        here = slice(start, start + len(block))
+        found = block.argmax(1)
+        similarity = block[np.arange(len(block)), found]
+        better = similarity > best[here]
+        rows[here] = np.where(better, column + found, rows[here])
+        best[here] = np.where(better, similarity, best[here])
+    return rows, best
 
 
 def nearest_other(a: Bits) -> Real:

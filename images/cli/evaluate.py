@@ -19,7 +19,7 @@ def evaluate(
     judge: Path | None = None,
     out: OutputFolder = Path("evaluation"),
 ) -> None:
-    """Measure a model on its test set: a table, metrics.json and pictures.
+    """Measure a model on its test set: a table, metrics.json, report.html and pictures.
 
     Args:
         model: A shipped model's name, a run's folder or a file.

@@ -10,24 +10,25 @@ from images.cli.tuning import calibrate, methods, search
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
+from refine_core.device import on_device
 
 
 def main(argv: list[str]) -> None:
     """Run `refine images`."""
     table: Commands = {
-        "train": train,
-        "distil": distil,
-        "sample": sample,
-        "edit": edit,
-        "tune": tune,
-        "calibrate": calibrate,
-        "search": search,
-        "methods": methods,
-        "evaluate": evaluate,
-        "ablate": ablate,
+        "train": on_device(train),
+        "distil": on_device(distil),
+        "sample": on_device(sample),
+        "edit": on_device(edit),
+        "tune": on_device(tune),
+        "calibrate": on_device(calibrate),
+        "search": on_device(search),
+        "methods": on_device(methods),
+        "evaluate": on_device(evaluate),
+        "ablate": on_device(ablate),
         "study": study,
-        "train-evaluator": train_evaluator,
-        "demo": demo,
+        "train-evaluator": on_device(train_evaluator),
+        "demo": on_device(demo),
     }
     commands("refine images", table, argv)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import output_file
+from refine_core.app.workers import Workers
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
 
@@ -24,6 +25,7 @@ def sample(
     guidance: float | None = None,
     temperature: NonNegativeFloat | None = None,
     batch: PositiveInt = 100,
+    workers: Workers = "auto",
     out: Picture = Path("samples.png"),
 ) -> None:
     """Sample images and save them as a picture or an .npz archive.
@@ -36,6 +38,7 @@ def sample(
         guidance: Weight of classifier-free guidance at every scale; by default the model's.
         temperature: Temperature of every scale; by default the model's.
         batch: Images at a time.
+        workers: Processes that share the batches; auto is one for each core where that pays.
         out: A .png picture, or an .npz archive with `images` (n, c, h, w) and `labels`.
     """
     import torch
@@ -45,7 +48,7 @@ def sample(
 
     loaded = with_sampling(load(model), guidance, temperature)
     _check_label(loaded, label)
-    images = loaded.sample(count, seed=seed, labels=label, batch=batch)
+    images = loaded.sample(count, seed=seed, labels=label, batch=batch, workers=workers)
     labels = torch.arange(count) % max(loaded.classes, 1) if label is None else label
     save_images(images, torch.as_tensor(labels).expand(count), out)
     print(out)

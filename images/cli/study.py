@@ -6,6 +6,7 @@ from images.cli.sample import read
 from images.study.config import StudyConfig
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
+from refine_core.device import using_device
 
 
 def study(
@@ -20,5 +21,6 @@ def study(
     """
     from images.study.protocol.run import run_study
 
-    run_study(config, read(config.data), out, report_only=report_only, say=say)
+    with using_device("cpu"):  # its times and energy are those of the processor
+        run_study(config, read(config.data), out, report_only=report_only, say=say)
     print(f"report and pictures: {out}")

@@ -7,23 +7,25 @@ from images.cli.sample import read
 from images.config import DistillationConfig, ImagesConfig
 from refine_core.app.outputs import check_folder, output_file
 from refine_core.app.progress import say
-from refine_core.config.ranges import NonNegativeFloat, PositiveInt
+from refine_core.config.ranges import Duration, NonNegativeFloat, PositiveInt, seconds
 
 Weights = Annotated[Path, output_file(".safetensors")]
 
 
-def train(config: ImagesConfig) -> None:
+def train(config: ImagesConfig, time: Duration | None = None) -> None:
     """Train a tokeniser and a generator from a config; goes on where it was stopped.
 
     Args:
         config: Config of data, tokeniser and generator.
+        time: About how long to train each of these, such as 90s, 10m or 2h, in place of numbers of
+            epochs.
     """
     from images.evaluation.plots import plot_curves
     from images.training import train
 
     folder = Path("runs") / config.name
     check_folder(folder, "--name")
-    train(config, read(config.data))
+    train(config, read(config.data), seconds=seconds(time) if time else None)
     for part in ("tokenizer", "generator"):
         plot_curves(folder / part, folder / part / "curves.png")
     print(f"model: {folder / 'model.safetensors'}")

@@ -56,7 +56,7 @@ def _picture(file: Path) -> NDArray[np.uint8]:
     try:
         from PIL import Image
     except ImportError:
-        raise InputError("reading pictures needs Pillow; install refine[images].") from None
+        raise InputError("reading pictures needs Pillow: pip install 'refine[images]'.") from None
     try:
         with Image.open(file) as picture:
             mode = MODES.get(picture.mode)

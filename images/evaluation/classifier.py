@@ -105,12 +105,13 @@ class Evaluator(nn.Module):
 
     @torch.no_grad()
     def evaluate(self, images: Tensor, batch: int = 500) -> Evaluation:
-        """Evaluate any number of images, in evaluation mode, some at a time."""
+        """Evaluate any number of images, some at a time; they come from and go to the CPU."""
         self.eval()
-        outputs = [self(part) for part in torch.split(images, batch)]
+        device = next(self.parameters()).device
+        outputs = [self(part.to(device)) for part in torch.split(images, batch)]
         return Evaluation(
-            torch.cat([each.features for each in outputs]),
-            torch.cat([each.logits for each in outputs]),
+            torch.cat([each.features for each in outputs]).cpu(),
+            torch.cat([each.logits for each in outputs]).cpu(),
         )
 
     def accuracy(self, data: LabelledImages) -> float:

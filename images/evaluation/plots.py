@@ -36,7 +36,7 @@ def plot_grid(
         size = (0.5 * columns + 1, 0.5 * lines + 0.6)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
-        _show(axes, _tiled(images, columns))
+        _show(axes, tiled(images, columns))
         height = images.shape[2] + 1
         axes.set_yticks([height * (i + 0.5) for i in range(len(rows))], rows)
         axes.tick_params(length=0)
@@ -130,7 +130,7 @@ def _show(axes: Axes, image: Tensor) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _tiled(images: Tensor, columns: int, gap: int = 1) -> Tensor:
+def tiled(images: Tensor, columns: int, gap: int = 1) -> Tensor:
     """One image (c, H, W) of many (n, c, h, w), row by row, with white gaps."""
     rows = -(-len(images) // columns)
     missing = images.new_ones(rows * columns - len(images), *images.shape[1:])

@@ -12,11 +12,13 @@ from images.code_metrics import code_bits, tokenizer_metrics, usage
 from images.config import SamplingConfig
 from images.data.load import Images
 from images.evaluation.classifier import Evaluation, Evaluator, load_evaluator
+from images.evaluation.html_report import evaluation_page
 from images.evaluation.metrics import class_accuracy, diversity, frechet, psnr
 from images.evaluation.neighbours import NEIGHBOURS, Memorisation, memorisation, neighbourhoods
 from images.evaluation.plots import plot_filmstrip, plot_grid, plot_samples, plot_usage
 from images.model import ImageModel
-from refine_core.app.report import table, write_report
+from refine_core.app.html import write_page
+from refine_core.app.report import Column, table, write_report
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -94,7 +96,7 @@ def evaluate(
     judge: Evaluator | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Measure a model; with `out`, write metrics.json, REPORT.md and figures there.
+    """Measure a model; with `out`, write metrics.json, REPORT.md, report.html and figures there.
 
     Distances are Frechet distances between equal numbers of images in the features of a frozen
     classifier, from the test set. The floor is that of as many training images.
@@ -122,7 +124,8 @@ def evaluate(
     tokenizer = _tokenizer_scores(model, images, judge, real)
     say(f"sampling {count} images")
     started = time.perf_counter()
-    sampled = model.sample(count, seed=seed, labels=labels if model.classes else None)
+    given = labels if model.classes else None
+    sampled = model.sample(count, seed=seed, labels=given, workers=1)
     seconds = time.perf_counter() - started
     made, floor = (judge.evaluate(x) for x in (sampled, images.train.images[:count]))
     classes = labels if model.classes else made.logits.argmax(1)
@@ -151,6 +154,8 @@ def evaluate(
         write_json(out / "metrics.json", report.to_json())
         write_report(out / "REPORT.md", markdown(report))
         _plot(model, images, sampled, report.memorisation.nearest, out)
+        page = evaluation_page(report, markdown(report), _usage_table(report), model, out)
+        write_page(out / "report.html", page)
     return report
 
 
@@ -184,6 +189,19 @@ def _tokenizer_rows(report: Report) -> list[tuple[str, str, str]]:
             f"test images {report.test_accuracy:.2%}",
         ),
     ]
+
+
+def _usage_table(report: Report) -> str:
+    columns: list[Column | str] = [
+        "scale",
+        Column("codes used", form=".1%"),
+        Column("perplexity", form=".0f"),
+    ]
+    rows = [
+        (k + 1, report.tokenizer[f"usage_{k}"], report.tokenizer[f"perplexity_{k}"])
+        for k in range(report.network_calls)
+    ]
+    return table(columns, rows)
 
 
 def _sample_rows(report: Report) -> list[tuple[str, str, str]]:

@@ -14,7 +14,8 @@ from images.experiments.experiment import Result
 from images.experiments.metrics import error_floors
 from images.experiments.parallel import run_all
 from images.experiments.replication import Results, fill_tables
-from images.experiments.report import Findings, report
+from images.experiments.report import Findings, ablation_page, report
+from refine_core.app.html import write_page
 from refine_core.app.report import write_report
 from refine_core.config import schema as configs
 from refine_core.storage.files import write_json
@@ -23,8 +24,8 @@ from refine_core.storage.files import write_json
 def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = False) -> None:
     """Measure Tables 1 to 4 and the sweeps.
 
-    Writes `ablation.json` (every number), `REPORT.md`, and pictures into `out`. Results are kept
-    in `out/runs`, so an ablation that was interrupted continues where it stopped.
+    Writes `ablation.json` (every number), `REPORT.md`, `report.html` and pictures into `out`.
+    Results are kept in `out/runs`, so an ablation that was interrupted continues where it stopped.
 
     Args:
         config: What to run.
@@ -62,7 +63,9 @@ def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = F
         pictures.append("sweeps.png")
         plots.plot_sweeps(out / pictures[2], swept)
     write_json(out / "ablation.json", _numbers(config, findings))
-    write_report(out / "REPORT.md", *report(config, findings, pictures))
+    parts = report(config, findings, pictures)
+    write_report(out / "REPORT.md", *parts)
+    write_page(out / "report.html", ablation_page(findings, parts, out))
 
 
 def _numbers(config: AblationConfig, findings: Findings) -> object:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from statistics import fmean
 
 from images.experiments.claims import CLAIMS, Outcome
@@ -13,7 +14,11 @@ from images.experiments.design import UNITS
 from images.experiments.metrics import Floors
 from images.experiments.paper import MSE, PRINTED, TABLES, Figure, Quantity
 from images.experiments.replication import BELOW, DEFINED, UNPRINTED, Cell, Results, Stat
+from refine_core.app.html import KeyFigure, Page, sections_of
 from refine_core.app.report import table
+
+PAIRS = (("latent", "pixel"), ("softmax", "latent"), ("bands 2", "pixel"))
+"""The predictors that each claim compares: the first is said to be better."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,35 @@ def report(config: AblationConfig, findings: Findings, pictures: Sequence[str]) 
             *_conditions(findings.outcomes),
         ]
     return parts
+
+
+def ablation_page(findings: Findings, parts: Sequence[str], folder: Path) -> Page:
+    """The report as a page.
+
+    Args:
+        findings: What was measured.
+        parts: The parts of the report.
+        folder: Where its pictures are.
+    """
+    figures = []
+    for claim, (challenger, base) in zip(CLAIMS, PAIRS, strict=True):
+        ours, other = (
+            Stat.of([result.values["mse"] for result in findings.results[name]])
+            for name in (challenger, base)
+        )
+        spread = f"± {ours.std:.4f}, {ours.seeds} seed" + "s" * (ours.seeds > 1)
+        verdict = "holds" if ours.mean < other.mean else "does not hold"
+        beside = f"test MSE against {other.mean:.4f} ± {other.std:.4f}: {verdict}"
+        figures.append(KeyFigure(claim.text, f"{ours.mean:.4f}", spread, beside))
+    held = sum(findings.mean(ours, "mse") < findings.mean(base, "mse") for ours, base in PAIRS)
+    verdict = f"**{held} of {len(PAIRS)}** claims of the paper hold with its own settings."
+    return Page(
+        title="Tables 1 to 4 of the paper, measured",
+        kind="refine images ablate",
+        verdict=f"{verdict} {summary(findings)[0]}",
+        figures=figures,
+        sections=sections_of("\n\n".join(parts), folder, "What was run"),
+    )
 
 
 _READING = (
@@ -168,8 +202,7 @@ def summary(findings: Findings) -> list[str]:
     counts = Counter(verdict for verdict in verdicts if verdict not in (UNPRINTED, DEFINED))
     listed = ", ".join(f"{count} × {verdict}" for verdict, count in counts.most_common())
     lines = [f"Of {counts.total()} comparisons with a printed figure: {listed}."]
-    pairs = (("latent", "pixel"), ("softmax", "latent"), ("bands 2", "pixel"))
-    for claim, (challenger, base) in zip(CLAIMS, pairs, strict=True):
+    for claim, (challenger, base) in zip(CLAIMS, PAIRS, strict=True):
         ours, other = findings.mean(challenger, "mse"), findings.mean(base, "mse")
         verdict = "holds" if ours < other else "does not hold"
         compared = [o for o in findings.outcomes if o.claim == claim.text and o.quantity == MSE]

@@ -167,7 +167,7 @@ def measure(
     real = judge.evaluate(compared)
     model.sample(10, seed=seed)  # what is made once, such as caches of kernels, is not timed
     started = time.perf_counter()
-    sampled = model.sample(count, seed=seed, labels=labels)
+    sampled = model.sample(count, seed=seed, labels=labels, workers=1)
     seconds = time.perf_counter() - started
     made = judge.evaluate(sampled)
     copy = judge.evaluate(model.reconstruct(compared))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from refine_core import __version__
+from refine_core.app.completion import COMPLETE, completion, propose, propose_options
 from refine_core.app.domains import Domain, domains
 from refine_core.app.memory import keep_freed
 from refine_core.app.options import arguments
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         if argv[:1] == ["--version"]:
             print(f"refine {__version__}")
         else:
-            _run("refine", domains(), argv, lambda domain, rest, _: domain(rest))
+            _run("refine", _table(), argv, _call)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; Python's own last flush must not complain.
@@ -45,6 +46,22 @@ def main(argv: list[str] | None = None) -> None:
     except (InputError, OSError, KeyboardInterrupt) as error:
         print(f"refine: {_sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _table() -> dict[str, Domain | Callable[..., None]]:
+    """The domains, and the commands that belong to none."""
+    from refine_core.app.doctor import doctor
+
+    return {**domains(), "doctor": doctor, "completion": completion}
+
+
+def _call(command: Domain | Callable[..., None], rest: list[str], prog: str) -> None:
+    if isinstance(command, Domain):
+        command(rest)
+    elif rest[:1] == [COMPLETE]:
+        propose_options(command, rest[1:], "")
+    else:
+        arguments(command, rest, prog)
 
 
 def commands(prog: str, table: Commands, argv: Sequence[str]) -> None:
@@ -59,7 +76,14 @@ def commands(prog: str, table: Commands, argv: Sequence[str]) -> None:
     Raises:
         InputError: There is no such command, or an option does not fit.
     """
-    _run(prog, table, argv, arguments)
+
+    def call(command: Callable[..., None], rest: list[str], prog: str) -> None:
+        if rest[:1] == [COMPLETE]:
+            propose_options(command, rest[1:], prog.split()[1])
+        else:
+            arguments(command, rest, prog)
+
+    _run(prog, table, argv, call)
 
 
 def _run(
@@ -70,10 +94,12 @@ def _run(
 ) -> None:
     """Call what the first word names with the others, or list what there is."""
     name, *rest = argv or ["--help"]
-    if name in ("-h", "--help"):
-        width = max(map(len, table), default=0)
-        lines = [f"  {each:{width}}  {_summary(run)}".rstrip() for each, run in table.items()]
-        print(f"usage: {prog} COMMAND ...\n\n" + "\n".join(lines))
+    if name == COMPLETE:
+        _complete(prog, table, rest, call)
+    elif name in ("-h", "--help"):
+        print(f"usage: {prog} COMMAND ...")
+        for is_domain in (True, False):
+            _list({n: run for n, run in table.items() if isinstance(run, Domain) == is_domain})
         print(f"\n`{prog} COMMAND --help` shows what a command takes.")
     elif name in table:
         call(table[name], rest, f"{prog} {name}")
@@ -82,6 +108,28 @@ def _run(
         raise InputError(
             f"Found {name!r} after `{prog}`, expected one of {known}.{suggest(name, table)}"
         )
+
+
+def _list(table: Mapping[str, object]) -> None:
+    """Print a line for each command, after an empty one."""
+    width = max(map(len, table), default=0)
+    lines = [f"  {name:{width}}  {_summary(run)}".rstrip() for name, run in table.items()]
+    if lines:
+        print("", *lines, sep="\n")
+
+
+def _complete(
+    prog: str,
+    table: Mapping[str, C],
+    words: list[str],
+    call: Callable[[C, list[str], str], None],
+) -> None:
+    """Print what may follow words, the last of which is unfinished."""
+    name, *rest = words or [""]
+    if not rest:
+        propose([*table, "--help"], name)
+    elif name in table:
+        call(table[name], [COMPLETE, *rest], f"{prog} {name}")
 
 
 def _summary(command: object) -> str:

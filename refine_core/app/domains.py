@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
+from refine_core.app.extras import extra_with
 from refine_core.app.progress import say
 from refine_core.errors import InputError
 
@@ -88,8 +89,9 @@ class Domain:
         return missing not in ("", self.entry.module.partition(".")[0], CORE)
 
     def _missing(self, error: ModuleNotFoundError) -> InputError:
-        extra = f"run `pip install '{OURS}[{self.entry.name}]'`"
-        remedy = extra if self.provider == OURS else f"install it, which {self.provider} needs"
+        extra = extra_with(error.name or "", self.entry.name) or self.entry.name
+        ours = f"run `pip install '{OURS}[{extra}]'`"
+        remedy = ours if self.provider == OURS else f"install it, which {self.provider} needs"
         return InputError(
             f"`refine {self.entry.name}` needs {error.name!r}, which is not installed: {remedy}."
         )

@@ -344,7 +344,9 @@ def _plainly(complaint: str) -> str:
     some = r"no type matching (.+?) could be instantiated from \[(.*?)\]\."
     if said := re.match(option + some, complaint):
         given = re.sub(r"[',]", "", said[3])
-        expected = said[2].removeprefix("{None}|").strip("{}")
+        plain = {"INT": "a whole number", "FLOAT": "a number"}
+        kinds = said[2].removeprefix("{None}|").split("|")
+        expected = " or ".join(plain.get(kind, kind.strip("{}")) for kind in kinds)
         return f"Found {said[1]} {given}, expected {expected}"
     choice = r"invalid choice '(.*)' for argument '(--\S+)'\. Expected one of \((.*)\)"
     if said := re.match(choice, complaint):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from refine_core.app.progress import Progress
+from refine_core.app.workers import VARIABLE
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
 
@@ -188,6 +189,7 @@ _worker: _Worker
 def _start_worker(share: Callable[[], object], clock: "Synchronized[float]", stop: Event) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    os.environ[VARIABLE] = "1"  # no worker starts others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 

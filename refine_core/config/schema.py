@@ -58,13 +58,14 @@ def load(cls: type[T], path: str | Path) -> T:
 
     Args:
         cls: A class decorated with `config`.
-        path: The file, or the name of one that ships with Refine, such as `weather/gcm`; its top
-            level is a mapping of field names to values.
+        path: The file, or the name of one that ships with Refine, such as `weather/gcm`, or `gcm`
+            for a class of that domain; its top level is a mapping of field names to values.
 
     Raises:
         InputError: The file does not fit; lists every mistake, one a line, with its dotted path.
     """
-    return from_dict(cls, _read(config_file(path)), str(path))
+    domain = cls.__module__.partition(".")[0]
+    return from_dict(cls, _read(config_file(path, domain), domain), str(path))
 
 
 def from_dict(cls: type[T], data: Mapping[str, object], source: str = "config") -> T:
@@ -111,7 +112,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path, domain: str) -> dict[str, object]:
     """Read a file whose top level is a YAML mapping."""
     expected = "expected one `field: value` a line"
     try:
@@ -120,7 +121,7 @@ def _read(path: Path) -> dict[str, object]:
         why = f"cannot be read ({error.strerror})"
         raise InputError(
             f"Config {path} {why}; give the path of a YAML file, or the name of a shipped config "
-            f"such as weather/gcm.{near_config(path)}"
+            f"such as weather/gcm.{near_config(path, domain)}"
         ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -1,6 +1,7 @@
 """The configs that ship with Refine: in `configs/` of a checkout, beside the packages of a wheel.
 
-Each goes by its domain and name, such as `weather/gcm`, or by its path in a checkout.
+Each goes by its domain and name, such as `weather/gcm`, by its name alone where the domain is
+known, or by its path in a checkout.
 """
 
 from pathlib import Path
@@ -12,26 +13,27 @@ FOLDERS = (_PARENT / "refine_configs", _PARENT / "configs")
 """Where they are: in a wheel, and in a checkout."""
 
 
-def config_file(path: str | Path) -> Path:
+def config_file(path: str | Path, domain: str = "") -> Path:
     """The file at a path; if there is none, the one that ships under this name, if any.
 
-    >>> config_file("weather/gcm").name == config_file("configs/weather/gcm.yaml").name
+    >>> config_file("weather/gcm").name == config_file("gcm", "weather").name
     True
     """
-    found = shipped_configs().get(_name(path))
-    return found if found is not None and not Path(path).exists() else Path(path)
+    known = shipped_configs(domain)
+    return known.get(_name(path), Path(path)) if not Path(path).is_file() else Path(path)
 
 
-def shipped_configs() -> dict[str, Path]:
-    """Files by name."""
+def shipped_configs(domain: str = "") -> dict[str, Path]:
+    """Files by name; those of a domain by their names alone, too."""
     folder = next((each for each in FOLDERS if each.is_dir()), None)
     files = [] if folder is None else sorted(folder.glob("*/*.yaml"))
-    return {f"{file.parent.name}/{file.stem}": file for file in files}
+    own = {file.stem: file for file in files if file.parent.name == domain}
+    return own | {f"{file.parent.name}/{file.stem}": file for file in files}
 
 
-def near_config(path: str | Path) -> str:
+def near_config(path: str | Path, domain: str = "") -> str:
     """What to say after a path at which there is no file: which name was probably meant."""
-    return suggest(_name(path), shipped_configs())
+    return suggest(_name(path), shipped_configs(domain))
 
 
 def _name(path: str | Path) -> str:

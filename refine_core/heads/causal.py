@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from refine_core.training.muon import linear_weights
+
 
 class CausalBlock(nn.Module):
     """One pre-norm block; the mask of `forward` makes it causal, in `step` the past does.
@@ -22,6 +24,10 @@ class CausalBlock(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Matrices between hidden states, see `refine_core.training.muon`."""
+        return linear_weights(self.qkv, self.out, self.mlp)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Next states (rows, t, w) of all steps at once, under an additive mask."""

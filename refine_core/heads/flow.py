@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError, suggest
 from refine_core.noise import Noise, Stream
+from refine_core.training.muon import linear_weights
 
 Solver = Literal["euler", "heun"]
 Field = Callable[[Tensor, float], Tensor]
@@ -261,6 +262,10 @@ class _Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Matrices between hidden states, see `refine_core.training.muon`."""
+        return linear_weights(self.mlp)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Same shape as `x` (..., w)."""

@@ -91,7 +91,8 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
     ) -> "Refiner[DataT, FeaturesT, StateT, ContextT]":
         """The weaker model as a refiner."""
         if self.parts is None:
-            return cast("Refiner[DataT, FeaturesT, StateT, ContextT]", self.others[0])
+            weak = self.others[0].to(next(refiner.parameters()).device)
+            return cast("Refiner[DataT, FeaturesT, StateT, ContextT]", weak)
         embed, transformer, head = self.parts
         return refiner.with_parts(
             cast("Embed[StateT, ContextT]", embed), cast("Transformer", transformer), head

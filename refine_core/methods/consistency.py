@@ -143,6 +143,8 @@ class JumpToEnd(Method[DataT, Tensor, Tensor, ContextT]):
             trace = unroll(state, choose, calls)
             assert self.jump is not None
             end = self.jump(trace.states[-1], calls, self.classes)
+            if choose.after is not None:
+                choose.after(end, len(refiner.tokenizer.schedule) - 1)
             return Trace([*trace.states[:-1], end], trace.chosen)
 
         return run

@@ -91,6 +91,8 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
                 after = tokenizer.carry(states[-1], k)
                 states.append(after.index_copy(0, active, tokenizer.add(before, choice.value, k)))
                 chosen.append(_padded(choice, active, len(state)))
+                if choose.after is not None:
+                    choose.after(states[-1], k)
                 if k in ends and isinstance(choose.dist, CodeDistribution):
                     stay = ~self.settled(choose.dist, tokenizer, before, k)
                     active, choose = active[stay], choose.rows(stay.nonzero()[:, 0])

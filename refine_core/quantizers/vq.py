@@ -169,8 +169,8 @@ class VQ(Quantizer):
 
     def _move(self) -> None:
         """The moving averages are the codebook; a code that nothing chose for ages stays."""
-        alive = self.count > 1e-6
-        self.codebook[alive] = self.project(self.total[alive] / self.count[alive, None])
+        alive, mean = self.count > 1e-6, self.total / self.count[:, None]
+        self.codebook.copy_(torch.where(alive[:, None], self.project(mean), self.codebook))
 
     def _restart(self, calls: list[Tensor]) -> None:
         """Dead codes become badly represented vectors, with half the mean count."""

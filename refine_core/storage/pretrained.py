@@ -12,20 +12,29 @@ A domain states once what its models are rebuilt from, and has saving, finding a
     MODELS.save(path, refiner, Spec(config, length))
     saved = MODELS.load("sines")
     refiner = saved.restore(build(saved.spec.config, saved.spec.length))
+
+To be shared, a model is a folder of three files, whose names are those of huggingface_hub: its
+`upload_folder` and `snapshot_download` bring it to others and back.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
-from refine_core.config.schema import from_dict, to_dict
+from refine_core.config.schema import dump, from_dict, to_dict
+from refine_core.device import Device, find_device
 from refine_core.errors import InputError, suggest
-from refine_core.storage import checkpoint
+from refine_core.storage import checkpoint, model_card
+from refine_core.storage.files import digest, sha256, write_json, write_text
+from refine_core.storage.model_card import ModelCard
 
 RESULT = "model.safetensors"
 """Name of the trained model in the folder of a run."""
+CONFIG = "config.json"
+"""Name of what a shared model is rebuilt from, beside it."""
 Spec = TypeVar("Spec")
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -39,15 +48,24 @@ class Saved(Generic[Spec]):
     """What the module is rebuilt from."""
     tensors: dict[str, Tensor]
     """Its state dict, on the CPU."""
+    changed: str = ""
+    """What config.json says beside it, where that is something else than the file."""
 
-    def restore(self, module: Module, device: str = "cpu") -> Module:
-        """Load the weights into a freshly built module; return it in evaluation mode.
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that identify the model."""
+        whole = sha256(self.path)
+        return digest(whole, self.changed) if self.changed else whole[:16]
+
+    def restore(self, module: Module, device: Device = "auto") -> Module:
+        """Load the weights into a freshly built module; return it there in evaluation mode.
 
         Raises:
-            InputError: The weights do not fit the module.
+            InputError: The weights do not fit the module, or there is no such device.
         """
+        there = find_device(device)
         checkpoint.load_into(module, self.tensors)
-        return module.eval().to(device)
+        return module.eval().to(there)
 
 
 @dataclass(frozen=True)
@@ -74,15 +92,59 @@ class Pretrained(Generic[Spec]):
         meta = {"kind": self.kind, **to_dict(spec)}
         checkpoint.save(path, module.state_dict(), meta, half=half, small=small)
 
+    def save_folder(
+        self, folder: Path, module: nn.Module, spec: Spec, card: ModelCard, *, half: bool = True
+    ) -> None:
+        """Write a model to be shared: model.safetensors, config.json and README.md in a folder.
+
+        Args:
+            folder: Is made if it is not there; other files in it stay.
+            module: The model.
+            spec: What it is rebuilt from; goes to config.json.
+            card: What README.md says.
+            half: As in `checkpoint.save`.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file, expected a folder for the model: name another.")
+        plain = to_dict(spec)
+        (folder / CONFIG).unlink(missing_ok=True)  # never that of another model beside new weights
+        self.save(folder / RESULT, module, spec, half=half)
+        write_json(folder / CONFIG, {"model_type": self.kind, **plain})
+        write_text(folder / model_card.FILE, card.markdown(dump(plain["config"])))
+
     def load(self, name: str | Path) -> Saved[Spec]:
         """Read a model; see `find` for what `name` may be.
 
+        Where config.json stands beside model.safetensors, it says what the model is built from.
+
         Raises:
-            InputError: There is no such model, or the file is damaged or of another kind.
+            InputError: There is no such model, or the file is damaged or of another kind, or
+                config.json is.
         """
         path = self.find(name)
         saved = checkpoint.load(path, self.kind, remedy=self._remedy(path))
-        return Saved(path, from_dict(self.spec, saved.meta, str(path)), saved.tensors)
+        spec = from_dict(self.spec, saved.meta, str(path))
+        beside = path.with_name(CONFIG)
+        if path.name != RESULT or not beside.is_file():
+            return Saved(path, spec, saved.tensors)
+        found = self._read_config(beside)
+        return Saved(path, found, saved.tensors, "" if found == spec else repr(to_dict(found)))
+
+    def _read_config(self, path: Path) -> Spec:
+        """What config.json says that a model is built from."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            data = None
+        if not isinstance(data, dict) or data.pop("model_type", None) != self.kind:
+            raise InputError(
+                f"{path} is not the config of a model of kind {self.kind!r}: remove it, so that "
+                f"the config in {RESULT} is used, or give another folder."
+            )
+        return from_dict(self.spec, data, str(path))
 
     def _remedy(self, path: Path) -> str:
         """What to do about a damaged file, by where it comes from."""

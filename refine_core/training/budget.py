@@ -12,7 +12,7 @@ import torch
 
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
-from refine_core.training.data import Data
+from refine_core.training.data import Data, Subset
 from refine_core.training.loop import Validate, fit
 from refine_core.training.state import Module, TrainState
 
@@ -56,7 +56,7 @@ class Pace:
         clock: _Clock[Module] = _Clock(within * PATIENCE)
         steps = WARMUP + MEASURED
         short = replace(opt, epochs=steps, warmup=0.0, learning_rate=0.0)
-        batch = _Batches(data, opt.batch)
+        batch = Subset(data, opt.batch)  # not all of the beginning
         fitted, _ = fit(copy.deepcopy(module), batch, short, seed=0, callbacks=[clock], quiet=True)
         validation = 0.0
         if validate is not None:
@@ -108,20 +108,6 @@ def affordable(pace: Pace, within: float, *, count: int, batch: int, validations
         return Length(epochs, count, validations)
     steps = max(1, round((within - pace.validation) / pace.step))
     return Length(1, min(count, steps * batch), 1)
-
-
-class _Batches:
-    """Data of one batch."""
-
-    def __init__(self, data: Data[object], batch: int) -> None:
-        self.data, self.count = data, min(batch, len(data))
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: torch.Tensor) -> object:
-        spread = len(self.data) // max(1, self.count)  # not all of the beginning
-        return self.data[index * spread]
 
 
 class _Clock(Callback[Module]):

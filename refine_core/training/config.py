@@ -11,6 +11,8 @@ from refine_core.config.ranges import (
 )
 from refine_core.config.schema import config
 
+Precision = Literal["32-true", "bf16-mixed"]
+
 
 @config
 class Optimisation:
@@ -42,8 +44,10 @@ class Optimisation:
     """Largest gradient norm; null does not clip."""
     ema: ShareBelowOne | None = 0.999
     """Decay of the average of the weights that is validated and kept; null keeps the last."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """bf16-mixed pays where the processor multiplies bfloat16 natively."""
+    precision: Precision | Literal["auto"] = "32-true"
+    """bf16-mixed pays where bfloat16 is multiplied natively; auto is that there, else 32-true.
+    So a seed's result depends on the machine; run.json says which it was, and a run that goes on
+    keeps it."""
     compile: bool = False
     """Whether the module goes through torch.compile."""
     save_minutes: NonNegativeFloat = 2.0

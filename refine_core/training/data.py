@@ -1,6 +1,6 @@
 """What training asks of a data set."""
 
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from refine_core.storage.files import digest
 
+BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 Batch = tuple[Tensor, ...]
 """Tensors of one length."""
@@ -49,3 +50,23 @@ class Tensors:
         for tensor in self.tensors:
             parts += [repr((tensor.shape, tensor.dtype)), tensor.detach().cpu().numpy()]
         return digest(*parts)
+
+
+class Subset(Generic[BatchT]):
+    """Some samples of `Data`, at equal distances.
+
+    Args:
+        data: All samples.
+        count: How many of them, at most all.
+    """
+
+    def __init__(self, data: Data[BatchT], count: int) -> None:
+        self.data, self.count = data, min(count, len(data))
+
+    def __len__(self) -> int:
+        """Count of samples."""
+        return self.count
+
+    def __getitem__(self, index: Tensor) -> BatchT:
+        """Batch of the samples at `index` (b,) int64 among these."""
+        return self.data[index * len(self.data) // self.count]

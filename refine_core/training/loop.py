@@ -20,16 +20,17 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
 from refine_core.app.progress import Progress
+from refine_core.device import find_device, multiplies_bfloat16
 from refine_core.training.callbacks import Callback
-from refine_core.training.config import Optimisation
+from refine_core.training.config import Optimisation, Precision
 from refine_core.training.data import Data
 from refine_core.training.loader import Loader
 from refine_core.training.runs import Run
@@ -88,7 +89,8 @@ def fit(
             processes, the run was started with another seed, configuration or data, or the loss
             stops being finite.
     """
-    fabric = _fabric(opt.precision)
+    precision = _precision(opt, run)
+    fabric, opt = _fabric(precision), replace(opt, precision=precision)
     processes = fabric.world_size
     loader = Loader(
         data, opt.batch, seed, rank=fabric.global_rank, processes=processes, parts=opt.accumulate
@@ -194,21 +196,40 @@ class _Training(Generic[Module]):
 class _Mixed(MixedPrecision):
     """Mixed precision that rounds operations, as autocast says, and not the data."""
 
-    def __init__(self) -> None:
-        super().__init__("bf16-mixed", "cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, device: torch.device) -> None:
+        super().__init__("bf16-mixed", device.type)
 
     def convert_input(self, data: T) -> T:
         return data
 
 
-def _fabric(precision: Literal["32-true", "bf16-mixed"]) -> Fabric:
-    """One process per `torchrun` worker, else one process on the best device."""
+def _precision(opt: Optimisation, run: Run | None) -> Precision:
+    """The precision of a training; that of "auto" is recorded with the run."""
+
+    def fastest() -> Precision:
+        return "bf16-mixed" if multiplies_bfloat16(find_device()) else "32-true"
+
+    if opt.precision != "auto":
+        return opt.precision
+    return fastest() if run is None else run.settle("precision", fastest)
+
+
+def _fabric(precision: Precision) -> Fabric:
+    """One process per `torchrun` worker, else one process; see `refine_core.device`."""
+    device = find_device()
     world = int(os.environ.get("WORLD_SIZE", 1))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
-    plugins = _Mixed() if precision == "bf16-mixed" else None
+    plugins = _Mixed(device) if precision == "bf16-mixed" else None
     if world == 1:
-        return Fabric(devices=1, plugins=plugins)
-    fabric = Fabric(strategy="ddp", devices=local, num_nodes=world // local, plugins=plugins)
+        which = [device.index or 0] if device.type == "cuda" else 1
+        return Fabric(accelerator=device.type, devices=which, plugins=plugins)
+    fabric = Fabric(
+        accelerator=device.type,
+        strategy="ddp",
+        devices=local,
+        num_nodes=world // local,
+        plugins=plugins,
+    )
     fabric.launch()
     atexit.register(_leave)  # gloo's threads, alive at exit, now and then abort the process
     return fabric

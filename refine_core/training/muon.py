@@ -75,6 +75,12 @@ class Muon(torch.optim.AdamW):
         return grad.lerp(momentum, MOMENTUM)
 
 
+def linear_weights(*parts: nn.Module) -> list[nn.Parameter]:
+    """Weights of the linear layers in parts of a network."""
+    layers = [each for part in parts for each in part.modules() if isinstance(each, nn.Linear)]
+    return [layer.get_parameter("weight") for layer in layers]
+
+
 def orthogonal(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Matrices (b, m, n) with the singular vectors of `x` and singular values near one.
 

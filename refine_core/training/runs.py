@@ -1,20 +1,25 @@
 """The folder of a run: its configuration, how it was started, its metrics and its checkpoint.
 
-`runs/<name>/` holds `config.yaml` (resolved), `run.json` (seed, versions, command), `metrics.csv`
-and `metrics.json` (one row per epoch), and `last.safetensors` (from which the run continues).
+`runs/<name>/` holds `config.yaml` (resolved), `run.json` (seed, versions, command, and what was
+settled when the run was begun), `metrics.csv` and `metrics.json` (one row per epoch), and
+`last.safetensors` (from which the run continues).
 """
 
 import csv
 import io
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import TypeVar
 
 from refine_core.config import schema as configs
 from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json, write_text
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,15 @@ class Run:
             about = {"seed": seed, "data": data, "versions": versions(), "command": sys.argv}
             write_json(run.path / "run.json", about)
         return run
+
+    def settle(self, name: str, find: Callable[[], T]) -> T:
+        """What is found when the run is begun, a JSON value, which a run that goes on keeps."""
+        path = self.path / "run.json"
+        about: dict[str, T] = json.loads(path.read_text()) if path.exists() else {}
+        if name not in about:
+            about[name] = find()
+            write_json(path, about)
+        return about[name]
 
     def write_config(self) -> None:
         """Replace config.yaml."""

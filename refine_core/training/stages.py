@@ -3,17 +3,20 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from refine_core.app.progress import say
+from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
+from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
-from refine_core.training.data import Data
+from refine_core.training.data import Data, Subset
 from refine_core.training.loop import Validate, fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Module
@@ -30,12 +33,15 @@ class Stages:
         seed: The run's seed. Each stage, and each network that is built, names a stream of it.
         data: Digest of the training data; a run is not continued on other data.
         quiet: Whether to show no progress.
+        seconds: About how long each stage is trained, in place of its number of epochs; on fewer
+            samples, if one epoch takes longer. A stage that goes on keeps what it was begun with.
     """
 
     folder: Path
     seed: int
     data: str = ""
     quiet: bool = False
+    seconds: float | None = None
 
     @contextmanager
     def seeded(self, stream: int) -> Iterator[None]:
@@ -85,12 +91,19 @@ class Stages:
                 *(title or name or "training", len(left), ", ".join(left[:3])),
                 ", ..." if len(left) > 3 else "",
             )
+        run = Run.start(self.folder / name, config, self.seed, self.data)
+        if self.seconds is not None:
+            most = opt.epochs if validations is None else validations
+            length = run.settle("length", lambda: self._length(module, data, opt, validate, most))
+            found = from_dict(Length, length, str(run.path / "run.json"))
+            opt, validations = replace(opt, epochs=found.epochs), found.validations
+            data = data if found.count == len(data) else Subset(data, found.count)
         fitted, _ = fit(
             module,
             data,
             opt,
             seed=derive(self.seed, stream),
-            run=Run.start(self.folder / name, config, self.seed, self.data),
+            run=run,
             validate=validate,
             validations=validations,
             callbacks=callbacks,
@@ -98,3 +111,24 @@ class Stages:
             quiet=self.quiet,
         )
         return fitted
+
+    def _length(
+        self,
+        module: Module,
+        data: Data[object],
+        opt: Optimisation,
+        validate: Validate[Module] | None,
+        validations: int,
+    ) -> dict[str, object]:
+        """The `Length` that fits into the time, as a JSON value."""
+        within, count = self.seconds, len(data)
+        assert within is not None
+        pace = Pace.of(module, data, opt, within, validate)
+        found = affordable(pace, within, count=count, batch=opt.batch, validations=validations)
+        if not self.quiet:
+            say(
+                f"{found.epochs} passes over {found.count} of {count} samples, "
+                f"{found.epochs * (found.count // opt.batch)} steps, fit into {within / 60:.3g} "
+                f"minutes ({pace.step:.2g} seconds a step)"
+            )
+        return to_dict(found)

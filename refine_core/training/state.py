@@ -127,7 +127,8 @@ class TrainState(Generic[Module]):
         optimizer = build_optimizer(module, opt)
         average = None
         if opt.ema is not None:
-            average = AveragedModel(module, multi_avg_fn=_moving_average(opt.ema))
+            average = AveragedModel(module)
+            average.multi_avg_fn = _moving_average(opt.ema, average)
         return cls(module, average, optimizer)
 
     @property
@@ -227,12 +228,15 @@ def differences(
     return found
 
 
-def _moving_average(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
+def _moving_average(
+    decay: float, model: AveragedModel
+) -> Callable[[Weights, Weights, Tensor | int], None]:
     """Exponential average that forgets the initial weights: the decay rises to its value."""
 
     @torch.no_grad()
-    def update(average: Weights, current: Weights, count: Tensor | int) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
+    def update(average: Weights, current: Weights, _: Tensor | int) -> None:
+        count = int(model.n_averaged)  # on the CPU; what is handed over is on the device
+        now = min(decay, (1 + count) / (10 + count))
         for mine, theirs in zip(average, current, strict=True):
             mine.lerp_(theirs, 1 - now)
 

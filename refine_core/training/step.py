@@ -1,7 +1,7 @@
 """One optimiser step: parts of a batch, one after the other, on each of several processes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, cast
 
@@ -70,9 +70,10 @@ class Step(Generic[Module]):
         self._seed()
         self.forward.train()
         found = [self._backward(*part, last=part is parts[-1]) for part in parts]
-        row = self._means(found)
+        means = self._means(found)
         parameters = self.state.module.parameters()
-        row["grad_norm"] = float(nn.utils.clip_grad_norm_(parameters, self.opt.clip or math.inf))
+        norm = nn.utils.clip_grad_norm_(parameters, self.opt.clip or math.inf)
+        row = _numbers({**means, "grad_norm": norm})
         self._check(row)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -87,6 +88,8 @@ class Step(Generic[Module]):
         torch.default_generator.manual_seed(seed)  # `torch.manual_seed` takes a millisecond
         if self.fabric.device.type == "cuda":
             torch.cuda.manual_seed(seed)
+        elif self.fabric.device.type == "mps":
+            torch.mps.manual_seed(seed)
 
     def _backward(self, index: Tensor, batch: object, *, last: bool) -> Losses:
         """Add the gradient of a part of a batch, multiplied by its count of terms."""
@@ -98,10 +101,10 @@ class Step(Generic[Module]):
             self.fabric.backward(loss if self.alone else loss * count)
         return Losses({name: loss.detach() for name, loss in losses.items()}, len(index), count)
 
-    def _means(self, found: Sequence[Losses]) -> Row:
+    def _means(self, found: Sequence[Losses]) -> dict[str, Tensor]:
         """Average losses over all parts and processes, and gradients in place."""
         if self.alone:
-            return {name: float(value) for name, value in found[0].values.items()}
+            return found[0].values
         names = list(found[0].values)
         sums = []
         for part in found:
@@ -118,7 +121,7 @@ class Step(Generic[Module]):
             if parameter.grad is not None:
                 parameter.grad *= factor
         return {
-            name: float(term / (count if name == "loss" else samples))
+            name: term / (count if name == "loss" else samples)
             for name, term in zip(names, terms, strict=True)
         }
 
@@ -129,3 +132,8 @@ class Step(Generic[Module]):
                 f"{row['grad_norm']}; "
                 "check the data for extreme values or lower `learning_rate`."
             )
+
+
+def _numbers(values: Mapping[str, Tensor]) -> Row:
+    """Values read at once, as the host waits for the device at each reading."""
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))

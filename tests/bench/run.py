@@ -7,7 +7,7 @@ import torch
 
 from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json
-from tests.bench import quantizer, refiner, weather, weather_loader
+from tests.bench import quantizer, refiner, throughput, weather, weather_loader
 
 OUT = Path(__file__).parents[2] / "results" / "bench"
 
@@ -19,11 +19,12 @@ def main() -> None:
     modules = {
         "quantizer": quantizer,
         "refiner": refiner,
+        "throughput": throughput,
         "weather": weather,
         "weather_loader": weather_loader,
     }
     for name, module in modules.items():
-        ratios = {key: round(value, 3) for key, value in module.bench().items()}
+        ratios = {key: round(value, 4) for key, value in module.bench().items()}
         write_json(OUT / f"{name}.json", {"machine": machine, "ratios": ratios})
         for key, value in ratios.items():
             print(f"{name}: {key}: {value:.2f}")

@@ -8,11 +8,14 @@ import pytest
 import torch
 
 import graphs
+from graphs.data.batch import GraphBatch
 from graphs.evaluation.equivariance import check_equivariance
 from graphs.generators.contraction.head import ContractionHead
 from graphs.model import GraphModel
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
+from refine_core.intermediates import Intermediates
+from tests.cards import made_by_card
 from tests.graphs.conftest import Trained
 from tests.graphs.tiny import equal
 
@@ -43,6 +46,17 @@ def test_samples_depend_on_seed_and_place_only(model: GraphModel) -> None:
         assert not equal(whole, model.sample(20, seed=4, **options))
     finally:
         model.refiner.load_state_dict(weights)
+
+
+def test_samples_are_the_same_for_any_number_of_workers() -> None:
+    model = graphs.load("qm9_properties")
+    asked: dict[str, Any] = {"seed": 3, "where": {"logp": 0.5}, "guidance": 1.0, "batch": 4}
+    whole = model.sample(9, workers=1, **asked)
+    assert equal(model.sample(9, workers=2, **asked), whole)
+    grown: dict[str, Any] = {"scaffold": "c1cc[nH]c1", "particles": 2, "batch": 4}
+    assert equal(model.sample(3, workers=2, **grown), model.sample(3, workers=1, **grown))
+    with pytest.raises(InputError, match="C1CC"):
+        model.sample(4, workers=2, particles=1, batch=2, scaffold="C1CC")
 
 
 def test_fewer_nodes_exceed_valence_limits_where_splits_are_drawn_again() -> None:
@@ -108,10 +122,12 @@ def test_a_bound_on_the_likelihood_averages_over_trees(model: GraphModel) -> Non
 
 
 def test_the_order_of_nodes_plays_no_part(
-    model: GraphModel, capsys: pytest.CaptureFixture[str]
+    model: GraphModel, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert check_equivariance(model, draws=1500)
+    assert check_equivariance(model, draws=1500, out=tmp_path)
     assert capsys.readouterr().out.count("pass") == 3
+    page = (tmp_path / "report.html").read_text()
+    assert "<strong>All 3 checks passed</strong>" in page and "3 of 3" in page
 
 
 def test_a_missing_model_is_named() -> None:
@@ -124,3 +140,39 @@ def test_graphs_that_are_no_molecules_have_no_smiles(model: GraphModel) -> None:
     plain = replace(model, statistics=replace(model.statistics, vocabulary=unnamed))
     with pytest.raises(InputError, match="not molecules"):
         plain.smiles(model.sample(1))
+
+
+def test_a_shared_model_is_loaded_as_its_card_says(
+    model: GraphModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save_pretrained(tmp_path, half=False)
+    found = made_by_card(tmp_path, "graphs", monkeypatch)
+    assert found["made"] == model.smiles(model.sample(4, seed=0))
+    assert found["model"].statistics == model.statistics
+
+
+def test_further_graphs_begin_where_earlier_ones_ended(model: GraphModel) -> None:
+    whole = model.sample(9, seed=3)
+    later = model.sample(5, seed=3, first=4, where=None)
+    assert model.smiles(later) == model.smiles(whole)[4:]
+    options: dict[str, Any] = {"where": {"logp": 0.5}, "batch": 2, "scaffold": "CO"}
+    whole = model.sample(3, seed=3, particles=2, **options)
+    assert (
+        model.smiles(model.sample(1, seed=3, first=2, particles=2, **options))
+        == (model.smiles(whole)[2:])
+    )
+
+
+def test_what_is_called_after_each_scale_sees_graphs_grow(model: GraphModel) -> None:
+    steps = Intermediates[GraphBatch]()
+    made = model.sample(7, seed=3, batch=4, after_scale=steps)
+    firsts = [place for place, step in enumerate(steps) if step.scale == 0]
+    ends = [steps[place - 1] for place in (firsts[1], len(steps))]
+    assert torch.cat([step.index for step in ends]).tolist() == [*range(7)]
+    assert equal(GraphBatch.joined([step.data for step in ends]), made)
+    for before, after in zip(steps.steps[:-1], steps.steps[1:], strict=True):
+        if after.scale:
+            assert bool((before.data.sizes <= after.data.sizes).all())
+    assert bool((steps[0].data.sizes <= 1).all())
+    with pytest.raises(InputError, match="leave one of them out"):
+        model.sample(2, scaffold="CO", after_scale=steps)

@@ -26,6 +26,7 @@ from refine_core.training.config import Optimisation
 from tests.graphs.tiny import equal
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "graphs").glob("*.yaml"))
+LARGE = {True: [pytest.mark.slow], False: []}
 SMALL: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2}
 SMALL["training"] = Optimisation(epochs=1, batch=4)
 MODELS: list[ModelConfig] = [
@@ -36,7 +37,9 @@ MODELS: list[ModelConfig] = [
 MOLECULES = ["CCO", "CC(N)=O", "C1CC1O", "CCN", "CCC=O", "C1CCC1O", "OCCO", "CC(C)N"]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=LARGE["large" in p.stem], id=p.stem) for p in CONFIGS]
+)
 def test_shipped_configs_train_for_two_steps(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """A trained model samples, reconstructs, edits, is saved and loaded."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor
 
 from images.model import ImageModel, load
 from refine_core.errors import InputError
+from refine_core.intermediates import Intermediates
+from tests.cards import made_by_card
 from tests.images.tiny import CONFIG, IMAGES
 
 SOME = IMAGES.test.images[:5]
@@ -29,6 +32,13 @@ def test_samples_depend_on_seed_and_index_only(model: ImageModel) -> None:
     assert torch.allclose(model.sample(4, seed=5), whole[:4], atol=1e-6)
     assert torch.allclose(model.sample(10, seed=5, cached=False), whole, atol=1e-5)
     assert not torch.allclose(model.sample(10, seed=6), whole, atol=1e-2)
+
+
+def test_samples_are_the_same_for_any_number_of_workers(model: ImageModel) -> None:
+    options: dict[str, Any] = {"seed": 5, "batch": 3, "labels": 1}
+    alone = model.sample(10, workers=1, **options)
+    assert torch.equal(model.sample(10, workers=2, **options), alone)
+    assert torch.equal(model.sample(10, **options), alone)
 
 
 def test_steps_end_with_the_sample_and_pass_through_the_coarse_ones(model: ImageModel) -> None:
@@ -126,3 +136,29 @@ def test_sampling_settings_fit_the_scales(model: ImageModel) -> None:
         model.with_sampling(guidance=(0.0, 1.0))
     with pytest.raises(InputError, match="temperature.*a number of at least 0"):
         model.with_sampling(temperature=(-1.0,))
+
+
+def test_a_shared_model_is_loaded_as_its_card_says(
+    model: ImageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save_pretrained(tmp_path, half=False)
+    found = made_by_card(tmp_path, "images", monkeypatch)
+    assert torch.equal(found["made"], model.sample(4, seed=0))
+    assert torch.equal(load(tmp_path).sample(4, seed=0), found["made"])
+
+
+def test_what_is_called_after_each_scale_sees_every_image(model: ImageModel) -> None:
+    steps = Intermediates[torch.Tensor]()
+    images = model.sample(5, seed=1, batch=2, after_scale=steps)
+    assert [step.scale for step in steps] == [0, 1, 2] * 3
+    assert torch.cat([step.index for step in steps if step.scale == 2]).tolist() == [*range(5)]
+    for scale in range(3):
+        seen = torch.cat([step.data for step in steps if step.scale == scale])
+        assert torch.allclose(seen, model.sample(5, seed=1, scales=scale + 1), atol=1e-6)
+    assert torch.equal(torch.cat([steps[k].data for k in (2, 5, 8)]), images)
+
+    def stop(step: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.sample(5, after_scale=stop)

@@ -17,6 +17,7 @@ from tests.images.tiny import CONFIG, IMAGES
 
 MODELS = sorted((Path(__file__).parents[2] / "configs/images").glob("*.yaml"))
 MODELS = [path for path in MODELS if "\ngenerator:" in path.read_text()]  # one model each
+LARGE = {True: [pytest.mark.slow], False: []}
 
 
 def sections(
@@ -60,7 +61,9 @@ def test_a_finished_run_is_not_repeated(runs: Path, model: ImageModel) -> None:
     assert (runs / "tiny/generator/metrics.json").read_text() == before
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=LARGE["large" in p.stem], id=p.stem) for p in MODELS]
+)
 def test_shipped_configs_train_for_two_steps(path: Path, tmp_path: Path) -> None:
     config = load(ImagesConfig, path)
     pixels = torch.rand(16, 1, 28, 28, generator=torch.Generator().manual_seed(0))

@@ -10,6 +10,7 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead, CodeDistribution
 from refine_core.heads.distribution import Distribution
+from refine_core.intermediates import Intermediates
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.sampling import Keep, Sampling
@@ -342,3 +343,14 @@ def test_skipped_scales_are_seen_later(history: History, cached: bool) -> None:
         call.skip(states[1], 1)
         expected = given[2].guided(free[2], 1.5)
         assert torch.allclose(logits(call(states[2], 2, 1.5)), logits(expected), atol=1e-4)
+
+
+def test_what_is_called_after_each_scale() -> None:
+    model, noise = refiner(), Noise.range(3, 6)
+    steps = Intermediates[Tensor]()
+    whole = model.sample(noise, LABELS, after_scale=steps)
+    assert [step.scale for step in steps] == [0, 1, 2]
+    for scale, step in enumerate(steps):
+        assert step.index.tolist() == noise.index.tolist()
+        assert torch.equal(step.data, model.sample(noise, LABELS, scales=scale + 1))
+    assert torch.equal(steps[-1].data, whole)

@@ -1,7 +1,7 @@
 """What a trained model must do, whatever its head."""
 
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
+from refine_core.intermediates import Intermediates
+from tests.cards import made_by_card
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere, config
 from weather.data.preparation import prepare
 from weather.forecaster.config import HeadConfig
+from weather.forecaster.rollout import State
 from weather.model import WeatherModel, load
 
 Start = tuple[NDArray[np.float32], np.datetime64]
@@ -80,3 +83,40 @@ def test_data_that_are_not_the_models_are_refused(tmp_path: Path) -> None:
     made = config(tmp_path / "coarse.nc", forcing=(), surface=())
     with pytest.raises(InputError, match="prepare those of the model"):
         model.check_data(prepare(made, tmp_path / "r", quiet=True))
+
+
+def test_a_shared_model_is_loaded_as_its_card_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.untrained()
+    model.save_pretrained(tmp_path, half=False)
+    atmosphere().to_netcdf(tmp_path / "states.nc")
+    found = made_by_card(tmp_path, "weather", monkeypatch)
+    again: WeatherModel = found["model"]
+    assert found["made"].sizes["number"] == 20 and again.grid == model.grid
+    first = model.forecast(atmosphere(), members=20, lead_days=1)["temperature"]
+    np.testing.assert_array_equal(found["made"]["temperature"], first)
+    assert found["made"].attrs["digest"] == again.digest != ""
+
+
+def test_what_is_called_after_each_scale_sees_fields_become_finer(
+    model: WeatherModel, start: Start
+) -> None:
+    steps = Intermediates[State]()
+    options: dict[str, Any] = {"members": [6, 1], "steps": 2, "seed": 5}
+    run = model.rollout(*start, **options, after_scale=steps)
+    if model.config.head.kind != "refine":
+        with pytest.raises(InputError, match="which has no scales: leave it out"):
+            next(run)
+        return
+    states = list(run)
+    plain = model.rollout(*start, **options)
+    for state, alone in zip(states, plain, strict=True):
+        assert torch.equal(state.values, alone.values)
+    assert [step.scale for step in steps] == [0, 1, 2] * 4  # of two groups of members, two steps
+    for step in steps:
+        state = states[step.data.lead_hours // 12 - 1]
+        (member,) = step.index.tolist()
+        assert step.data.members == (member,) and step.data.time == state.time
+        own = state.values[state.members.index(member)]
+        assert torch.allclose(step.data.values[0], own) == (step.scale == 2)

@@ -1,5 +1,6 @@
 """A circulation model in a few lines, to simulate with."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,16 @@ class Waves:
         for _ in range(self.count):
             self.at = 3.9 * self.at * (1 - self.at)
             shifts.append(self.at)
-        shift = np.array(shifts)[:, None, None]
+        return self._columns(np.array(shifts)[:, None, None])
+
+    def now(self) -> Columns:
+        columns = self._columns(np.array([[[self.at]]]))
+        return replace(columns, precipitation=np.full_like(columns.precipitation, np.nan))
+
+    def perturb(self, size: float, generator: np.random.Generator) -> None:
+        self.at *= 1 + size * float(generator.uniform(-1, 0))  # stays in the basin of the chaos
+
+    def _columns(self, shift: Array) -> Columns:
         surface = 101000 * np.exp(-self.surface_geopotential / 78000) + 500 * shift
         depth = np.log(SIGMA[:, None, None] * surface[:, None] / 101325)
         wave = (shift * self.wave)[:, None]

@@ -1,12 +1,13 @@
 """The commands that make data: `refine weather simulate`, `prepare` and `sample`."""
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.report import Column, table
-from refine_core.config.ranges import NonNegativeInt, PositiveInt
+from refine_core.config.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 from weather.config import WeatherConfig
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 
 def simulate(
     start: str = "2000-01-01",
-    days: PositiveInt = 1461,
+    days: PositiveInt | None = None,
     spin_up_days: NonNegativeInt = 180,
     interval_hours: PositiveInt = 6,
     seed: int = 0,
     levels: tuple[PositiveInt, ...] = (250, 500, 700, 850),
     states_every: NonNegativeInt = 0,
-    out: Annotated[Path, output_file(".zarr")] = Path("gcm_64x32.zarr"),
+    truth: Path | None = None,
+    starts: tuple[str, ...] = (),
+    members: NonNegativeInt = 0,
+    perturbation: NonNegativeFloat = 0.01,
+    workers: PositiveInt = 2,
+    out: Annotated[Path | None, output_file(".zarr")] = None,
     overwrite: bool = False,
 ) -> None:
     """Simulate training data offline with the general circulation model JCM.
@@ -32,25 +38,71 @@ def simulate(
     on where it was when the same command is given again, and ends with the same store.
     A simulated day takes about a second.
 
+    With --truth and --members it simulates a truth ensemble: from kept states of a store, runs
+    that start beside it, whose scores are the limit of predictability (`verify --limit`).
+
     Args:
         start: First day of the store.
-        days: Number of days in the store.
+        days: Number of days in the store, by default 1461; of an ensemble, in each member, by
+            default 10.
         spin_up_days: Simulated before the first day, from rest, and dropped.
         interval_hours: Hours between maps.
-        seed: Seed of the disturbance of the atmosphere at rest.
+        seed: Seed of the disturbance of the atmosphere at rest, or of the members.
         levels: Pressure levels, in hPa, ascending.
         states_every: Days after which the state of the model is kept, beside the store; 0 keeps
             none.
-        out: The store, ends in .zarr.
+        truth: The simulated store that an ensemble starts from, with states that were kept.
+        starts: Times or days of kept states, such as 2019-01-10; or a count and a period, such as
+            8/2019-01-01/2019-12-31.
+        members: Members from each start.
+        perturbation: What each wave of the prognostic variables of a start is changed by, as a
+            share of its size: a standard deviation. Zonal means stay.
+        workers: Processes that simulate members; one process simulates a store.
+        out: The store, ends in .zarr; by default gcm_64x32.zarr, of an ensemble limit.zarr.
         overwrite: Whether an existing store is replaced.
     """
-    from weather.simulation.run import SimulationSettings, simulate
-    from weather.simulation.speedy import STEP_MINUTES, Speedy, version
+    if truth is not None or members or starts:
+        of_store = {"start": start, "spin_up_days": spin_up_days, "levels": levels}
+        of_store |= {"interval_hours": interval_hours, "states_every": states_every}
+        _check_default(of_store)
+        if truth is None:
+            raise InputError(
+                "Found --members or --starts without --truth: give the simulated store that "
+                "members start from."
+            )
+        from weather.simulation.speedy import Speedy, name
+        from weather.simulation.truth_ensemble import EnsembleSettings, simulate_ensemble
 
-    settings = SimulationSettings(start, days, spin_up_days, interval_hours, seed, levels)
-    model = f"jcm {version()}, SPEEDY physics, T31, 8 layers, steps of {STEP_MINUTES} min"
-    simulate(settings, model, Speedy, out, states_every=states_every, overwrite=overwrite)
-    print(f"simulation: {out}")
+        out, ensemble = (
+            out or Path("limit.zarr"),
+            EnsembleSettings(members, days or 10, perturbation, seed),
+        )
+        simulate_ensemble(
+            truth, starts, ensemble, name(), Speedy, out, workers=workers, overwrite=overwrite
+        )
+        print(f"truth ensemble: {out}")
+    else:
+        from weather.simulation.run import SimulationSettings, simulate
+        from weather.simulation.speedy import Speedy, name
+
+        out = out or Path("gcm_64x32.zarr")
+        settings = SimulationSettings(
+            start, days or 1461, spin_up_days, interval_hours, seed, levels
+        )
+        simulate(settings, name(), Speedy, out, states_every=states_every, overwrite=overwrite)
+        print(f"simulation: {out}")
+
+
+def _check_default(options: Mapping[str, object]) -> None:
+    """Refuse options of `simulate` that an ensemble takes from its store."""
+    usual = inspect.signature(simulate).parameters
+    changed = [n for n, value in options.items() if value != usual[n].default]
+    if changed:
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
+        raise InputError(
+            f"Found {words} beside --truth, --members or --starts: members have the settings of "
+            "their store, leave it out."
+        )
 
 
 def prepare(config: WeatherConfig) -> None:

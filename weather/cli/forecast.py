@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
+from refine_core.app.workers import Workers
 from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
+from weather.samples import STATES
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from refine_core.app.html import Block
+    from weather.verification.report import VerificationReport
+
+MAPPED = 3
+"""Variables of which report.html has maps."""
 
 Picture = Literal[
     "all",
@@ -27,15 +35,17 @@ Picture = Literal[
 
 
 def forecast(
-    model: str,
-    init: str,
+    model: str = "gcm",
+    init: str = str(STATES),
     time: tuple[str, ...] = (),
     members: PositiveInt = 50,
     lead_days: float = 10.0,
     seed: int = 0,
     batch: PositiveInt = 25,
+    workers: Workers = "auto",
     chunks: tuple[str, ...] = (),
     precision: ShareBelowOne = 0.0,
+    layout: Literal["weatherbench2", "weatherbench-x"] = "weatherbench2",
     out: Annotated[Path, output_file(".zarr", ".nc")] = Path("forecast.zarr"),
     overwrite: bool = False,
 ) -> None:
@@ -47,19 +57,23 @@ def forecast(
     Args:
         model: A shipped model's name, a run's folder or a file.
         init: Path or URL of initial states: Zarr, netCDF or GRIB. Of an ensemble of states, along
-            number or the like, each member starts from its own.
+            number or the like, each member starts from its own. By default those that ship with
+            Refine, for the model gcm.
         time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
             step, as 2003-11-01/2003-11-11/48h, stand for all between.
         members: Number of members of the ensemble.
         lead_days: Length of the forecast.
         seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
         batch: Number of members in memory at a time, rounded up to whole groups.
+        workers: Processes that share the members; auto is one for each core where that pays.
         chunks: Lengths of the chunks along dimensions, as number=all lead=1 for maps of all
             members, or number=all latitude=8 longitude=8 for series at points. By default a chunk
             is a member, which suits a stop; along what is not named it is undivided, but for
             times and members.
         precision: Largest rounding error, as a share of each variable's standard deviation;
             rounded to .001 a file takes half the space. By default values are not rounded.
+        layout: Whose names the dimensions have. WeatherBench-X has init_time and lead_time in
+            place of time and prediction_timedelta; every command here reads both.
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
@@ -81,8 +95,10 @@ def forecast(
         steps=steps,
         seed=seed,
         batch=batch,
+        workers=workers,
         chunks=lengths,
         precision=precision,
+        layout=layout,
         overwrite=overwrite,
     )
     print(f"forecast: {out}")
@@ -105,7 +121,8 @@ def verify(
 ) -> None:
     """Measure a forecast against the truth, baselines and other forecasts.
 
-    Writes metrics.json, REPORT.md and pictures, and prints the fair CRPS over the globe.
+    Writes metrics.json, REPORT.md, report.html and pictures, and prints the fair CRPS over the
+    globe; with a limit also how many times that of the limit it and the RMSE are.
 
     Args:
         forecast: Path or URL of a forecast, of any number of members: ours, or in the layout of
@@ -129,15 +146,17 @@ def verify(
     """
     from weather.fields.thresholds import parse_thresholds
     from weather.io.files import open_files
-    from weather.verification.report_writer import score_table, write_files
+    from weather.verification.report_writer import limit_tables, score_table, write_files
     from weather.verification.run import verify
 
     values = parse_thresholds(thresholds)
     area = None if mask is None else _mask(mask)
     others = _others(against)
+    made, happened = open_files(forecast), open_files(truth)
+    name = Path(forecast.rstrip("/")).stem or "forecast"
     report = verify(
-        open_files(forecast),
-        open_files(truth),
+        made,
+        happened,
         None if history is None else open_files(history),
         variables=variables,
         lead_days=leads,
@@ -147,14 +166,16 @@ def verify(
         limit=None if limit is None else open_files(limit),
         against={name: open_files(path) for name, path in others.items()},
         seed=seed,
-        name=Path(forecast.rstrip("/")).stem or "forecast",
+        name=name,
         quiet=False,
     )
-    write_files(report, out)
+    write_files(report, out, lambda: _maps(report, made, happened, name, regions))
     for note in report["notes"]:
         say(f"note: {note}")
     main = report["regions"][0]
     print(f"Fair CRPS, {main}\n\n{score_table(report, 'crps_fair', main)}")
+    if report["limit"] is not None:
+        print(f"\n{limit_tables(report)}")
     print(f"\nreport: {out / 'REPORT.md'}")
 
 
@@ -224,6 +245,29 @@ def plot(
     )
     for path in ForecastPlots(run, request, out).plot():
         print(path, flush=True)
+
+
+def _maps(
+    report: "VerificationReport",
+    forecast: "xr.Dataset",
+    truth: "xr.Dataset",
+    name: str,
+    regions: Sequence[str],
+) -> "list[Block]":
+    """Maps of the last start that the truth covers, or why there are none."""
+    from refine_core.app.html import Text
+    from weather.fields.labels import best_known
+    from weather.fields.regions import parse_region
+    from weather.plots.forecast_run import ForecastRun
+    from weather.plots.map_slider import forecast_slider
+
+    shown = best_known(list(report["channels"]), MAPPED)
+    try:
+        run = ForecastRun(name, forecast, truth, shown)
+        slider = forecast_slider(run, run.channels, [parse_region(each) for each in regions])
+    except InputError as error:  # verification takes data that maps do not, such as masked ones
+        return [Text(f"There are no maps: {error}")]
+    return [slider]
 
 
 def _mask(text: str) -> "xr.DataArray":

@@ -5,6 +5,7 @@ from pathlib import Path
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.config.ranges import PositiveInt
+from refine_core.device import on_device
 from weather.cli.data import prepare, regrid, sample, simulate
 from weather.cli.forecast import forecast, plot, verify
 from weather.cli.train import calibrate, floor, train
@@ -16,14 +17,14 @@ def main(argv: list[str]) -> None:
         "simulate": simulate,
         "regrid": regrid,
         "prepare": prepare,
-        "train": train,
-        "calibrate": calibrate,
-        "floor": floor,
-        "forecast": forecast,
+        "train": on_device(train),
+        "calibrate": on_device(calibrate),
+        "floor": on_device(floor),
+        "forecast": on_device(forecast),
         "verify": verify,
         "plot": plot,
         "sample": sample,
-        "demo": demo,
+        "demo": on_device(demo),
     }
     commands("refine weather", table, argv)
 

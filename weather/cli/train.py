@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import OutputFolder, check_folder, output_file
-from refine_core.config.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt
+from refine_core.config.ranges import (
+    Duration,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    seconds,
+)
 from refine_core.storage.files import write_json, write_text
 from weather.config import WeatherConfig
 from weather.data.time_parts import Part
@@ -15,17 +21,19 @@ if TYPE_CHECKING:
     from weather.model import WeatherModel
 
 
-def train(config: WeatherConfig) -> None:
+def train(config: WeatherConfig, time: Duration | None = None) -> None:
     """Train a forecast model from a config; goes on where it was stopped.
 
     Args:
         config: The configuration of data, model and training.
+        time: About how long to train each of mean, tokeniser and head, such as 90s, 10m or 2h, in
+            place of numbers of epochs.
     """
     from weather.training.run import train
 
     folder = Path("runs") / config.name
     check_folder(folder, "--name")
-    train(config)
+    train(config, seconds=seconds(time) if time else None)
     print(f"model: {folder / 'model.safetensors'}")
 
 

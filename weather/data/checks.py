@@ -11,6 +11,7 @@ from weather.data.coordinate_checks import grid_problems, time_problems
 from weather.data.time_parts import TimeParts
 from weather.data.value_checks import ValueScan
 from weather.fields.channel import Channel
+from weather.fields.insolation import COMPUTED
 from weather.fields.variables import VARIABLES, conversion, long_name
 from weather.io.source import Source
 
@@ -77,6 +78,8 @@ def _config_problems(config: DataConfig) -> Iterator[str]:
 
 def variable_problems(source: Source, config: DataConfig, name: str) -> Iterator[str]:
     """A sentence for each thing that is wrong with a variable, except for its values."""
+    if name not in source.dataset and name in config.forcing and name in COMPUTED:
+        return
     if name not in source.dataset:
         known = [str(each) for each in source.dataset.data_vars]
         usual = long_name(name, levels=name in config.atmospheric)

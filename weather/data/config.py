@@ -22,7 +22,8 @@ class DataConfig:
     static: tuple[str, ...] = ()
     """Fields without time: land-sea mask, orography."""
     forcing: tuple[str, ...] = ()
-    """Fields without levels that are known in advance: inputs at the valid time, not predicted."""
+    """Fields without levels that are known in advance: inputs at the valid time, not predicted.
+    `toa_incident_solar_radiation` is computed where the source lacks it."""
     step_hours: PositiveInt = 24
     """Length of a model step."""
     history: PositiveInt = 1

@@ -55,7 +55,7 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
         InputError: The source does not fit; lists all that is wrong with it.
     """
     folder = cache_folder(config) if folder is None else folder
-    source = Source.open(config.source)
+    source = Source.open(config.source).completed(config.forcing)
     identity: dict[str, object] = {
         "config": to_dict(config),
         "source": source.fingerprint(),

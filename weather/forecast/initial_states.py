@@ -17,6 +17,8 @@ from weather.config import WeatherConfig
 from weather.data.checks import refusal, variable_problems
 from weather.data.value_checks import ValueScan
 from weather.fields.arrays import Times
+from weather.fields.channel import Channel
+from weather.fields.insolation import COMPUTED
 from weather.fields.times import parse_time
 from weather.forecaster.rollout import Rollable
 from weather.io.canonical import TRUTH_DIMS
@@ -110,7 +112,7 @@ class InitialStates:
                 scan.look(self.times[self._history(time)], member)
             if forcing is not None:
                 digest.update(forcing.tobytes())
-                forcing_scan.look(self.times[self._future(time, steps)], forcing)
+                forcing_scan.look(self._valid(time, steps), forcing)
         problems = scan.problems() + forcing_scan.problems()
         if problems:
             raise refusal(self.source.path, problems)
@@ -129,13 +131,23 @@ class InitialStates:
     def forcing(self, time: AnyTime, steps: int) -> NDArray[np.float32] | None:
         """(steps, F, H, W) at the valid times; None for a model without forcing.
 
+        What the file lacks is computed, if that is possible, at times beyond the file, too.
+
         Raises:
             InputError: The file lacks one of the times, or the fields cannot be read.
         """
-        channels = self.model.data.forcing_channels
-        if not channels:
+        names, source = self.model.data.forcing, self.source.members[0]
+        if not names:
             return None
-        return self.source.members[0].read(channels, self._future(parse_time(time), steps))
+        start, fields = parse_time(time), {}
+        computed = [name for name in names if name in COMPUTED and name not in source.dataset]
+        read = [Channel(name) for name in names if name not in computed]
+        if read:
+            maps = source.read(read, self._future(start, steps))
+            fields = {channel.variable: maps[:, k] for k, channel in enumerate(read)}
+        for name in computed:
+            fields[name] = COMPUTED[name](self._valid(start, steps), source.grid)
+        return np.stack([fields[name] for name in names], 1).astype(np.float32)
 
     def _history(self, time: np.datetime64) -> NDArray[np.int64]:
         latest_first = [self._place(time, -k, "states") for k in range(self.model.data.history)]
@@ -143,6 +155,11 @@ class InitialStates:
 
     def _future(self, time: np.datetime64, steps: int) -> NDArray[np.int64]:
         return np.array([self._place(time, k + 1, "forcing") for k in range(steps)])
+
+    def _valid(self, time: np.datetime64, steps: int) -> Times:
+        """Times (steps,) of the states that follow."""
+        step = np.timedelta64(self.model.data.step_hours, "h")
+        return np.asarray(time + step * np.arange(1, steps + 1))
 
     def _place(self, start: np.datetime64, steps: int, what: str) -> int:
         """Index of the time `steps` steps after `start`."""

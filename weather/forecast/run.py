@@ -1,7 +1,10 @@
 """An ensemble forecast from initial states, into a store or into memory."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +13,12 @@ from numpy.typing import NDArray
 
 from refine_core import __version__
 from refine_core.app.progress import Progress
+from refine_core.app.workers import Workers, map_in_workers
 from refine_core.errors import InputError
-from weather.forecast.initial_states import InitialStates
+from weather.forecast.initial_states import ForecastModel, InitialStates
 from weather.forecast.size import check_count, check_disk, check_memory
 from weather.forecaster.rollout import member_names, rollout
-from weather.io.forecast_layout import ForecastLayout
+from weather.io.forecast_layout import ForecastLayout, Layout
 from weather.io.forecast_store import ForecastStore
 
 Part = tuple[int, Sequence[int], NDArray[np.float32]]
@@ -93,37 +97,58 @@ class EnsembleRun:
         group = self.initial.model.group
         return -(-self.batch // group) * group
 
-    def parts(self, pending: Collection[tuple[int, int]], progress: Progress) -> Iterator[Part]:
+    def parts(
+        self, pending: Collection[tuple[int, int]], progress: Progress, workers: Workers
+    ) -> Iterator[Part]:
         """Compute batches of members, those with a member (time, name) among the pending ones."""
-        size, members = self._whole_batch, self.members
-        for place, time in enumerate(self.times):
-            states = None
-            for first in range(0, len(members), size):
-                names = members[first : first + size]
-                if any((place, member) in pending for member in names):
-                    states = self.initial.states(time) if states is None else states
-                    yield place, names, self._roll(states, time, names)
-                progress.update(place * len(members) + first + len(names))
+        size, count = self._whole_batch, len(self.members)
+        batches = [
+            (place, names)
+            for place in range(len(self.times))
+            for names in (self.members[first : first + size] for first in range(0, count, size))
+            if any((place, member) in pending for member in names)
+        ]
+        groups = [(place, group) for place, names in batches for group in self._groups(names)]
+        model, done = self.initial.model, len(self.times) * count - sum(len(b[1]) for b in batches)
+        work, device = partial(_roll, model, self.steps, self.seed), model.forecaster.device.type
+        made = map_in_workers(work, self._given(groups), len(groups), workers, device=device)
+        for place, names in batches:
+            rolled: dict[int, NDArray[np.float32]] = {}
+            for group in self._groups(names):
+                rolled.update(zip(group, next(made), strict=True))
+                progress.update(done := done + len(group))
+            yield place, names, np.stack([rolled[name] for name in names])
 
-    def _roll(
-        self, states: NDArray[np.float32], time: np.datetime64, names: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """(m, 1 + steps, C, H, W) of some members; NaN where an analysis has no such channel."""
-        latest = states.reshape(-1, *states.shape[-4:])[:, -1]
-        analysis = latest[np.array(names) % len(latest)]
-        missing = len(self.initial.model.data.channels) - analysis.shape[1]
-        blank = ((0, 0), (0, missing), (0, 0), (0, 0))
-        values = [np.pad(analysis, blank, constant_values=np.nan)]
-        later = rollout(
-            self.initial.model,
-            states,
-            time,
-            members=names,
-            steps=self.steps,
-            seed=self.seed,
-            forcing=self.initial.forcing(time, self.steps),
-        )
-        return np.stack([*values, *(state.values.numpy() for state in later)], 1)
+    def _groups(self, names: Sequence[int]) -> list[list[int]]:
+        """Names by the groups that the network computes at once."""
+        groups: dict[int, list[int]] = {}
+        for name in names:
+            groups.setdefault(name // self.initial.model.group, []).append(name)
+        return list(groups.values())
+
+    def _given(self, groups: Iterable[tuple[int, Sequence[int]]]) -> Iterator["_Given"]:
+        """What groups (place of the initial time, names) are rolled out from."""
+        for place, some in groupby(groups, key=itemgetter(0)):
+            time = self.times[place]
+            states, forcing = self.initial.states(time), self.initial.forcing(time, self.steps)
+            for _, names in some:
+                yield states, forcing, time, names
+
+
+_Given = tuple[NDArray[np.float32], NDArray[np.float32] | None, np.datetime64, Sequence[int]]
+"""Initial states, forcing, the initial time, and names of members."""
+
+
+def _roll(model: ForecastModel, steps: int, seed: int, given: _Given) -> NDArray[np.float32]:
+    """(m, 1 + steps, C, H, W) of some members; NaN where an analysis has no such channel."""
+    states, forcing, time, names = given
+    latest = states.reshape(-1, *states.shape[-4:])[:, -1]
+    analysis = latest[np.array(names) % len(latest)]
+    missing = len(model.data.channels) - analysis.shape[1]
+    blank = ((0, 0), (0, missing), (0, 0), (0, 0))
+    values = [np.pad(analysis, blank, constant_values=np.nan)]
+    later = rollout(model, states, time, members=names, steps=steps, seed=seed, forcing=forcing)
+    return np.stack([*values, *(state.values.numpy() for state in later)], 1)
 
 
 def write_forecast(
@@ -135,8 +160,10 @@ def write_forecast(
     steps: int = 10,
     seed: int = 0,
     batch: int = 25,
+    workers: Workers = "auto",
     chunks: Mapping[str, int] | None = None,
     precision: float = 0.0,
+    layout: Layout = "weatherbench2",
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -150,9 +177,13 @@ def write_forecast(
         steps: Number of model steps; lead 0 is written, too.
         seed: Seed of the ensemble.
         batch: Members in memory at a time, in whole groups that the network computes at once.
+        workers: Processes that share the groups, of one thread each; "auto" is one for each core
+            where that pays. The forecast is the same.
         chunks: See `ForecastStore.open`.
         precision: Largest rounding error, as a share of a channel's standard deviation; 0 rounds
             nothing.
+        layout: Whose names the dimensions have: `weatherbench-x` has `init_time`, `lead_time` and
+            `number`.
         overwrite: Whether another forecast at `out` is replaced.
         quiet: Whether to show no progress.
 
@@ -164,24 +195,25 @@ def write_forecast(
     if out.resolve() == Path(initial.source.path).resolve():
         raise InputError(f"{out} holds the initial states: choose another name for the forecast.")
     run.check_batch()
-    layout = run.layout
-    check_disk(layout, out, rounded=precision > 0)
+    places = run.layout
+    check_disk(places, out, rounded=precision > 0)
     store = ForecastStore.open(
         out,
-        grid=layout.grid,
-        channels=layout.channels,
-        times=layout.times,
+        grid=places.grid,
+        channels=places.channels,
+        times=places.times,
         members=members,
-        leads=layout.leads,
+        leads=places.leads,
         identity=run.identity,
         about=run.history,
         chunks=chunks,
         quanta=_quanta(initial, precision),
+        kind=layout,
         overwrite=overwrite,
     )
     try:
         with Progress("forecast", len(times) * members, quiet=quiet) as progress:
-            for part in run.parts(set(store.pending()), progress):
+            for part in run.parts(set(store.pending()), progress, workers):
                 store.write(*part)
         store.finish()
     finally:
@@ -196,6 +228,7 @@ def make_forecast(
     steps: int = 10,
     seed: int = 0,
     batch: int = 25,
+    workers: Workers = "auto",
     quiet: bool = True,
 ) -> xr.Dataset:
     """An ensemble forecast in memory, equal to that which `write_forecast` writes.
@@ -207,6 +240,8 @@ def make_forecast(
         steps: Number of model steps; lead 0 is in the result, too.
         seed: Seed of the ensemble.
         batch: Members that are computed at a time.
+        workers: Processes that share the groups, of one thread each; "auto" is one for each core
+            where that pays. The forecast is the same.
         quiet: Whether to show no progress.
 
     Raises:
@@ -222,7 +257,7 @@ def make_forecast(
     every = {(place, name) for place in range(len(times)) for name in run.members}
     with Progress("forecast", len(every), quiet=quiet) as progress:
         done = dict.fromkeys(range(len(times)), 0)
-        for place, names, states in run.parts(every, progress):
+        for place, names, states in run.parts(every, progress, workers):
             rows = slice(done[place], done[place] + len(names))
             for name, maps in layout.by_variable(states).items():
                 values[name][place, rows] = maps

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from refine_core.intermediates import AfterScale, through
 from refine_core.noise import Noise
 from refine_core.training.data import Batch
 from weather.fields.grid import Grid
@@ -111,6 +112,7 @@ class Forecaster(nn.Module):
         climatology: Tensor,
         before: Tensor | None = None,
         number: int = 0,
+        after_scale: AfterScale[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The next states, and the waves of their residuals for the step after it.
 
@@ -120,20 +122,44 @@ class Forecaster(nn.Module):
             climatology: (C, H, W) at the time of the next states, normalised.
             before: Waves that the step before this one returned; None at the first.
             number: Count of steps before.
+            after_scale: Called after each scale with the states (b, C, H, W) as they are so far.
 
         Returns:
             (b, C, H, W), normalised, and (b, C, H, W // 2 + 1) waves of the residual.
         """
-        mean, sampled = self.sample(given, noise)
-        residual, waves = self.correction.residual(sampled, before)
-        state = self.correction.damp(mean + residual, climatology, number)
-        return torch.maximum(state, self.get_buffer("lower")), waves
+
+        def corrected(drawn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            mean, sampled = drawn
+            residual, waves = self.correction.residual(sampled, before)
+            state = self.correction.damp(mean + residual, climatology, number)
+            return torch.maximum(state, self.get_buffer("lower")), waves
+
+        def states(drawn: tuple[Tensor, Tensor]) -> Tensor:
+            return corrected(drawn)[0]
+
+        return corrected(self.sample(given, noise, through(after_scale, states)))
 
     @torch.no_grad()
-    def sample(self, given: StepInput, noise: Noise) -> tuple[Tensor, Tensor]:
-        """The mean of the next states and residuals about it, uncorrected, (b, C, H, W)."""
+    def sample(
+        self,
+        given: StepInput,
+        noise: Noise,
+        after_scale: AfterScale[tuple[Tensor, Tensor]] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The mean of the next states and residuals about it, uncorrected, (b, C, H, W).
+
+        The same is what `after_scale` is called with after each scale.
+        """
         context = self.mean.context(given)
         mean, count = self.mean.predict(given, context), len(noise.index)
         if len(mean) == 1 < count:
             context = context.expanded(count)
-        return mean, self.head.sample(context, noise) / self.weight(in_sample=False)
+        weight = self.weight(in_sample=False)
+
+        def scaled(drawn: Tensor) -> tuple[Tensor, Tensor]:
+            return mean, drawn / weight
+
+        told = through(after_scale, scaled)
+        if told is None:
+            return scaled(self.head.sample(context, noise))
+        return scaled(self.head.sample_scales(context, noise, told))

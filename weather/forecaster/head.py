@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from refine_core.errors import InputError
+from refine_core.intermediates import AfterScale
 from refine_core.noise import Noise
 from weather.forecaster.inputs import HeadContext
 
@@ -19,6 +21,19 @@ class ResidualHead(nn.Module, ABC):
     @abstractmethod
     def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
+
+    def sample_scales(
+        self, context: HeadContext, noise: Noise, after_scale: AfterScale[Tensor]
+    ) -> Tensor:
+        """The same residuals; `after_scale` is called with what they are after each scale.
+
+        Raises:
+            InputError: The head has no scales.
+        """
+        raise InputError(
+            f"Found `after_scale` for a {type(self).__name__}, which has no scales: leave it out, "
+            "or take a model that refines."
+        )
 
     @abstractmethod
     def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:

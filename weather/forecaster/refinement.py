@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.grid import build_refiner, gather, neighbours
+from refine_core.intermediates import AfterScale
 from refine_core.methods.registry import build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
@@ -88,6 +89,13 @@ class RefineHead(ResidualHead):
     def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
         return self.refiner.sample(noise, self.embed.encode(context), sampling=self.sampling)
+
+    def sample_scales(
+        self, context: HeadContext, noise: Noise, after_scale: AfterScale[Tensor]
+    ) -> Tensor:
+        """Residuals (b, C, H, W), and after each scale what they are so far."""
+        known = self.embed.encode(context)
+        return self.refiner.sample(noise, known, sampling=self.sampling, after_scale=after_scale)
 
 
 @dataclass(frozen=True)

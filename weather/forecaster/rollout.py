@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refine_core.errors import InputError
+from refine_core.intermediates import AfterScale, Intermediate
 from refine_core.noise import Noise, derive
 from weather.data.config import DataConfig
 from weather.fields.grid import Grid
@@ -78,6 +79,7 @@ def rollout(
     steps: int = 10,
     seed: int = 0,
     forcing: NDArray[np.float32] | None = None,
+    after_scale: AfterScale[State] | None = None,
 ) -> Iterator[State]:
     """Forecast states, step by step.
 
@@ -95,6 +97,8 @@ def rollout(
         steps: Number of model steps, each of `step_hours`.
         seed: Seed of the ensemble.
         forcing: (steps, F, H, W) fields known in advance at the valid times, in SI units.
+        after_scale: Called after each scale of each step of each group of members, with their
+            states as they are so far.
 
     Raises:
         InputError: The time is no full hour, there are no members or steps, the initial state has
@@ -105,7 +109,7 @@ def rollout(
     if steps < 1:
         raise InputError(f"Found {steps} steps, expected one or more.")
     past, fields = _initial(model, initial), _forcing(model, forcing, steps)
-    return _states(model, past, fields, start, names, seed)
+    return _states(model, past, fields, start, names, seed, after_scale)
 
 
 @torch.no_grad()
@@ -116,6 +120,7 @@ def _states(
     start: np.datetime64,
     wanted: tuple[int, ...],
     seed: int,
+    after_scale: AfterScale[State] | None,
 ) -> Iterator[State]:
     """Roll out from past states (k, history, S, H, W) with forcing (steps, F, H, W)."""
     names, rows = _in_groups(wanted, model.group)
@@ -126,7 +131,7 @@ def _states(
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
     correction, residual = model.forecaster.correction, None
     for number in range(steps):
-        time = start + step * (number + 1)
+        time, lead = start + step * (number + 1), (number + 1) * model.data.step_hours
         climatology = correction.climatology(np.array([time]))[0]
         groups = []
         for index in torch.arange(len(names)).split(model.group):
@@ -138,13 +143,34 @@ def _states(
             )
             own = Noise(noise.seed, noise.index[index].to(past.device)).fork(number)
             last = None if residual is None else residual[index]
-            groups.append(model.forecaster.step(given, own, climatology, last, number))
+            told = None if after_scale is None else _so_far(model, time, lead, wanted, after_scale)
+            groups.append(model.forecaster.step(given, own, climatology, last, number, told))
         latest, residual = (torch.cat(part) for part in zip(*groups, strict=True))
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
         past = torch.cat([older, latest[:, None, : past.shape[2]]], 1)
-        states, lead = latest.cpu()[rows], (number + 1) * model.data.step_hours
+        states = latest.cpu()[rows]
         _check_physical(model, states, wanted, lead, first=usual and number == 0)
         yield State(time, lead, wanted, model.denormalise(states))
+
+
+def _so_far(
+    model: Rollable,
+    time: np.datetime64,
+    lead: int,
+    wanted: tuple[int, ...],
+    after_scale: AfterScale[State],
+) -> AfterScale[Tensor]:
+    """What takes normalised states of a group, and hands on those of the members wanted."""
+
+    def told(step: Intermediate[Tensor]) -> None:
+        rows = torch.isin(step.index, torch.tensor(wanted))
+        index = step.index[rows]
+        if len(index):
+            values = model.denormalise(step.data.cpu()[rows])
+            state = State(time, lead, tuple(index.tolist()), values)
+            after_scale(Intermediate(step.scale, index, state))
+
+    return told
 
 
 def _in_groups(wanted: tuple[int, ...], size: int) -> tuple[list[int], Tensor]:

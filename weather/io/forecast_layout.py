@@ -1,13 +1,14 @@
-"""The layout of a forecast, that of WeatherBench 2 with the attributes of CF.
+"""The layout of a forecast, that of WeatherBench 2 or X, with the attributes of CF.
 
 `time` is the initial time, `number` the member, `prediction_timedelta` the lead; `valid_time`
-follows from them.
+follows from them. WeatherBench-X has `init_time` and `lead_time` in place of the first and last.
 """
 
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import dask.array
 import numpy as np
@@ -37,6 +38,15 @@ _ATTRS = {
 }
 
 
+Layout = Literal["weatherbench2", "weatherbench-x"]
+"""Whose names of dimensions a forecast has."""
+NAMES: Mapping[Layout, Mapping[str, str]] = {
+    "weatherbench2": {},
+    "weatherbench-x": {"time": "init_time", LEAD: "lead_time"},
+}
+"""Names of dimensions that are others than those of WeatherBench 2."""
+
+
 @dataclass(frozen=True, eq=False)
 class ForecastLayout:
     """Where the values of a forecast stand.
@@ -47,6 +57,7 @@ class ForecastLayout:
         times: Initial times.
         members: Names of the members.
         leads: Lead times, in hours.
+        kind: Whose names the dimensions have.
     """
 
     grid: Grid
@@ -54,6 +65,7 @@ class ForecastLayout:
     times: Times
     members: Sequence[int]
     leads: Sequence[int]
+    kind: Layout = "weatherbench2"
 
     @property
     def places(self) -> dict[str, list[int]]:
@@ -101,7 +113,7 @@ class ForecastLayout:
             )
             variables[name] = (dims, values, _attributes(name))
         about = {"Conventions": "CF-1.11", "source": f"refine {__version__}", **about}
-        return xr.Dataset(variables, self._coordinates(), about)
+        return xr.Dataset(variables, self._coordinates(), about).rename(NAMES[self.kind])
 
     def _coordinates(self) -> dict[str, xr.Variable]:
         start = np.asarray(self.times).astype("datetime64[ns]")

@@ -19,7 +19,7 @@ from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.io.forecast_layout import ForecastLayout
+from weather.io.forecast_layout import NAMES, ForecastLayout, Layout
 from weather.io.partial_store import PartialStore
 
 MARKS = "members"
@@ -54,6 +54,7 @@ class ForecastStore:
         about: Mapping[str, object] | None = None,
         chunks: Mapping[str, int] | None = None,
         quanta: Sequence[float] = (),
+        kind: Layout = "weatherbench2",
         overwrite: bool = False,
     ) -> "ForecastStore":
         """Begin a store, or continue one.
@@ -70,22 +71,24 @@ class ForecastStore:
             chunks: Length of a chunk along dimensions; of 1 in time and number by default,
                 undivided along others.
             quanta: What values are rounded to multiples of, by channel; by default they are not.
+            kind: Whose names the dimensions have.
             overwrite: Whether another store there is replaced, once the new one is complete.
 
         Raises:
             InputError: There is a store already, or part of another forecast, or another process
                 writes it.
         """
-        layout = ForecastLayout(grid, channels, times, range(members), leads)
+        layout = ForecastLayout(grid, channels, times, range(members), leads, kind)
         store, chunks = cls(path, layout, quanta), CHUNKS | dict(chunks or {})
         names = [channel.name for channel in channels]
         wanted = [identity, [str(t) for t in times], members, list(leads), names]
-        wanted += [chunks, list(quanta)]
+        wanted += [chunks, list(quanta), *([] if kind == "weatherbench2" else [kind])]
         if not store._partial.continues(wanted, overwrite=overwrite):
             dataset = layout.empty({**identity, **(about or {})})
             for place, quantum in enumerate(quanta):
                 dataset[channels[place].variable].attrs.setdefault("quanta", []).append(quantum)
-            encoding = {name: _encoding(array, chunks) for name, array in dataset.items()}
+            lengths = {NAMES[kind].get(dim, dim): length for dim, length in chunks.items()}
+            encoding = {name: _encoding(array, lengths) for name, array in dataset.items()}
             store._partial.begin(dataset, wanted, encoding)
         return store
 
@@ -99,7 +102,7 @@ class ForecastStore:
             (time, member)
             for time in range(len(self.layout.times))
             for member in self.layout.members
-            if not self._mark(time, member).exists()
+            if not self.mark(time, member).exists()
         ]
 
     def write(self, time: int, members: Sequence[int], states: NDArray[np.float32]) -> None:
@@ -118,7 +121,7 @@ class ForecastStore:
             assert isinstance(array, zarr.Array)
             array.oindex[time, np.array(members)] = values
         for member in members:
-            with atomic_write(self._mark(time, member)) as mark:
+            with atomic_write(self.mark(time, member)) as mark:
                 mark.touch()
 
     def finish(self) -> None:
@@ -126,7 +129,8 @@ class ForecastStore:
         self._partial.finish()
         self.close()
 
-    def _mark(self, time: int, member: int) -> Path:
+    def mark(self, time: int, member: int) -> Path:
+        """The file that says that a member of an initial time is written."""
         return self._partial.folder / MARKS / f"{time}.{member}"
 
 

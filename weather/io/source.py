@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
+import dask.array
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -13,8 +14,13 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.fields.insolation import COMPUTED
+from weather.fields.variables import VARIABLES
 from weather.io.canonical import DIMS, LEAD, canonical, grid_of
 from weather.io.files import local_files, open_files, read_errors
+
+COMPUTED_CHUNK = 16
+"""Times of which computed fields are computed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +92,28 @@ class Source:
         if "time" not in self.dataset.dims:
             return np.zeros(0, "datetime64[ns]")
         return np.asarray(self.dataset["time"].values)
+
+    def completed(self, names: Sequence[str]) -> "Source":
+        """The source with those of the named fields that it lacks and that can be computed.
+
+        They follow from time and place (`weather.fields.insolation.COMPUTED`), and are computed
+        where they are read.
+        """
+        missing = [name for name in names if name in COMPUTED and name not in self.dataset]
+        times, shape = self.times, self.grid.shape
+        fields = {}
+        for name in missing if len(times) else ():
+            blocks = dask.array.from_array(times, chunks=COMPUTED_CHUNK)  # type: ignore[no-untyped-call]
+            values = blocks.map_blocks(
+                partial(_computed, name, self.grid),
+                dtype=np.float32,
+                new_axis=[1, 2],
+                chunks=(blocks.chunks[0], *((n,) for n in shape)),
+                meta=np.zeros((0, 0, 0), np.float32),
+            )
+            about = {"units": VARIABLES[name].units, "comment": "computed from time and place"}
+            fields[name] = (("time", "latitude", "longitude"), values, about)
+        return replace(self, dataset=self.dataset.assign(fields))
 
     def has(self, channel: Channel) -> bool:
         """Whether there is a map of a channel at each time."""
@@ -188,6 +216,10 @@ class Source:
         time = self.times[index[0]].astype("datetime64[m]")
         with read_errors(f"{self.path}: {channel.name} at {time}"):
             self.maps([channel], index).load()
+
+
+def _computed(name: str, grid: Grid, times: Times) -> NDArray[np.float32]:
+    return COMPUTED[name](times, grid).astype(np.float32)
 
 
 def _stacked(path: str, dataset: xr.Dataset, channels: Sequence[Channel]) -> xr.DataArray:

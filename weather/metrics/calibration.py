@@ -82,9 +82,12 @@ def reliability(probability: Array, event: Flags, weight: Array) -> Array:
     Returns:
         (n, R, 3, BINS): share of the cells, sum of forecast probabilities, sum of events.
     """
-    index = np.rint(probability * (BINS - 1)).astype(np.int64)
+    middle = (BINS - 1) / 2
+    away = probability * (BINS - 1) - middle
+    # Midway between two bins, that nearer to one half: no bin has more of 20 members than others.
+    index = middle + np.sign(away) * np.ceil(np.abs(away) - 0.5 - 1e-9)
     parts = (None, probability, event.astype(np.float64))
-    return np.stack([histogram(index, BINS, weight, part) for part in parts], 2)
+    return np.stack([histogram(index.astype(np.int64), BINS, weight, p) for p in parts], 2)
 
 
 def probability_square(probability: Array, members: int) -> Array:

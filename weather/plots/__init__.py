@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from weather.plots.forecast_plots import ForecastPlots as ForecastPlots
     from weather.plots.forecast_plots import PlotRequest as PlotRequest
     from weather.plots.forecast_run import ForecastRun as ForecastRun
+    from weather.plots.map_slider import forecast_slider as forecast_slider
     from weather.plots.maps import plot_animation as plot_animation
     from weather.plots.maps import plot_maps as plot_maps
     from weather.plots.members import plot_spaghetti as plot_spaghetti

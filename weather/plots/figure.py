@@ -16,6 +16,8 @@ from weather.fields.labels import best_known, move_apart
 
 MOST_PANELS, COLUMNS = 12, 4
 """Panels in a figure, and in a row."""
+GAP = 0.45
+"""Height of the gap between two panels, over that of a panel."""
 NARROWEST = 7.0
 """Inches that a heading or a legend takes."""
 MAIN, *OTHERS = PALETTE
@@ -74,7 +76,7 @@ class Line:
 
 
 def panels(
-    names: Sequence[str], margin: float = 0.2, bottom: float = 0.9
+    names: Sequence[str], margin: float = 0.2, bottom: float = 0.9, under: float = 0.0
 ) -> tuple[Figure, list[tuple[Axes, str]]]:
     """A figure with a panel for each name.
 
@@ -83,13 +85,17 @@ def panels(
             channels.
         margin: Inches to the right, for labels.
         bottom: Inches below, for a legend.
+        under: Inches under each panel, for `panel_under`.
     """
     names = best_known(names, MOST_PANELS)
     columns = min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
     left, top = 0.65, 0.8  # inches; an automatic layout takes seconds
     width = max(NARROWEST, left + 2.7 * columns + margin)
-    height = top + 2.6 * rows - 0.5 + bottom
+    bottom += under
+    free = 2.6 * rows - 0.5  # of panels and the gaps between them
+    panel = free / (rows + GAP * (rows - 1))
+    height = top + free + under * (rows - 1) + bottom
     figure = Figure(figsize=(width, height))
     grid = figure.subplots(
         rows,
@@ -101,13 +107,22 @@ def panels(
             "top": 1 - top / height,
             "bottom": bottom / height,
             "wspace": 0.27,
-            "hspace": 0.45,
+            "hspace": GAP + under / panel,
         },
     )
     axes: list[Axes] = list(grid.flat)
     for axis in axes[len(names) :]:
         axis.axis("off")
     return figure, list(zip(axes, names, strict=False))
+
+
+def panel_under(axis: Axes, inches: float) -> Axes:
+    """A low panel with the same horizontal axis, that many inches of it and its gap under one."""
+    figure = axis.get_figure()
+    assert isinstance(figure, Figure)
+    share = inches / (axis.get_position().height * figure.get_figheight())
+    axis.tick_params(labelbottom=False)
+    return axis.inset_axes((0, -share, 1, 0.85 * share), sharex=axis)
 
 
 def is_leftmost(axis: Axes) -> bool:

@@ -12,13 +12,13 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Array, Times
 from weather.fields.grid import Grid, equiangular
 from weather.fields.regrid import Conservative
+from weather.simulation.kept_states import ModelState
 from weather.simulation.pressure_levels import Columns
 from weather.simulation.simulation_store import (
     CHUNK,
     QUANTA,
     RAIN,
     Maps,
-    ModelState,
     SimulationStore,
     rounded,
 )
@@ -52,6 +52,12 @@ class Atmosphere(Protocol):
 
     def advance(self) -> Columns:
         """Simulate a day and return its outputs, the last one for the end of the day."""
+
+    def now(self) -> Columns:
+        """The outputs of the state that the model is in, one time without precipitation (NaN)."""
+
+    def perturb(self, size: float, generator: np.random.Generator) -> None:
+        """Change the waves of what the model predicts by size times normal numbers, relatively."""
 
     def state(self) -> ModelState:
         """Everything that `restore` needs to go on from here."""
@@ -190,7 +196,8 @@ def _run(
         bar.update(done)
         for day in range(done + 1, total + 1):
             columns = atmosphere.advance()
-            _require_finite(columns, settings, day)
+            first = np.datetime64(settings.start, "D") - settings.spin_up_days
+            require_finite(columns, first + (day - 1))
             row = (day - settings.spin_up_days) * per_day
             if row > 0:
                 fresh = columns.maps(atmosphere.sigma, np.array(settings.levels), rain)
@@ -212,8 +219,7 @@ def _append(old: Maps, new: Maps) -> Maps:
     return {n: np.concatenate([old[n], new[n]]) for n in new} if old else new
 
 
-def _require_finite(columns: Columns, settings: SimulationSettings, day: int) -> None:
-    """Raise InputError if a value is missing."""
+def require_finite(columns: Columns, day: np.datetime64) -> None:
+    """Raise InputError if a value of a day is missing."""
     if not all(np.isfinite(values).all() for values in vars(columns).values()):
-        when = np.datetime64(settings.start, "D") + (day - 1 - settings.spin_up_days)
-        raise InputError(f"The simulation became unstable on {when}: try another --seed.")
+        raise InputError(f"The simulation became unstable on {day}: try another --seed.")

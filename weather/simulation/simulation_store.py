@@ -24,6 +24,7 @@ from weather.fields.arrays import Array, Times
 from weather.fields.grid import Grid
 from weather.fields.variables import STANDARD_NAMES, VARIABLES
 from weather.io.partial_store import PartialStore
+from weather.simulation.kept_states import KeptStates, ModelState, named, unnamed
 from weather.simulation.pressure_levels import UPPER
 
 RAIN = {
@@ -50,7 +51,6 @@ CHUNK = 120
 """Times in a chunk: thirty days of six-hourly maps."""
 Maps = dict[str, NDArray[np.float32]]
 """(n, [level], latitude, longitude) by variable."""
-ModelState = list[NDArray[np.generic]]
 Identity = Mapping[str, str | int]
 
 
@@ -100,9 +100,8 @@ class SimulationStore:
         """
         try:
             with open(self._restart, "rb") as stream, np.load(stream) as file:
-                state = [file[name] for name in sorted(file) if name.startswith("state")]
                 maps = {name: file[name] for name in QUANTA if name in file}
-                return int(file["day"]), state, maps
+                return int(file["day"]), unnamed(file), maps
         except FileNotFoundError:
             return 0, [], {}
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -118,18 +117,12 @@ class SimulationStore:
             state: The state of the model.
             maps: (n, ...) that the store does not hold yet.
         """
-        named = {f"state{place:04}": array for place, array in enumerate(state)}
         with atomic_write(self._restart) as temporary, open(temporary, "wb") as file:
-            np.savez(file, day=np.array(day), allow_pickle=False, **named, **maps)
+            np.savez(file, day=np.array(day), allow_pickle=False, **named(state), **maps)
 
     def keep_state(self, time: np.datetime64, state: ModelState) -> None:
         """Write the state of the model at a time, beside the store."""
-        folder = self._partial.path.with_name(self._partial.path.name + ".states")
-        folder.mkdir(parents=True, exist_ok=True)
-        named = {f"state{place:04}": array for place, array in enumerate(state)}
-        name = str(time.astype("datetime64[h]")) + ".npz"
-        with atomic_write(folder / name) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **named)
+        KeptStates(self._partial.path).write(time, state)
 
     def write(self, row: int, maps: Maps) -> None:
         """Write maps (n, ...) of the times from `row` on, which must fill their chunks."""

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 from refine_core.errors import InputError
 from weather.fields.arrays import Array
 from weather.fields.grid import Grid
+from weather.simulation.kept_states import ModelState
 from weather.simulation.pressure_levels import Columns
-from weather.simulation.simulation_store import ModelState
 
 REFERENCE = 1e5
 """Pa; the model divides surface pressure by it."""
@@ -29,6 +29,8 @@ MEAN_PRESSURE = 98550.0
 SCALE_HEIGHT = 8430.0
 """m, of air at 288 K, with which the model starts."""
 STEP_MINUTES = 30
+PROGNOSTIC = ("vorticity", "divergence", "temperature_variation")
+"""What the model predicts by spherical harmonics, besides surface pressure and tracers."""
 GRAMS = 1e-6
 """m of water that a gram on a square metre is."""
 
@@ -49,6 +51,15 @@ def version() -> str:
     if found.split(".")[0] != "3":
         raise InputError(f"Found JCM {found}, expected version 3: {advice}")
     return found
+
+
+def name() -> str:
+    """What simulations say about their model.
+
+    Raises:
+        InputError: It is not installed, or too old.
+    """
+    return f"jcm {version()}, SPEEDY physics, T31, 8 layers, steps of {STEP_MINUTES} min"
 
 
 class Speedy:
@@ -99,26 +110,49 @@ class Speedy:
             outputs = self._model.resume(
                 forcing=self._forcing, save_interval=f"{STEP_MINUTES} minutes", total_time="1 day"
             )
-        air, every = outputs.dynamics, self._steps
-        surface, physics = outputs.physics["_surface_flux"], outputs.physics
+        every, physics = self._steps, outputs.physics
         rain = physics["_convection"].precnv + physics["_condensation"].precls
-
-        def last(values: ArrayLike) -> Array:
-            return _maps(np.asarray(values)[every - 1 :: every])
-
         each = _maps(rain).clip(min=0) * (GRAMS * 60 * STEP_MINUTES)
-        return Columns(
-            temperature=last(air.temperature),
-            u_component_of_wind=last(air.u_wind),
-            v_component_of_wind=last(air.v_wind),
-            specific_humidity=last(air.specific_humidity),
-            geopotential=last(air.geopotential),
-            surface_pressure=last(air.normalized_surface_pressure) * REFERENCE,
-            near_surface_temperature=last(surface.t0),
-            near_surface_u=last(surface.u0),
-            near_surface_v=last(surface.v0),
-            precipitation=each.reshape(-1, every, *each.shape[1:]).sum(1),
-        )
+        columns = _columns(outputs.dynamics, physics["_surface_flux"])
+        last = {name: values[every - 1 :: every] for name, values in columns.items()}
+        return Columns(**last, precipitation=each.reshape(-1, every, *each.shape[1:]).sum(1))
+
+    def now(self) -> Columns:
+        """The outputs of the state that the model is in, one time without precipitation (NaN).
+
+        Near the ground they are those of the step that led to it, as in all outputs.
+        """
+        from jcm.physics_interface import verify_state
+
+        with _quiet():
+            run = self._model.run_state
+            air = verify_state(self._model.dycore.to_physics_state(run.dynamics))
+        found = {n: v[None] for n, v in _columns(air, run.physics["_surface_flux"]).items()}
+        return Columns(**found, precipitation=np.full_like(found["surface_pressure"], np.nan))
+
+    def perturb(self, size: float, generator: np.random.Generator) -> None:
+        """Change each harmonic by size times a normal number, as a share of the harmonic.
+
+        Zonal means stay, and so does the part of the pressure that is due to mountains: both are
+        climate, a hundredth of which is far more than a hundredth of the weather.
+        """
+        import jax
+
+        def perturbed(harmonics: ArrayLike, weather: ArrayLike) -> Any:
+            values = np.asarray(harmonics)
+            change = size * generator.standard_normal(values.shape) * np.asarray(weather)
+            change[..., 0, :] = 0  # of wavenumber 0
+            return jax.numpy.asarray(values + change, values.dtype)
+
+        run, core = self._model.run_state, self._model.dycore
+        air = run.dynamics
+        fields = {n: perturbed(getattr(air, n), getattr(air, n)) for n in PROGNOSTIC}
+        mountains = core.primitive.orography / SCALE_HEIGHT
+        pressure = air.log_surface_pressure
+        fields["log_surface_pressure"] = perturbed(pressure, pressure + mountains)
+        tracers = {n: perturbed(v, v) for n, v in sorted(air.tracers.items())}
+        dynamics = air.replace(**fields, tracers=tracers)
+        self._model.restore_state(dynamics, run.physics, time=run.time, step=run.step)
 
     def state(self) -> ModelState:
         """Everything that `restore` needs to go on from here."""
@@ -133,6 +167,23 @@ class Speedy:
         leaves = [jax.numpy.asarray(leaf) for leaf in state]
         run = jax.tree.unflatten(jax.tree.structure(self._model.run_state), leaves)
         self._model.restore_state(run.dynamics, run.physics, time=run.time, step=run.step)
+
+
+def _columns(air: Any, surface: Any) -> dict[str, Array]:
+    """The fields of `Columns` but for precipitation, each (..., latitude, longitude)."""
+    found = {
+        "temperature": air.temperature,
+        "u_component_of_wind": air.u_wind,
+        "v_component_of_wind": air.v_wind,
+        "specific_humidity": air.specific_humidity,
+        "geopotential": air.geopotential,
+        "surface_pressure": air.normalized_surface_pressure,
+        "near_surface_temperature": surface.t0,
+        "near_surface_u": surface.u0,
+        "near_surface_v": surface.v0,
+    }
+    maps = {name: _maps(values) for name, values in found.items()}
+    return maps | {"surface_pressure": maps["surface_pressure"] * REFERENCE}
 
 
 def _at_rest(model: Any, seed: int) -> Any:

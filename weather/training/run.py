@@ -20,11 +20,16 @@ from weather.training.stages import Validation, train_head, train_mean, train_to
 
 
 def train(
-    config: WeatherConfig, runs: Path = Path("runs"), *, quiet: bool = False
+    config: WeatherConfig,
+    runs: Path = Path("runs"),
+    *,
+    seconds: float | None = None,
+    quiet: bool = False,
 ) -> WeatherModel:
     """Train a model, or continue where an earlier call was stopped.
 
-    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there. Each stage
+    takes about `seconds`, if given, in place of its number of epochs.
 
     Raises:
         InputError: The data cannot be used, see `weather.data.checks`, or parts of the model do
@@ -35,7 +40,7 @@ def train(
     if source is not None:
         config = replace(config, mean=source.config.mean)
     check_config(config, data)
-    stages = Stages(runs / config.name, config.seed, data.digest, quiet)
+    stages = Stages(runs / config.name, config.seed, data.digest, quiet, seconds)
     windows, validation = Windows(data, "train"), Validation.of(data)
     if source is None:
         mean = train_mean(config, data, validation, stages)

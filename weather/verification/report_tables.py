@@ -78,7 +78,7 @@ class ReportTables:
         return sorted({self.leads[i] for i in (0, len(self.leads) // 2, -1)})
 
     def score(self, score: str, region: str, rows: Sequence[str], *, twin: bool = False) -> str:
-        """A score of forecasts, the best in bold; in brackets the multiple of the limit.
+        """A score of forecasts, the best in bold.
 
         The forecast verified has its 95 % interval, if there are enough starts for one.
 
@@ -89,6 +89,22 @@ class ReportTables:
             twin: Whether to show the shuffled twin of the first forecast.
         """
         return self._by_lead("variable", "forecast", self._score(score, region, rows, twin))
+
+    def multiples(self, score: str) -> str:
+        """A score of forecasts and baselines over the limit's; that of the first with interval."""
+        limit = self.report["limit"]
+        if limit is None:
+            return ""
+
+        def lines() -> Lines:
+            for channel in self.channels:
+                for name in self._shown(score):
+                    tables = limit["multiples"].get(name, {})
+                    found = tables.get(channel, {}).get(self.main, {}).get(score)
+                    if found is not None:
+                        yield [channel, name, *self._cells(found, interval=name == self.first)]
+
+        return self._by_lead("variable", "forecast", lines())
 
     def skill(self, scores: Mapping[str, str], mean: str) -> str:
         """How much better the first forecast is than each other, in per cent.
@@ -212,14 +228,14 @@ class ReportTables:
         return self._by_lead("level (hPa)", "forecast", lines())
 
     def regions(self) -> str:
-        """Fair CRPS of the first forecast in all regions but the main one."""
+        """Fair CRPS of the first forecast in all regions but the main one, and its multiples."""
 
         def lines() -> Lines:
             for channel in self.channels:
                 label, factor = self._label(channel, "crps_fair")
                 for region in self.report["regions"][1:]:
                     found = self.report["scores"][self.first][channel][region]["crps_fair"]
-                    multiple = self._multiples(self.first, channel, region, "crps_fair")
+                    multiple = self._in_brackets(channel, region, "crps_fair")
                     cells = self._cells(found, factor, interval=True)
                     yield [label, region, *map("".join, zip(cells, multiple, strict=True))]
 
@@ -246,8 +262,7 @@ class ReportTables:
                     cell(estimate, t, factor, bold=name == best.get(t), interval=interval)
                     for t in self.leads
                 ]
-                multiples = self._multiples(name, row, region, score)
-                yield [label, name, *map("".join, zip(cells, multiples, strict=True))]
+                yield [label, name, *cells]
 
     def _shown(self, score: str, *, twin: bool = False) -> dict[str, ScoreTable]:
         """The forecasts in the table of a score, by name."""
@@ -259,12 +274,11 @@ class ReportTables:
         shown |= {n: each for n, each in scores.items() if n not in NAMES or n in baselines}
         return shown | ({"limit": limit["scores"]} if (limit := self.report["limit"]) else {})
 
-    def _multiples(self, name: str, row: str, region: str, score: str) -> list[str]:
-        """A score as a multiple of the limit's, at the lead times shown; empty if it has none."""
+    def _in_brackets(self, channel: str, region: str, score: str) -> list[str]:
+        """The multiples of the limit of the first forecast; empty where there are none."""
         limit = self.report["limit"]
-        found = limit["multiples"].get(name) if limit else None
-        estimate = found[row][region].get(score) if found else None
-        values = [estimate["value"][t] if estimate else None for t in self.leads]
+        found = limit and limit["multiples"][self.first][channel][region].get(score)
+        values = [found["value"][t] if found else None for t in self.leads]
         return ["" if value is None else f" ({number(value)}×)" for value in values]
 
     def _label(self, row: str, score: str) -> tuple[str, float]:

@@ -1,15 +1,18 @@
-"""The files of a report: metrics.json, REPORT.md and pictures."""
+"""The files of a report: metrics.json, REPORT.md, report.html and pictures."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from refine_core.app.html import Block, Figure, KeyFigure, Page, Section, Text, write_page
 from refine_core.app.report import write_report
 from refine_core.storage.files import write_text
+from weather.fields.labels import channel_title, readable_unit
 from weather.verification import bootstrap
+from weather.verification.baselines import NAMES
 from weather.verification.cross_variable import ALL
-from weather.verification.report import MEAN, Starts, VerificationReport
-from weather.verification.report_tables import ReportTables
+from weather.verification.report import MEAN, Estimate, Starts, VerificationReport
+from weather.verification.report_tables import BASELINES, UNDEFINED, ReportTables, cell
 from weather.verification.score_plots import plot_scores
 
 STRUCTURE = {
@@ -32,20 +35,48 @@ SKILL = {
 }
 """Scores in which forecasts are compared, and what they are called."""
 EXTREMES = "values above the 90th percentile of climatology"
+PICTURES = {
+    "CRPS": "crps.png",
+    "RMSE of the ensemble mean": "rmse.png",
+    "Spread-skill ratio": "spread.png",
+    f"How often {EXTREMES} came true": "reliability.png",
+    "Does the error follow the spread?": "flow.png",
+    "Differences of members": "differences.png",
+}
+"""Pictures that show the numbers of a table, by the beginning of its heading."""
 
 
-def write_files(report: VerificationReport, out: Path) -> None:
-    """Write metrics.json, REPORT.md and its pictures to a folder."""
+def write_files(
+    report: VerificationReport, out: Path, maps: Callable[[], Sequence[Block]] = list
+) -> None:
+    """Write metrics.json, REPORT.md, report.html and its pictures to a folder.
+
+    Args:
+        report: What `verify` returned.
+        out: The folder.
+        maps: Makes what report.html shows of the forecast itself; called when all else is written.
+    """
     numbers = json.dumps(report, ensure_ascii=False, allow_nan=False)
     write_text(out / "metrics.json", numbers)
     captions = plot_scores(report, out)
     write_report(out / "REPORT.md", markdown(report, captions))
+    write_page(out / "report.html", web_page(report, captions, out, maps()))
 
 
 def score_table(report: VerificationReport, score: str, region: str) -> str:
     """A score of the best-known variables, by forecast and lead time; see `ReportTables.score`."""
     tables = ReportTables(report)
     return tables.score(score, region, tables.channels)
+
+
+def limit_tables(report: VerificationReport) -> str:
+    """CRPS and RMSE as multiples of the limit, with titles; empty without a limit."""
+    tables = ReportTables(report)
+    found = {SKILL[score]: tables.multiples(score) for score in ("crps_fair", "rmse")}
+    parts = [
+        f"{title} over that of the limit\n\n{table}" for title, table in found.items() if table
+    ]
+    return "\n\n".join(parts)
 
 
 def markdown(report: VerificationReport, captions: Mapping[str, str] | None = None) -> str:
@@ -57,24 +88,122 @@ def markdown(report: VerificationReport, captions: Mapping[str, str] | None = No
     """
     tables = ReportTables(report)
     parts = [f"# Verification of {tables.first}", *_summary(tables)]
-    chapters = {
-        "Skill": _skill(tables),
-        "Calibration": _calibration(tables),
-        "Joint structure": _structure(tables),
-        "Regions": _regions(tables),
-    }
-    for chapter, sections in chapters.items():
-        found = [section for section in sections if section[-1]]
-        if found:
-            parts += [f"## {chapter}", *("\n\n".join(filter(None, each)) for each in found)]
+    for chapter, sections in _chapters(tables).items():
+        parts += [f"## {chapter}", *("\n\n".join(filter(None, each)) for each in sections)]
     if captions:
         parts.append("## Pictures")
     parts += [f"{caption}\n\n![{caption}]({file})" for file, caption in (captions or {}).items()]
     return "\n\n".join(parts) + "\n"
 
 
+def web_page(
+    report: VerificationReport, captions: Mapping[str, str], folder: Path, maps: Sequence[Block]
+) -> Page:
+    """The report as a page.
+
+    Args:
+        report: What `verify` returned.
+        captions: Captions of pictures, by file name.
+        folder: Where they are.
+        maps: What is shown of the forecast itself.
+    """
+    tables = ReportTables(report)
+    sections = [Section("Maps", maps)] if maps else []
+    left = dict(captions)
+    for chapter, parts in _chapters(tables).items():
+        blocks = list[Block]()
+        for heading, about, table in parts:
+            title = heading.removeprefix("### ")
+            name = next((n for start, n in PICTURES.items() if title.startswith(start)), "")
+            blocks.append(Text("\n\n".join(filter(None, (heading, about)))))
+            caption = left.pop(name, None)
+            shown = Text(table) if caption is None else Figure(folder / name, caption, "", table)
+            blocks.append(shown)
+        sections.append(Section(chapter, blocks))
+    if left:
+        figures = [Figure(folder / name, caption) for name, caption in left.items()]
+        sections.append(Section("Other pictures", figures))
+    return Page(
+        title=f"Verification of {tables.first}",
+        kind="refine weather verify",
+        verdict=_verdict(tables),
+        figures=_key_figures(tables),
+        sections=[*sections, Section("How to read it", [Text("\n\n".join(_summary(tables)))])],
+    )
+
+
+def _verdict(tables: ReportTables) -> str:
+    """How much better than the best baseline, at the first and the last lead time."""
+    report, leads = tables.report, tables.few_leads
+    members = report["members"][tables.first]
+    what = f"{_count(members, 'member')}, {_between(report['starts'])}"
+    for name in dict.fromkeys((*BASELINES["crps_fair"], *NAMES)):
+        compared = report["differences"].get(name)
+        skill = {} if compared is None else compared["skill"].get(MEAN, {}).get(tables.main, {})
+        found = skill.get("crps_fair")
+        if found is not None:
+            said = [
+                f"**{'lower' if value >= 0 else 'higher'} by {abs(100 * value):.0f} %** "
+                f"at day {report['lead_days'][lead]:g}"
+                for lead in dict.fromkeys((leads[0], leads[-1]))
+                if (value := found["value"][lead]) is not None
+            ]
+            if said:
+                return (
+                    f"The CRPS of {tables.first} ({what}) is {' and '.join(said)} than that of "
+                    f"{name}, in the mean of all variables over the region {tables.main}."
+                )
+    return f"{tables.first} ({what}) was verified without a baseline to compare it with."
+
+
+def _key_figures(tables: ReportTables) -> list[KeyFigure]:
+    """Skill against baselines, then error and spread of the best-known variable."""
+    report, lead = tables.report, tables.few_leads[len(tables.few_leads) // 2]
+    day, figures = f"day {report['lead_days'][lead]:g}", list[KeyFigure]()
+
+    def add(label: str, estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> None:
+        text = UNDEFINED if estimate is None else cell(estimate, lead, factor)
+        value, _, interval = text.partition(" [")
+        if value != UNDEFINED:
+            figures.append(
+                KeyFigure(
+                    label,
+                    f"{value} {unit}".strip(),
+                    interval.rstrip("]").replace(", ", " to "),
+                    day,
+                )
+            )
+
+    for name, compared in report["differences"].items():
+        if name in NAMES and name not in BASELINES["crps_fair"]:
+            continue
+        skill = compared["skill"].get(MEAN, {}).get(tables.main, {}).get("crps_fair")
+        add(f"lower CRPS than {name}", skill, 100.0, "%")
+    channel = tables.channels[0]
+    scores = report["scores"][tables.first][channel][tables.main]
+    factor, unit = readable_unit(report["channels"][channel])
+    title = channel_title(channel)
+    add(f"CRPS of {title}", scores.get("crps_fair"), factor, unit)
+    add(f"RMSE of {title}, ensemble mean", scores.get("rmse"), factor, unit)
+    add(f"spread-skill ratio of {title}, 1 is right", scores.get("spread_skill"))
+    return figures[:8]
+
+
 Sections = Iterator[tuple[str, str, str]]
 """Heading, a line about it, and table of each; without a table it is left out."""
+
+
+def _chapters(tables: ReportTables) -> dict[str, list[tuple[str, str, str]]]:
+    """The sections of each chapter, of those that have a table."""
+    chapters = {
+        "Skill": _skill(tables),
+        "Multiples of the limit": _multiples(tables),
+        "Calibration": _calibration(tables),
+        "Joint structure": _structure(tables),
+        "Regions": _regions(tables),
+    }
+    found = {name: [each for each in sections if each[-1]] for name, sections in chapters.items()}
+    return {name: sections for name, sections in found.items() if sections}
 
 
 def _summary(tables: ReportTables) -> Iterator[str]:
@@ -137,6 +266,14 @@ def _skill(tables: ReportTables) -> Sections:
     for score, threshold in sorted(_thresholds(tables).items(), key=lambda each: each[1]):
         table = tables.score(score, tables.main, channels)
         yield f"### Brier score of values above {threshold:g} in SI units", "", table
+
+
+def _multiples(tables: ReportTables) -> Sections:
+    """Scores as multiples of those of the perfect model."""
+    about = "1 is as good as the perfect model."
+    for score, title in SKILL.items():
+        yield f"### {title} over that of the limit", about, tables.multiples(score)
+        about = ""
 
 
 def _thresholds(tables: ReportTables) -> dict[str, float]:

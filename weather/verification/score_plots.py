@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from refine_core.app.figures import house_style
 from weather.fields.arrays import Array
 from weather.fields.labels import channel_title, leads_to_show, readable_unit
 from weather.plots.figure import (
+    Colour,
     Line,
     forecast_lines,
     is_leftmost,
@@ -19,14 +21,24 @@ from weather.plots.figure import (
     label_line_ends,
     lead_colours,
     lead_legend,
+    panel_under,
     panels,
     save_with_heading,
     wavenumber_axis,
 )
-from weather.verification.report import Curve, VerificationReport
+from weather.verification.baselines import NAMES
+from weather.verification.report import Curve, Estimate, VerificationReport
 
 LEAST_SHARE = 0.002
 """Share of all grid cells that a point of a reliability diagram must stand for."""
+UNDER = 1.0
+"""Inches that the shares of cells take under a reliability diagram."""
+CONTROLLED = {
+    "crps_fair": "CRPS",
+    "variogram": "variogram score",
+    "max_crps_4": "CRPS of maxima over 4 x 4 cells",
+}
+"""Scores in which forecasts are drawn against controls, and what they are called."""
 REFERENCE = Line("black", 0.9, ":")
 TRUTH = Line("black", 1.2, ":")
 LEAD = 1.5
@@ -62,9 +74,17 @@ def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
         ]
     if first in report.get("by_spread", {}):
         pictures.append(("flow", "Error by spread{}", lambda: errors_by_spread(report)))
+    for name, title in CONTROLLED.items():
+        caption = f"How much lower the {title} is than that of controls{{}}, in per cent"
+        picture = (f"controls_{name}", caption, partial(control_differences, report, name))
+        pictures += [picture] if _controls(report, name) else []
     if "0.9" in report.get("reliability", {}):
         pictures.append(
-            ("reliability", "Reliability of extremes{}", lambda: reliability_diagrams(report))
+            (
+                "reliability",
+                "Reliability of extremes{}, and how often probabilities were given",
+                lambda: reliability_diagrams(report),
+            )
         )
     captions = {}
     with house_style():
@@ -95,14 +115,57 @@ def curves(report: VerificationReport, score: str) -> Figure:
             marker = "" if known.all() and len(days) > 1 else "."
             replace(line, marker=marker).plot(axis, days[known], value[known])
             ends[name] = (value[known][-1], line.colour)
-            if name == first and estimate["low"] is not None and estimate["high"] is not None:
-                low, high = (factor * _array(estimate[end]) for end in ("low", "high"))
-                axis.fill_between(days, low, high, color=line.colour, alpha=0.18, lw=0)
+            if name == first:
+                _interval(axis, days, estimate, line, factor)
         _finish(axis, score, channel_title(channel) + (f"  ({unit})" if unit else ""))
         axis.set_xticks(days[leads_to_show(report["lead_days"], 6)])
         if is_rightmost(axis) or axis is axes[-1][0]:
             label_line_ends(axis, ends, first)
     return figure
+
+
+def control_differences(report: VerificationReport, score: str) -> Figure:
+    """How much lower a score of the first forecast is than controls', with 95 % intervals."""
+    figure, axes = panels(list(report["channels"]), margin=1.75, bottom=0.6)
+    days, region = np.array(report["lead_days"]), report["regions"][0]
+    lines = forecast_lines(list(report["scores"]))
+    first = next(iter(lines))
+    for axis, channel in axes:
+        lines[first].plot(axis, days, np.zeros(len(days)))
+        ends: dict[str, tuple[float, str | Colour]] = {first: (0.0, lines[first].colour)}
+        for name in _controls(report, score):
+            tables = report["differences"][name]["skill"]
+            estimate = tables[channel][region].get(score)
+            if estimate is not None:
+                value = 100 * _array(estimate["value"])
+                replace(lines[name], marker=".").plot(axis, days, value)
+                _interval(axis, days, estimate, lines[name], 100)
+                ends[name] = (value[np.isfinite(value)][-1], lines[name].colour)
+        axis.set(xlabel="lead time (days)", title=channel_title(channel))
+        axis.set_xticks(days[leads_to_show(report["lead_days"], 6)])
+        if is_leftmost(axis):
+            axis.set_ylabel("per cent; above 0 is better")
+        if is_rightmost(axis) or axis is axes[-1][0]:
+            label_line_ends(axis, ends, first)
+    return figure
+
+
+def _controls(report: VerificationReport, score: str) -> list[str]:
+    """The other forecasts, but for baselines, that have a score."""
+    region, others = report["regions"][0], report["differences"]
+    return [
+        name
+        for name, compared in others.items()
+        if name not in NAMES
+        and any(score in compared["skill"][channel][region] for channel in report["channels"])
+    ]
+
+
+def _interval(axis: Axes, days: Array, estimate: Estimate, line: Line, factor: float) -> None:
+    """Shade the 95 % interval of an estimate, if it has one."""
+    if estimate["low"] is not None and estimate["high"] is not None:
+        low, high = (factor * _array(end) for end in (estimate["low"], estimate["high"]))
+        axis.fill_between(days, low, high, color=line.colour, alpha=0.18, lw=0)
 
 
 def _finish(axis: Axes, score: str, title: str) -> None:
@@ -141,24 +204,28 @@ def rank_histograms(report: VerificationReport) -> Figure:
 
 
 def reliability_diagrams(report: VerificationReport) -> Figure:
-    """Observed frequency against forecast probability, above two quantiles of climatology."""
-    figure, axes = panels(list(report["channels"]))
+    """Observed frequency and share of cells against forecast probability, of two quantiles."""
+    figure, axes = panels(list(report["channels"]), under=UNDER)
     first, region = next(iter(report["scores"])), report["regions"][0]
     low, high = Line("gray", 1.2, marker="s", face="white"), Line("gray", 1.2, marker="o")
     events = ((report["reliability"]["0.1"], low), (report["reliability"]["0.9"], high))
     for axis, channel in axes:
+        sharpness = panel_under(axis, UNDER)
         REFERENCE.plot(axis, [0, 1], [0, 1])
         for tables, line in events:
             for lead, colour in lead_colours(report["lead_days"]).items():
                 curve = tables[first][channel][region][lead]
-                cells = _array(curve["cells"])
-                enough = cells > LEAST_SHARE * cells.sum()
-                x, y = (_array(c)[enough] for c in (curve["forecast"], curve["observed"]))
-                replace(line, colour=colour).plot(axis, x, y)
-        axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="forecast probability")
-        axis.set_title(channel_title(channel))
+                x, y, cells = (_array(curve[c]) for c in ("forecast", "observed", "cells"))
+                share = cells / cells.sum()
+                enough = share > LEAST_SHARE
+                replace(line, colour=colour).plot(axis, x[enough], y[enough])
+                replace(line, colour=colour, width=0.9).plot(sharpness, x, share)
+        axis.set(xlim=(0, 1), ylim=(0, 1), title=channel_title(channel))
+        sharpness.set(yscale="log", ylim=(LEAST_SHARE / 4, 1), xlabel="forecast probability")
+        sharpness.set_yticks([0.001, 0.01, 0.1, 1], ["0.1 %", "1 %", "10 %", "100 %"])
         if is_leftmost(axis):
             axis.set_ylabel("observed frequency")
+            sharpness.set_ylabel("of all cells")
     names = ("above the 10th percentile", "above the 90th percentile of climatology")
     lead_legend(figure, report["lead_days"], dict(zip(names, (low, high), strict=True)), rows=2)
     return figure

@@ -23,7 +23,8 @@ def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -
     if parallel == "all":
         return free
     # Ranks, not sums: of two neighbours with equal sums, neither would be chosen.
-    rank = (sizes + uniform.double()).argsort(dim=1, stable=True).argsort(dim=1)
+    key = sizes * 2**24 + (uniform * 2**24).long()  # all 24 bits, on devices without float64, too
+    rank = key.argsort(dim=1, stable=True).argsort(dim=1)
     if parallel == "one":
         best = rank.masked_fill(~free, -1).argmax(1, keepdim=True)
         return torch.zeros_like(free).scatter(1, best, True) & free

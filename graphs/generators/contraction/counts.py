@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.split.bounds import Budget, Demand
+from graphs.generators.contraction.split.bounds import INNER, NODES, Budget, Demand
 from graphs.generators.contraction.split.distribution import ATTEMPTS
 from graphs.generators.contraction.split.law import bounded
 from graphs.generators.contraction.split.numbers import interpolation
@@ -189,34 +189,36 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         """Codes (b, 1, g) that meet a demand, and the log-share (b, 1) of the law left over."""
         head, draw = self.head, _Draw(self, noise)
         budget = Budget.of(self.state, head.connected, demand)
+        free = Budget.of(self.state, head.connected)
         rows = budget.nodes.new_zeros(len(budget.nodes), head.labels + 3 * head.kinds)
         last = rows.new_full((len(rows),), -1)
         while bool((last < head.labels).any()):
-            low, high = (bound[:, : head.labels] for bound in budget.bounds(rows))
+            low, high = budget.bounds(rows, NODES)
             last = draw.label(last, _allowed(low, high, last))
             at = last.clamp(max=head.labels - 1)[:, None]
-            least, most = (bound.gather(1, at)[:, 0] for bound in (low.clamp(min=1), high))
+            least, most = (bound.gather(1, at)[:, 0] for bound in (low, high))
             going = last < head.labels
             wide = torch.ones_like(least), self._most(last[:, None])[:, 0]
-            count = draw.count(last, (least, most), wide, len(draw.real) - 1, going)
+            inside = least.clamp(min=1), most
+            count = draw.count(last, inside, wide, len(draw.real) - 1, going)
             rows.scatter_add_(1, at, count[:, None])
         every = torch.ones_like(last).bool()
-        for digit in range(head.labels, head.labels + head.kinds):
+        for kind in range(head.kinds):
             draw.advance(every)
-            label, wide = torch.full_like(last, digit + 1), self._edge_bounds(rows, digit)
-            low, high = (bound[:, digit] for bound in budget.bounds(rows))
-            rows[:, digit] = draw.count(label, (low, high.maximum(low)), wide, digit + 1, every)
+            inside, wide = (
+                (low[:, kind], high.maximum(low)[:, kind])
+                for low, high in (each.bounds(rows, INNER) for each in (budget, free))
+            )
+            digit = head.labels + kind
+            label = torch.full_like(last, digit + 1)
+            rows[:, digit] = draw.count(label, inside, wide, digit + 1, every)
         return rows[:, None], draw.share[:, None] * (demand is not None)
 
     def _most(self, label: Tensor) -> Tensor:
         """(b, s) the largest count of labels (b, s); that of an end is of no importance."""
-        most = F.pad(self.state.nodes[:, 0], (0, 1), value=1)
-        return most.gather(1, label)
-
-    def _edge_bounds(self, counts: Tensor, digit: int) -> tuple[Tensor, Tensor]:
-        """Smallest and largest count (b,) of edges, given the counts before that digit."""
-        low, high = Budget.of(self.state, self.head.connected).bounds(counts)
-        return low[:, digit], high[:, digit].maximum(low[:, digit])
+        end = self.head.labels
+        most = self.state.nodes[:, 0].gather(1, label.clamp(max=end - 1))
+        return torch.where(label == end, 1, most)
 
 
 class _Draw:
@@ -280,11 +282,13 @@ class _Draw:
 
 def _allowed(low: Tensor, high: Tensor, last: Tensor) -> Tensor:
     """Labels (b, T + 1) that may come next: nothing is demanded of those that are left out."""
-    place = torch.arange(low.shape[1], device=low.device)
-    ahead = place > last[:, None]
-    owed = ((low > 0) & ahead).long().cumsum(1)
-    open_ = torch.cat([ahead & (high > 0), last[:, None] >= 0], 1)
-    return open_ & (F.pad(owed, (1, 0)) == 0)
+    labels = low.shape[1]
+    place = torch.arange(labels + 1, device=low.device)
+    owed = (low > 0) & (place[:-1] > last[:, None])
+    first = torch.where(owed.any(1), owed.int().argmax(1), labels)[:, None]
+    open_ = torch.cat([high > 0, last[:, None] >= 0], 1)
+    ahead = (place > last[:, None]) | (place == labels)
+    return open_ & ahead & (place <= first)
 
 
 def _pairs(nodes: Tensor, end: int) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from graphs.generators.contraction.state.partition import Partition, padded
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Method, TrainingPass
-from refine_core.noise import Noise, Stream
+from refine_core.noise import Noise, Stream, double
 from refine_core.refiner import Refiner
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
@@ -219,6 +219,6 @@ def scale_weights(
     if scale_subsampling is None:
         return active.float()
     chance = (scale_subsampling / clusters.sqrt()).clamp(max=1) * active
-    after = (chance.double().cumsum(1) + uniform[:, None]).floor()
+    after = (double(chance).cumsum(1) + uniform[:, None]).floor()
     before = torch.cat([torch.zeros_like(after[:, :1]), after[:, :-1]], 1)
     return torch.where(after > before, 1 / chance.clamp(min=1e-9), 0)

@@ -24,6 +24,7 @@ from graphs.generators.contraction.state.division import divide
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
+from refine_core.sampling import mapped
 from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 
@@ -83,19 +84,25 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         )
 
     def encoded(self, x: GraphBatch, noise: Noise, node_noise: Tensor) -> EncodedGraphs:
-        """The codes of the splits of the tree that `node_noise` (b, n) in [0, 1) determines."""
-        return encode(
-            x,
-            noise,
-            node_noise,
+        """The codes of the splits of the tree that `node_noise` (b, n) in [0, 1) determines.
+
+        They are made on the CPU whatever the device: in many small steps, of most of which the
+        host has to know a size, and some in double precision.
+        """
+        reverse, outward = mapped((self.reverse, self.outward), Tensor.cpu)
+        made = encode(
+            x.to("cpu"),
+            Noise(noise.seed, noise.index.cpu()),
+            node_noise.cpu(),
             self.labels,
             self.kinds,
             self.parallel,
             self.matching,
-            self.reverse,
+            reverse,
             self.fragments,
-            self.outward,
+            outward,
         )
+        return EncodedGraphs([code.to(noise.index.device) for code in made.codes], noise)
 
     def start(self, count: int, noise: Noise | None = None) -> Partition:
         """One cluster, of which only the largest counts are known."""

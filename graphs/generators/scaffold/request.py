@@ -85,7 +85,8 @@ class ScaffoldRequest:
         """Draw graphs that contain the scaffold, see `graphs.generators.scaffold.sampler`."""
 
         def weight(graphs: GraphBatch) -> Tensor:
-            found = torch.zeros(len(graphs)) if weigh is None else weigh(graphs)
+            nothing = torch.zeros(len(graphs), device=graphs.nodes.device)
+            found = nothing if weigh is None else weigh(graphs)
             return found if self.smiles is None else found - REFUSED * ~self._found(graphs)
 
         return extend(

@@ -117,6 +117,12 @@ class ScaffoldTracker:
         def both(name: str) -> Tensor:
             return torch.stack([of(name, first), of(name, second)], 1)
 
+        row = pick.nonzero()[:, 0]
+        tree = row // (len(pick) // len(self.tree.nodes))
+        parts = torch.stack([child.flatten(0, 1)[pick] for child in (first, second)], 1)
+        letters = state.letters[row][:, None].expand(-1, 2, -1)
+        nodes = self.tree.nodes[tree[:, None, None], parts[:, :, None], letters]
+
         inner = both("inner")
         outer = []
         for child in (FIRST, SECOND):
@@ -126,7 +132,7 @@ class ScaffoldTracker:
             table.index_put_(place, torch.ones_like(row), accumulate=True)
             outer.append(table[pick])
         join = of("inner", whole) - inner.sum(1)
-        return Demand(both("nodes"), inner, join, torch.stack(outer, 1), both("cycles"))
+        return Demand(nodes, inner, join, torch.stack(outer, 1), both("cycles"))
 
     def update(self, state: Partition, first: Tensor, second: Tensor) -> None:
         """Record the parts (b, m) that the children of a split hold."""

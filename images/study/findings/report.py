@@ -1,4 +1,4 @@
-"""REPORT.md of a study: verdicts, pictures, what each arm reaches, and how it was matched."""
+"""REPORT.md and report.html of a study: verdicts, pictures, each arm, and how it was matched."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,7 @@ from images.study.findings.claims import CALLS, Comparison, Verdict, judge_claim
 from images.study.findings.frontier import Crossing, costs, crossing
 from images.study.findings.results import ArmResults, Findings, Json
 from images.study.findings.statistics import BITS, FRECHET, SCORED, Interval
+from refine_core.app.html import KeyFigure, Page, sections_of, write_page
 from refine_core.app.report import Column, table, write_report
 
 REPORT = "REPORT.md"
@@ -35,7 +36,34 @@ def write_findings(plain: Json, out: Path) -> None:
     """
     findings = Findings.of(plain)
     made = [name for name, (plot, _) in PICTURES.items() if plot(out / name, findings)]
-    write_report(out / REPORT, *report(findings, made))
+    parts = report(findings, made)
+    write_report(out / REPORT, *parts)
+    write_page(out / "report.html", study_page(findings, parts, out))
+
+
+def study_page(findings: Findings, parts: Sequence[str], folder: Path) -> Page:
+    """The report as a page.
+
+    Args:
+        findings: What was measured.
+        parts: The parts of the report.
+        folder: Where its pictures are.
+    """
+    verdicts = judge_claims(findings)
+    sentences = [verdicts[-1].sentence(), *summary(findings)[:1]]
+    figures = []
+    for verdict in verdicts:
+        effect = verdict.main and verdict.main.effect
+        label, _, about = verdict.claim.partition(": ")
+        quantity = f"{effect.quantity.label}: {effect.text()}" if effect else ""
+        figures.append(KeyFigure(label, verdict.status, quantity, about))
+    return Page(
+        title="Refinement and diffusion on equal terms",
+        kind="refine images study",
+        verdict=" ".join(filter(None, (missing(findings), *sentences))),
+        figures=figures,
+        sections=sections_of("\n\n".join(filter(None, parts)), folder, "What was run"),
+    )
 
 
 def report(findings: Findings, pictures: Sequence[str]) -> list[str]:

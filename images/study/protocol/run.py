@@ -34,7 +34,7 @@ def run_study(
     quiet: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Run a study, and write `REPORT.md`, `study.json` and pictures into `out`.
+    """Run a study, and write `REPORT.md`, `report.html`, `study.json` and pictures into `out`.
 
     Results and models are kept in `out/runs`. A study that is stopped by Ctrl-C, or by an error,
     writes the report of what it has.

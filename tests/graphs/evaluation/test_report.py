@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from graphs.cli.evaluate import evaluate as command
+from graphs.evaluation.html_report import metrics_page, molecule_section
 from graphs.evaluation.report import evaluate, markdown
 from graphs.metrics import molecules, similarity
+from refine_core.app.html import Gallery, KeyFigure
 from refine_core.errors import InputError
 from tests.graphs.evaluation.untrained import MOLECULES, untrained
 
@@ -70,10 +72,25 @@ def test_a_file_of_molecules_is_scored(folder: Path, capsys: pytest.CaptureFixtu
     assert report["fcd"] == 1 and not report.keys() & COSTS
     assert "| valid | 0.75 |" in capsys.readouterr().out
     files = {path.name for path in Path("out").iterdir()}
-    assert files == {"metrics.json", "REPORT.md", "samples.png"}
+    assert files == {"metrics.json", "REPORT.md", "report.html", "samples.png"}
+    page = Path("out/report.html").read_text()
+    assert "Of 4 samples <strong>75 %</strong> are valid" in page
+    assert page.count('class="card"') == 3
     for name, sentence in {"none.smi": "is not a file", "a.csv": "give a .smi file"}.items():
         with pytest.raises(InputError, match=sentence):
             command("runs/tiny", samples=Path(name))
+
+
+def test_cards_show_the_nearest_training_molecule() -> None:
+    train = ["CCO", "c1ccccc1", "CCCCN"]
+    section = molecule_section(["OCC", None, "CCCCCN", "C1C"], train, None, lambda _: None)
+    gallery = section.blocks[1]
+    assert isinstance(gallery, Gallery)
+    known, new = gallery.cards
+    assert (known.name, known.note, known.beside) == ("CCO", "A training molecule", None)
+    assert known.values["similarity"] == 1 and known.values["rings"] == 0
+    assert new.beside is not None and new.beside[1].name == "CCCCN"
+    assert 0 < new.values["similarity"] < 1
 
 
 def test_other_data_than_trained_on_are_refused(folder: Path) -> None:
@@ -86,3 +103,19 @@ def test_other_data_than_trained_on_are_refused(folder: Path) -> None:
 def test_what_is_not_defined_says_so() -> None:
     written = markdown({"fcd": math.nan, "orbit": 0.5, "orbit_train": 0.25, "orbit_ratio": 2.0})
     assert "| fcd | not defined |  |  |" in written and "| orbit | 0.5 | 0.25 | 2 |" in written
+
+
+def test_the_verdict_of_a_page_has_intervals() -> None:
+    found = {"count": 200.0, "valid": 0.9, "unique": 0.5, "novel": 0.8, "fcd": 2.0}
+    page = metrics_page("Samples", found, markdown(found), [])
+    assert page.verdict == (
+        "Of 200 samples **90 %** are valid and **80 %** of the distinct ones are not in the "
+        "training set. Their Frechet ChemNet distance to test molecules is **2**."
+    )
+    intervals = {figure.label: figure.interval for figure in page.figures}
+    # 90 of the 200 are valid and distinct, and the share of new ones is of these.
+    assert intervals["valid"] == "85.1 to 93.4 %"
+    assert intervals["not in the training set"] == KeyFigure.share("", 0.8, 90).interval
+    plain = metrics_page("Graphs", {"graphs": 40.0, "vun": 0.5, "ratio": 3.0}, "", [])
+    assert "**3 times** those of training graphs" in plain.verdict
+    assert [figure.value for figure in plain.figures] == ["50 %", "3"]

@@ -1,14 +1,19 @@
 """The report of a model, and what is refused before anything is sampled."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from images.data.load import Images, LabelledImages
 from images.evaluation.classifier import Evaluator
+from images.evaluation.html_report import COLUMNS, SAMPLES, coarse_to_fine
+from images.evaluation.plots import tiled
 from images.evaluation.report import evaluate, markdown
 from images.model import ImageModel
 from refine_core.errors import InputError
@@ -30,6 +35,19 @@ def test_report(model: ImageModel, judge: Evaluator, tmp_path: Path) -> None:
     saved = json.loads((tmp_path / "metrics.json").read_text())
     assert saved["generator"]["frechet"] == report.generator["frechet"]
     assert saved["generator"]["network_calls"] == 3 and saved["images"] == 64
+    page = (tmp_path / "report.html").read_text()
+    assert f"<strong>{report.generator['frechet']:.3g}</strong>" in page
+    assert page.count("<img") == 4 and "1 of 3, scale " in page
+
+
+def test_the_slider_ends_with_the_samples(model: ImageModel) -> None:
+    slider = coarse_to_fine(model, seed=3)
+    assert len(slider.frames) == len(model.schedule) == len(slider.choices["network call"])
+    last = list(slider.frames.values())[-1]
+    assert last.caption == f"{SAMPLES} samples after 3 calls" and isinstance(last.picture, bytes)
+    shown = np.asarray(Image.open(io.BytesIO(last.picture)), np.float32) / 255
+    expected = tiled(model.sample(SAMPLES, seed=3).clamp(0, 1), COLUMNS)[0]
+    assert np.abs(shown - expected.numpy()).max() <= 0.5 / 255 + 1e-6
 
 
 class Unsampled(ImageModel):

@@ -10,7 +10,8 @@ from images.experiments.config import AblationConfig
 from images.experiments.experiment import Result
 from images.experiments.paper import Quantity
 from images.experiments.replication import Stat, fill_tables
-from images.experiments.report import Findings, report
+from images.experiments.report import Findings, ablation_page, report
+from refine_core.app.html import Figure
 from refine_core.config.schema import from_dict
 
 SHIPPED = Path(__file__).parents[3] / "results/images/ablation"
@@ -37,5 +38,13 @@ def test_report() -> None:
     findings = Findings(60_000, 10_000, results, floors, cells, outcomes, course)
     config = from_dict(AblationConfig, numbers["config"])
     pictures = ["learning_curves.png", "beside_paper.png", "sweeps.png"]
-    text = "\n\n".join(report(config, findings, pictures)) + "\n"
-    assert text == (SHIPPED / "REPORT.md").read_text("utf-8")
+    parts = report(config, findings, pictures)
+    assert "\n\n".join(parts) + "\n" == (SHIPPED / "REPORT.md").read_text("utf-8")
+    page = ablation_page(findings, parts, SHIPPED)
+    assert page.verdict.startswith("**0 of 3** claims of the paper hold with its own settings.")
+    assert [figure.value for figure in page.figures] == [
+        f"{findings.mean(name, 'mse'):.4f}" for name in ("latent", "softmax", "bands 2")
+    ]
+    titles = [section.title for section in page.sections]
+    assert titles[:2] == ["What was run", "In short"] and "When each claim holds" in titles
+    assert len([each for each in page.sections[0].blocks if isinstance(each, Figure)]) == 3

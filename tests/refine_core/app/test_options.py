@@ -259,7 +259,8 @@ def test_a_config_beside_other_options(path: Path, capsys: pytest.CaptureFixture
         (["--count", "abc"], "Found --count abc, expected a whole number."),
         (["--rate", "fast"], "Found --rate fast, expected a number."),
         (["--box", "0", "5"], "Found --box 0 5, expected INT INT INT."),
-        (["--label", "two"], "Found --label two, expected INT."),
+        (["--label", "two"], "Found --label two, expected a whole number."),
+        (["--workers", "all"], "Found --workers all, expected a whole number or auto."),
         (["--order", "up"], "Found --order up, expected one of left, right."),
     ],
 )
@@ -270,6 +271,7 @@ def test_values_that_cannot_be_read_are_said_plainly(argv: list[str], sentence: 
         box: tuple[int, int, int] | None = None,
         label: int | None = None,
         order: Literal["left", "right"] = "left",
+        workers: int | Literal["auto"] = "auto",
     ) -> None:
         raise AssertionError("the command must not run")
 

@@ -1,12 +1,10 @@
-"""Shipped configs are found by name from any folder, and a wheel holds them all."""
+"""Shipped configs are found by name from any folder."""
 
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from graphs.config import GraphsConfig
 from refine_core.config import shipped
 from refine_core.config.schema import load
 from refine_core.errors import InputError
@@ -32,14 +30,14 @@ def test_a_name_like_a_shipped_one_is_proposed() -> None:
         load(Setup, "weather/gmc")
 
 
-def test_a_wheel_holds_every_config(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        inside = {Path(n) for n in archive.namelist() if n.startswith("refine_configs/")}
-    there = {Path("refine_configs") / p.relative_to(ROOT / "configs") for p in CONFIGS}
-    assert inside == there and len(there) > 20
-
-
-CONFIGS = list((ROOT / "configs").glob("*/*.yaml"))
+def test_a_name_alone_is_one_of_the_class_s_domain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shipped.config_file("gcm", "weather") == ROOT / "configs" / "weather" / "gcm.yaml"
+    assert shipped.config_file("gcm", "graphs") == Path("gcm")  # there is none
+    assert load(GraphsConfig, "qm9") == load(GraphsConfig, "graphs/qm9")
+    (tmp_path / "qm9").mkdir()  # the folder of a run hides no config
+    assert load(GraphsConfig, "qm9").name == "qm9"
+    with pytest.raises(InputError, match="Did you mean 'qm9'"):
+        load(GraphsConfig, "qm8")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
+from refine_core.intermediates import Intermediates
 from refine_core.methods.early_exit import LEFT, EarlyExit
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
@@ -121,3 +122,11 @@ def test_open_loops_grow_to_the_same_size() -> None:
 def test_other_heads_are_refused() -> None:
     with pytest.raises(InputError, match="'early_exit' needs a head of independent digits"):
         Own().connect(real_refiner(), nn.Module().get_submodule)
+
+
+def test_those_that_have_left_are_seen_after_each_scale() -> None:
+    model, steps = refiner(), Intermediates[Tensor]()
+    own = Own(0.0, _dividing(model, (Sampling(),)))
+    whole = model.sample(NOISE, LABELS, methods=[own], after_scale=steps)
+    assert [step.data.shape for step in steps] == [whole.shape] * 3
+    assert torch.equal(steps[-1].data, whole)

@@ -10,6 +10,7 @@ from torch import nn
 from refine_core.config.schema import config
 from refine_core.errors import InputError
 from refine_core.storage import checkpoint
+from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 
 
@@ -78,3 +79,44 @@ def test_the_remedy_for_damage_is_where_the_file_comes_from(
         (tmp_path / "runs/mine/head/run.json").touch()
         with pytest.raises(InputError, match=f"is cut short or damaged: {remedy}"):
             models.load(path)
+
+
+CARD = ModelCard("Small", "A layer.", "toys", "made = 1 + 1", {"width": 3}, ("layers",))
+
+
+def test_a_folder_holds_all_that_a_model_is_rebuilt_from(
+    models: Pretrained[Spec], tmp_path: Path
+) -> None:
+    spec = Spec(Layer(width=5), (1, 2))
+    source, folder = layer(spec), tmp_path / "shared"
+    models.save_folder(folder, source, spec, CARD, half=False)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.json", "model.safetensors", "README.md"}
+    saved = models.load(folder)
+    assert saved.spec == spec and torch.equal(saved.tensors["weight"], source.weight)
+    card = (folder / "README.md").read_text()
+    for part in ("- toys\n- layers", "# Small", "made = 1 + 1", "| width | 3 |", "width: 5"):
+        assert part in card
+    models.save(tmp_path / "one.safetensors", source, spec, half=False)
+    assert models.load(tmp_path / "one.safetensors").digest == saved.digest
+
+
+def test_config_json_says_what_is_built(models: Pretrained[Spec], tmp_path: Path) -> None:
+    spec, path = Spec(Layer(), (1, 2)), tmp_path / "config.json"
+    models.save_folder(tmp_path, layer(spec), spec, CARD)
+    before = models.load(tmp_path).digest
+    path.write_text(path.read_text().replace("2", "7"))
+    changed = models.load(tmp_path)
+    assert changed.spec.limits == (1, 7) and changed.digest != before
+    for text in ("{", "[]", '{"model_type": "another.model"}'):
+        path.write_text(text)
+        with pytest.raises(InputError, match="not the config of a model of kind 'test.model'"):
+            models.load(tmp_path)
+    path.write_text('{"model_type": "test.model", "config": {"depth": 2}}')
+    with pytest.raises(InputError, match="config.depth: unknown, expected one of width"):
+        models.load(tmp_path)
+    models.save_folder(tmp_path, layer(spec), spec, CARD)  # replaces all three
+    assert models.load(tmp_path).spec == spec
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file, expected a folder"):
+        models.save_folder(tmp_path / "file", layer(spec), spec, CARD)

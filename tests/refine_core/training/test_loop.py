@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from refine_core.config.schema import load
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.storage.checkpoint import versions
+from refine_core.training import loop
 from refine_core.training.callbacks import Callback
-from refine_core.training.config import Optimisation
+from refine_core.training.config import Optimisation, Precision
 from refine_core.training.data import Batch, Tensors
 from refine_core.training.loop import fit
 from refine_core.training.runs import Run
@@ -135,6 +137,30 @@ def test_bfloat16_is_close_to_float32() -> None:
     )
     assert abs(rows[-1]["loss"] - other[-1]["loss"]) < 0.1 * rows[0]["loss"]
     assert all(p.dtype == torch.float32 for p in mixed.parameters())
+
+
+def test_auto_is_what_the_device_multiplies_and_a_run_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto, fabric = replace(OPT, precision="auto"), loop._fabric
+    named: dict[bool, Precision] = {True: "bf16-mixed", False: "32-true"}
+    for native, said in named.items():
+        monkeypatch.setattr(loop, "multiplies_bfloat16", lambda _, native=native: native)
+        plain, _ = fit(line(), data(), replace(OPT, precision=said), seed=1, quiet=True)
+        run = start(tmp_path / said, auto)
+        found, _ = fit(line(), data(), auto, seed=1, run=run, quiet=True)
+        assert torch.equal(found.linear.weight, plain.linear.weight)
+        assert json.loads((tmp_path / said / "run.json").read_text())["precision"] == said
+    used: list[Precision] = []
+
+    def watched(precision: Precision) -> Fabric:
+        used.append(precision)
+        return fabric(precision)
+
+    monkeypatch.setattr(loop, "_fabric", watched)
+    run = start(tmp_path / "bf16-mixed", auto)
+    fit(line(), data(), replace(auto, epochs=6), seed=1, run=run, quiet=True)
+    assert used == ["bf16-mixed"], "on a machine of another kind, too"
 
 
 def test_bfloat16_leaves_the_data_as_they_are() -> None:

@@ -1,5 +1,6 @@
 """The stages of a run: folders, random streams, and what they leave as it was."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 
 from refine_core.errors import InputError
 from refine_core.noise import derive
+from refine_core.training.budget import Pace
 from refine_core.training.loop import fit
 from refine_core.training.stages import Stages
 from tests.refine_core.training.toys import OPT, data, line
@@ -47,3 +49,35 @@ def test_a_stage_starts_from_given_weights(
     assert torch.equal(tuned.linear.weight, trained.linear.weight)
     assert torch.equal(tuned.linear.bias, line().linear.bias)
     assert "tuned starts from weights that lack 1 of its tensors (linear.bias)" in caplog.text
+
+
+@pytest.fixture
+def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
+    """A tenth of a second for each step."""
+    pace = Pace(0.1)
+    monkeypatch.setattr(Pace, "of", lambda *given, **options: pace)
+    return pace
+
+
+def test_a_stage_takes_a_given_time_and_keeps_its_length(tmp_path: Path, pace: Pace) -> None:
+    stages = Stages(tmp_path, 3, quiet=True, seconds=1.6)
+    config, folder = replace(OPT, epochs=1), tmp_path / "timed"
+    first = stages.train(line(), data(), config, stream=1, config=config, name="timed")
+    length = json.loads((folder / "run.json").read_text())["length"]
+    assert length == {"epochs": 3, "count": 42, "validations": 1}  # of five steps
+    assert len(json.loads((folder / "metrics.json").read_text())) == 3
+    again = replace(stages, seconds=60.0)
+    more = again.train(line(), data(), config, stream=1, config=config, name="timed")
+    assert torch.equal(first.linear.weight, more.linear.weight)
+    assert len(json.loads((folder / "metrics.json").read_text())) == 3
+
+
+def test_a_stage_without_time_for_one_epoch_learns_from_fewer_samples(
+    tmp_path: Path, pace: Pace
+) -> None:
+    stages = Stages(tmp_path, 3, quiet=True, seconds=0.2)
+    stages.train(line(), data(), OPT, stream=1, config=OPT, name="short")
+    about = json.loads((tmp_path / "short" / "run.json").read_text())
+    assert about["length"]["count"] == 2 * OPT.batch
+    rows = json.loads((tmp_path / "short" / "metrics.json").read_text())
+    assert [row["step"] for row in rows] == [2]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from weather.data.array_file import ArrayFile
 from weather.data.config import DataConfig
 from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
+from weather.fields.insolation import incident_radiation
+
+SUN = "toa_incident_solar_radiation"
 
 
 def store(path: Path, source: xr.Dataset) -> DataConfig:
@@ -58,6 +62,18 @@ def test_arrays_are_those_of_the_source(made: Prepared) -> None:
     assert made.states.dtype == np.float32
     assert isinstance(made.states, np.memmap)
     assert made.grid.shape == (8, 16)
+
+
+def test_radiation_that_the_source_lacks_is_computed(tmp_path: Path) -> None:
+    settings = store(tmp_path / "dark.zarr", atmosphere().drop_vars(SUN))
+    made = prepare(settings, tmp_path / "made", quiet=True)
+    assert made.forcing is not None
+    expected = incident_radiation(made.times, made.grid)
+    np.testing.assert_array_equal(made.forcing[:, 0], expected.astype(np.float32))
+    assert made.statistics.forcing_mean[0] == pytest.approx(1361 / 4 * 3600 * 1.034, rel=0.02)
+    with pytest.raises(InputError, match="toa_incident_solar_radiation: not in the source"):
+        wrong = replace(settings, forcing=(), surface=(*settings.surface, SUN))
+        prepare(wrong, tmp_path / "other", quiet=True)
 
 
 def test_statistics_are_of_the_training_part_and_weighted_by_area(made: Prepared) -> None:

@@ -10,6 +10,7 @@ import pytest
 from refine_core.errors import InputError
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
+from weather.fields.insolation import incident_radiation
 from weather.forecast.initial_states import InitialStates
 from weather.forecast.run import write_forecast
 from weather.io.source import Source
@@ -31,6 +32,19 @@ def test_states_are_those_of_the_history(initial: InitialStates) -> None:
     assert fields is not None
     expected = atmosphere()[SUN].sel(time=["2000-02-05T18", "2000-02-06T06"])
     np.testing.assert_array_equal(fields[:, 0], expected)
+
+
+def test_radiation_that_the_file_lacks_is_computed_beyond_its_end_too() -> None:
+    states, model = atmosphere().drop_vars(SUN), tiny.untrained(forcing=(SUN,))
+    given = InitialStates.open(states, model)
+    last = states["time"].values[-1]
+    fields = given.forcing(last, steps=3)
+    assert fields is not None and fields.dtype == np.float32
+    valid = last + np.arange(1, 4) * np.timedelta64(12, "h")
+    np.testing.assert_array_equal(
+        fields[:, 0], incident_radiation(valid, model.grid).astype(np.float32)
+    )
+    assert given.check([last], 3) != given.check([last], 2)
 
 
 def test_ranges_of_times_are_chosen(initial: InitialStates) -> None:

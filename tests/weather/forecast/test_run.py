@@ -14,7 +14,8 @@ from refine_core.errors import InputError
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
 from weather.forecast.initial_states import InitialStates
-from weather.forecast.run import write_forecast
+from weather.forecast.run import EnsembleRun, write_forecast
+from weather.io.canonical import canonical
 from weather.io.source import Source
 from weather.model import WeatherModel
 
@@ -54,6 +55,15 @@ def test_members_do_not_depend_on_the_batch_or_on_others(
     xr.testing.assert_identical(again, made)
     two = model.forecast(atmosphere(), [np.datetime64(START)], members=[6, 2], steps=2)
     xr.testing.assert_equal(two, made.isel(number=[6, 2]))
+
+
+def test_members_do_not_depend_on_the_number_of_workers(
+    model: WeatherModel, made: xr.Dataset, tmp_path: Path
+) -> None:
+    xr.testing.assert_identical(write(model, tmp_path / "f.zarr", workers=2), made)
+    mixed: dict[str, Any] = {"members": [6, 2, 5, 0], "steps": 2, "workers": 2}
+    some = model.forecast(atmosphere(), START, **mixed)
+    xr.testing.assert_equal(some, made.isel(number=[6, 2, 5, 0]))
 
 
 def test_times_are_taken_in_all_their_forms(model: WeatherModel) -> None:
@@ -135,3 +145,30 @@ def test_what_does_not_fit_is_refused_with_its_size(
         with pytest.raises(InputError, match="takes 32.3 kB or more on disk.*1 kB left"):
             write(model, tmp_path / "f.zarr")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_forecast_in_the_layout_of_weatherbench_x(
+    model: WeatherModel, made: xr.Dataset, tmp_path: Path
+) -> None:
+    out, names = tmp_path / "x.zarr", {"time": "init_time", "prediction_timedelta": "lead_time"}
+    found = write(model, out, layout="weatherbench-x", chunks={"number": 2, "time": 1})
+    xr.testing.assert_identical(found, made.rename(names))
+    assert found["geopotential"].dims[:3] == ("init_time", "number", "lead_time")
+    assert found["geopotential"].encoding["chunks"][:2] == (1, 2)
+    read = canonical(found)  # as every command reads it
+    xr.testing.assert_equal(read["geopotential"], canonical(made)["geopotential"])
+
+
+def test_a_forecast_of_another_layout_is_not_continued(
+    model: WeatherModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "x.zarr"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(EnsembleRun, "_roll", _stop)
+        write(model, out)
+    with pytest.raises(InputError, match="holds part of another forecast"):
+        write(model, out, layout="weatherbench-x")
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt

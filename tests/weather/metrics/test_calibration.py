@@ -105,6 +105,13 @@ def test_reliability_of_true_probabilities_is_the_diagonal() -> None:
     np.testing.assert_allclose(forecast.sum(1), chance.mean((1, 2)))
 
 
+def test_probabilities_of_twenty_members_are_spread_evenly_over_bins() -> None:
+    chance = np.tile(np.arange(21) / 20, (1, 40, 1))
+    share, forecast, _ = reliability(chance, chance > 2, one(21))[0, 0]
+    np.testing.assert_allclose(21 * share, [1, 2, 2, 2, 2, 3, 2, 2, 2, 2, 1])
+    assert np.abs(forecast / share - np.arange(BINS) / 10).max() < 0.03
+
+
 @pytest.mark.parametrize("members", [3, 10])
 def test_square_of_a_probability_does_not_depend_on_the_number_of_members(members: int) -> None:
     share = np.random.default_rng(0).binomial(members, 0.3, 200_000) / members

@@ -1,5 +1,6 @@
 """Verification of the joint structure, of events, and against the limit: by direct computation."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -287,7 +288,28 @@ def test_scores_are_multiples_of_those_of_the_perfect_model() -> None:
     assert "spread_skill" not in limit["multiples"]["forecast"]["temperature_850"]["global"]
     text = markdown(report)
     assert "the limit's score, that of the perfect model: 5 members, 8 starts" in text
-    assert "×)" in text and "| limit |" in text
+    assert "| limit |" in text
+    chapter = text.split("## Multiples of the limit")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in chapter.splitlines()]
+    first = next(row for row in rows if row[:2] == ["temperature_850", "forecast"])
+    shown = [float(cell.split()[0]) for cell in first[2:]]
+    values = limit["multiples"]["forecast"]["temperature_850"]["global"]["crps_fair"]["value"]
+    np.testing.assert_allclose(shown, np.array(values, float), rtol=0.01)
+    assert {"### CRPS over that of the limit", "### RMSE over that of the limit"} < set(
+        chapter.splitlines()
+    )
+    assert {"climatological ensemble", "dressed persistence", "climatology", "persistence"} < {
+        row[1] for row in rows if len(row) > 1
+    }
+
+
+def test_the_limit_is_in_the_table_of_regions() -> None:
+    report = verify(FORECAST, WORLD, limit=perfect(), variables=["temperature_850"],
+                    regions=["global", "tropics"])  # fmt: skip
+    text = markdown(report)
+    before, regions = text.split("## Regions")
+    assert re.search(r"\d×\)", regions) and not re.search(r"\d×\)", before)
+    assert "Multiples of" not in markdown(REPORT)
 
 
 def test_the_perfect_model_may_lack_leads_and_variables() -> None:
@@ -315,7 +337,9 @@ def test_what_is_no_limit_gets_a_sentence(change: Any, message: str) -> None:
         verify(FORECAST, WORLD, limit=change(perfect().isel(prediction_timedelta=[0])), **ONE)
 
 
-def test_the_same_seed_gives_the_same_report_from_the_command(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_report_from_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = {"mine": FORECAST[["temperature"]], "truth": WORLD[["temperature"]], "limit": perfect()}
     mask = xr.ones_like(WORLD["temperature"].isel(time=0, level=0, drop=True)) * 0.5
     for name, each in data.items():
@@ -328,6 +352,8 @@ def test_the_same_seed_gives_the_same_report_from_the_command(tmp_path: Path) ->
             + ["--regions", "mine=20,70,-60,60", "--thresholds", "temperature=262"]
             + ["--leads", "1", "--out", str(tmp_path / out)]
         )
+    said = capsys.readouterr().out
+    assert "CRPS over that of the limit" in said and "RMSE over that of the limit" in said
     first, second = ((tmp_path / out / "metrics.json").read_bytes() for out in "ab")
     assert first == second and b'"mine"' in first and b"brier_fair_>262" in first
 

@@ -123,7 +123,12 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     text = (out / "REPORT.md").read_text()
     pictures = re.findall(r"\]\((.*\.png)\)", text)
     assert len(pictures) == 9
-    assert {path.name for path in out.iterdir()} == {*pictures, "metrics.json", "REPORT.md"}
+    assert {path.name for path in out.iterdir()} == {
+        *(*pictures, "metrics.json", "REPORT.md", "report.html")
+    }
+    page = (out / "report.html").read_text()
+    assert len(page) < 5_000_000 and page.count("<img") >= len(pictures) + 2
+    assert "than that of climatological ensemble" in page and '"lead time"' in page
     printed = capsys.readouterr().out
     row = next(line for line in printed.splitlines() if "temperature_850 (K) | mine" in line)
     best = report["scores"]["mine"]["temperature_850"]["global"]["crps_fair"]["value"][0]

@@ -1,6 +1,7 @@
 """Verification: what the report says, and its pictures."""
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from refine_core.app.figures import house_style
+from refine_core.app.html import Figure, Text
 from tests.weather.forecasts import ensemble, starts, world
 from weather.plots.figure import BASELINES, MAIN, OTHERS, add_heading
 from weather.verification import score_plots
 from weather.verification.baselines import NAMES
 from weather.verification.bootstrap import ENOUGH, LEAST
-from weather.verification.report import VerificationReport
-from weather.verification.report_writer import markdown
+from weather.verification.report import MEAN, VerificationReport
+from weather.verification.report_writer import markdown, web_page, write_files
 from weather.verification.run import verify
 
 WORLD = world()
@@ -70,13 +72,14 @@ def test_what_is_not_defined_is_a_dash_and_not_plotted() -> None:
 def test_pictures_of_one_variable_are_as_wide_as_their_text(leads: int) -> None:
     days = ensemble(WORLD, 3, starts(2), leads=4)
     found = verify(days, WORLD, variables=["temperature_850"], regions=["southern-extratropics"],
-                   lead_days=range(1, leads + 1))  # fmt: skip
+                   lead_days=range(1, leads + 1), against={"control": days})  # fmt: skip
     with house_style():
         for figure in (
             score_plots.curves(found, "rmse"),
             score_plots.spectra(found, ratio=True),
             score_plots.rank_histograms(found),
             score_plots.reliability_diagrams(found),
+            score_plots.control_differences(found, "crps_fair"),
         ):
             add_heading(
                 figure, "RMSE of the ensemble mean, southern-extratropics: lower is better"
@@ -85,6 +88,70 @@ def test_pictures_of_one_variable_are_as_wide_as_their_text(leads: int) -> None:
             assert boxes
             assert min(box.x0 for box in boxes) >= 0
             assert max(box.x1 for box in boxes) <= figure.bbox.width
+
+
+def test_the_page_says_what_the_markdown_says(tmp_path: Path) -> None:
+    found = report(LEAST)
+    write_files(found, tmp_path, lambda: [Text("No maps.")])
+    page = web_page(found, dict.fromkeys(("crps.png", "ranks.png"), "A picture"), tmp_path, [])
+    skill = found["differences"]["climatological ensemble"]["skill"][MEAN]["global"]["crps_fair"]
+    first, last = (100 * (skill["value"][lead] or 0) for lead in (0, -1))
+    words = [("lower" if each >= 0 else "higher", abs(each)) for each in (first, last)]
+    said = [f"**{word} by {value:.0f} %**" for word, value in words]
+    assert all(text in page.verdict for text in said)
+    label = "lower CRPS than climatological ensemble"
+    (figure,) = (each for each in page.figures if each.label == label)
+    assert figure.beside == "day 2" and " to " in figure.interval
+    assert [section.title for section in page.sections] == [
+        *("Skill", "Calibration", "Joint structure", "Other pictures", "How to read it")
+    ]
+    text = markdown(found)
+    figures = [each for section in page.sections for each in section.blocks]
+    tables = [each.table for each in figures if isinstance(each, Figure) and each.table]
+    assert tables and all(table in text for table in tables)
+    html = (tmp_path / "report.html").read_text()
+    assert "No maps." in html and html.index("Maps") < html.index("Skill")
+
+
+def test_controls_are_drawn_as_differences_with_intervals() -> None:
+    worse = ensemble(WORLD, 3, starts(LEAST, "2002-02-01", 10), spread=3.0, seed=2)
+    found = report(LEAST, against={"worse": worse})
+    figure = score_plots.control_differences(found, "crps_fair")
+    (axis,) = (each for each in figure.axes if each.get_title())
+    zero, line = axis.lines
+    assert np.asarray(zero.get_ydata()).tolist() == [0, 0, 0]
+    leaf = found["differences"]["worse"]["skill"]["temperature_850"]["global"]["crps_fair"]
+    expected = 100 * np.array(leaf["value"], float)
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), expected)
+    (band,) = axis.collections
+    low, high = (100 * np.array(leaf[end], float) for end in ("low", "high"))
+    corners = np.asarray(band.get_paths()[0].vertices)[:, 1]
+    assert corners.min() == pytest.approx(low.min())
+    assert corners.max() == pytest.approx(high.max())
+    assert (expected > 0).all()
+
+
+def test_pictures_of_controls_are_made_where_there_are_some(tmp_path: Path) -> None:
+    alone, against = report(2), report(2, against={"other": ensemble(WORLD, 3, seed=3,
+        inits=starts(2, "2002-02-01", 10))})  # fmt: skip
+    names = {f"controls_{score}.png" for score in ("crps_fair", "variogram", "max_crps_4")}
+    assert not names & set(score_plots.plot_scores(alone, tmp_path))
+    assert names <= set(score_plots.plot_scores(against, tmp_path))
+    assert names <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_shares_of_cells_stand_under_reliability() -> None:
+    found = report(3)
+    (axis,) = score_plots.reliability_diagrams(found).axes
+    (sharpness,) = axis.child_axes
+    lines = [line for line in sharpness.lines if line.get_marker() == "o"]
+    curve = found["reliability"]["0.9"]["forecast"]["temperature_850"]["global"][0]
+    cells = np.array(curve["cells"], float)
+    shown = np.asarray(lines[0].get_ydata(), float)
+    np.testing.assert_allclose(shown, cells / cells.sum())
+    assert shown.sum() == pytest.approx(1)
+    assert sharpness.get_xlabel() == "forecast probability"
+    assert not axis.xaxis.get_tick_params()["labelbottom"]
 
 
 def test_solid_lines_have_colours_that_can_be_told_apart() -> None:

@@ -7,6 +7,7 @@ the second child's. Where a sample has to contain a scaffold, both children must
 counts of a `Demand`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,13 +17,16 @@ from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.numbers import Columns
 from graphs.generators.contraction.state.partition import Partition
 
+NODES, INNER, EVERY = slice(0, 1), slice(1, 2), slice(0, 4)
+"""Groups of the digits of a split: its nodes, its inner edges, all."""
+
 
 @dataclass(frozen=True)
 class Demand:
     """The least counts of both children of r splits; before the first scale, child 0 is the graph.
 
     Args:
-        nodes: (r, 2, T) int64.
+        nodes: (r, 2, l) int64, of the letters of the cluster's graph.
         inner: (r, 2, O) int64.
         join: (r, O) int64, edges between the two.
         outer: (r, 2, O) int64.
@@ -83,7 +87,7 @@ class Budget:
         demand: Demand | None = None,
         limits: ValenceLimits | None = None,
     ) -> "Budget":
-        """The budget of the clusters that split, in row order; a demand counts all labels.
+        """The budget of the clusters that split, in row order.
 
         With limits, edges that leave a cluster go where nodes can take them.
         """
@@ -93,9 +97,6 @@ class Budget:
         letters = state.letters[pick.nonzero()[:, 0]]
         if demand is None:
             demand = Demand.nothing(nodes, inner)
-        else:
-            both = letters[:, None].expand(-1, 2, -1)
-            demand = replace(demand, nodes=demand.nodes.gather(2, both))
         found = cls(nodes, inner, state.outer[pick], letters, whole, connected, demand)
         found = replace(found, acyclic=state.acyclic)
         if limits is None:
@@ -121,11 +122,12 @@ class Budget:
         made = replace(self, nodes=nodes, letters=letters, demand=demand, capacity=capacity)
         return replace(made, most=most), columns
 
-    def bounds(self, code: Tensor) -> tuple[Tensor, Tensor]:
+    def bounds(self, code: Tensor, groups: slice = EVERY) -> tuple[Tensor, Tensor]:
         """Smallest and largest value (r, g) of each digit, given the digits before it.
 
         Args:
             code: (r, g) int64; the bounds of digit i depend on digits 0..i-1 only.
+            groups: Whose digits to bound: of nodes, inner, joining and outer edges, in order.
         """
         labels, kinds = self.nodes.shape[1], self.inner.shape[1]
         nodes, inner, join, outer = code.split([labels, kinds, kinds, kinds], 1)
@@ -142,23 +144,23 @@ class Budget:
         inside = torch.where(self.whole, edges, edges - in_second - bridges).minimum(pairs)
         enough = torch.where(self.whole, in_first, edges - others - first * rest)
         left = edges - inner.sum(1)
-        groups = [
-            (self.nodes - want.nodes[:, 1], want.nodes[:, 0], nodes, half, most),
-            (
+        every: list[Callable[[], tuple[Tensor, ...]]] = [
+            lambda: (self.nodes - want.nodes[:, 1], want.nodes[:, 0], nodes, half, most),
+            lambda: (
                 self.inner - want.inner[:, 1] - want.join,
                 want.inner[:, 0],
                 inner,
                 torch.maximum(in_first, enough),
                 inside,
             ),
-            (
+            lambda: (
                 self._unless_whole(self.inner - inner - want.inner[:, 1]),
                 want.join,
                 join,
                 self._unless_whole(torch.maximum(left - others, bridges)),
                 torch.minimum(self._unless_whole(left - in_second), first * rest),
             ),
-            (
+            lambda: (
                 self._unless_whole(self.outer - want.outer[:, 1]),
                 want.outer[:, 0],
                 outer,
@@ -166,13 +168,13 @@ class Budget:
                 self._unless_whole(self.outer.sum(1)),
             ),
         ]
-        low, high = map(list, zip(*(_interval(*group) for group in groups), strict=True))
-        if self.capacity is not None:
-            least, most = self._leaving(nodes, inner, join, outer)
+        low, high = map(list, zip(*(_interval(*group()) for group in every[groups]), strict=True))
+        if self.capacity is not None and groups == EVERY:
+            fewest, largest = self._leaving(nodes, inner, join, outer)
             # Where no choice is within the limits, they bound nothing.
-            least, most = torch.maximum(low[3], least), torch.minimum(high[3], most)
-            low[3] = torch.where(least <= most, least, low[3])
-            high[3] = torch.where(least <= most, most, high[3])
+            fewest, largest = torch.maximum(low[3], fewest), torch.minimum(high[3], largest)
+            low[3] = torch.where(fewest <= largest, fewest, low[3])
+            high[3] = torch.where(fewest <= largest, largest, high[3])
         return torch.cat(low, 1), torch.cat(high, 1)
 
     def _leaving(

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from images.study.findings.report import PICTURES, report, write_findings
+from images.study.findings.claims import judge_claims
+from images.study.findings.report import PICTURES, report, study_page, write_findings
 from images.study.findings.results import Findings
 from tests.images.study.findings.synthetic import plain
 from tests.images.study.findings.test_claims import GOOD
@@ -40,6 +41,17 @@ def test_a_report_of_nothing(tmp_path: Path) -> None:
     assert "Not complete: 2 results are missing (train of x, timing)" in said
     assert said.count("No verdict, for results are missing") == 8
     assert not list(tmp_path.glob("*.png")) and "![" not in said
+    assert "results are missing" in (tmp_path / "report.html").read_text()
+
+
+def test_the_page_begins_with_the_claim_of_dominance(tmp_path: Path) -> None:
+    findings = Findings.of(plain(GOOD))
+    page = study_page(findings, report(findings, []), tmp_path)
+    dominance = judge_claims(findings)[-1]
+    assert page.verdict.startswith(dominance.sentence())
+    assert page.figures[-1].value == dominance.status and len(page.figures) == 4
+    assert dominance.main is not None and dominance.main.effect.text() in page.figures[-1].interval
+    assert [each.title for each in page.sections][:2] == ["What was run", "In short"]
 
 
 def test_every_arm_is_drawn(tmp_path: Path) -> None:
