@@ -57,8 +57,6 @@ class TokenizerConfig:
     """Channels of the features (bitwise: bits)."""
     groups: PositiveInt = 16
     """Groups of channels (product)."""
-    balance: bool = False
-    """Whether codes are of what the mass field does not say of wind, temperature and the rest."""
     training: Optimisation = field(default_factory=Optimisation)
 
 

@@ -48,7 +48,9 @@ class StateNetwork(nn.Module):
         self.patches = nn.Linear(config.width * self.patch**2, config.dim)
         self.position = nn.Parameter(0.02 * torch.randn(high * across, config.dim))
         wide = config.dim // 4
-        self.condition = nn.Sequential(nn.Linear(condition, wide), nn.SiLU(), nn.Linear(wide, wide))
+        self.condition = nn.Sequential(
+            nn.Linear(condition, wide), nn.SiLU(), nn.Linear(wide, wide)
+        )
         self.transformer = Transformer(
             config.dim,
             config.depth,

@@ -36,21 +36,20 @@ class Patches(nn.Module):
 class Encoder(nn.Module):
     """Residual maps (b, C, H, W) to features (b, d, h, w): principal components of patches.
 
-    With `config.balance`, of patches of what is left by `Balance`. It is not trained. Trained with
-    a commitment loss, it shrinks the trailing components; trained without one, it gained nothing.
+    Patches are of what `Balance` leaves. It is not trained. Trained with a commitment loss, it
+    shrinks the trailing components; trained without one, it gained nothing.
     """
 
     def __init__(self, grid: Grid, channels: Sequence[Channel], config: TokenizerConfig) -> None:
         super().__init__()
-        self.balance = Balance(channels, grid.shape[0]) if config.balance else None
+        self.balance = Balance(channels, grid.shape[0])
         self.patches = Patches(grid, config.sizes[-1])
         self.enter = nn.Linear(len(channels) * self.patches.patch**2, config.dim, bias=False)
         self.requires_grad_(False)
 
     def tokens(self, maps: Tensor) -> Tensor:
         """Patches (b, n, C * p * p), balanced."""
-        balanced = maps if self.balance is None else self.balance.enter(maps)
-        tokens: Tensor = self.patches(balanced)
+        tokens: Tensor = self.patches(self.balance.enter(maps))
         return tokens
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -75,7 +74,7 @@ class Decoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Maps."""
         maps = self.cells.leave(nn.functional.pixel_shuffle(self.linear(features), self.patch))
-        return maps if self.balance is None else self.balance.leave(maps)
+        return self.balance.leave(maps)
 
 
 def build_tokenizer(
@@ -117,8 +116,7 @@ def start_from_principal_components(tokenizer: ResidualTokenizer, residuals: Ten
     of equal volume, as all codebooks have one size (`allocate`).
     """
     encoder, decoder = cast(Encoder, tokenizer.encoder), cast(Decoder, tokenizer.decoder)
-    if encoder.balance is not None:
-        encoder.balance.fit(residuals)
+    encoder.balance.fit(residuals)
     patches = encoder.tokens(residuals).flatten(0, 1)
     values, vectors = torch.linalg.eigh(patches.T @ patches)
     count = min(vectors.shape[1], tokenizer.dim)

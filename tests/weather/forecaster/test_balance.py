@@ -72,7 +72,7 @@ def test_no_mass_field_no_change() -> None:
 
 
 def test_a_tokeniser_inverts_it() -> None:
-    config = replace(CONFIG, sizes=((2, 4), (8, 16)), dim=3, groups=3, balance=True)
+    config = replace(CONFIG, sizes=((2, 4), (8, 16)), dim=3, groups=3)
     tokenizer = build_tokenizer(config, GRID, CHANNELS)
     maps = residuals(100)
     start_from_principal_components(tokenizer, maps)
