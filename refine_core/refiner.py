@@ -341,9 +341,11 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 "give a context, or leave guidance at 0."
             )
         call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
-        told, index = through(after_scale, self.tokenizer.finish), noise.index.cpu()
+        told = through(after_scale, self.tokenizer.finish)
         after: After[StateT] | None = (
-            None if told is None else lambda state, k: told(Intermediate(k, index, state))
+            None
+            if told is None
+            else lambda state, k: told(Intermediate(k, noise.index.cpu(), state))
         )
         choose = Chooser(self.tokenizer, call, each, noise, codes, keep, after)
         unroll: Unroll[StateT, FeaturesT] = self._unroll
