@@ -31,10 +31,10 @@ from refine_core.app.workers import Workers, map_in_workers
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.device import Device
 from refine_core.errors import InputError
-from refine_core.intermediates import AfterScale, through
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
-from refine_core.sampling import Sampling
+from refine_core.sampling.intermediates import AfterScale, through
+from refine_core.sampling.settings import Sampling
 from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 

@@ -20,7 +20,7 @@ from refine_core.quantizers.residual_vq import ResidualVQ
 from refine_core.quantizers.vq import VQ
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.schedule import Scale, ScaleSchedule, per_scale
 
 ImageRefiner = Refiner[Tensor, Tensor, Tensor, Tensor]

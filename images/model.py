@@ -19,12 +19,12 @@ from images.config import ImagesConfig
 from refine_core.app.workers import Workers, map_in_workers
 from refine_core.device import Device
 from refine_core.errors import InputError
-from refine_core.intermediates import AfterScale, Intermediates, through
 from refine_core.methods.base import Method
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Keep, Sampling
+from refine_core.sampling.intermediates import AfterScale, Intermediates, through
+from refine_core.sampling.settings import Keep, Sampling
 from refine_core.schedule import ScaleSchedule
 from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from refine_core.heads.categorical import CategoricalHead as CategoricalHead
     from refine_core.heads.distribution import Distribution as Distribution
     from refine_core.heads.distribution import Head as Head
-    from refine_core.intermediates import Intermediate as Intermediate
-    from refine_core.intermediates import Intermediates as Intermediates
     from refine_core.noise import Noise as Noise
     from refine_core.pyramid import area as area
     from refine_core.pyramid import gaussian as gaussian
@@ -32,7 +30,9 @@ if TYPE_CHECKING:
     from refine_core.quantizers.vq import VQ as VQ
     from refine_core.refiner import Refiner as Refiner
     from refine_core.residual import ResidualTokenizer as ResidualTokenizer
-    from refine_core.sampling import Sampling as Sampling
+    from refine_core.sampling.intermediates import Intermediate as Intermediate
+    from refine_core.sampling.intermediates import Intermediates as Intermediates
+    from refine_core.sampling.settings import Sampling as Sampling
     from refine_core.schedule import Scale as Scale
     from refine_core.schedule import ScaleSchedule as ScaleSchedule
     from refine_core.storage.pretrained import Pretrained as Pretrained

@@ -25,10 +25,11 @@ from refine_core.heads.distribution import Distribution, Head, OwnLoss
 from refine_core.heads.flow import FlowHead
 from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.heads.mixture import MixtureHead
-from refine_core.intermediates import AfterScale, Intermediate, through
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Unroll, Weight
 from refine_core.noise import Noise, Stream
-from refine_core.sampling import Call, Caller, Chooser, Keep, Sampling
+from refine_core.sampling.caller import Call, Caller, Chooser
+from refine_core.sampling.intermediates import AfterScale, Intermediate, through
+from refine_core.sampling.settings import Keep, Sampling
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import After, DataT, FeaturesT, StateT, Tokenizer, Trace
 from refine_core.tokens import Tokens, join
@@ -340,9 +341,11 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
                 "give a context, or leave guidance at 0."
             )
         call = self.caller(context, len(noise), guided=guided, cached=cached, methods=methods)
-        told, index = through(after_scale, self.tokenizer.finish), noise.index.cpu()
+        told = through(after_scale, self.tokenizer.finish)
         after: After[StateT] | None = (
-            None if told is None else lambda state, k: told(Intermediate(k, index, state))
+            None
+            if told is None
+            else lambda state, k: told(Intermediate(k, noise.index.cpu(), state))
         )
         choose = Chooser(self.tokenizer, call, each, noise, codes, keep, after)
         unroll: Unroll[StateT, FeaturesT] = self._unroll

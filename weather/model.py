@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from refine_core.app.workers import Workers
 from refine_core.device import Device
 from refine_core.errors import InputError
-from refine_core.intermediates import AfterScale
+from refine_core.sampling.intermediates import AfterScale
 from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained
 from weather.config import WeatherConfig

@@ -54,7 +54,7 @@ def demo(
 
     ablate(load_config(AblationConfig, preset), out / "ablation")
     study(load_config(StudyConfig, study_preset), out / "study")
-    report = evaluate(load("mnist"), mnist(), out / "model", samples=2000, say=say)
+    report = evaluate(load("mnist"), mnist(), out / "model", samples=1000, say=say)
     print(markdown(report))
     for path in sorted(out.rglob("*.png")):
         print(f"picture: {path}")

@@ -13,7 +13,7 @@ from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
 from refine_core.refiner import Refiner
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Call, Wrapped
+from refine_core.sampling.caller import Call, Wrapped
 from refine_core.tokenizer import Corrupt, Trace
 
 ImageRefiner = Refiner[Tensor, Tensor, Tensor, Tensor]

@@ -50,7 +50,7 @@ from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.noise import Noise
 from refine_core.quantizers.exact import Exact
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.tokenizer import Trace
 
 Law = Literal["codes", "gaussian", "mixture", "flow"]

@@ -26,7 +26,8 @@ from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Find, Method, SamplingRun, TrainingPass, same_codes
 from refine_core.methods.registry import method
 from refine_core.noise import Noise
-from refine_core.sampling import Call, Wrapped, mapped
+from refine_core.sampling.caller import Call, Wrapped
+from refine_core.sampling.rows import mapped
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT
 

@@ -24,7 +24,7 @@ from refine_core.heads.categorical import BitwiseHead, CategoricalHead
 from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Call, Chooser
+from refine_core.sampling.caller import Call, Chooser
 from refine_core.tokenizer import Corrupt, DataT, FeaturesT, Tokenizer, Trace
 from refine_core.tokens import Tokens
 

@@ -18,7 +18,7 @@ from refine_core.errors import InputError
 from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Find, Method, SamplingRun, same_codes
 from refine_core.methods.registry import method
-from refine_core.sampling import Call, Wrapped
+from refine_core.sampling.caller import Call, Wrapped
 from refine_core.tokenizer import DataT, FeaturesT
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from refine_core.methods.base import (
 )
 from refine_core.methods.registry import method
 from refine_core.methods.students.jump import GridJump, random_scale
-from refine_core.sampling import Call, Chooser
+from refine_core.sampling.caller import Call, Chooser
 from refine_core.tokenizer import DataT, Trace
 
 if TYPE_CHECKING:

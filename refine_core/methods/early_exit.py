@@ -31,7 +31,7 @@ from refine_core.methods.expectation import expected_value
 from refine_core.methods.registry import method
 from refine_core.quantizers.base import Quantized
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Chooser
+from refine_core.sampling.caller import Chooser
 from refine_core.tokenizer import DataT, Trace
 
 if TYPE_CHECKING:

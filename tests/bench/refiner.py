@@ -17,7 +17,7 @@ from images.config import ImagesConfig
 from refine_core.app.memory import keep_freed
 from refine_core.config.schema import load
 from refine_core.noise import Noise
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.tokens import visible
 from tests.bench.timing import Call, ratio
 

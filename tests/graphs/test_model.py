@@ -14,7 +14,7 @@ from graphs.generators.contraction.head import ContractionHead
 from graphs.model import GraphModel
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from refine_core.intermediates import Intermediates
+from refine_core.sampling.intermediates import Intermediates
 from tests.cards import made_by_card
 from tests.graphs.conftest import Trained
 from tests.graphs.tiny import equal

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from images.model import ImageModel, load
 from refine_core.errors import InputError
-from refine_core.intermediates import Intermediates
+from refine_core.sampling.intermediates import Intermediates
 from tests.cards import made_by_card
 from tests.images.tiny import CONFIG, IMAGES
 

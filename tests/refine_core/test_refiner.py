@@ -10,10 +10,10 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead, CodeDistribution
 from refine_core.heads.distribution import Distribution
-from refine_core.intermediates import Intermediates
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Keep, Sampling
+from refine_core.sampling.intermediates import Intermediates
+from refine_core.sampling.settings import Keep, Sampling
 from refine_core.tokens import History, Tokens
 from refine_core.transformer import Transformer
 from tests.refine_core.tiny import DIM, QUANTIZERS, TinyEmbed, refiner, tokenizer

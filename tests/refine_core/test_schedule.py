@@ -7,7 +7,7 @@ import pytest
 
 from refine_core.errors import InputError
 from refine_core.pyramid import area
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.schedule import Scale, ScaleSchedule, per_scale
 
 SCHEDULES = [

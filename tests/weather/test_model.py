@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from refine_core.errors import InputError
-from refine_core.intermediates import Intermediates
+from refine_core.sampling.intermediates import Intermediates
 from tests.cards import made_by_card
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere, config

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from refine_core.intermediates import AfterScale, through
 from refine_core.noise import Noise
+from refine_core.sampling.intermediates import AfterScale, through
 from refine_core.training.data import Batch
 from weather.fields.grid import Grid
 from weather.forecaster.correction import Correction

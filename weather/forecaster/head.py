@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
-from refine_core.intermediates import AfterScale
 from refine_core.noise import Noise
+from refine_core.sampling.intermediates import AfterScale
 from weather.forecaster.inputs import HeadContext
 
 

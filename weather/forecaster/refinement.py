@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.grid import build_refiner, gather, neighbours
-from refine_core.intermediates import AfterScale
 from refine_core.methods.registry import build_methods
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Sampling
+from refine_core.sampling.intermediates import AfterScale
+from refine_core.sampling.settings import Sampling
 from refine_core.tokens import Tokens
 from weather.forecaster.config import HeadConfig
 from weather.forecaster.head import ResidualHead

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refine_core.errors import InputError
-from refine_core.intermediates import AfterScale, Intermediate
 from refine_core.noise import Noise, derive
+from refine_core.sampling.intermediates import AfterScale, Intermediate
 from weather.data.config import DataConfig
 from weather.fields.grid import Grid
 from weather.fields.times import clock, parse_time

@@ -24,7 +24,7 @@ from graphs.generators.contraction.state.division import divide
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.sampling import mapped
+from refine_core.sampling.rows import mapped
 from refine_core.schedule import Scale, ScaleSchedule
 from refine_core.tokenizer import Corrupt, Tokenizer, Trace
 

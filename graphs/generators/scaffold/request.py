@@ -16,7 +16,7 @@ from graphs.generators.scaffold.sampler import extend
 from graphs.generators.scaffold.scaffold import Scaffold
 from refine_core.errors import InputError
 from refine_core.noise import Noise
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 
 log = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.generators.scaffold.tracker import ScaffoldTracker
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.schedule import per_scale
 
 CANDIDATES = 24  # divisible by 1, 2, 3 and 4 possible assignments

@@ -36,7 +36,7 @@ from refine_core.heads.distribution import Distribution
 from refine_core.methods.students.coupling import NoiseEmbed
 from refine_core.methods.students.merging import inherited, merged_scales
 from refine_core.noise import Noise, Stream
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.schedule import per_scale
 from refine_core.storage.checkpoint import load_matching
 from refine_core.tokenizer import DataT, FeaturesT

@@ -29,7 +29,7 @@ from refine_core.errors import InputError, suggest
 from refine_core.methods.students.coupling import BINS, hats
 from refine_core.noise import Noise, Stream
 from refine_core.residual import ResidualTokenizer
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.tokenizer import DataT
 from refine_core.tokens import Tokens, join
 from refine_core.transformer import Transformer

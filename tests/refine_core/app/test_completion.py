@@ -24,7 +24,7 @@ def proposed(line: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
         ("refine graphs train --data.sou", ["--data.source"]),
         (
             "refine graphs train --config qm9_",
-            ["qm9_masked", "qm9_properties", "qm9_properties_large", "qm9_quick"],
+            ["qm9_large", "qm9_masked", "qm9_properties", "qm9_properties_large", "qm9_quick"],
         ),
         ("refine graphs train --model.kind ", ["contraction", "expansion", "masked"]),
         ("refine graphs sample --parallel in", ["independent"]),

@@ -10,7 +10,7 @@ from refine_core.errors import InputError
 from refine_core.heads.flow import FlowDistribution, FlowHead, Solver, divergence
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.transformer import Transformer
 from tests.refine_core.tiny import DIM, TinyEmbed, real_tokenizer
 

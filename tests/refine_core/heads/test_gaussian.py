@@ -14,7 +14,7 @@ from refine_core.heads.gaussian import GaussianHead, GaussianMixture, GaussianMi
 from refine_core.noise import Noise
 from refine_core.quantizers.exact import Exact
 from refine_core.refiner import Refiner
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.tokens import History
 from tests.refine_core.tiny import DIM, TinyEmbed, real_refiner, real_tokenizer
 

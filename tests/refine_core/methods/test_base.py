@@ -11,7 +11,8 @@ from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Encode, Method, SamplingRun, TrainingPass, Weight
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Call, Sampling, Wrapped
+from refine_core.sampling.caller import Call, Wrapped
+from refine_core.sampling.settings import Sampling
 from refine_core.tokens import History, Tokens
 from tests.refine_core.tiny import DIM, refiner, with_methods
 

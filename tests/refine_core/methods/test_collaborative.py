@@ -8,7 +8,7 @@ from refine_core.errors import InputError
 from refine_core.methods.collaborative import Collaborative
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.tokens import History
 from refine_core.transformer import Transformer
 from tests.refine_core.tiny import DIM, refiner

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
-from refine_core.intermediates import Intermediates
 from refine_core.methods.early_exit import LEFT, EarlyExit
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Sampling
+from refine_core.sampling.intermediates import Intermediates
+from refine_core.sampling.settings import Sampling
 from refine_core.tokens import History
 from tests.refine_core.tiny import TinyEmbed, real_refiner, refiner, tokenizer
 

@@ -9,7 +9,8 @@ from refine_core.methods.base import Method
 from refine_core.methods.registry import as_methods, build_methods, known_methods
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Caller, Sampling
+from refine_core.sampling.caller import Caller
+from refine_core.sampling.settings import Sampling
 from tests.refine_core.tiny import DIM, refiner, with_methods
 
 CASES: dict[str, dict[str, object]] = {

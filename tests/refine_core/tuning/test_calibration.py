@@ -8,7 +8,7 @@ from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.tuning.calibration import RANGE, HeldOut, entropy, entropy_matched
 from tests.refine_core.tiny import real_refiner, refiner
 

@@ -14,7 +14,7 @@ from refine_core.errors import InputError
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
 from weather.forecast.initial_states import InitialStates
-from weather.forecast.run import EnsembleRun, write_forecast
+from weather.forecast.run import write_forecast
 from weather.io.canonical import canonical
 from weather.io.source import Source
 from weather.model import WeatherModel
@@ -164,7 +164,7 @@ def test_a_forecast_of_another_layout_is_not_continued(
 ) -> None:
     out = tmp_path / "x.zarr"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(EnsembleRun, "_roll", _stop)
+        patch.setattr("weather.forecast.run._roll", _stop)
         write(model, out)
     with pytest.raises(InputError, match="holds part of another forecast"):
         write(model, out, layout="weatherbench-x")

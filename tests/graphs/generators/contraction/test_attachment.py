@@ -18,7 +18,7 @@ from graphs.generators.contraction.symmetry import symmetry_checks
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import extend
 from refine_core.noise import Noise
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from tests.graphs.tiny import SMALL, Relabelled, names, untrained
 
 TEXTS = [

@@ -21,7 +21,7 @@ from graphs.generators.scaffold.scaffold import Scaffold
 from graphs.invariance import assert_exchangeable
 from graphs.model import GraphModel
 from refine_core.errors import InputError
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from tests.graphs.tiny import graph, names, refiner, to_networkx
 
 MODES: tuple[Parallel, ...] = ("one", "independent", "all")

@@ -16,7 +16,7 @@ from refine_core.methods.students.distillation import (
 from refine_core.methods.students.merging import merged_scales
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
-from refine_core.sampling import Sampling
+from refine_core.sampling.settings import Sampling
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Tensors
 from refine_core.training.loop import fit

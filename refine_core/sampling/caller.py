@@ -1,105 +1,27 @@
-"""Sampling: how the codes of a scale are chosen, what an edit keeps, and the calls themselves."""
+"""The calls of the network that sampling makes, and the choice of codes in between."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from refine_core.embed import ContextT, StateT
-from refine_core.errors import InputError
 from refine_core.heads.distribution import Distribution
 from refine_core.noise import Noise
 from refine_core.quantizers.base import Quantized
-from refine_core.schedule import per_scale
+from refine_core.sampling.branch import Branch
+from refine_core.sampling.rows import rows_of
+from refine_core.sampling.settings import Keep, Sampling
 from refine_core.tokenizer import After, DataT, FeaturesT, Tokenizer
-from refine_core.tokens import Tokens, join, stack
-from refine_core.transformer import Cache, Transformer
+from refine_core.tokens import Tokens, stack
 
 if TYPE_CHECKING:
     from refine_core.refiner import Refiner
 
 V = TypeVar("V")
 StateT_contra = TypeVar("StateT_contra", contravariant=True)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the codes of one scale are sampled.
-
-    Args:
-        temperature: Divides the logits; 0 takes the most likely code.
-        top_k: Keeps that many most likely values of each digit; None keeps all.
-        top_p: Keeps the smallest set of values with this probability; 1 keeps all.
-        guidance: Classifier-free guidance weight w of (1 + w) conditional - w unconditional
-            logits; 0 is none.
-
-    Raises:
-        InputError: A number is out of its range.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    guidance: float = 0.0
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "temperature": (self.temperature >= 0, "zero or more"),
-            "top_k": (self.top_k is None or self.top_k >= 1, "one or more, or None for all"),
-            "top_p": (0 < self.top_p <= 1, "above 0, and 1 at most"),
-            "guidance": (self.guidance > -1, "above -1; 0 is none"),
-        }
-        for name, (fits, expected) in ranges.items():
-            if not fits:
-                raise InputError(f"{name} is {getattr(self, name)}, expected {expected}.")
-
-    @classmethod
-    def per_scale(
-        cls,
-        count: int,
-        *,
-        temperature: Sequence[float] = (1.0,),
-        top_k: int | None | Sequence[int | None] = None,
-        top_p: Sequence[float] = (1.0,),
-        guidance: Sequence[float] = (0.0,),
-    ) -> "tuple[Sampling, ...]":
-        """One for each of `count` scales, of one value for all or one each.
-
-        >>> [each.temperature for each in Sampling.per_scale(2, temperature=[1.0, 0.8])]
-        [1.0, 0.8]
-
-        Raises:
-            InputError: There are neither one nor `count` values, or one is out of its range.
-        """
-        columns = [
-            per_scale(name, values, count)
-            for name, values in (
-                ("temperature", temperature),
-                ("top_p", top_p),
-                ("guidance", guidance),
-            )
-        ]
-        listed = top_k if isinstance(top_k, Sequence) else [top_k]
-        ranks = per_scale("top_k", listed, count)
-        return tuple(cls(t, k, p, w) for k, t, p, w in zip(ranks, *columns, strict=True))
-
-
-@dataclass(frozen=True)
-class Keep(Generic[FeaturesT]):
-    """What an edit holds fixed.
-
-    The codes are derived anew from the reference at every scale, so later scales repair seams.
-
-    Args:
-        features: Features of the reference, as `Tokenizer.features` gives them.
-        tokens: One mask (b, n_k) per scale, True where the reference stays.
-    """
-
-    features: FeaturesT
-    tokens: Sequence[Tensor]
 
 
 class Call(Protocol[StateT_contra]):
@@ -284,87 +206,6 @@ class Caller(Generic[StateT, ContextT]):
             whole, places = self.branches[0], torch.arange(self.count * len(self.contexts))
             self.branches = [whole.rows(part) for part in places.split(self.count)]
         return self.branches
-
-
-class Branch:
-    """Rows of tokens that go through the transformer together, scale by scale.
-
-    Args:
-        transformer: Tokens to hidden states.
-        condition: (b, c) of the rows.
-        before: Tokens of the context.
-        cached: See `Caller`.
-    """
-
-    def __init__(
-        self,
-        transformer: Transformer,
-        condition: Tensor | None,
-        before: Sequence[Tokens],
-        *,
-        cached: bool,
-    ) -> None:
-        self.transformer, self.condition, self.before = transformer, condition, list(before)
-        markov = transformer.history == "markov"
-        self.cache = Cache() if cached and not markov else None
-        self.forgets = cached and markov
-        self.modulations = None if condition is None else transformer.modulate(condition)
-
-    def __call__(self, tokens: Tokens) -> Tensor:
-        """Hidden states (b, n, d) of the tokens (b, n, d) of a scale."""
-        fresh = [*self.before, tokens]
-        own = any(part.condition is not None for part in fresh)
-        hidden: Tensor = self.transformer(
-            join(fresh, self.condition), self.cache, None if own else self.modulations
-        )
-        if not self.forgets:
-            self.before = [] if self.cache is not None else fresh
-        return hidden[:, -tokens.value.shape[1] :]
-
-    def wait(self, tokens: Tokens) -> None:
-        """Let tokens go through with those of a later call."""
-        if not self.forgets:
-            self.before.append(tokens)
-
-    def rows(self, index: Tensor) -> "Branch":
-        """The branch of some of its rows, (n,) int64."""
-        part = copy(self)
-        part.before = [tokens.rows(index) for tokens in self.before]
-        part.cache = None if self.cache is None else self.cache.rows(index)
-        if self.condition is not None and len(self.condition) > 1:
-            part.condition = self.condition[index]
-            part.modulations = [each[index] for each in self.modulations or []]
-        return part
-
-    @classmethod
-    def stacked(cls, branches: "Sequence[Branch]") -> "Branch":
-        """The branch of all rows, of branches in which as many tokens wait."""
-        whole = copy(branches[0])
-        whole.before = [stack(parts) for parts in zip(*(b.before for b in branches), strict=True)]
-        caches = [branch.cache for branch in branches if branch.cache is not None]
-        whole.cache = Cache.stacked(caches) if caches else None
-        if whole.condition is not None:
-            whole.condition = torch.cat([b.condition for b in branches if b.condition is not None])
-            every = zip(*(branch.modulations or [] for branch in branches), strict=True)
-            whole.modulations = [torch.cat(each) for each in every]
-        return whole
-
-
-def rows_of(value: V, index: Tensor) -> V:
-    """Rows (n,) int64 of a tensor, or of the tensors in a tuple, a list or a dataclass."""
-    return mapped(value, lambda tensor: tensor[index])
-
-
-def mapped(value: V, change: Callable[[Tensor], Tensor]) -> V:
-    """A tensor changed, or the tensors in a tuple, a list or a dataclass; all else as it is."""
-    if isinstance(value, Tensor):
-        return cast(V, change(value))
-    if isinstance(value, tuple | list):
-        return cast(V, type(value)(mapped(each, change) for each in value))
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {each.name: mapped(getattr(value, each.name), change) for each in fields(value)}
-        return cast(V, replace(value, **parts))
-    return value
 
 
 def _conditions(vectors: Sequence[Tensor | None], count: int) -> Tensor | None:
