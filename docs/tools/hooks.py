@@ -56,7 +56,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Let links to README.md lead to its page."""
+    """Let links of files from elsewhere lead to pages of the site."""
+    markdown = markdown.replace("](docs/", "](")
     return re.sub(r"\]\(((?:\.\./)*)README\.md", r"](\1overview.md", markdown)
 
 

@@ -112,8 +112,8 @@ def keep(name: str, done: Sequence[Output], folder: Path) -> None:
 
 
 def _pictures() -> Iterator[str]:
-    """PNG files in the current folder and below."""
-    return (path.name for path in Path().rglob("*.png"))
+    """PNG files in the current folder."""
+    return (path.name for path in Path().glob("*.png"))
 
 
 def main(names: Sequence[str]) -> None:

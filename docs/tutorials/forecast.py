@@ -5,6 +5,8 @@
 # what happened, and drawn. Any regular grid and the usual names will do; the file here is
 # made of the bundled sample, with the short names that ECMWF uses, to stand for yours.
 # %%
+from pathlib import Path
+
 import xarray as xr
 
 import weather
@@ -34,8 +36,8 @@ print(z500.std("number").mean(("time", "latitude", "longitude")).values.round())
 # %% [markdown]
 # ## Verify
 #
-# The fair CRPS of the forecast beside baselines, lower is better: past years in the same season, and
-# persistence. Two starts are few: `refine weather verify` prints intervals where there are more.
+# The fair CRPS of the forecast beside that of past years in the same season, lower is better. Two starts are few: the
+# full report has intervals where there are more.
 # %%
 truth, history = xr.open_dataset("mine.nc"), xr.open_dataset(HISTORY)
 report = weather.verify(forecast, truth, history, lead_days=[1, 3, 5], regions=["global"])
@@ -51,7 +53,7 @@ from weather.plots.forecast_run import ForecastRun
 forecast.to_netcdf("forecast.nc")
 shown = ForecastRun.open("forecast.nc", "mine.nc", ("geopotential_500",), "2003-11-25T00", None)
 for path in ForecastPlots(
-    shown, PlotRequest(kinds=("maps",), named=True, leads=(1, 5)), "pictures"
+    shown, PlotRequest(kinds=("maps",), named=True, leads=(1, 5)), Path()
 ).plot():
     print(path)
 # %% [markdown]
