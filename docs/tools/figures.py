@@ -105,7 +105,7 @@ def schedules() -> str:
 
 def noise() -> str:
     """Samples in one batch or in two: their noise is that of their number."""
-    shapes = [_text(60, 45, "batch of 4"), _text(60, 115, "batches of 1 and 3")]
+    shapes = [_text(66, 45, "batch of 4", size=13), _text(66, 115, "batches of 1 and 3", size=13)]
     for row, gaps in ((0, (0, 0, 0, 0)), (1, (0, 40, 40, 40))):
         for i in range(4):
             x, y = 150 + 95 * i + gaps[i], 20 + 70 * row
@@ -118,24 +118,22 @@ def noise() -> str:
 
 def weather() -> str:
     """A forecast: the mean of the next state, and members with residuals about it."""
-    start, shapes = (
-        (60, 100),
-        [_text(60, 160, "analysis", size=13), _text(220, 160, "day 1", size=13)],
-    )
-    shapes += [_text(500, 160, "later", size=13), _text(140, 62, "mean", COLOURS[0], 13)]
+    start = (60, 110)
+    shapes = [_text(60, 160, "analysis", size=13), _text(220, 160, "day 1", size=13)]
+    shapes += [_text(500, 160, "later", size=13), _text(130, 92, "mean", COLOURS[0], 13)]
     for member, slope in enumerate((-0.55, -0.25, 0.1, 0.35, 0.6)):
         places = [start]
         for step in range(1, 4):
             wiggle = 9 * math.sin(2.1 * member + 1.7 * step)
-            places.append((60 + 150 * step, 100 - 12 * step + slope * 45 * step**0.8 + wiggle))
+            places.append((60 + 150 * step, 110 - 6 * step + slope * 32 * step**0.8 + wiggle))
         shapes.append(_path(places, COLOURS[1]))
         shapes += [_dot(x, y, 4, COLOURS[1]) for x, y in places[1:]]
     shapes += [
-        _arrow(*start, 204, 89, COLOURS[0]),
-        _dot(210, 88, 6, COLOURS[0]),
+        _arrow(*start, 204, 105, COLOURS[0]),
+        _dot(210, 105, 6, COLOURS[0]),
         _dot(*start, 6, INK),
     ]
-    shapes += [_text(330, 25, "members: mean + sampled residual", COLOURS[1], 13)]
+    shapes += [_text(330, 22, "members: mean + sampled residual", COLOURS[1], 13)]
     return _svg(600, 175, shapes)
 
 

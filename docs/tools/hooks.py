@@ -73,12 +73,13 @@ def _results() -> Iterator[str]:
             yield path.relative_to(ROOT).as_posix()
 
 
-def _result_pages() -> list[dict[str, list[str]]]:
-    """Navigation of the results: pages by domain."""
-    pages: dict[str, list[str]] = {}
+def _result_pages() -> list[dict[str, list[dict[str, str]]]]:
+    """Navigation of the results: pages by domain, called by folder and file."""
+    pages: dict[str, list[dict[str, str]]] = {}
     for path in _results():
+        _, domain, *folders = path.removesuffix(".md").lower().split("/")
         if path.endswith(".md"):
-            pages.setdefault(path.split("/")[1].capitalize(), []).append(path)
+            pages.setdefault(domain.capitalize(), []).append({" ".join(folders): path})
     return [{domain: found} for domain, found in pages.items()]
 
 

@@ -81,7 +81,9 @@ def page(name: str) -> str:
             continue
         output = next(done)
         parts.append(f"```python\n{cell.source}\n```")
-        if output["text"]:
+        if output["text"].startswith("| "):
+            parts.append(output["text"])
+        elif output["text"]:
             parts.append(f"``` {{.text .output}}\n{output['text']}\n```")
         parts += [f"![{file}](outputs/{name}-{file})" for file in output["pictures"]]
     return "\n\n".join(parts) + f"\n\n*The script: `docs/tutorials/{name}.py`.*\n"
