@@ -49,7 +49,7 @@ for title, given in {"true class": labels, "another class": (labels + 1) % 10}.i
 # %% [markdown]
 # ## Redraw a part
 #
-# Pixels outside of the mask stay exactly as they are.
+# Pixels outside of the mask stay exactly as they are. (The test images were fetched above, once.)
 # %%
 mask = torch.arange(28)[None].expand(28, -1) > 13  # the right half
 shown = [few[:8], few[:8].masked_fill(mask, 0.5)]

@@ -4,7 +4,7 @@
 # A model learns from a list of SMILES and a property, and then draws molecules that have a value of
 # it, or that contain a scaffold. The molecules here are the first two thousand of those that our
 # MOSES model has drawn, so that nothing has to be fetched; yours may come from a .smi, .csv or .sdf
-# file.
+# file, and are harder to learn than those that resemble MOSES already.
 # %%
 from dataclasses import replace
 from pathlib import Path
