@@ -13,7 +13,7 @@ def product() -> str:
     for k, count in enumerate((1, 2, 4)):
         side = 96 / count
         shapes += [
-            _grid(x, 40, count, side, lambda i, j, k=k: COLOURS[k]),
+            _grid(x, 40, count, side, COLOURS[k : k + 1]),
             _text(x + 48, 160, f"codes c{k + 1}"),
         ]
         if k < 2:
@@ -89,15 +89,7 @@ def schedules() -> str:
     ):
         side = 100 / count
         first = COLOURS[0] if count == 1 else COLOURS[1]
-        shapes.append(
-            _grid(
-                x,
-                25,
-                count,
-                side,
-                lambda i, j, p=parts, f=first: f if p == 1 else COLOURS[2 + (i + j) % 2],
-            )
-        )
+        shapes.append(_grid(x, 25, count, side, (first,) if parts == 1 else COLOURS[2:]))
         shapes.append(_text(x + 50, 148, title))
         x += 200
     return _svg(600, 165, shapes)
@@ -141,7 +133,7 @@ def contraction() -> str:
     """A graph contracted to one cluster; a sample takes the way back."""
     nodes = [(0, 0), (40, 0), (0, 45), (40, 45), (85, 22), (120, 22)]
     edges = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5)]
-    levels = (
+    levels: Sequence[tuple[list[tuple[int, int]], list[tuple[int, int]], Sequence[int], int]] = (
         (nodes, edges, (0, 0, 1, 1, 2, 2), 9),
         ([(20, 0), (20, 45), (102, 22)], [(0, 1), (1, 2)], (0, 1, 2), 14),
         ([(20, 22), (102, 22)], [(0, 1)], (3, 2), 18),
@@ -214,9 +206,13 @@ def _curve(x: float, y: float, wide: float, height: Callable[[float], float], st
     return _path([(x + wide * i / 100, y - height(i / 100)) for i in range(101)], stroke)
 
 
-def _grid(x: float, y: float, count: int, side: float, colour: Callable[[int, int], str]) -> str:
+def _grid(x: float, y: float, count: int, side: float, colours: Sequence[str]) -> str:
+    """Square cells, their colours in turns along the diagonals."""
     places = ((i, j) for i in range(count) for j in range(count))
-    return "".join(_rect(x + side * j, y + side * i, side, side, colour(i, j)) for i, j in places)
+    return "".join(
+        _rect(x + side * j, y + side * i, side, side, colours[(i + j) % len(colours)])
+        for i, j in places
+    )
 
 
 def _digit(x: float, y: float) -> str:
