@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test house slow demo bench gpu dist results data controls
+.PHONY: help install test house slow demo bench gpu docs tutorials dist results data controls
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,12 @@ bench: install  ## measure speed ratios, into results/bench/
 
 gpu: install  ## on one accelerator, in ten minutes: its tests, throughput, larger models, into runs/gpu/
 	$(BIN)/python -m tests.gpu.run
+
+docs: install  ## build the site, into build/site/index.html; fails on any warning
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+tutorials: install  ## run the tutorials anew: five minutes of two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.tools.tutorials
 
 dist: install  ## build the wheel and the source archive, into dist/
 	$(BIN)/python -m hatchling build -d dist

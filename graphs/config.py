@@ -19,8 +19,11 @@ class GraphsConfig:
     seed: NonNegativeInt = 0
     """Seed of weights, order and noise."""
     data: DataConfig = field(default_factory=DataConfig)
+    """What to learn from."""
     model: ModelConfig = field(default_factory=ContractionConfig)
+    """The kind of generator, its network and its training."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """How the model samples unless it is told otherwise."""
     validations: PositiveInt = 10
     """Times that a training is validated at most, at equal distances and at its end."""
 

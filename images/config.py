@@ -78,6 +78,7 @@ class TokenizerConfig:
     patch: PositiveInt = 4
     """Side of the square of pixels that a feature stands for."""
     training: Optimisation = field(default_factory=Optimisation)
+    """Of the tokeniser, the first stage."""
 
 
 @config
@@ -138,7 +139,9 @@ class GeneratorConfig:
     methods: Methods = field(default_factory=dict)
     """Methods of training and sampling, as a list of names or fields by name."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    """Changed training images."""
     training: Optimisation = field(default_factory=Optimisation)
+    """Of the transformer and its head, the second stage."""
 
     def __post_init__(self) -> None:
         """Refuse a width that the heads do not divide."""
@@ -193,6 +196,7 @@ class DistillationConfig:
     """Rank of low-rank adapters that are trained in place of the transformer's weights, and
     merged into them at the end; 0 trains all weights."""
     training: Optimisation = field(default_factory=Optimisation)
+    """Of the student."""
 
 
 @config
@@ -208,7 +212,10 @@ class ImagesConfig:
     holdout: NonNegativeInt = 0
     """Last training images that are kept from training, to calibrate and to search on."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    """Images to codes and back."""
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    """What predicts the codes."""
     adversarial: AdversarialConfig | None = None
     """A last stage that makes the decoder's images sharp; null leaves it out."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """How the model samples unless it is told otherwise."""

@@ -133,6 +133,10 @@ def area(sizes: Sequence[Size], mode: str = "bicubic") -> GridPyramid:
     Args:
         sizes: Coarse to fine, as in `GridPyramid`.
         mode: 'bicubic' (VAR), 'bilinear' or 'nearest'.
+
+    >>> pyramid = area([(1, 1), (2, 2), (5, 5)])
+    >>> [tuple(level.shape) for level in pyramid.gaussian(torch.zeros(1, 3, 5, 5))]
+    [(1, 3, 1, 1), (1, 3, 2, 2), (1, 3, 5, 5)]
     """
     return GridPyramid(sizes, _area_down, partial(_interpolate, mode=mode), adjacent=False)
 

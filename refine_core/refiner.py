@@ -53,6 +53,9 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
 
     Raises:
         InputError: A number is out of its range, or the parts do not fit together.
+
+    >>> samples = refiner.sample(Noise.range(0, 4), context)           # doctest: +SKIP
+    >>> nats = refiner.code_log_prob(data, context)   # (n, K), exact  # doctest: +SKIP
     """
 
     def __init__(

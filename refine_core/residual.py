@@ -23,10 +23,14 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
 
     loop='closed' is VAR's (arXiv 2404.02905, algorithm 1): the state lives on the finest grid,
     each scale quantises what is still missing, so later scales repair earlier errors:
+
         code_k = Q_k(down_k(f - s_k)),   s_{k+1} = s_k + phi_k(up(value_k)).
+
     loop='open' is the paper's (eq. 12 to 16): scale k quantises the Laplacian band of the features
     themselves, and the state moves up the pyramid:
+
         code_k = Q_k(L_k),   s_{k+1} = up(s_k) + phi_k(value_k).
+
     Either way the decoded state equals the sum of the expanded bands phi_k(value_k).
 
     Args:

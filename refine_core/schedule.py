@@ -119,6 +119,9 @@ class Scale:
 class ScaleSchedule:
     """Scales from coarse to fine.
 
+    Args:
+        scales: The factors of the product, one network call each.
+
     Raises:
         InputError: There is no scale.
 

@@ -17,8 +17,10 @@ class WeatherConfig:
     seed: int = 0
     """Seed of the initial weights, the order of samples and all noise."""
     data: DataConfig = field(default_factory=DataConfig)
+    """Variables, levels and years to learn from."""
     mean: NetworkConfig = field(default_factory=NetworkConfig)
     """The network of the deterministic mean."""
     mean_from: str = ""
     """Name or path of a trained model, to use its mean; empty trains one."""
     head: HeadConfig = field(default_factory=HeadConfig)
+    """What samples the residual about the mean."""

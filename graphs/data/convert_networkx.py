@@ -40,6 +40,11 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
     Raises:
         InputError: Some graphs are directed and some are not, or a graph has a loop or parallel
             edges, or is labelled in part.
+
+    >>> import networkx as nx
+    >>> store = from_networkx([nx.path_graph(3), nx.cycle_graph(4)])
+    >>> store.sizes.tolist()
+    [3, 4]
     """
     nodes, ends, edges, directed = [], [], [], False
     attributes: list[Mapping[str, object]] = []

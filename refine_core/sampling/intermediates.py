@@ -45,7 +45,12 @@ def through(after_scale: AfterScale[T] | None, change: Callable[[S], T]) -> "Aft
 
 
 class Intermediates(Generic[T]):
-    """Keeps what it is given, in order: scale by scale, batch after batch."""
+    """Keeps what it is given, in order: scale by scale, batch after batch.
+
+    >>> steps = Intermediates()
+    >>> samples = model.sample(4, after_scale=steps)                   # doctest: +SKIP
+    >>> coarse_to_fine = [step.data for step in steps]
+    """
 
     def __init__(self) -> None:
         self.steps: list[Intermediate[T]] = []

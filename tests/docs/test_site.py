@@ -1,0 +1,90 @@
+"""The site: every public name has its place, every tutorial its outputs, every link its end."""
+
+import importlib
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from docs.tools import figures, tutorials
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("refine_core", "graphs", "graphs.invariance", "weather", "images")
+LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_documented(package: str) -> None:
+    module = importlib.import_module(package)
+    page = (ROOT / "docs" / "api" / f"{package}.md").read_text()
+    shown = re.findall(rf"^::: {re.escape(package)}\.(\w+)$", page, re.MULTILINE)
+    assert sorted(shown) == sorted(module.__all__)
+    for name in module.__all__:
+        text = getattr(module, name).__doc__ or ""
+        made_by_dataclass = text.startswith(f"{name}(")
+        assert text and not made_by_dataclass, f"{package}.{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", tutorials.TUTORIALS)
+def test_pages_of_tutorials_show_what_their_code_did(name: str) -> None:
+    page = tutorials.page(name)  # raises if the code has changed since
+    pictures = re.findall(r"!\[.*?\]\((outputs/.*?)\)", page)
+    assert all((tutorials.FOLDER / path).is_file() for path in pictures)
+    kept = {f"outputs/{path.name}" for path in tutorials.OUTPUTS.glob(f"{name}-*.png")}
+    assert kept == set(pictures)
+
+
+def test_a_tutorial_that_changed_has_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tutorials, "FOLDER", tmp_path)
+    monkeypatch.setattr(tutorials, "OUTPUTS", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "one.py"
+    script.write_text("# %% [markdown]\n# # One\n# %%\nprint(1 + 1)\n")
+    tutorials.keep("one", tutorials.run("one"), tmp_path)
+    assert "# One" in tutorials.page("one") and "\n2\n" in tutorials.page("one")
+    script.write_text("# %% [markdown]\n# # Another text\n# %%\nprint(1+1)  # other layout\n")
+    assert "Another text" in tutorials.page("one")
+    script.write_text("# %%\nprint(1 + 2)\n")
+    with pytest.raises(ValueError, match="make tutorials"):
+        tutorials.page("one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", tutorials.TUTORIALS)
+def test_tutorials_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tutorials.outputs(name)
+    now = tutorials.run(name)
+    assert [each["pictures"] for each in now] == [each["pictures"] for each in before]
+    lines = [[len(each["text"].splitlines()) for each in some] for some in (now, before)]
+    assert lines[0] == lines[1]
+
+
+def test_figures_are_small_drawings() -> None:
+    for name, draw in figures.FIGURES.items():
+        assert draw().startswith("<svg") and len(draw()) < 10_000, name
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "results").rglob("*.md"))])
+def test_links_of_pages_outside_of_the_site_have_an_end(page: Path) -> None:
+    if "runs" not in page.parts:
+        missing = [to for to in LINK.findall(page.read_text()) if not (page.parent / to).exists()]
+        assert not missing
+
+
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="the extra docs is not installed")
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    fetched = re.compile(
+        r"<(?:script|img|iframe)[^>]*src=\"?https?:|<link[^>]*stylesheet[^>]*https?:"
+    )
+    pages = [*(tmp_path / "site").rglob("*.html")]
+    assert len(pages) > 40
+    assert not [page for page in pages if fetched.search(page.read_text())]
