@@ -1,6 +1,7 @@
 """Heads that refinement is compared with: no residual, Gaussian noise, diffusion, CRPS."""
 
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import torch
@@ -10,6 +11,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from weather.fields.grid import Grid
 from weather.forecaster.config import HeadConfig
+from weather.forecaster.correction import from_waves, zonal_waves
 from weather.forecaster.head import ResidualHead
 from weather.forecaster.inputs import CLOCK, HeadContext
 from weather.forecaster.network import StateNetwork, fourier
@@ -39,38 +41,56 @@ class NoHead(ResidualHead):
 class GaussianHead(NoHead):
     """Gaussian noise with the covariance of the mean's errors, whatever the state.
 
-    The leading empirical orthogonal functions carry correlations between places and channels; the
-    rest of the variance is that of white noise, by channel and latitude.
+    Zonal waves of one number have their own covariance between all channels and latitudes, and
+    waves of two numbers none, as where the statistics of errors depend on longitude no more than
+    their scale does (Daley 1991, Atmospheric Data Analysis, chapter 4). Of each the leading
+    eigenvectors are kept; the rest of the variance is that of independent waves, by channel and
+    latitude.
 
     Args:
         grid: The grid of the data.
         channels: Maps C.
-        rank: Count of orthogonal functions.
+        rank: Count of eigenvectors for each wave.
     """
 
     def __init__(self, grid: Grid, channels: int, rank: int = 128) -> None:
         super().__init__(channels, grid)
-        self.register_buffer("modes", torch.zeros(rank, *self.shape))
-        self.register_buffer("rest", torch.zeros(channels, grid.shape[0], 1))
+        waves = grid.shape[1] // 2 + 1
+        rank = min(rank, channels * grid.shape[0])
+        self.register_buffer("modes", torch.zeros(waves, rank, 2, channels * grid.shape[0]))
+        self.register_buffer("rest", torch.zeros(waves, channels * grid.shape[0]))
 
     def estimate(self, residuals: Tensor) -> None:
         """Set the covariance to that of scaled residuals (n, C, H, W)."""
-        modes = self.get_buffer("modes").zero_()
-        flat = residuals.flatten(1)
-        values, vectors = torch.linalg.eigh(flat @ flat.T / len(flat))
-        order = values.argsort(descending=True)[: len(modes)]
-        leading = vectors[:, order].T @ flat / len(flat) ** 0.5
-        modes[: len(leading)] = leading.unflatten(1, self.shape)
-        left = residuals.square().mean(0) - modes.square().sum(0)
-        self.get_buffer("rest").copy_(left.mean(-1, keepdim=True).clamp(min=0).sqrt())
+        modes, rest = self.get_buffer("modes"), self.get_buffer("rest")
+        for number, wave in enumerate(zonal_waves(residuals).flatten(1, 2).unbind(-1)):
+            covariance = wave.T @ wave.conj() / len(wave)
+            values, vectors = torch.linalg.eigh(covariance)
+            leading = (vectors * values.clamp(min=0).sqrt()).T.flip(0)[: modes.shape[1]]
+            left = covariance.diagonal().real - leading.abs().square().sum(0)
+            modes[number] = torch.stack([leading.real, leading.imag], 1)
+            rest[number] = left.clamp(min=0).sqrt()
 
     def sample(self, context: HeadContext, noise: Noise) -> Tensor:
         """Residuals (b, C, H, W)."""
-        modes = self.get_buffer("modes")
-        large = noise.normal(0, len(modes)) @ modes.flatten(1)
-        white = noise.normal(1, *self.shape) * self.get_buffer("rest")
-        residual: Tensor = large.unflatten(1, self.shape) + white
+        modes, rest = self.get_buffer("modes"), self.get_buffer("rest")
+        real, imaginary = modes.unbind(2)
+        large = torch.einsum(
+            "bmr,mrk->bmk", _circular(noise, 0, modes.shape[:2]), torch.complex(real, imaginary)
+        )
+        waves = (large + _circular(noise, 1, rest.shape) * rest).transpose(1, 2)
+        residual: Tensor = from_waves(waves.unflatten(1, self.shape[:2]), self.shape[2])
         return residual
+
+
+def _circular(noise: Noise, call: int, shape: Sequence[int]) -> Tensor:
+    """(b, *shape) complex numbers of variance one, by zonal wave in the first place of `shape`.
+
+    The first and last wave of maps are real: theirs have twice the variance, as one part is lost.
+    """
+    drawn = torch.view_as_complex(noise.normal(call, *shape, 2)) / 2**0.5
+    drawn[:, [0, -1]] *= 2**0.5
+    return drawn
 
 
 class DiffusionHead(ResidualHead):
