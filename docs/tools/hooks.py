@@ -1,6 +1,6 @@
 """Hooks of mkdocs: pages and pictures that are not in `docs/` but made or kept elsewhere.
 
-README, CHANGELOG, CONTRIBUTING and all of `results/` appear as they are, at the same relative
+CHANGELOG, CONTRIBUTING and all of `results/` appear as they are, at the same relative
 paths, so that their links hold. Files elsewhere in the repository that they link to come along.
 """
 
@@ -18,7 +18,6 @@ from docs.tools.tutorials import TUTORIALS, page
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
-    "overview.md": "README.md",
     "CHANGELOG.md": "CHANGELOG.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
 }
@@ -57,8 +56,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Let links of files from elsewhere lead to pages of the site."""
-    markdown = markdown.replace("](docs/", "](")
-    return re.sub(r"\]\(((?:\.\./)*)README\.md", r"](\1overview.md", markdown)
+    return markdown.replace("](docs/", "](")
 
 
 def equation(source: str, *_: Any, **__: Any) -> str:
