@@ -14,7 +14,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from docs.tools.figures import FIGURES
-from docs.tools.tutorials import TUTORIALS, page
+from docs.tools.tutorials import TUTORIALS, notebook, page
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -51,6 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"figures/{name}.svg", content=draw()))
     for name in TUTORIALS:
         files.append(File.generated(config, f"tutorials/{name}.md", content=page(name)))
+        files.append(File.generated(config, f"tutorials/{name}.ipynb", content=notebook(name)))
     return files
 
 
