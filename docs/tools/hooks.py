@@ -1,6 +1,6 @@
 """Hooks of mkdocs: pages and pictures that are not in `docs/` but made or kept elsewhere.
 
-README, CHANGELOG, CONTRIBUTING and all of `results/` appear as they are, at the same relative
+CHANGELOG, CONTRIBUTING and all of `results/` appear as they are, at the same relative
 paths, so that their links hold. Files elsewhere in the repository that they link to come along.
 """
 
@@ -14,11 +14,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from docs.tools.figures import FIGURES
-from docs.tools.tutorials import TUTORIALS, page
+from docs.tools.tutorials import TUTORIALS, notebook, page
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
-    "overview.md": "README.md",
     "CHANGELOG.md": "CHANGELOG.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
 }
@@ -52,13 +51,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"figures/{name}.svg", content=draw()))
     for name in TUTORIALS:
         files.append(File.generated(config, f"tutorials/{name}.md", content=page(name)))
+        files.append(File.generated(config, f"tutorials/{name}.ipynb", content=notebook(name)))
     return files
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Let links of files from elsewhere lead to pages of the site."""
-    markdown = markdown.replace("](docs/", "](")
-    return re.sub(r"\]\(((?:\.\./)*)README\.md", r"](\1overview.md", markdown)
+    return markdown.replace("](docs/", "](")
 
 
 def equation(source: str, *_: Any, **__: Any) -> str:

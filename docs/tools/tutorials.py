@@ -7,6 +7,7 @@ of the code: a page whose code is another one is not built.
 """
 
 import ast
+import base64
 import contextlib
 import hashlib
 import io
@@ -86,7 +87,29 @@ def page(name: str) -> str:
         elif output["text"]:
             parts.append(f"``` {{.text .output}}\n{output['text']}\n```")
         parts += [f"![{file}](outputs/{name}-{file})" for file in output["pictures"]]
-    return "\n\n".join(parts) + f"\n\n*The script: `docs/tutorials/{name}.py`.*\n"
+    other = f"*[As a notebook]({name}.ipynb); the script is `docs/tutorials/{name}.py`.*"
+    return "\n\n".join([*parts, other]) + "\n"
+
+
+def notebook(name: str) -> str:
+    """A tutorial as a Jupyter notebook, in JSON, with its outputs."""
+    from nbformat import v4, writes
+
+    done, made = iter(outputs(name)), []
+    for place, cell in enumerate(cells(name)):
+        if not cell.is_code:
+            made.append(v4.new_markdown_cell(cell.source, id=str(place)))
+            continue
+        output, shown = next(done), []
+        if output["text"]:
+            shown.append(v4.new_output("stream", name="stdout", text=output["text"] + "\n"))
+        for file in output["pictures"]:
+            picture = base64.b64encode((OUTPUTS / f"{name}-{file}").read_bytes()).decode()
+            shown.append(v4.new_output("display_data", {"image/png": picture}))
+        made.append(v4.new_code_cell(cell.source, id=str(place), outputs=shown))
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    whole: str = writes(v4.new_notebook(cells=made, metadata={"kernelspec": kernel}))
+    return whole + "\n"
 
 
 def run(name: str) -> list[Output]:

@@ -60,4 +60,4 @@ plot_grid(torch.cat(shown), Path("redrawn.png"), 8, "right halves redrawn")
 #
 # To train such a model on images of your own, see [Your own data](../howto/own-data.md); on the command
 # line all of this is `refine images sample`, `evaluate` and `edit`
-# ([all commands](../overview.md#images)).
+# ([all commands](../guide/images.md)).

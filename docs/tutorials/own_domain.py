@@ -47,5 +47,5 @@ for shift in range(3):
     nats = model.log_prob(waves, (labels + shift) % 3)
     print(f"class + {shift}: {nats.mean():.1f} nats")
 # %% [markdown]
-# What else the core offers to a domain is in [the table of parts](../overview.md#your-own-domain) and in
+# What else the core offers to a domain is in [the table of parts](../guide/core.md) and in
 # [the API](../api/refine_core.md).

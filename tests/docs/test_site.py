@@ -37,6 +37,20 @@ def test_pages_of_tutorials_show_what_their_code_did(name: str) -> None:
     assert kept == set(pictures)
 
 
+@pytest.mark.skipif(find_spec("nbformat") is None, reason="the extra docs is not installed")
+@pytest.mark.parametrize("name", tutorials.TUTORIALS)
+def test_notebooks_of_tutorials_are_valid_and_show_what_their_code_did(name: str) -> None:
+    import nbformat
+
+    book = nbformat.reads(tutorials.notebook(name), as_version=4)
+    nbformat.validate(book)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in code] == [c.source for c in tutorials.cells(name) if c.is_code]
+    shown = [output for cell in code for output in cell.outputs]
+    pictures = [output for output in shown if output.output_type == "display_data"]
+    assert len(pictures) == len([*tutorials.OUTPUTS.glob(f"{name}-*.png")]) < len(shown)
+
+
 def test_a_tutorial_that_changed_has_no_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,7 +68,6 @@ def test_a_tutorial_that_changed_has_no_page(
         tutorials.page("one")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", tutorials.TUTORIALS)
 def test_tutorials_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

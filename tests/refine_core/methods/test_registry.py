@@ -152,9 +152,9 @@ def test_help_shows_what_is_on(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert "gamma" in capsys.readouterr().out
 
 
-def test_the_readmes_method_is_one() -> None:
-    """The example of the README runs as it stands."""
-    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_method_of_the_guide_is_one() -> None:
+    """The example of the guide runs as it stands."""
+    text = (Path(__file__).parents[3] / "docs/guide/methods.md").read_text(encoding="utf-8")
     source = text.split("```python\nfrom refine_core.config import PositiveFloat")[1].split("```")[
         0
     ]
