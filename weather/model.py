@@ -5,8 +5,9 @@
 >>> made["geopotential"].sel(level=500).mean("number")                         # doctest: +SKIP
 """
 
+import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -137,6 +138,12 @@ class WeatherModel:
                 f"The data have a grid of {found} points, the model one of {expected}, or the "
                 "same with other coordinates: regrid the data."
             )
+
+    def uncorrected(self) -> "WeatherModel":
+        """The same networks and temperatures, without the correction that calibration fitted."""
+        forecaster = copy.deepcopy(self.forecaster)
+        forecaster.correction.reset()
+        return replace(self, forecaster=forecaster, digest=f"{self.digest}, uncorrected")
 
     def normalise(self, states: Tensor) -> Tensor:
         """Normalise the first channels (..., c, H, W) in SI units, for the network."""

@@ -65,6 +65,17 @@ def test_files_hold_everything(model: WeatherModel, start: Start, tmp_path: Path
     assert again.grid == model.grid
 
 
+def test_without_its_correction_a_model_is_as_trained(model: WeatherModel, start: Start) -> None:
+    plain = next(model.rollout(*start, members=2, steps=1)).values
+    model.forecaster.correction.gain.fill_(2)
+    corrected = next(model.rollout(*start, members=2, steps=1)).values
+    other = model.uncorrected()
+    assert torch.equal(next(other.rollout(*start, members=2, steps=1)).values, plain)
+    assert model.config.head.kind == "deterministic" or not torch.equal(plain, corrected)
+    assert other.digest != model.digest  # a forecast of one does not go on with the other
+    model.forecaster.correction.reset()
+
+
 def test_humidity_stays_positive(model: WeatherModel, start: Start) -> None:
     model.forecaster.get_buffer("lower")[2] = 0.1
     sampled = next(model.rollout(*start, members=3, steps=1)).values

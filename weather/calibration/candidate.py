@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from refine_core.errors import InputError
 from weather.data.prepared import Prepared
 from weather.fields.arrays import Array
-from weather.forecaster.correction import zonal_power
 from weather.metrics.ensemble import crps, predicted_square, spread_skill, variance
 from weather.model import WeatherModel
 
@@ -69,14 +67,12 @@ class Candidate:
         temperature: Temperature of the head, one or one per scale.
         correction: Buffers of the correction.
         ratios: (steps, C) spread-skill ratios.
-        power: (steps, C, H, M) of the members' departures from climatology.
     """
 
     row: Row
     temperature: tuple[float, ...]
     correction: dict[str, Tensor]
     ratios: Array
-    power: Tensor
 
     @property
     def order(self) -> tuple[float, float]:
@@ -84,15 +80,12 @@ class Candidate:
         return max(self.row["worst"], NEAR), self.row["crps"]
 
 
-def score(
-    model: WeatherModel, data: Prepared, climate: Tensor, rollouts: RolloutConfig
-) -> Candidate:
+def score(model: WeatherModel, data: Prepared, rollouts: RolloutConfig) -> Candidate:
     """Score a model as it is now. The CRPS is fair, in climatological standard deviations.
 
     Args:
         model: With the correction and the temperature of the candidate.
         data: Its validation part is used.
-        climate: (C, H, M) power of departures from climatology.
         rollouts: The ensembles.
 
     Raises:
@@ -102,7 +95,6 @@ def score(
     history = stride * np.arange(1 - data.config.history, 1)
     shape = (len(chosen), rollouts.steps, len(model.channels))
     total, predicted, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    power = torch.zeros(rollouts.steps, *climate.shape)
     for i, start in enumerate(chosen):
         past = np.asarray(data.states[start + history, : len(data.config.state_channels)])
         states = model.rollout(
@@ -120,17 +112,14 @@ def score(
             total[i, k] = (crps(ensemble, truth) * area).mean((1, 2))
             predicted[i, k] = (spread * area).mean((1, 2))
             errors[i, k] = (square * area).mean((1, 2))
-            climatology = model.forecaster.correction.climatology(np.atleast_1d(state.time)).cpu()
-            power[k] += zonal_power(model.normalise(state.values) - climatology) / len(chosen)
     ratios = spread_skill(predicted.mean(0), errors.mean(0))
     temperature = model.config.head.temperature
     row = {
         "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),
         "spread_skill": float(ratios.mean()),
         "worst": float(np.abs(ratios - 1).max()),
-        "variance": float((power[-1].sum((1, 2)) / climate.sum((1, 2))).mean()),
     }
     row |= {f"temperature_{k + 1}": value for k, value in enumerate(temperature)}
     row |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
     buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
-    return Candidate(row, temperature, buffers, ratios, power)
+    return Candidate(row, temperature, buffers, ratios)

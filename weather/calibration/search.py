@@ -4,19 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from weather.calibration.candidate import Candidate, RolloutConfig, Row, score
-from weather.calibration.single_step import fit_single_step, set_climatology
+from weather.calibration.single_step import fit_single_step
 from weather.data.prepared import Prepared
-from weather.forecaster.correction import Correction, log_power_ratio
+from weather.forecaster.correction import Correction
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel
 
-SETTLED = 4
-"""Steps after which a change of `keep` has its full effect on the variance of members."""
 Temperature = tuple[float, ...]
 """One for all scales, or one per scale."""
 
@@ -36,18 +33,17 @@ def calibrate(
     """Calibrate a model; return it, and a row of scores for each candidate.
 
     Temperatures are chosen for the scales of one size after the other, by the CRPS; for each
-    choice, `gain`, `pace` and `memory` are fitted to the mean's errors. Then every round changes
-    `keep` where members vary more or less than the climate, and the gain of each channel, at the
-    first step and later, by its spread-skill ratios. The best candidate has the least deviation
-    from 1 of the worst ratio, of all channels and leads; among those under 0.1, the lowest fair
-    CRPS. In the end only the gain is changed once more, starting from the best.
+    choice, `gain` and `memory` are fitted to the mean's errors. Then every round changes the gain
+    of each channel, at the first step and later, by its spread-skill ratios. The best candidate
+    has the least deviation from 1 of the worst ratio, of all channels and leads; among those
+    under 0.1, the lowest fair CRPS.
 
     Args:
         model: The model to calibrate; it is changed, too. Its networks stay as they are.
-        data: Its validation part is used, and the climate of its training part.
+        data: Its validation part is used.
         temperature: Temperatures to try, where the head samples codes; the first is where the
             search starts.
-        rounds: Number of changes of `keep` and gain.
+        rounds: Number of changes of the gain.
         starts: Number of initial times, spread evenly over the part.
         members: Number of members of each ensemble.
         steps: Number of model steps in each forecast.
@@ -63,14 +59,12 @@ def calibrate(
     sizes, temperatures = [0], temperature[:1]
     if isinstance(model.forecaster.head, RefineHead):
         sizes, temperatures = model.forecaster.head.tokenizer.schedule.wholes, temperature
-    count = 2 + len(set(sizes)) * len(temperatures[1:]) + rounds
+    count = 1 + len(set(sizes)) * len(temperatures[1:]) + rounds
     with Progress("calibration", count, quiet=quiet) as progress:
         search = _Search(model, data, rollouts, progress)
         candidates = [search.choose_temperature(sizes, temperatures)]
         for _ in range(rounds):
-            candidates.append(search.adjust(candidates[-1], damping=True))
-        best = min(candidates, key=lambda candidate: candidate.order)
-        candidates.append(search.adjust(best, damping=False))
+            candidates.append(search.adjust(candidates[-1]))
     best = min(candidates, key=lambda candidate: candidate.order)
     model.forecaster.correction.load_state_dict(best.correction)
     return set_temperature(model, best.temperature), search.rows
@@ -99,13 +93,12 @@ class _Search:
     ) -> None:
         self.model, self.data, self.rollouts, self.progress = model, data, rollouts, progress
         self.correction = model.forecaster.correction
-        self.climate = set_climatology(model, data)
         self.rows: list[Row] = []
 
     def score(self, temperature: Temperature) -> Candidate:
         """Score the correction as it is, at a temperature."""
         model = set_temperature(self.model, temperature)
-        candidate = score(model, self.data, self.climate, self.rollouts)
+        candidate = score(model, self.data, self.rollouts)
         self.rows.append(candidate.row)
         self.progress.update(len(self.rows))
         self.progress.row(candidate.row)
@@ -114,7 +107,7 @@ class _Search:
     def fit(self, temperature: Temperature) -> Candidate:
         """Fit the correction to single steps at a temperature, and score it."""
         model = set_temperature(self.model, temperature)
-        fit_single_step(model, self.data, self.climate, self.rollouts.seed)
+        fit_single_step(model, self.data, self.rollouts.seed)
         return self.score(temperature)
 
     def choose_temperature(self, sizes: list[int], temperatures: Temperature) -> Candidate:
@@ -132,12 +125,9 @@ class _Search:
                 best = min(best, changed, key=lambda candidate: candidate.row["crps"])
         return best
 
-    def adjust(self, candidate: Candidate, *, damping: bool) -> Candidate:
-        """Change the gain of a candidate, and `keep` if wanted; score the result."""
+    def adjust(self, candidate: Candidate) -> Candidate:
+        """Change the gain of a candidate; score the result."""
         self.correction.load_state_dict(candidate.correction)
-        if damping:
-            change = _damping(candidate.power, self.climate).to(self.correction.keep)
-            self.correction.keep.mul_(change).clamp_(0.5, 1.0)
         _centre(self.correction, candidate)
         return self.score(candidate.temperature)
 
@@ -172,17 +162,3 @@ def _centre(correction: Correction, candidate: Candidate) -> None:
     middle = np.sqrt(later.min(0) * later.max(0)).clip(0.5, 2.0)
     for buffer, factor in ((correction.gain, 1 / middle), (correction.first, middle / first)):
         buffer.mul_(torch.from_numpy(factor).to(buffer)[:, None, None])
-
-
-def _damping(power: Tensor, climate: Tensor) -> Tensor:
-    """(C, H, M) factor of `keep` that removes a step's share of the excess variance of members.
-
-    Only the later leads count, as members differ too little early on.
-
-    Args:
-        power: (steps, C, H, M) of the members' departures from climatology.
-        climate: (C, H, M) that of the atmosphere.
-    """
-    share = 2 * torch.arange(1, len(power) + 1).clamp(max=SETTLED)[:, None, None, None]
-    change = -log_power_ratio(power, climate) / share
-    return change[len(power) // 2 :].mean(0).exp()

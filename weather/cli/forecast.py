@@ -41,6 +41,7 @@ def forecast(
     members: PositiveInt = 50,
     lead_days: float = 10.0,
     seed: int = 0,
+    uncorrected: bool = False,
     batch: PositiveInt = 25,
     workers: Workers = "auto",
     chunks: tuple[str, ...] = (),
@@ -64,6 +65,7 @@ def forecast(
         members: Number of members of the ensemble.
         lead_days: Length of the forecast.
         seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
+        uncorrected: Whether to leave out what calibration fitted, to see what it is worth.
         batch: Number of members in memory at a time, rounded up to whole groups.
         workers: Processes that share the members; auto is one for each core where that pays.
         chunks: Lengths of the chunks along dimensions, as number=all lead=1 for maps of all
@@ -84,6 +86,8 @@ def forecast(
 
     lengths = parse_chunks(chunks)
     loaded = load(model)
+    if uncorrected:
+        loaded = loaded.uncorrected()
     steps = steps_in(lead_days, loaded.data.step_hours)
     initial = InitialStates.open(init, loaded)
     times = initial.choose(time)

@@ -1,6 +1,6 @@
 """Preparation of data for training: read once, in pieces, into arrays mapped into memory.
 
-A folder holds `states.npy`, `forcing.npy`, `static.npy`, `times.npy`, `climatology.npy` and, last
+A folder holds `states.npy`, `forcing.npy`, `static.npy`, `times.npy` and, last
 of all, `meta.json`. While the source is read, `progress.json` says how far it has come, and
 a killed run continues from there.
 """
@@ -25,7 +25,6 @@ from weather.data.prepared import Prepared
 from weather.data.statistics import Statistics, measure_statistics
 from weather.data.time_parts import TimeParts
 from weather.data.value_checks import ValueScan
-from weather.fields.climatology import fit_climatology
 from weather.fields.grid import Grid
 from weather.io.source import Source
 
@@ -38,7 +37,6 @@ FILES = (
     "forcing.npy",
     "static.npy",
     "times.npy",
-    "climatology.npy",
 )
 
 
@@ -83,7 +81,6 @@ def load_prepared(folder: Path, config: DataConfig) -> Prepared:
         static=np.load(folder / "static.npy"),
         forcing=np.load(folder / "forcing.npy", mmap_mode="r") if config.forcing else None,
         statistics=Statistics.from_dict(meta["statistics"]),
-        climatology=np.load(folder / "climatology.npy"),
         folder=folder,
     )
 
@@ -162,7 +159,7 @@ class _Preparation:
         return ArrayFile(self.folder / name, (times, channels, *self.source.grid.shape))
 
     def _describe(self, parts: TimeParts) -> None:
-        """Measure statistics and climatology of the copied states, and write what is left."""
+        """Measure statistics of the copied states, and write what is left."""
         config, grid = self.config, self.source.grid
         states = np.load(self.folder / "states.npy", mmap_mode="r")
         forcing = states[:, :0]
@@ -170,13 +167,9 @@ class _Preparation:
             forcing = np.load(self.folder / "forcing.npy", mmap_mode="r")
         static = self.source.read_static(config.static)
         size = max(1, BLOCK // states[0].nbytes)
-        with Progress("statistics", 2, quiet=self.quiet) as bar:
+        with Progress("statistics", 1, quiet=self.quiet) as bar:
             statistics = measure_statistics(states, static, forcing, parts, grid, size)
             bar.update(1)
-            train = np.flatnonzero(parts.inside("train"))
-            climatology = fit_climatology(states, train, parts.times, size)
-            bar.update(2)
-        self._save("climatology.npy", climatology)
         self._save("times.npy", parts.times)
         self._save("static.npy", static)
         where = {"latitude": grid.latitude.tolist(), "longitude": grid.longitude.tolist()}

@@ -31,7 +31,6 @@ class Prepared:
         static: (S, H, W).
         forcing: (T, F, H, W), mapped into memory; None without forcing.
         statistics: Statistics of the training part.
-        climatology: (K, C, H, W) coefficients, see `weather.fields.climatology.climatology_at`.
         folder: The folder that holds the arrays.
     """
 
@@ -42,7 +41,6 @@ class Prepared:
     static: Maps
     forcing: Maps | None
     statistics: Statistics
-    climatology: Maps
     folder: Path
 
     @property
@@ -64,7 +62,7 @@ class Prepared:
     def digest(self) -> str:
         """Sixteen digits that tell these states from others, by what is known of them."""
         known = json.dumps(self.statistics.to_dict())
-        return digest(known, self.times, self.static, self.climatology)
+        return digest(known, self.times, self.static)
 
     def normalised_static(self) -> Maps:
         """(S, H, W) static fields of mean 0 and standard deviation 1."""

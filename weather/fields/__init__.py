@@ -1,4 +1,4 @@
-"""Grids, channels, variables and their units, times, regions and climatology."""
+"""Grids, channels, variables and their units, times and regions."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,6 @@ from refine_core.exports import lazy
 
 if TYPE_CHECKING:
     from weather.fields.channel import Channel as Channel
-    from weather.fields.climatology import climatology_at as climatology_at
-    from weather.fields.climatology import fit_climatology as fit_climatology
     from weather.fields.grid import Grid as Grid
     from weather.fields.regions import REGIONS as REGIONS
     from weather.fields.regions import region_weights as region_weights

@@ -1,12 +1,8 @@
-"""Corrections of each step, by channel, latitude and zonal wavenumber; calibration fits them.
+"""Corrections of sampled residuals, by channel, latitude and zonal wave; calibration fits them.
 
-The mean is overconfident on unseen states, so residuals are rescaled: its errors there are larger
-in long waves and smaller elsewhere than the residuals that the head was trained on, they last for
-more than a step, and states that are rolled out drift away from the climate. So sampled residuals
-get the power (`gain`) and the persistence (`memory`) of errors on unseen states, and departures
-from climatology are damped (`keep`) until members vary as much as the atmosphere does. The damping
-grows as the initial state is forgotten: it is weak at the first step, which starts from an
-analysis, and complete when nothing is left of it (`pace`).
+The mean errs more on unseen states than on those it was trained on, which the head learns from,
+and its errors last for more than a step. So sampled residuals get the power (`gain`) and the
+persistence (`memory`) of errors on unseen states.
 """
 
 from collections.abc import Sequence
@@ -15,8 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from weather.fields.arrays import Times
-from weather.fields.climatology import TERMS, design
 from weather.fields.grid import Grid
 
 POLE = 89.99
@@ -24,14 +18,10 @@ POLE = 89.99
 
 
 class Correction(nn.Module):
-    """Corrects the residual and the state of a step; the identity until it is fitted.
+    """Corrects the residual of a step; the identity until it is fitted.
 
-    Buffers are `gain`, `memory`, `keep` and `pace`, (C, H, W // 2 + 1); `first` (C, 1, 1), which
-    multiplies `gain` in the first step, whose initial state is an analysis and not a sample; and
-    `climate`, (7, C, H, W), the normalised coefficients of a climatology.
-
-    A pole is one place: on its row scalars keep the zonal mean alone, and components of the wind,
-    whose axes turn with longitude, the first wave.
+    Buffers are `gain` and `memory`, (C, H, W // 2 + 1); and `first` (C, 1, 1), which multiplies
+    `gain` in the first step, whose initial state is an analysis and not a sample.
 
     Args:
         grid: The grid of the maps.
@@ -41,9 +31,6 @@ class Correction(nn.Module):
     gain: Tensor
     first: Tensor
     memory: Tensor
-    keep: Tensor
-    pace: Tensor
-    climate: Tensor
     pole_mask: Tensor
 
     def __init__(self, grid: Grid, winds: Sequence[bool]) -> None:
@@ -53,12 +40,16 @@ class Correction(nn.Module):
         self.register_buffer("gain", torch.ones(shape))
         self.register_buffer("first", torch.ones(channels, 1, 1))
         self.register_buffer("memory", torch.zeros(shape))
-        self.register_buffer("keep", torch.ones(shape))
-        self.register_buffer("pace", torch.ones(shape))
-        self.register_buffer("climate", torch.zeros(TERMS[-1], channels, high, wide))
         polar = torch.arange(wide // 2 + 1) == torch.tensor(winds, dtype=torch.int64)[:, None]
         poles = torch.from_numpy(np.abs(grid.latitude) > POLE)[:, None]
+        self.has_poles = bool(poles.any())
         self.register_buffer("pole_mask", ~poles | polar[:, None], persistent=False)
+
+    def reset(self) -> None:
+        """Change nothing, as before it was fitted."""
+        self.gain.fill_(1)
+        self.first.fill_(1)
+        self.memory.zero_()
 
     def residual(self, sampled: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
         """Residuals (b, C, H, W) to add to the mean, and their waves, `before` of the next step.
@@ -74,28 +65,20 @@ class Correction(nn.Module):
             now = self.memory * before + (1 - self.memory**2).sqrt() * now
         return from_waves(now, sampled.shape[-1]), now
 
-    def climatology(self, times: Times) -> Tensor:
-        """(T, C, H, W) normalised climatology at `times`."""
-        basis = torch.from_numpy(design(times, len(self.climate))).to(self.climate)
-        return torch.einsum("tk,kchw->tchw", basis, self.climate)
+    def at_poles(self, state: Tensor) -> Tensor:
+        """States (b, C, H, W) in which a pole is one place.
 
-    def damp(self, state: Tensor, climatology: Tensor, number: int) -> Tensor:
-        """States (b, C, H, W) with their departures from `climatology` (C, H, W) damped.
-
-        The factor is `keep` to a power: the share of the state that is unknown, at most 1. Of the
-        state that the step began with, `number` steps after an analysis, this share is `pace`
-        times `number`; the mean adds the square of `pace`, the share of variance that it errs by.
+        On its row scalars keep the zonal mean alone, and components of the wind, whose axes turn
+        with longitude, the first wave.
         """
-        unknown = (self.pace * number + self.pace.square()).clamp(max=1)
-        factor = self.pole_mask * self.keep**unknown
-        departure = factor * zonal_waves(state - climatology)
-        return climatology + from_waves(departure, state.shape[-1])
+        if not self.has_poles:
+            return state
+        return from_waves(self.pole_mask * zonal_waves(state), state.shape[-1])
 
     def extra_repr(self) -> str:
         """Means of the buffers."""
         values = (
-            (name, float(getattr(self, name).mean()))
-            for name in ("gain", "first", "memory", "keep", "pace")
+            (name, float(getattr(self, name).mean())) for name in ("gain", "first", "memory")
         )
         return ", ".join(f"{name} {value:.3g}" for name, value in values)
 
@@ -110,11 +93,6 @@ def from_waves(waves: Tensor, wide: int) -> Tensor:
     """Maps (..., wide) of the amplitudes of their zonal waves."""
     maps: Tensor = torch.fft.irfft(waves, n=wide, dim=-1)
     return maps
-
-
-def zonal_power(maps: Tensor) -> Tensor:
-    """(C, H, W // 2 + 1) mean power of the zonal waves of maps (b, C, H, W)."""
-    return zonal_waves(maps).abs().square().mean(0)
 
 
 def smooth(field: Tensor) -> Tensor:

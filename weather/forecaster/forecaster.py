@@ -109,9 +109,7 @@ class Forecaster(nn.Module):
         self,
         given: StepInput,
         noise: Noise,
-        climatology: Tensor,
         before: Tensor | None = None,
-        number: int = 0,
         after_scale: AfterScale[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The next states, and the waves of their residuals for the step after it.
@@ -119,9 +117,7 @@ class Forecaster(nn.Module):
         Args:
             given: Input of b members, or of one sample for all of them.
             noise: Random numbers of b members.
-            climatology: (C, H, W) at the time of the next states, normalised.
             before: Waves that the step before this one returned; None at the first.
-            number: Count of steps before.
             after_scale: Called after each scale with the states (b, C, H, W) as they are so far.
 
         Returns:
@@ -131,7 +127,7 @@ class Forecaster(nn.Module):
         def corrected(drawn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             mean, sampled = drawn
             residual, waves = self.correction.residual(sampled, before)
-            state = self.correction.damp(mean + residual, climatology, number)
+            state = self.correction.at_poles(mean + residual)
             return torch.maximum(state, self.get_buffer("lower")), waves
 
         def states(drawn: tuple[Tensor, Tensor]) -> Tensor:

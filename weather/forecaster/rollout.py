@@ -129,10 +129,9 @@ def _states(
     noise = Noise(derive(seed, int(start.astype(np.int64))), torch.tensor(names))
     step, steps = np.timedelta64(model.data.step_hours, "h"), len(forcing)
     hours = torch.from_numpy(clock(start + step * np.arange(steps))).to(past)
-    correction, residual = model.forecaster.correction, None
+    residual = None
     for number in range(steps):
         time, lead = start + step * (number + 1), (number + 1) * model.data.step_hours
-        climatology = correction.climatology(np.array([time]))[0]
         groups = []
         for index in torch.arange(len(names)).split(model.group):
             before = past if len(past) == 1 else past[index]
@@ -144,7 +143,7 @@ def _states(
             own = Noise(noise.seed, noise.index[index].to(past.device)).fork(number)
             last = None if residual is None else residual[index]
             told = None if after_scale is None else _so_far(model, time, lead, wanted, after_scale)
-            groups.append(model.forecaster.step(given, own, climatology, last, number, told))
+            groups.append(model.forecaster.step(given, own, last, told))
         latest, residual = (torch.cat(part) for part in zip(*groups, strict=True))
         older = past[:, 1:].expand(len(names), *past[:, 1:].shape[1:])
         past = torch.cat([older, latest[:, None, : past.shape[2]]], 1)

@@ -40,7 +40,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    names = ("states", "forcing", "static", "times", "climatology")
+    names = ("states", "forcing", "static", "times")
     files = [folder / f"{name}.npy" for name in names] + [folder / "meta.json"]
     return {file.name: file.read_bytes() for file in files}
 
@@ -108,7 +108,6 @@ def test_later_parts_are_not_known(tmp_path: Path, made: Prepared) -> None:
     other = prepare(store(tmp_path / "s.zarr", later), tmp_path / "p", quiet=True)
     assert not np.array_equal(made.states, other.states)
     assert made.statistics.to_dict() == other.statistics.to_dict()
-    np.testing.assert_array_equal(made.climatology, other.climatology)
 
 
 WRITE = ArrayFile.write

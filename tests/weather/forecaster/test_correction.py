@@ -20,7 +20,7 @@ def test_unfitted_it_changes_nothing() -> None:
     correction = Correction(GRID, [False, True])
     x, before = torch.randn(3, 2, 4, 8), zonal_waves(torch.randn(3, 2, 4, 8))
     assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
-    assert torch.allclose(correction.damp(x, torch.randn(2, 4, 8), 3), x, atol=1e-6)
+    assert correction.at_poles(x) is x
 
 
 def test_memory_correlates_steps_and_keeps_the_power() -> None:
@@ -41,33 +41,14 @@ def test_the_first_step_has_a_gain_of_its_own() -> None:
     assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
 
 
-def test_departures_fade_by_wave() -> None:
-    correction = Correction(GRID, [False])
-    correction.keep[..., 2] = 0.5
-    usual = torch.randn(1, 4, 8)
-    wave = torch.cos(2 * torch.arange(8) * 2 * torch.pi / 8).expand(1, 4, 8)
-    damped = correction.damp((usual + wave + 3)[None], usual, 1)
-    assert torch.allclose(damped[0], usual + wave / 2 + 3, atol=1e-5)
-
-
-def test_departures_fade_as_they_become_unknown() -> None:
-    correction = Correction(GRID, [False])
-    correction.keep.fill_(0.0625)
-    correction.pace.fill_(0.5)
-    x, usual = torch.randn(3, 1, 4, 8), torch.randn(1, 4, 8)
-    for number, factor in ((0, 0.5), (1, 0.125), (2, 0.0625), (9, 0.0625)):
-        damped = correction.damp(x, usual, number)
-        assert torch.allclose(damped, usual + factor * (x - usual), atol=1e-5)
-
-
 def test_a_pole_is_one_place() -> None:
     """Scalars have one value there, a wind blows from one side to the other."""
     grid = Grid(np.array([-90.0, -30.0, 30.0, 90.0]), np.arange(0.0, 360.0, 45.0))
     correction = Correction(grid, [False, True])
-    x, usual = torch.randn(3, 2, 4, 8), torch.zeros(2, 4, 8)
-    damped = correction.damp(x, usual, 0)
-    assert torch.allclose(damped[:, :, 1:3], x[:, :, 1:3], atol=1e-6)
-    poles = damped[:, :, [0, 3]]
+    x = torch.randn(3, 2, 4, 8)
+    made = correction.at_poles(x)
+    assert torch.allclose(made[:, :, 1:3], x[:, :, 1:3], atol=1e-6)
+    poles = made[:, :, [0, 3]]
     assert torch.allclose(poles[:, 0], x[:, 0, [0, 3]].mean(-1, keepdim=True).expand(3, 2, 8))
     assert torch.allclose(poles[:, 1, :, :4], -poles[:, 1, :, 4:], atol=1e-6)
     assert poles[:, 1].std(-1).min() > 0.01
