@@ -55,31 +55,31 @@ results: install  ## regenerate the reports of the shipped models (needs what da
 	$(BIN)/refine graphs evaluate --model moses --held-out 10000 --out results/graphs/moses
 	$(BIN)/refine graphs evaluate-scaffolds --model qm9 --out results/graphs/qm9
 	$(BIN)/refine graphs evaluate-properties --model qm9_properties --out results/graphs/qm9_properties
-	$(BIN)/refine weather floor --model gcm --source gcm_64x32.zarr --out results/weather/gcm
+	$(BIN)/refine weather floor --model gcm --source gcm20.zarr --out results/weather/gcm
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
-	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm_64x32.zarr --limit limit.zarr --out results/weather/gcm
+	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm20.zarr --limit limit.zarr --out results/weather/gcm
 
-FORECAST = $(BIN)/refine weather forecast --init gcm_64x32.zarr --time 2003-06-16T00/2003-12-18T00/240h --overwrite
-CONTROLS = crps gaussian diffusion deterministic
+FORECAST = $(BIN)/refine weather forecast --init gcm20.zarr --time 2019-01-04T00/2019-12-20T00/240h --overwrite
+CONTROLS = bank crps gaussian diffusion deterministic
 
 controls: install  ## train the controls of the forecast model and verify it against them: hours
 	$(BIN)/refine weather train --config deterministic
-	for kind in crps gaussian diffusion; do $(BIN)/refine weather train --config $$kind || exit; done
-	for kind in crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; done
+	for kind in bank crps gaussian diffusion; do $(BIN)/refine weather train --config $$kind || exit; done
+	for kind in bank crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; done
 	$(BIN)/refine weather calibrate --model runs/diffusion --starts 4 --members 5 --out runs/diffusion/calibrated.safetensors
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
-	for kind in crps gaussian; do $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
+	for kind in bank crps gaussian; do $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
 	$(FORECAST) --model runs/diffusion/calibrated.safetensors --members 5 --batch 5 --out runs/diffusion.zarr
 	$(FORECAST) --model runs/deterministic --members 1 --out runs/deterministic.zarr
-	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm_64x32.zarr --limit limit.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
+	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm20.zarr --limit limit.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
 
-data: gcm_64x32.zarr limit.zarr  ## simulate 20 years of weather and the limit of predictability: three hours
+data: gcm20.zarr limit.zarr  ## simulate 20 years of weather and the limit of predictability: three hours
 
-gcm_64x32.zarr: | $(STAMP)
+gcm20.zarr: | $(STAMP)
 	@echo "20 years at 1.3 s a day on one core: 2 h 45 min; .8 GB, and 1.6 GB of states. Stopped, it goes on by the same command."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[simulate]"
 	$(BIN)/refine weather simulate --days 7305 --states-every 10 --out $@
 
-limit.zarr: | gcm_64x32.zarr
+limit.zarr: | gcm20.zarr
 	@echo "8 starts, 10 members, 10 days: 10 minutes on two cores."
-	$(BIN)/refine weather simulate --truth gcm_64x32.zarr --starts 8/2019-01-01/2019-12-31 --members 10 --days 10 --perturbation .01 --out $@
+	$(BIN)/refine weather simulate --truth gcm20.zarr --starts 8/2019-01-01/2019-12-31 --members 10 --days 10 --perturbation .01 --out $@

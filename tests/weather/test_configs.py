@@ -18,7 +18,7 @@ from weather.model import WeatherModel
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "weather").glob("*.yaml"))
 GRIDS = {
     "era5_djf_2p5deg.zarr": Grid(np.linspace(-90, 90, 73), np.arange(144) * 2.5),
-    "gcm_64x32.zarr": Grid(-87.1875 + 5.625 * np.arange(32), np.arange(64) * 5.625),
+    "gcm20.zarr": Grid(-87.1875 + 5.625 * np.arange(32), np.arange(64) * 5.625),
 }
 
 
@@ -32,7 +32,7 @@ def test_a_config_makes_a_model_that_rolls_out(path: Path) -> None:
     count, none = len(data.channels), torch.zeros(0)
     one = torch.ones(count)
     model = WeatherModel(forecaster, config, grid, torch.zeros(count), one, none, none)
-    past = torch.zeros(data.history, count, *grid.shape)
+    past = torch.zeros(data.history, len(data.state_channels), *grid.shape)
     (state,) = model.rollout(past, "2000-01-01", members=1, steps=1)
     assert state.values.shape == (1, count, *grid.shape)
     if config.head.kind == "refine":

@@ -58,7 +58,7 @@ def simulate(
         perturbation: What each wave of the prognostic variables of a start is changed by, as a
             share of its size: a standard deviation. Zonal means stay.
         workers: Processes that simulate members; one process simulates a store.
-        out: The store, ends in .zarr; by default gcm_64x32.zarr, of an ensemble limit.zarr.
+        out: The store, ends in .zarr; by default gcm20.zarr, of an ensemble limit.zarr.
         overwrite: Whether an existing store is replaced.
     """
     if truth is not None or members or starts:
@@ -85,7 +85,7 @@ def simulate(
         from weather.simulation.run import SimulationSettings, simulate
         from weather.simulation.speedy import Speedy, name
 
-        out = out or Path("gcm_64x32.zarr")
+        out = out or Path("gcm20.zarr")
         settings = SimulationSettings(
             start, days or 1461, spin_up_days, interval_hours, seed, levels
         )

@@ -11,7 +11,7 @@ from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.variables import nonnegative
 from weather.forecaster.config import HeadConfig, NetworkConfig
-from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead, NoHead
+from weather.forecaster.controls import BankHead, CRPSHead, DiffusionHead, GaussianHead, NoHead
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.head import ResidualHead
 from weather.forecaster.mean import MeanModel
@@ -51,7 +51,8 @@ def build_head(
         return DiffusionHead(grid, inputs, count, config)
     if config.kind == "crps":
         return CRPSHead(grid, inputs, count, config)
-    return GaussianHead(grid, count) if config.kind == "gaussian" else NoHead(count, grid)
+    simple = {"bank": BankHead, "gaussian": GaussianHead}.get(config.kind)
+    return NoHead(count, grid) if simple is None else simple(grid, count)
 
 
 def build_untrained(

@@ -64,9 +64,9 @@ class TokenizerConfig:
 class HeadConfig:
     """How the residual about the mean is sampled."""
 
-    kind: Literal["refine", "deterministic", "gaussian", "diffusion", "crps"] = "refine"
-    """refine: codes, scale by scale; the others are controls: the mean alone, noise on the mean,
-    EDM diffusion, a network trained on the almost-fair CRPS."""
+    kind: Literal["refine", "deterministic", "bank", "gaussian", "diffusion", "crps"] = "refine"
+    """refine: codes, scale by scale; the others are controls: the mean alone, its past errors,
+    Gaussian noise, EDM diffusion, a network trained on the almost-fair CRPS."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     history: Literal["full", "markov"] = "full"

@@ -1,4 +1,4 @@
-"""Heads that refinement is compared with: no residual, Gaussian noise, diffusion, CRPS."""
+"""Heads that refinement is compared with: no residual, past ones, noise, diffusion, CRPS."""
 
 import warnings
 from collections.abc import Sequence
@@ -36,6 +36,33 @@ class NoHead(ResidualHead):
     def forward(self, residual: Tensor, context: HeadContext, noise: Noise) -> dict[str, Tensor]:
         """No losses: there is nothing to train."""
         return {}
+
+
+class BankHead(NoHead):
+    """Residuals of the training part, drawn at random whatever the state: dressing by errors.
+
+    Roulston and Smith (2003, Tellus 55A, 16-30) dress forecasts so, at single points.
+
+    Args:
+        grid: The grid of the data.
+        channels: Maps C.
+        size: Count of residuals that are kept.
+    """
+
+    def __init__(self, grid: Grid, channels: int, size: int = 1024) -> None:
+        super().__init__(channels, grid)
+        self.register_buffer("kept", torch.zeros(size, *self.shape))
+
+    def estimate(self, residuals: Tensor) -> None:
+        """Keep scaled residuals (n, C, H, W), each as often as others if they are few."""
+        kept = self.get_buffer("kept")
+        kept.copy_(residuals[torch.arange(len(kept), device=residuals.device) % len(residuals)])
+
+    def sample(self, context: HeadContext, noise: Noise) -> Tensor:
+        """Residuals (b, C, H, W)."""
+        kept = self.get_buffer("kept")
+        drawn: Tensor = kept[(noise.uniform(0) * len(kept)).long()]
+        return drawn
 
 
 class GaussianHead(NoHead):

@@ -12,7 +12,7 @@ from weather.data.prepared import Prepared
 from weather.data.windows import Windows
 from weather.forecaster.build import build_head, build_mean
 from weather.forecaster.config import NetworkConfig
-from weather.forecaster.controls import GaussianHead, NoHead
+from weather.forecaster.controls import BankHead, GaussianHead, NoHead
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel, load
 from weather.training.errors import build_forecaster, scaled_residuals
@@ -51,7 +51,7 @@ def train(
     forecaster = build_forecaster(mean, head, data)
     if isinstance(head, RefineHead):
         train_tokenizer(config, forecaster, head, windows, validation, stages)
-    if isinstance(head, GaussianHead):
+    if isinstance(head, BankHead | GaussianHead):
         head.estimate(scaled_residuals(forecaster, windows))
     elif not isinstance(head, NoHead):
         forecaster = train_head(config, forecaster, windows, validation, stages)
@@ -70,7 +70,7 @@ def check_config(config: WeatherConfig, data: Prepared) -> None:
     batches = {} if config.mean_from else {"mean": config.mean.training.batch}
     if head.kind == "refine":
         batches["head.tokenizer"] = head.tokenizer.training.batch
-    if head.kind not in ("deterministic", "gaussian"):
+    if head.kind not in ("deterministic", "bank", "gaussian"):
         batches["head.network"] = head.network.training.batch
     for name, batch in batches.items():
         if batch > windows:

@@ -12,7 +12,7 @@ from refine_core.noise import Noise
 from tests.weather import tiny
 from weather.fields.grid import Grid
 from weather.forecaster.config import HeadConfig
-from weather.forecaster.controls import CRPSHead, DiffusionHead, GaussianHead
+from weather.forecaster.controls import BankHead, CRPSHead, DiffusionHead, GaussianHead
 from weather.forecaster.inputs import HeadContext
 
 GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
@@ -20,6 +20,16 @@ GRID = Grid(np.array([-67.5, -22.5, 22.5, 67.5]), np.arange(0.0, 360.0, 45.0))
 
 def context(count: int) -> HeadContext:
     return HeadContext(torch.zeros(count, 1, 4, 8), torch.zeros(0), torch.zeros(0))
+
+
+def test_the_bank_draws_each_error_as_often_as_others() -> None:
+    errors = torch.arange(6.0)[:, None, None, None].expand(6, 2, 4, 8)
+    head = BankHead(GRID, 2, size=12)
+    head.estimate(errors)
+    sampled = head.sample(context(6000), Noise.range(0, 6000))
+    assert torch.equal(sampled, sampled[:, :1, :1, :1].expand_as(sampled))
+    share = torch.bincount(sampled[:, 0, 0, 0].long(), minlength=6) / 6000
+    assert bool(((share - 1 / 6).abs() < 0.02).all())
 
 
 def test_gaussian_noise_has_the_covariance_of_errors_by_zonal_wave() -> None:

@@ -63,7 +63,7 @@ def test_what_cannot_be_built_is_refused_before_training(
 
 def test_what_can_be_built_is_not_refused(folder: Path) -> None:
     data = prepare(tiny.config(folder).data, quiet=True)
-    for kind in ("refine", "deterministic", "gaussian", "diffusion", "crps"):
+    for kind in ("refine", "deterministic", "bank", "gaussian", "diffusion", "crps"):
         check_config(tiny.config(folder, kind), data)
     check_config(changed(folder, head__tokenizer__quantizer="bitwise"), data)
     check_config(changed(folder, head__temperature=(1.0, 0.9, 0.8)), data)
