@@ -72,7 +72,7 @@ def test_a_wheel_holds_every_file_of_the_packages_and_every_config(dist: Path) -
         assert Path(package) / "py.typed" in inside
     for name in ("graphs/weights/qm9", "images/weights/mnist", "weather/weights/gcm"):
         assert Path(f"{name}.safetensors") in inside
-    assert Path("weather/sample_data/gcm_2003.nc") in inside
+    assert Path("weather/sample_data/gcm_2019.nc") in inside
 
 
 def test_a_source_archive_holds_what_a_wheel_is_built_from_and_its_tests(dist: Path) -> None:

@@ -1,7 +1,7 @@
 """Trained forecast models, each of which is one file: load, roll out, save.
 
 >>> model = load("gcm")                                                        # doctest: +SKIP
->>> made = model.forecast("gcm_2003.nc", "2003-11-15", members=20)             # doctest: +SKIP
+>>> made = model.forecast("gcm_2019.nc", "2019-11-15", members=20)             # doctest: +SKIP
 >>> made["geopotential"].sel(level=500).mean("number")                         # doctest: +SKIP
 """
 
@@ -201,7 +201,7 @@ class WeatherModel:
             initial: Initial states: a data set with the names of WeatherBench 2 or the usual
                 aliases, or the path or URL of one. Of an ensemble of states, along `number`, each
                 member starts from its own.
-            time: Initial times, also ranges such as "2003-11-01/2003-11-11/48h"; by default the
+            time: Initial times, also ranges such as "2019-11-01/2019-11-11/48h"; by default the
                 last of the states.
             members: Number of members, or their names from 0.
             steps: Number of model steps.

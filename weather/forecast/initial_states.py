@@ -192,6 +192,6 @@ def _parse_times(text: AnyTime) -> list[np.datetime64]:
         return list(times)
     except (InputError, ValueError, ZeroDivisionError):
         raise InputError(
-            f"Found --time {text}, expected a time such as 2003-11-01T00, or a range such as "
-            "2003-11-01/2003-11-11/48h, from the first to the last, all of UTC."
+            f"Found --time {text}, expected a time such as 2019-11-01T00, or a range such as "
+            "2019-11-01/2019-11-11/48h, from the first to the last, all of UTC."
         ) from None
