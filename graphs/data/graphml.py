@@ -18,8 +18,23 @@ if TYPE_CHECKING:
 def read_graphml(path: str | Path, *, label: str = "label") -> GraphStore:
     """Read the graphs of one GraphML file, or of all `.graphml` files of a folder.
 
+    Args:
+        path: A file, or a folder, whose files are read in the order of their names.
+        label: Name of the attribute of nodes, and of edges, that holds their label, if any.
+
     Raises:
-        InputError: There is none, one cannot be read, or as `from_networkx`.
+        InputError: There is none, one cannot be read, or the graphs are not as `from_networkx`
+            takes them.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import networkx as nx
+    >>> import graphs
+    >>> with TemporaryDirectory() as folder:
+    ...     nx.write_graphml(nx.cycle_graph(5), Path(folder, "ring.graphml"))
+    ...     store = graphs.read_graphml(folder)
+    >>> store.sizes.tolist()
+    [5]
     """
     from networkx import NetworkXError
     from networkx.readwrite.graphml import GraphMLReader
@@ -44,8 +59,21 @@ def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> None
 
     The folder appears whole, in place of one that was written before.
 
+    Args:
+        graphs: Graphs of networkx.
+        folder: Is made if it is not there.
+
     Raises:
-        InputError: As `check_folder`.
+        InputError: `folder` is a file, or holds other files than `<number>.graphml`.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import networkx as nx
+    >>> import graphs
+    >>> with TemporaryDirectory() as folder:
+    ...     graphs.write_graphml([nx.path_graph(3), nx.cycle_graph(4)], Path(folder, "made"))
+    ...     sorted(path.name for path in Path(folder, "made").iterdir())
+    ['0.graphml', '1.graphml']
     """
     import networkx as nx
 

@@ -35,6 +35,22 @@ class Stages:
         quiet: Whether to show no progress.
         seconds: About how long each stage is trained, in place of its number of epochs; on fewer
             samples, if one epoch takes longer. A stage that goes on keeps what it was begun with.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> import refine_core as rc
+    >>> class Mean(torch.nn.Linear):
+    ...     def forward(self, batch, noise):
+    ...         return {"loss": (batch[0] - self.bias).square().mean()}
+    >>> opt, data = rc.Optimisation(epochs=1, batch=8), rc.Tensors(torch.ones(32, 1))
+    >>> with TemporaryDirectory() as folder:
+    ...     stages = rc.Stages(Path(folder), seed=0, quiet=True)
+    ...     with stages.seeded(0):
+    ...         module = Mean(1, 1)
+    ...     module = stages.train(module, data, opt, stream=1, config=opt, name="mean")
+    ...     sorted(path.name for path in Path(folder, "mean").iterdir())
+    ['config.yaml', 'last.safetensors', 'metrics.csv', 'metrics.json', 'run.json']
     """
 
     folder: Path
