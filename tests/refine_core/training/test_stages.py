@@ -12,6 +12,7 @@ from refine_core.noise import derive
 from refine_core.training.budget import Pace
 from refine_core.training.loop import fit
 from refine_core.training.stages import Stages
+from tests.refine_core.storage.holder import holder
 from tests.refine_core.training.toys import OPT, data, line
 
 
@@ -26,6 +27,15 @@ def test_a_stage_trains_in_its_own_folder_with_its_own_stream(tmp_path: Path) ->
         Stages(tmp_path, 3, "data").train(line(), data(), OPT, stream=1, config=OPT)
     with pytest.raises(InputError, match="other data"):
         Stages(tmp_path, 3, "other").train(line(), data(), OPT, stream=2, config=OPT)
+
+
+def test_two_processes_do_not_train_one_stage(tmp_path: Path) -> None:
+    stages = Stages(tmp_path, 3, quiet=True)
+    with holder(tmp_path / "mean", "folder"):
+        with pytest.raises(InputError, match="Another process is writing .*mean: wait until pro"):
+            stages.train(line(), data(), OPT, stream=1, config=OPT, name="mean")
+    stages.train(line(), data(), OPT, stream=1, config=OPT, name="mean")
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 def test_initial_weights_leave_the_global_generator_alone(tmp_path: Path) -> None:
