@@ -69,7 +69,7 @@ class PartialStore:
         self._lock.acquire()
         try:
             return self._continues(wanted, overwrite)
-        except InputError:
+        except BaseException:
             self.release()
             raise
 
