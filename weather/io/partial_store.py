@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import netCDF4
 import xarray as xr
+from dask.array.core import slices_from_chunks
 
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write, write_json
@@ -148,4 +150,10 @@ def _write_netcdf(store: Path, path: Path) -> None:
             else {"_FillValue": None}
             for name, array in dataset.variables.items()
         }
-        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding, compute=False)
+        # Dask writes chunks in an order that changes; equal forecasts should be equal files.
+        with netCDF4.Dataset(temporary, "a") as file:
+            file.set_auto_maskandscale(False)
+            for name, array in dataset.variables.items():
+                for part in slices_from_chunks(array.chunks or ((),)):  # type: ignore[no-untyped-call]
+                    file[name][part] = array[part].values
