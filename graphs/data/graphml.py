@@ -1,15 +1,15 @@
 """Graphs from and to GraphML files; see `graphs.data.convert_networkx` for what graphs may be."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from graphs.data.convert_networkx import from_networkx
 from graphs.data.store import GraphStore
 from refine_core.errors import InputError
-from refine_core.storage.files import atomic_write
+from refine_core.storage.files import atomic_write, temporary_name
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -79,16 +79,18 @@ def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> None
 
     check_folder(folder)
     folder, width = Path(folder).resolve(), len(str(len(graphs)))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        new = Path(temporary) / "new"
-        new.mkdir()
+    temporary = temporary_name(folder)
+    new = temporary / "new"
+    try:
+        new.mkdir(parents=True)
         for number, graph in enumerate(graphs):
             with atomic_write(new / f"{number:0{width}}.graphml") as file:
                 nx.write_graphml(graph, file)
         if folder.exists():
-            folder.rename(Path(temporary) / "old")
+            folder.rename(temporary / "old")
         new.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_folder(folder: str | Path) -> None:

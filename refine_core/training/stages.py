@@ -13,6 +13,7 @@ from refine_core.app.progress import say
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
+from refine_core.storage.lock import run_lock
 from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
@@ -99,7 +100,8 @@ class Stages:
             title: Shown beside the progress bar; `name` by default.
 
         Raises:
-            InputError: The folder holds a run with another seed, config or data; and as `fit`.
+            InputError: The folder holds a run with another seed, config or data, or is written by
+                another process; and as `fit`.
         """
         if start_from is not None and (left := load_matching(module, start_from)):
             log.warning(
@@ -107,7 +109,25 @@ class Stages:
                 *(title or name or "training", len(left), ", ".join(left[:3])),
                 ", ..." if len(left) > 3 else "",
             )
-        run = Run.start(self.folder / name, config, self.seed, self.data)
+        with run_lock(self.folder / name):
+            run = Run.start(self.folder / name, config, self.seed, self.data)
+            title = title or name or "training"
+            return self._train(
+                run, module, data, opt, stream, validate, validations, callbacks, title
+            )
+
+    def _train(
+        self,
+        run: Run,
+        module: Module,
+        data: Data[object],
+        opt: Optimisation,
+        stream: int,
+        validate: Validate[Module] | None,
+        validations: int | None,
+        callbacks: Sequence[Callback[Module]],
+        title: str,
+    ) -> Module:
         if self.seconds is not None:
             most = opt.epochs if validations is None else validations
             length = run.settle("length", lambda: self._length(module, data, opt, validate, most))
@@ -123,7 +143,7 @@ class Stages:
             validate=validate,
             validations=validations,
             callbacks=callbacks,
-            title=title or name or "training",
+            title=title,
             quiet=self.quiet,
         )
         return fitted
