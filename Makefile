@@ -62,7 +62,7 @@ results: install  ## regenerate the reports of the shipped models (needs what da
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
 	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm20.zarr --limit limit.zarr --out results/weather/gcm
 
-FORECAST = $(BIN)/refine weather forecast --init gcm20.zarr --time 2019-01-04T00/2019-12-20T00/240h --overwrite
+FORECAST = $(BIN)/refine weather forecast --init gcm20.zarr --time 2019-01-04T00/2019-12-20T00/432h --overwrite
 CONTROLS = bank crps gaussian diffusion deterministic
 
 controls: install  ## train the controls of the forecast model and verify it against them: hours

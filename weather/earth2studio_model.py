@@ -78,7 +78,7 @@ class Earth2StudioModel:
     >>> states = weather.InitialStates.open(STATES, model).states("2019-11-15")
     >>> made, coords = wrapped(torch.from_numpy(states)[None], coords)
     >>> made.shape, coords["lead_time"].astype(int).tolist()  # hours
-    (torch.Size([1, 1, 12, 32, 64]), [24])
+    (torch.Size([1, 1, 26, 32, 64]), [24])
     """
 
     def __init__(self, model: WeatherModel, seed: int = 0) -> None:

@@ -309,7 +309,7 @@ def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     >>> import weather
     >>> model = weather.load("gcm")
     >>> model.grid.shape, len(model.channels), model.data.step_hours
-    ((32, 64), 12, 24)
+    ((32, 64), 26, 24)
     """
     saved = MODELS.load(name)
     spec, config = saved.spec, saved.spec.config

@@ -26,7 +26,7 @@ VERSION = 1
 DIGEST = "sha256"
 """Entry of the header's JSON that holds the checksum."""
 LARGE = 4096
-"""Entries that a tensor has at least for `small` to store it in int8."""
+"""Entries that a matrix has at least for `small` to store it in int8."""
 UNIT = ":unit"
 """Suffix of the name of the tensor that an int8 tensor is multiplied by."""
 REMEDY = "fetch another copy, or train it again"
@@ -58,8 +58,9 @@ def save(
         meta: JSON values; `kind` and `config` are required.
         half: Whether to store floating-point tensors in float16, to be read back as float32. A
             tensor with a value outside of float16's range (65504) stays as it is.
-        small: Whether to store tensors `*.weight` of 4096 entries or more in int8, in units of
+        small: Whether to store matrices `*.weight` of 4096 entries or more in int8, in units of
             1 / 127 of a row's largest, to be read back as float32; others are left to `half`.
+            Kernels of convolutions are few and lose more by it than all matrices together.
 
     Raises:
         OSError: The file cannot be written; what stood there is untouched.
@@ -166,7 +167,7 @@ def _plain(tensor: Tensor, half: bool) -> Tensor:
 
 
 def _is_large(name: str, tensor: Tensor) -> bool:
-    matrix = name.endswith(".weight") and tensor.ndim > 1 and tensor.numel() >= LARGE
+    matrix = name.endswith(".weight") and tensor.ndim == 2 and tensor.numel() >= LARGE
     return matrix and tensor.is_floating_point() and bool(tensor.isfinite().all())
 
 

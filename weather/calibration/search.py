@@ -68,7 +68,7 @@ def calibrate(
     ...     few = {"rounds": 0, "starts": 1, "members": 2, "steps": 1}  # for a look
     ...     model, rows = weather.calibrate(model, data, **few, quiet=True)
     >>> len(rows), sorted(rows[0])[:2]
-    (2, ['crps', 'spread_skill'])
+    (1, ['crps', 'spread_skill'])
     """
     rollouts = RolloutConfig(starts, members, steps, seed)
     _check(model, data, temperature, rounds, rollouts)

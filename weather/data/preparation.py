@@ -63,7 +63,7 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
     >>> with TemporaryDirectory() as folder:
     ...     data = weather.prepare(config, Path(folder), quiet=True)
     >>> data.states.shape  # of 42 days, 12 channels
-    (42, 12, 32, 64)
+    (42, 26, 32, 64)
     """
     folder = cache_folder(config) if folder is None else folder
     source = Source.open(config.source).completed(config.forcing)

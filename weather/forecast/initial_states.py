@@ -53,7 +53,7 @@ class InitialStates:
     >>> states = weather.InitialStates.open(STATES, weather.load("gcm"))
     >>> times = states.choose("2019-11-15/2019-11-17/24h")
     >>> len(times), states.states(times[0]).shape
-    (3, (1, 12, 32, 64))
+    (3, (1, 25, 32, 64))
     """
 
     source: Source

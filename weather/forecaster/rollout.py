@@ -39,7 +39,7 @@ class State:
     >>> initial = weather.InitialStates.open(STATES, model).states("2019-11-15")
     >>> (state,) = model.rollout(initial, "2019-11-15", members=2, steps=1)
     >>> str(state.time)[:10], state.lead_hours, state.members, state.values.shape
-    ('2019-11-16', 24, (0, 1), torch.Size([2, 12, 32, 64]))
+    ('2019-11-16', 24, (0, 1), torch.Size([2, 26, 32, 64]))
     """
 
     time: np.datetime64

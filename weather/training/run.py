@@ -56,7 +56,7 @@ def train(
     >>> with TemporaryDirectory() as runs:
     ...     model = weather.train(config, Path(runs), quiet=True)
     >>> model.calls, model.channels[0].name
-    (1, 'geopotential_500')
+    (1, 'geopotential_250')
     """
     data = prepare(config.data, quiet=quiet)
     source = _model_of_mean(config, data)
