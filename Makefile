@@ -67,12 +67,15 @@ CONTROLS = bank crps gaussian diffusion deterministic
 
 controls: install  ## train the controls of the forecast model and verify it against them: hours
 	$(BIN)/refine weather train --config deterministic
-	for kind in bank crps gaussian diffusion; do $(BIN)/refine weather train --config $$kind || exit; done
-	for kind in bank crps gaussian; do $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; done
+	for kind in $(filter-out deterministic,$(CONTROLS)); do $(BIN)/refine weather train --config $$kind || exit; done
+	for kind in $(filter-out deterministic diffusion,$(CONTROLS)); do \
+	  $(BIN)/refine weather calibrate --model runs/$$kind --out runs/$$kind/calibrated.safetensors || exit; \
+	  $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
+ifneq ($(filter diffusion,$(CONTROLS)),)
 	$(BIN)/refine weather calibrate --model runs/diffusion --starts 4 --members 5 --out runs/diffusion/calibrated.safetensors
-	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
-	for kind in bank crps gaussian; do $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
 	$(FORECAST) --model runs/diffusion/calibrated.safetensors --members 5 --batch 5 --out runs/diffusion.zarr
+endif
+	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
 	$(FORECAST) --model runs/deterministic --members 1 --out runs/deterministic.zarr
 	$(BIN)/refine weather verify runs/gcm.zarr --truth gcm20.zarr --limit limit.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
 

@@ -25,7 +25,7 @@ from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.forecast.initial_states import InitialStates, TimesWanted
 from weather.forecast.run import make_forecast, steps_in
-from weather.forecaster.build import build_untrained
+from weather.forecaster.build import build_untrained, lower_limits
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.refinement import RefineHead
 from weather.forecaster.rollout import State, rollout
@@ -317,6 +317,9 @@ def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     mean_of, std_of, shift, factor = (torch.tensor(values) for values in spec.statistics)
     forecaster = build_untrained(config.data, config.mean, config.head, grid, spec.statics)
     saved.restore(forecaster, device)
+    # Not as saved: in half precision zero would not be zero.
+    lower = lower_limits(config.data.channels, mean_of, std_of)
+    forecaster.get_buffer("lower").copy_(lower[:, None, None])
     return WeatherModel(forecaster, config, grid, mean_of, std_of, shift, factor, saved.digest)
 
 

@@ -82,8 +82,13 @@ def build_untrained(
     )
 
 
-def lower_limits(data: Prepared) -> Tensor:
-    """(C,) normalised zero of channels that cannot be negative, else minus infinity."""
-    zero = torch.from_numpy(-data.statistics.mean / data.statistics.std).float()
-    positive = torch.tensor([nonnegative(channel.variable) for channel in data.channels])
-    return torch.where(positive, zero, -torch.inf)
+def lower_limits(channels: Sequence[Channel], mean: Tensor, std: Tensor) -> Tensor:
+    """(C,) normalised zero of channels that cannot be negative, else minus infinity.
+
+    Args:
+        channels: C of them.
+        mean: (C,) what is taken off values to normalise them.
+        std: (C,) what they are divided by.
+    """
+    positive = torch.tensor([nonnegative(channel.variable) for channel in channels])
+    return torch.where(positive, -mean / std, -torch.inf)

@@ -21,7 +21,9 @@ def build_forecaster(mean: MeanModel, head: ResidualHead, data: Prepared) -> For
     ratio = (unseen / scale).square()
     inflation = ratio.mul(mean.get_buffer("area")).mean((1, 2)).sqrt()
     winds = [channel.is_wind for channel in data.channels]
-    forecaster = Forecaster(mean, head, scale, inflation, lower_limits(data), data.grid, winds)
+    moments = (torch.from_numpy(of).float() for of in (data.statistics.mean, data.statistics.std))
+    lower = lower_limits(data.channels, *moments)
+    forecaster = Forecaster(mean, head, scale, inflation, lower, data.grid, winds)
     return forecaster.to(scale.device)
 
 

@@ -233,7 +233,7 @@ def test_a_calibrated_model_forecasts(folder: Path, capsys: pytest.CaptureFixtur
     options = ["--rounds", "1", "--starts", "2", "--members", "3", "--steps", "2"]
     main(["weather", "calibrate", "--model", "runs/tiny_refine", "--out", str(out), *options])
     assert "gain" in capsys.readouterr().out
-    assert len(json.loads(out.with_suffix(".json").read_text())) == 3
+    assert len(json.loads(out.with_suffix(".json").read_text())) == 2
     forecast(folder, "calibrated.zarr", "--model", str(out))
     with xr.open_zarr(folder / "calibrated.zarr") as made:
         assert made.sizes["number"] == 7
