@@ -23,7 +23,7 @@ def plan(
     """Say what every stage will need: parameters, memory, disk and time; runs none of them.
 
     Of the data only coordinates and times are read. Times follow from small pieces of the work,
-    which are timed on this machine; this takes a minute or two.
+    which are timed on this machine; it takes minutes where codes are sampled.
 
     Args:
         config: The configuration of data, model and training.
