@@ -3,7 +3,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test house slow demo bench gpu docs tutorials dist results data controls
+.PHONY: help install test house slow fuzz demo bench gpu docs tutorials dist results data controls
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,6 +27,9 @@ house: install  ## print circles of imports, sizes of folders and functions, and
 
 slow: install  ## run the tests that take minutes
 	$(BIN)/pytest -m slow
+
+fuzz: install  ## give 2,000 damaged inputs to the commands; keeps what breaks one in runs/fuzz/
+	$(BIN)/python -m tests.fuzz.run
 
 demo: install  ## the main job of every domain on real or bundled data, with pictures
 	$(BIN)/refine images demo

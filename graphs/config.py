@@ -12,7 +12,18 @@ from refine_core.config.schema import config
 
 @config
 class GraphsConfig:
-    """A generator of graphs."""
+    """A generator of graphs.
+
+    Raises:
+        InputError: A value is out of its range, or the kind of model takes no such settings of
+            sampling, or no properties.
+
+    >>> import graphs
+    >>> data, model = graphs.DataConfig(source="mine.smi"), graphs.ContractionConfig(depth=6)
+    >>> config = graphs.GraphsConfig(name="mine", data=data, model=model)
+    >>> config.model.kind, config.model.depth, config.sampling.temperature
+    ('contraction', 6, 1.0)
+    """
 
     name: RunName = "qm9"
     """Name of the run: everything goes to `runs/<name>/`."""

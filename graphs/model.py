@@ -1,9 +1,4 @@
-"""Trained models, each saved as one file, and what a user does with one.
-
->>> model = load("qm9")                                            # doctest: +SKIP
->>> model.smiles(model.sample(4, seed=0))                          # doctest: +SKIP
-['Cc1c(C#N)cnn1C', 'Cc1c(O)ncn1C', 'CC12CC(OCO1)C2O', 'N#Cc1[nH]nc(N)c1N']
-"""
+"""Trained models, each saved as one file, and what a user does with one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -66,6 +61,12 @@ class GraphModel:
         config: That made it.
         statistics: Statistics of the graphs that it was trained on.
         properties: What it is conditioned on.
+
+    >>> import graphs
+    >>> model = graphs.load("qm9")
+    >>> made = model.sample(2, seed=0, scaffold="C1CC1", particles=2)  # with a ring of three
+    >>> len(model.smiles(made)), model.code_log_prob(made).shape  # nats
+    (2, torch.Size([2]))
     """
 
     refiner: GraphRefiner
@@ -396,8 +397,17 @@ class _Draw:
 def load(name: str | Path, device: Device = "auto") -> GraphModel:
     """Load a shipped model by name, or a trained one by path (of its file or its run's folder).
 
+    Args:
+        name: Name of a shipped model, a run's folder (with `model.safetensors`), or a file.
+        device: Where it computes, such as cpu or cuda; auto takes an accelerator if there is one.
+
     Raises:
         InputError: There is no such model or device, or the file is not one.
+
+    >>> import graphs
+    >>> model = graphs.load("qm9")
+    >>> model.smiles(model.sample(2, seed=0))
+    ['COC1(C)C(O)C1O', 'C#CC1(CO)COC1=N']
     """
     saved = MODELS.load(name)
     spec = saved.spec

@@ -37,6 +37,12 @@ class SmilesGenerator(Base):
 
     Raises:
         InputError: The model's graphs are not molecules.
+
+    >>> import graphs
+    >>> generator = graphs.SmilesGenerator(graphs.load("qm9"), seed=0)
+    >>> molecules = generator.generate(2) + generator.generate(1)
+    >>> len(set(molecules)), generator.drawn
+    (3, 3)
     """
 
     def __init__(

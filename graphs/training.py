@@ -55,6 +55,21 @@ def train(
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
             generator takes no such graphs, or there are both a `store` and `smiles`.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import networkx as nx
+    >>> import graphs
+    >>> from refine_core import Optimisation
+    >>> store = graphs.from_networkx([nx.cycle_graph(n) for n in (3, 4, 5)] * 8)
+    >>> opt = Optimisation(epochs=1, batch=4)
+    >>> network = graphs.ContractionConfig(dim=16, depth=1, training=opt)
+    >>> config = graphs.GraphsConfig(name="rings", model=network)
+    >>> with TemporaryDirectory() as runs:
+    ...     model = graphs.train(config, Path(runs), store=store, quiet=True)
+    ...     again = graphs.load(Path(runs, "rings"))
+    >>> len(again.sample(2))
+    2
     """
     run = runs / config.name
     if smiles is not None:

@@ -40,7 +40,16 @@ Weights = Annotated[OneOrMore[NonNegativeFloat], admitting(any, "a weight above 
 
 @config
 class TokenizerConfig:
-    """The multi-scale tokeniser."""
+    """The multi-scale tokeniser.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    >>> import images
+    >>> config = images.TokenizerConfig(sizes=(1, 2, 4, 8), quantizer="fsq", levels=(8, 5, 5))
+    >>> config.patch * config.sizes[-1]  # of images of 32 x 32 pixels
+    32
+    """
 
     sizes: Sides = (1, 2, 4, 7)
     """Side of each scale's grid, coarse to fine; the finest is the feature grid."""
@@ -116,7 +125,19 @@ class AugmentationConfig:
 
 @config
 class GeneratorConfig:
-    """The next-scale transformer."""
+    """The next-scale transformer.
+
+    Raises:
+        InputError: A value is out of its range, or `heads` does not divide `dim`.
+
+    >>> import images
+    >>> images.GeneratorConfig(dim=256, depth=6, heads=8).history
+    'full'
+    >>> images.GeneratorConfig(dim=250, heads=8)
+    Traceback (most recent call last):
+    ...
+    refine_core.errors.InputError: GeneratorConfig: found dim 250 for 8 heads, expected a...
+    """
 
     dim: PositiveInt = 128
     """Width, a multiple of `heads`."""
@@ -153,7 +174,15 @@ class GeneratorConfig:
 
 @config
 class SamplingConfig:
-    """How each scale is sampled: one value for all scales, or one per scale."""
+    """How each scale is sampled: one value for all scales, or one per scale.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    >>> import images
+    >>> images.SamplingConfig(temperature=(1.0, 0.9, 0.9, 0.8), guidance=(0.5,)).guidance
+    (0.5,)
+    """
 
     temperature: OneOrMore[NonNegativeFloat] = (1.0,)
     """Divisor of the logits; 0 takes the most likely code."""
@@ -169,7 +198,16 @@ class SamplingConfig:
 
 @config
 class DistillationConfig:
-    """A student that needs fewer network calls than a trained model."""
+    """A student that needs fewer network calls than a trained model.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    >>> import images
+    >>> config = images.DistillationConfig(model="runs/mine", rounds=((2,), (1,)))
+    >>> config.rounds, config.targets
+    (((2,), (1,)), 'laws')
+    """
 
     name: RunName = "distilled"
     """Name of the run; its files go to `runs/<name>/`."""
@@ -201,7 +239,18 @@ class DistillationConfig:
 
 @config
 class ImagesConfig:
-    """A tokeniser and a generator on images."""
+    """A tokeniser and a generator on images.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    >>> from pathlib import Path
+    >>> import images
+    >>> tokenizer = images.TokenizerConfig(sizes=(1, 2, 4, 8))
+    >>> config = images.ImagesConfig(name="mine", data=Path("pictures"), tokenizer=tokenizer)
+    >>> config.name, config.generator.depth
+    ('mine', 4)
+    """
 
     name: RunName = "mnist"
     """Name of the run; its files go to `runs/<name>/`."""

@@ -46,6 +46,21 @@ def distil(
     Raises:
         InputError: The config does not fit the model or the images, or the folder holds a run with
             another seed, configuration, model or data.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> import images
+    >>> from refine_core import Optimisation
+    >>> model = images.load("mnist")
+    >>> digits = images.LabelledImages(model.sample(8), torch.arange(8))  # for lack of true ones
+    >>> config = images.DistillationConfig(training=Optimisation(epochs=1, batch=4))
+    >>> with TemporaryDirectory() as runs:
+    ...     student = images.distil(
+    ...         model, config, images.Images(digits, digits, 10), Path(runs), quiet=True
+    ...     )
+    >>> len(model.schedule), len(student.schedule)  # network calls
+    (10, 4)
     """
     labels = images.train.labels if model.classes else None
     data = Tensors(images.train.images, *([] if labels is None else [labels]))

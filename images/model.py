@@ -1,9 +1,4 @@
-"""What a user holds: a model that samples and edits images, is saved and loaded.
-
->>> model = load("mnist")                                          # doctest: +SKIP
->>> model.sample(16, seed=0, labels=3).shape                       # doctest: +SKIP
-torch.Size([16, 1, 28, 28])
-"""
+"""What a user holds: a model that samples and edits images, is saved and loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +64,15 @@ class ImageModel:
 
     Raises:
         InputError: The sampling section of the config does not fit the model's scales.
+
+    >>> import torch
+    >>> import images
+    >>> model = images.load("mnist")
+    >>> digits = model.sample(2, labels=[3, 7])
+    >>> below = torch.arange(28)[:, None].expand(28, 28) >= 14
+    >>> others = model.inpaint(digits, below, seed=1, labels=[3, 7])  # other lower halves
+    >>> others.shape, bool((others == digits)[:, :, :14].all())
+    (torch.Size([2, 1, 28, 28]), True)
     """
 
     refiner: ImageRefiner
@@ -392,8 +396,17 @@ made = model.sample(4, seed=0)  # (4, channels, height, width) in [0, 1]
 def load(name: str | Path, device: Device = "auto") -> ImageModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
+    Args:
+        name: Name of a shipped model, a run's folder (with `model.safetensors`), or a file.
+        device: Where it computes, such as cpu or cuda; auto takes an accelerator if there is one.
+
     Raises:
         InputError: There is no such model or device, or the file is not one.
+
+    >>> import images
+    >>> model = images.load("mnist")
+    >>> model.sample(2, seed=0, labels=3).shape
+    torch.Size([2, 1, 28, 28])
     """
     saved = MODELS.load(name)
     model = ImageModel.build(saved.spec.config, saved.spec.shape, saved.spec.classes)

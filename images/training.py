@@ -39,6 +39,21 @@ def train(
     Raises:
         InputError: A section of the config does not fit the images or another section, or the
             folder holds a run with another seed, configuration or data.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> import images
+    >>> from refine_core import Optimisation
+    >>> some, opt = images.LabelledImages(torch.rand(32, 1, 8, 8), None), Optimisation(1, batch=16)
+    >>> tokenizer = images.TokenizerConfig(sizes=(1, 2), codes=(8,), width=8, training=opt)
+    >>> generator = images.GeneratorConfig(dim=16, depth=1, training=opt)
+    >>> config = images.ImagesConfig(name="mine", tokenizer=tokenizer, generator=generator)
+    >>> with TemporaryDirectory() as runs:
+    ...     model = images.train(config, images.Images(some, some, 0), Path(runs), quiet=True)
+    ...     again = images.load(Path(runs, "mine"))
+    >>> again.sample(2).shape
+    torch.Size([2, 1, 8, 8])
     """
     images = images.split(config.holdout)[0]
     digest = training_data(images).digest()

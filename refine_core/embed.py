@@ -16,6 +16,17 @@ class Embed(nn.Module, ABC, Generic[StateT, ContextT]):
 
     Only `forward` has to be written; a model with a context writes `condition` or `memory`, and
     for guidance `drop`.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> class Cells(rc.Embed):
+    ...     def __init__(self, channels, dim):
+    ...         super().__init__()
+    ...         self.enter = torch.nn.Linear(channels, dim)
+    ...     def forward(self, state, k, context=None):
+    ...         return rc.Tokens(self.enter(state.flatten(2).transpose(1, 2)))
+    >>> Cells(3, 8)(torch.zeros(2, 3, 4, 4), k=0).value.shape
+    torch.Size([2, 16, 8])
     """
 
     @abstractmethod

@@ -8,6 +8,13 @@ class InputError(ValueError):
     """A wrong input: says what was found, what was expected and what to do.
 
     The command line prints the message and ends with exit code 2, without a traceback.
+
+    >>> import refine_core as rc
+    >>> try:
+    ...     rc.Sampling(top_p=2.0)
+    ... except rc.InputError as error:
+    ...     print(error)
+    top_p is 2.0, expected above 0, and 1 at most.
     """
 
 

@@ -47,6 +47,15 @@ class GridEmbed(Embed[Tensor, Tensor]):
 
     Raises:
         InputError: The grid has more than three axes.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> scales, same = rc.ScaleSchedule.geometric((1,), (4,), 3), torch.nn.Identity()
+    >>> parts = scales, rc.area(scales.sizes), [rc.VQ(16, 8)] * 3, same, same
+    >>> tokenizer = rc.ResidualTokenizer(*parts)  # of data (b, 8, 4)
+    >>> embed = rc.GridEmbed(tokenizer, dim=32, classes=10)
+    >>> embed(tokenizer.start(5), k=2).value.shape, embed.condition(torch.tensor([3]), 1).shape
+    (torch.Size([5, 4, 32]), torch.Size([1, 32]))
     """
 
     def __init__(
@@ -158,6 +167,16 @@ def build_refiner(
 
     Raises:
         InputError: Numbers are out of range or do not fit together.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> scales, same = rc.ScaleSchedule.geometric((1,), (4,), 3), torch.nn.Identity()
+    >>> parts = scales, rc.area(scales.sizes), [rc.VQ(16, 8)] * 3, same, same
+    >>> tokenizer = rc.ResidualTokenizer(*parts)  # of data (b, 8, 4)
+    >>> embed = rc.GridEmbed(tokenizer, dim=32, classes=10)
+    >>> refiner = rc.build_refiner(tokenizer, embed, dim=32, depth=1, heads=2)
+    >>> refiner.sample(rc.Noise.range(0, 2), torch.tensor([3, 7])).shape
+    torch.Size([2, 8, 4])
     """
     scales = range(len(tokenizer.schedule))
     digits, sizes = tokenizer.digits(0), [tokenizer.digit_values(k) for k in scales]

@@ -63,9 +63,12 @@ class Noise:
     Raises:
         InputError: The index is not of int64.
 
-    >>> whole = Noise.range(0, 5).uniform(Stream.CODES, 3)
-    >>> bool((Noise(0, torch.tensor([4])).uniform(Stream.CODES, 3) == whole[4]).all())
-    True
+    >>> import torch
+    >>> import refine_core as rc
+    >>> whole = rc.Noise.range(0, 5).normal(0, 3)  # of five samples, from stream 0 of seed 0
+    >>> alone = rc.Noise(0, torch.tensor([4])).normal(0, 3)
+    >>> alone.shape, bool((alone == whole[4]).all())
+    (torch.Size([1, 3]), True)
     """
 
     @_eager

@@ -116,13 +116,18 @@ def gaussian(sizes: Sequence[Size]) -> GridPyramid:
     `expand` is twice the adjoint of `reduce` inside, with rows summing to one at the borders, so
     constants are kept by both. Each axis must halve (rounded up) from scale to scale, or stay.
 
-    >>> pyramid = gaussian([(7, 7), (14, 14), (28, 28)])
+    Args:
+        sizes: Coarse to fine, as in `GridPyramid`.
+
+    Raises:
+        InputError: A size is not half (rounded up) of the next.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> pyramid = rc.gaussian([(7, 7), (14, 14), (28, 28)])
     >>> x = torch.rand(2, 28, 28)
     >>> bool((pyramid.collapse(pyramid.laplacian(x)) - x).abs().max() < 1e-6)
     True
-
-    Raises:
-        InputError: If a size is not half (rounded up) of the next.
     """
     return GridPyramid(sizes, _blur_down, _blur_up, adjacent=True)
 
@@ -134,7 +139,9 @@ def area(sizes: Sequence[Size], mode: str = "bicubic") -> GridPyramid:
         sizes: Coarse to fine, as in `GridPyramid`.
         mode: 'bicubic' (VAR), 'bilinear' or 'nearest'.
 
-    >>> pyramid = area([(1, 1), (2, 2), (5, 5)])
+    >>> import torch
+    >>> import refine_core as rc
+    >>> pyramid = rc.area([(1, 1), (2, 2), (5, 5)])
     >>> [tuple(level.shape) for level in pyramid.gaussian(torch.zeros(1, 3, 5, 5))]
     [(1, 3, 1, 1), (1, 3, 2, 2), (1, 3, 5, 5)]
     """

@@ -54,8 +54,16 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     Raises:
         InputError: A number is out of its range, or the parts do not fit together.
 
-    >>> samples = refiner.sample(Noise.range(0, 4), context)           # doctest: +SKIP
-    >>> nats = refiner.code_log_prob(data, context)   # (n, K), exact  # doctest: +SKIP
+    >>> import torch
+    >>> import refine_core as rc
+    >>> scales, same = rc.ScaleSchedule.geometric((1,), (4,), 3), torch.nn.Identity()
+    >>> parts = scales, rc.area(scales.sizes), [rc.VQ(16, 8)] * 3, same, same
+    >>> tokenizer = rc.ResidualTokenizer(*parts)  # of data (b, 8, 4)
+    >>> embed, head = rc.GridEmbed(tokenizer, dim=32), rc.CategoricalHead(32, 1, [16] * 3)
+    >>> refiner = rc.Refiner(tokenizer, embed, rc.Transformer(32, 1, 2, 4, 32), head)
+    >>> samples = refiner.sample(rc.Noise.range(0, 2))
+    >>> samples.shape, refiner.code_log_prob(samples).shape  # nats, of each scale
+    (torch.Size([2, 8, 4]), torch.Size([2, 3]))
     """
 
     def __init__(

@@ -49,6 +49,16 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
 
     Raises:
         InputError: Counts, sizes, codes or dimensions do not fit together, or the loop is unknown.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> scales = rc.ScaleSchedule.of([(1, 1), (2, 2), (4, 4)])
+    >>> quantizers, pyramid = [rc.VQ(16, 8) for _ in scales], rc.area(scales.sizes)
+    >>> encoder, decoder = torch.nn.Conv2d(1, 8, 2, 2), torch.nn.ConvTranspose2d(8, 1, 2, 2)
+    >>> tokenizer = rc.ResidualTokenizer(scales, pyramid, quantizers, encoder, decoder).eval()
+    >>> codes = tokenizer.encode(torch.randn(5, 1, 8, 8))
+    >>> [tuple(code.shape) for code in codes], tuple(tokenizer.decode(codes[:2]).shape)
+    ([(5, 1, 1), (5, 4, 1), (5, 16, 1)], (5, 1, 8, 8))
     """
 
     def __init__(

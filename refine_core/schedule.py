@@ -35,9 +35,10 @@ class Scale:
         span: How many consecutive parts, from the p-th on, are one scale: its tokens are those of
             the first part, then of the next.
 
-    >>> Scale((3, 3), part=(0, 2)).cells
+    >>> import refine_core as rc
+    >>> rc.Scale((3, 3), part=(0, 2)).cells
     [0, 2, 4, 6, 8]
-    >>> Scale((2, 2), part=(2, 4), span=2).pieces
+    >>> rc.Scale((2, 2), part=(2, 4), span=2).pieces
     [[1], [3]]
     """
 
@@ -125,7 +126,8 @@ class ScaleSchedule:
     Raises:
         InputError: There is no scale.
 
-    >>> print(ScaleSchedule.of([(2, 2), (3, 3)], codes=[16, 64], parts=[1, 2]))
+    >>> import refine_core as rc
+    >>> print(rc.ScaleSchedule.of([(2, 2), (3, 3)], codes=[16, 64], parts=[1, 2]))
     2x2:16 -> 3x3[1/2]:64 -> 3x3[2/2]:64 (13 tokens)
     """
 

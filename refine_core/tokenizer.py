@@ -50,7 +50,40 @@ class Trace(Generic[StateT]):
 
 
 class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
-    """Base of all tokenisers: fill in what a state is; the loop is given."""
+    """Base of all tokenisers: fill in what a state is; the loop is given.
+
+    Attributes:
+        schedule: Scales from coarse to fine.
+
+    A number in [0, 1) by its binary digits, each of which is a scale of one token:
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> from refine_core.quantizers.base import Quantized
+    >>> class Binary(rc.Tokenizer):
+    ...     schedule = rc.ScaleSchedule.of([(1,)] * 4)
+    ...     def features(self, x, noise=None):
+    ...         return x
+    ...     def start(self, count, noise=None):
+    ...         return torch.zeros(count)
+    ...     def quantize(self, features, state, k):
+    ...         return self.lookup((features - state >= 0.5 ** (k + 1)).long()[:, None, None], k)
+    ...     def lookup(self, code, k):
+    ...         return Quantized.known(code, code * 0.5 ** (k + 1))
+    ...     def digits(self, k):
+    ...         return 1
+    ...     def digit_values(self, k):
+    ...         return 2
+    ...     def add(self, state, value, k):
+    ...         return state + value[:, 0, 0]
+    ...     def finish(self, state):
+    ...         return state
+    >>> codes = Binary().encode(torch.tensor([0.6875]))
+    >>> [int(code) for code in codes], Binary().decode(codes).tolist()
+    ([1, 0, 1, 1], [0.6875])
+    >>> Binary().decode(codes[:1]).tolist()  # the coarse result
+    [0.5]
+    """
 
     schedule: ScaleSchedule
 

@@ -30,6 +30,13 @@ class Tokens:
         rotary: (n, head_dim / 2) angles by which queries and keys are turned; None turns nothing.
         condition: (b, c) vector that every adaptive norm sees, e.g. of a class, or (b, n, c) one
             for each token; None is zero.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> there = torch.tensor([[True, True, True], [True, False, False]])
+    >>> tokens = rc.Tokens(torch.zeros(2, 3, 8), valid=there).at(level=1)
+    >>> tokens.levels.tolist(), tokens.real.sum(1).tolist()
+    ([1, 1, 1], [3, 1])
     """
 
     value: Tensor

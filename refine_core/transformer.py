@@ -68,6 +68,13 @@ class Transformer(nn.Module):
 
     Raises:
         InputError: If `heads` does not divide `dim`, or the history is unknown.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> net = rc.Transformer(dim=8, depth=2, heads=2, levels=3, condition=4)
+    >>> tokens = rc.Tokens(torch.randn(2, 5, 8), torch.tensor([0, 1, 1, 2, 2]))
+    >>> net(tokens).shape
+    torch.Size([2, 5, 8])
     """
 
     def __init__(

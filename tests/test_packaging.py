@@ -72,7 +72,7 @@ def test_a_wheel_holds_every_file_of_the_packages_and_every_config(dist: Path) -
         assert Path(package) / "py.typed" in inside
     for name in ("graphs/weights/qm9", "images/weights/mnist", "weather/weights/gcm"):
         assert Path(f"{name}.safetensors") in inside
-    assert Path("weather/sample_data/gcm_2003.nc") in inside
+    assert Path("weather/sample_data/gcm_2019.nc") in inside
 
 
 def test_a_source_archive_holds_what_a_wheel_is_built_from_and_its_tests(dist: Path) -> None:
@@ -81,7 +81,14 @@ def test_a_source_archive_holds_what_a_wheel_is_built_from_and_its_tests(dist: P
         inside = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
     for folder in (*PACKAGES, "configs", "tests"):
         assert tracked(folder) <= inside
-    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff"):
+    for name in (
+        "pyproject.toml",
+        "conftest.py",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CITATION.cff",
+    ):
         assert Path(name) in inside
     assert not any(path.parts[:1] in (("runs",), ("results",)) for path in inside)
 

@@ -10,7 +10,19 @@ from weather.forecaster.config import HeadConfig, NetworkConfig
 
 @config
 class WeatherConfig:
-    """A forecast model."""
+    """A forecast model.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    >>> import weather
+    >>> from weather.data.config import DataConfig
+    >>> from weather.forecaster.config import HeadConfig
+    >>> data = DataConfig(source="era5.zarr", atmospheric=("geopotential",), levels=(500, 850))
+    >>> config = weather.WeatherConfig(name="mine", data=data, head=HeadConfig(kind="crps"))
+    >>> [channel.name for channel in config.data.channels]
+    ['geopotential_500', 'geopotential_850']
+    """
 
     name: RunName = "gcm"
     """Name of the run; its files go to `runs/<name>/`."""

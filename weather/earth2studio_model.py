@@ -66,6 +66,19 @@ class Earth2StudioModel:
 
     Raises:
         InputError: The model needs forcing fields.
+
+    >>> import torch
+    >>> import numpy as np
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> model = weather.load("gcm")
+    >>> wrapped = weather.Earth2StudioModel(model, seed=0)
+    >>> coords = wrapped.input_coords() | {"time": np.array(["2019-11-15"], "datetime64[ns]")}
+    >>> del coords["batch"]
+    >>> states = weather.InitialStates.open(STATES, model).states("2019-11-15")
+    >>> made, coords = wrapped(torch.from_numpy(states)[None], coords)
+    >>> made.shape, coords["lead_time"].astype(int).tolist()  # hours
+    (torch.Size([1, 1, 12, 32, 64]), [24])
     """
 
     def __init__(self, model: WeatherModel, seed: int = 0) -> None:

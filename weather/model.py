@@ -1,9 +1,4 @@
-"""Trained forecast models, each of which is one file: load, roll out, save.
-
->>> model = load("gcm")                                                        # doctest: +SKIP
->>> made = model.forecast("gcm_2003.nc", "2003-11-15", members=20)             # doctest: +SKIP
->>> made["geopotential"].sel(level=500).mean("number")                         # doctest: +SKIP
-"""
+"""Trained forecast models, each of which is one file: load, roll out, save."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -71,6 +66,13 @@ class WeatherModel:
         forcing_mean: (F,) mean of each forcing field.
         forcing_std: (F,) standard deviation of each forcing field.
         digest: Digest of the file that it was loaded from; identifies the model in forecasts.
+
+    >>> import weather
+    >>> from weather.samples import STATES  # daily states, bundled
+    >>> model = weather.load("gcm")
+    >>> made = model.forecast(STATES, "2019-11-15", members=2, steps=1, workers=1)
+    >>> made["geopotential"].sel(level=500).sizes
+    Frozen({'time': 1, 'number': 2, 'prediction_timedelta': 2, 'latitude': 32, 'longitude': 64})
     """
 
     forecaster: Forecaster
@@ -201,7 +203,7 @@ class WeatherModel:
             initial: Initial states: a data set with the names of WeatherBench 2 or the usual
                 aliases, or the path or URL of one. Of an ensemble of states, along `number`, each
                 member starts from its own.
-            time: Initial times, also ranges such as "2003-11-01/2003-11-11/48h"; by default the
+            time: Initial times, also ranges such as "2019-11-01/2019-11-11/48h"; by default the
                 last of the states.
             members: Number of members, or their names from 0.
             steps: Number of model steps.
@@ -297,8 +299,17 @@ made = model.forecast("states.nc", members=20, lead_days=1)  # an xarray.Dataset
 def load(name: str | Path, device: Device = "auto") -> WeatherModel:
     """A shipped model by name, or a trained one by path (of its file or its run's folder).
 
+    Args:
+        name: Name of a shipped model, a run's folder (with `model.safetensors`), or a file.
+        device: Where it computes, such as cpu or cuda; auto takes an accelerator if there is one.
+
     Raises:
         InputError: There is no such model or device, or the file is not one.
+
+    >>> import weather
+    >>> model = weather.load("gcm")
+    >>> model.grid.shape, len(model.channels), model.data.step_hours
+    ((32, 64), 12, 24)
     """
     saved = MODELS.load(name)
     spec, config = saved.spec, saved.spec.config

@@ -28,7 +28,7 @@ print(xr.open_dataset("mine.nc").sizes)
 # %%
 model = weather.load("gcm", "cpu")
 forecast = model.forecast(
-    "mine.nc", ["2003-11-15T00", "2003-11-25T00"], members=20, lead_days=5, workers=1
+    "mine.nc", ["2019-11-15T00", "2019-11-25T00"], members=20, lead_days=5, workers=1
 )
 print(forecast.sizes)
 z500 = forecast["geopotential"].sel(level=500)
@@ -51,7 +51,7 @@ from weather.plots.forecast_plots import ForecastPlots, PlotRequest
 from weather.plots.forecast_run import ForecastRun
 
 forecast.to_netcdf("forecast.nc")
-shown = ForecastRun.open("forecast.nc", "mine.nc", ("geopotential_500",), "2003-11-25T00", None)
+shown = ForecastRun.open("forecast.nc", "mine.nc", ("geopotential_500",), "2019-11-25T00", None)
 for path in ForecastPlots(
     shown, PlotRequest(kinds=("maps",), named=True, leads=(1, 5)), Path()
 ).plot():

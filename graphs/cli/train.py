@@ -8,7 +8,7 @@ from typing import Annotated
 
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
-from refine_core.app.outputs import check_folder, output_file
+from refine_core.app.outputs import output_file, run_folder
 from refine_core.config.ranges import Duration, seconds
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
@@ -29,9 +29,9 @@ def train(config: GraphsConfig, time: Duration | None = None) -> None:
     from graphs.training import train
 
     folder = Path("runs") / config.name
-    check_folder(folder, "--name")
     _check_source(config.data.source)
-    train(config, seconds=seconds(time) if time else None)
+    with run_folder(folder):
+        train(config, seconds=seconds(time) if time else None)
     for line in closing(json.loads((folder / "metrics.json").read_text())):
         print(line)
     print(f"model: {folder / 'model.safetensors'}")

@@ -25,6 +25,11 @@ class Vocabulary:
         edges: Name of edge label e = 1, 2, ...: `edges[e - 1]`, e.g. "SINGLE"; one empty name for
             plain graphs. Label 0 is no edge.
         directed: Whether edges are arcs, and their names those of `graphs.data.arcs`.
+
+    >>> import graphs
+    >>> vocabulary = graphs.Vocabulary(("C", "N+1", "O"), ("SINGLE", "DOUBLE"))
+    >>> vocabulary.nodes.index("O"), 1 + vocabulary.edges.index("DOUBLE"), vocabulary.molecular
+    (2, 2, True)
     """
 
     nodes: tuple[str, ...] = ("",)
@@ -79,6 +84,14 @@ class GraphBatch:
         valid: (b, n) bool, False at padding.
         sites: (b, n, n) int64, where nodes are fragments: `sites[:, i, j]` is the atom of node i
             from which the edge to node j goes out, 0 without an edge. None where nodes are atoms.
+
+    >>> import torch
+    >>> import graphs
+    >>> nodes, valid = torch.tensor([[0, 2, 0]]), torch.tensor([[True, True, False]])
+    >>> edges = torch.tensor([[[0, 1, 0], [1, 0, 0], [0, 0, 0]]])  # one, of label 1
+    >>> batch = graphs.GraphBatch(nodes, edges, valid)
+    >>> len(batch), batch.sizes.tolist()
+    (1, [2])
     """
 
     nodes: Tensor

@@ -42,9 +42,10 @@ def from_networkx(graphs: Iterable["nx.Graph[Any]"], *, label: str = "label") ->
             edges, or is labelled in part.
 
     >>> import networkx as nx
-    >>> store = from_networkx([nx.path_graph(3), nx.cycle_graph(4)])
-    >>> store.sizes.tolist()
-    [3, 4]
+    >>> import graphs
+    >>> store = graphs.from_networkx([nx.path_graph(3), nx.cycle_graph(4)])
+    >>> len(store), store.sizes.tolist()
+    (2, [3, 4])
     """
     nodes, ends, edges, directed = [], [], [], False
     attributes: list[Mapping[str, object]] = []
@@ -160,6 +161,18 @@ def to_networkx(
     """Turn b graphs into networkx graphs, `DiGraph` if they are directed.
 
     Labels become the attribute `label`, but for those of a vocabulary without names.
+
+    Args:
+        batch: Graphs, of which padding is left out.
+        vocabulary: The names of their labels, by default none; it says whether they are directed.
+
+    >>> import networkx as nx
+    >>> import torch
+    >>> import graphs
+    >>> store = graphs.from_networkx([nx.path_graph(3), nx.cycle_graph(4)])
+    >>> (batch,) = store[torch.tensor([0, 1])]
+    >>> [graph.number_of_edges() for graph in graphs.to_networkx(batch, store.vocabulary)]
+    [2, 4]
     """
     import networkx as nx
 

@@ -29,8 +29,20 @@ def from_pyg(graphs: Iterable["Data"]) -> GraphStore:
     numbers or one-hot rows, and become the labels "0", "1", ...; single numbers, such as `y`,
     become properties. All else, such as `pos`, is left out, and named in the store's report.
 
+    Args:
+        graphs: Graphs of n nodes and e directed edges with `edge_index` (2, e), and perhaps `x`
+            and `edge_attr`.
+
     Raises:
         InputError: A graph has loops or parallel edges, or its attributes are no labels.
+
+    >>> import torch
+    >>> from torch_geometric.data import Data
+    >>> import graphs
+    >>> ends = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
+    >>> store = graphs.from_pyg([Data(x=torch.tensor([5, 5, 7]), edge_index=ends)])
+    >>> store.sizes.tolist(), store.vocabulary.nodes, store.vocabulary.directed
+    ([3], ('5', '7'), False)
     """
     nodes, ends, edges, graphs = [], [], [], list(graphs)
     directed = any(graph.num_edges and graph.is_directed() for graph in graphs)
@@ -73,6 +85,21 @@ def to_pyg(
 
     `edge_attr` counts from 0, as the vocabulary's names of edges do; of directed graphs, whose
     vocabulary has to be given, it is (m,), and counts the labels of arcs in sorted order.
+
+    Args:
+        batch: Graphs, of which padding is left out.
+        vocabulary: The names of their labels, by default none.
+
+    Raises:
+        InputError: torch_geometric is not installed.
+
+    >>> import networkx as nx
+    >>> import torch
+    >>> import graphs
+    >>> store = graphs.from_networkx([nx.cycle_graph(4)])
+    >>> (batch,) = store[torch.tensor([0])]  # or what `GraphModel.sample` returns
+    >>> graphs.to_pyg(batch, store.vocabulary)
+    [Data(x=[4], edge_index=[2, 8], edge_attr=[8], num_nodes=4)]
     """
     try:
         from torch_geometric.data import Data

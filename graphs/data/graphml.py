@@ -1,15 +1,15 @@
 """Graphs from and to GraphML files; see `graphs.data.convert_networkx` for what graphs may be."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from graphs.data.convert_networkx import from_networkx
 from graphs.data.store import GraphStore
 from refine_core.errors import InputError
-from refine_core.storage.files import atomic_write
+from refine_core.storage.files import atomic_write, temporary_name
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -18,8 +18,23 @@ if TYPE_CHECKING:
 def read_graphml(path: str | Path, *, label: str = "label") -> GraphStore:
     """Read the graphs of one GraphML file, or of all `.graphml` files of a folder.
 
+    Args:
+        path: A file, or a folder, whose files are read in the order of their names.
+        label: Name of the attribute of nodes, and of edges, that holds their label, if any.
+
     Raises:
-        InputError: There is none, one cannot be read, or as `from_networkx`.
+        InputError: There is none, one cannot be read, or the graphs are not as `from_networkx`
+            takes them.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import networkx as nx
+    >>> import graphs
+    >>> with TemporaryDirectory() as folder:
+    ...     nx.write_graphml(nx.cycle_graph(5), Path(folder, "ring.graphml"))
+    ...     store = graphs.read_graphml(folder)
+    >>> store.sizes.tolist()
+    [5]
     """
     from networkx import NetworkXError
     from networkx.readwrite.graphml import GraphMLReader
@@ -44,23 +59,38 @@ def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> None
 
     The folder appears whole, in place of one that was written before.
 
+    Args:
+        graphs: Graphs of networkx.
+        folder: Is made if it is not there.
+
     Raises:
-        InputError: As `check_folder`.
+        InputError: `folder` is a file, or holds other files than `<number>.graphml`.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import networkx as nx
+    >>> import graphs
+    >>> with TemporaryDirectory() as folder:
+    ...     graphs.write_graphml([nx.path_graph(3), nx.cycle_graph(4)], Path(folder, "made"))
+    ...     sorted(path.name for path in Path(folder, "made").iterdir())
+    ['0.graphml', '1.graphml']
     """
     import networkx as nx
 
     check_folder(folder)
     folder, width = Path(folder).resolve(), len(str(len(graphs)))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        new = Path(temporary) / "new"
-        new.mkdir()
+    temporary = temporary_name(folder)
+    new = temporary / "new"
+    try:
+        new.mkdir(parents=True)
         for number, graph in enumerate(graphs):
             with atomic_write(new / f"{number:0{width}}.graphml") as file:
                 nx.write_graphml(graph, file)
         if folder.exists():
-            folder.rename(Path(temporary) / "old")
+            folder.rename(temporary / "old")
         new.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_folder(folder: str | Path) -> None:

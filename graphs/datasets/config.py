@@ -8,7 +8,17 @@ from refine_core.config.schema import config
 
 @config
 class DataConfig:
-    """What to learn."""
+    """What to learn.
+
+    Raises:
+        InputError: A value is out of its range, or fragments are asked for beside hydrogens or
+            aromatic bonds.
+
+    >>> import graphs
+    >>> config = graphs.DataConfig(source="mine.csv", column="molecule", properties=("logp",))
+    >>> config.limit, config.fragments
+    (200, 0)
+    """
 
     source: str = "qm9"
     """qm9, moses, a generator (planar, tree, sbm, ego, grid, lobster, dag), the path of a .smi,

@@ -89,7 +89,12 @@ def log_probs(
         n numbers, NaN where there is none, and n reasons, empty where there is one.
 
     Raises:
-        InputError: As of `GraphModel.code_log_prob`.
+        InputError: The model does not know a property, or a value is out of its range.
+
+    >>> import graphs
+    >>> nats, reasons = graphs.log_probs(graphs.load("qm9"), ["CCO", "C[Si]C", "CCO)"])
+    >>> nats[0] < 0, nats[1:], reasons
+    (True, [nan, nan], ['', 'it has a radical', 'it is not a SMILES'])
     """
     from graphs.chem import ParseOptions, collect_molecules, parse_options
 

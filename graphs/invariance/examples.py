@@ -26,6 +26,11 @@ def dense_example(
 
     Returns:
         x (b, n, dim), adjacency (b, n, n) of zeros and ones, and valid (b, n) bool.
+
+    >>> from graphs.invariance import dense_example
+    >>> x, adjacency, valid = dense_example(dim=4)
+    >>> x.shape, adjacency.shape, valid.sum(1).tolist()
+    (torch.Size([10, 24, 4]), torch.Size([10, 24, 24]), [4, 2, 1, 5, 6, 6, 5, 4, 7, 24])
     """
     graphs = _graphs(nodes)
     n = max(count for count, _, _ in graphs)
@@ -46,6 +51,12 @@ def graph_example(
 
     By default there is no larger one, as generators of small graphs cannot make it.
 
+    Args:
+        vocabulary: The names of labels.
+        seed: Seed of the labels.
+        nodes: Of the largest graph; with 7 or less there is no larger one.
+
+    >>> from graphs.invariance import graph_example
     >>> graph_example().sizes.tolist()
     [4, 2, 1, 5, 6, 6, 5, 4, 7]
     """
@@ -65,8 +76,18 @@ def graph_example(
 def pyg_example(dim: int = 4, seed: int = 0, nodes: int = LARGE) -> Any:
     """The graphs of `dense_example` as a PyG `Batch` of `Data(x, edge_index)`.
 
+    Args:
+        dim: Features of a node, standard normal; equal over the nodes of some graphs.
+        seed: Seed of the features.
+        nodes: Of the largest graph; with 7 or less there is no larger one.
+
     Raises:
         InputError: torch_geometric is not installed.
+
+    >>> from graphs.invariance import pyg_example
+    >>> batch = pyg_example(dim=4)
+    >>> batch.num_graphs, batch.x.shape
+    (10, torch.Size([64, 4]))
     """
     try:
         from torch_geometric.data import Batch, Data

@@ -23,6 +23,11 @@ class Finding:
         change: "relabelling", "padding" or "order of edges".
         error: The error.
         output: The output that has it, and its level.
+
+    >>> from graphs.invariance import assert_permutation_equivariant, dense_example
+    >>> report = assert_permutation_equivariant(lambda x, a, valid: a @ x, dense_example())
+    >>> [finding.change for finding in report.findings]
+    ['relabelling', 'padding']
     """
 
     change: str
@@ -45,6 +50,11 @@ class Report:
         findings: Findings of relabelling, and of the padding or the order of edges.
         relabellings: How many were tried.
         precision: In which the module was run, e.g. "float64".
+
+    >>> from graphs.invariance import assert_permutation_equivariant, dense_example
+    >>> report = assert_permutation_equivariant(lambda x, a, valid: a @ x, dense_example())
+    >>> report.kind, report.relabellings, report.precision, report.absolute < 1e-8
+    ('equivariance', 8, 'float64', True)
     """
 
     kind: Kind
@@ -90,6 +100,15 @@ class Counterexample:
             the padding that matters.
         error: That it makes.
         submodule: The first one that breaks, and its class; "" if it could not be singled out.
+
+    >>> import torch
+    >>> from graphs.invariance import PermutationError, assert_permutation_invariant, dense_example
+    >>> try:
+    ...     assert_permutation_invariant(lambda x, *_: x[:, 0], dense_example())
+    ... except PermutationError as error:
+    ...     found = error.counterexample
+    >>> found.graph, found.nodes, found.change, found.permutation
+    (7, 4, 'swapping nodes 0 and 1', (1, 0, 2, 3))
     """
 
     graph: int
@@ -122,6 +141,17 @@ class PermutationError(AssertionError):
         why: What is wrong, in words.
         counterexamples: Counterexamples of each finding that fails, in their order, where one was
             found.
+
+    >>> from graphs.invariance import PermutationError, assert_permutation_invariant, dense_example
+    >>> try:
+    ...     assert_permutation_invariant(lambda x, *_: x[:, 0], dense_example())
+    ... except PermutationError as error:
+    ...     print(error)
+    <lambda> is not permutation invariant; allowed 1e-10 + 1e-08 x largest entry, 8 relabellings...
+    relabelling: worst absolute error 103, relative 64.2, in output (graph level).
+    padding: worst absolute error 0, relative 0, in output (graph level).
+    Smallest failing change: graph 7 (4 nodes), swapping nodes 0 and 1, permutation [1, 0, 2, 3]...
+    First broken: not known, for the callable is no nn.Module.
     """
 
     def __init__(
@@ -152,6 +182,12 @@ class Check:
         outcome: What was found; None if that is not known.
         failure: Why it failed; "" if it passed.
         verdict: "pass", "FAIL", or "undecided" if the samples were too few to tell.
+
+    >>> from graphs.invariance import Check, check_table
+    >>> print(check_table([Check("encoder", None, "no batch to try it on", "FAIL")]))
+    | part | kind | relabelling | padding or edge order | precision | p-value (power) | verdict |
+    |---|---|---|---|---|---|---|
+    | encoder |  |  |  |  |  | FAIL |
     """
 
     part: str
@@ -188,7 +224,21 @@ def check_table(checks: Sequence[Check]) -> str:
 
 
 def run_checks(checks: Sequence[NamedCheck]) -> list[Check]:
-    """Run checks, see `check_model`; a row of each."""
+    """Run checks, each of which passes, or raises an AssertionError.
+
+    Args:
+        checks: Name of each part and its check, see `check_model`.
+
+    Returns:
+        A row of each.
+
+    >>> from graphs.invariance import assert_permutation_equivariant, dense_example, run_checks
+    >>> batch = dense_example()
+    >>> sums = lambda: assert_permutation_equivariant(lambda x, a, valid: a @ x, batch)
+    >>> first = lambda: assert_permutation_equivariant(lambda x, a, valid: x - x[:, :1], batch)
+    >>> [(row.part, row.verdict) for row in run_checks([("sums", sums), ("first", first)])]
+    [('sums', 'pass'), ('first', 'FAIL')]
+    """
     rows = []
     for part, run in checks:
         try:
@@ -209,12 +259,36 @@ def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print
 
     Returns:
         Whether all passed.
+
+    >>> from graphs.invariance import assert_permutation_equivariant, check_model, dense_example
+    >>> batch = dense_example()
+    >>> sums = lambda: assert_permutation_equivariant(lambda x, a, valid: a @ x, batch)
+    >>> first = lambda: assert_permutation_equivariant(lambda x, a, valid: x - x[:, :1], batch)
+    >>> check_model([("sums", sums), ("first", first)], say=lambda text: None)
+    False
     """
     return say_checks(run_checks(checks), say)
 
 
 def say_checks(rows: Sequence[Check], say: Callable[[str], None] = print) -> bool:
-    """Print the table of checks and what did not pass in full; whether all passed."""
+    """Print the table of checks, and what did not pass in full.
+
+    Args:
+        rows: Rows of the table, as `run_checks` makes them.
+        say: Prints.
+
+    Returns:
+        Whether all passed.
+
+    >>> from graphs.invariance import Check, say_checks
+    >>> say_checks([Check("encoder", None, "It needs a batch of two graphs or more.", "FAIL")])
+    | part | kind | relabelling | padding or edge order | precision | p-value (power) | verdict |
+    |---|---|---|---|---|---|---|
+    | encoder |  |  |  |  |  | FAIL |
+    <BLANKLINE>
+    encoder: It needs a batch of two graphs or more.
+    False
+    """
     say(check_table(rows))
     failures = [row for row in rows if row.failure]
     for row in failures:

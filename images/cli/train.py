@@ -5,7 +5,7 @@ from typing import Annotated
 
 from images.cli.sample import read
 from images.config import DistillationConfig, ImagesConfig
-from refine_core.app.outputs import check_folder, output_file
+from refine_core.app.outputs import output_file, run_folder
 from refine_core.app.progress import say
 from refine_core.config.ranges import Duration, NonNegativeFloat, PositiveInt, seconds
 
@@ -24,10 +24,10 @@ def train(config: ImagesConfig, time: Duration | None = None) -> None:
     from images.training import train
 
     folder = Path("runs") / config.name
-    check_folder(folder, "--name")
-    train(config, read(config.data), seconds=seconds(time) if time else None)
-    for part in ("tokenizer", "generator"):
-        plot_curves(folder / part, folder / part / "curves.png")
+    with run_folder(folder):
+        train(config, read(config.data), seconds=seconds(time) if time else None)
+        for part in ("tokenizer", "generator"):
+            plot_curves(folder / part, folder / part / "curves.png")
     print(f"model: {folder / 'model.safetensors'}")
 
 
@@ -41,8 +41,8 @@ def distil(config: DistillationConfig) -> None:
     from images.model import load
 
     folder = Path("runs") / config.name
-    check_folder(folder, "--name")
-    distil(load(config.model), config, read(config.data))
+    with run_folder(folder):
+        distil(load(config.model), config, read(config.data))
     print(f"model: {folder / 'model.safetensors'}")
 
 

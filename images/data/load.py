@@ -28,6 +28,12 @@ class LabelledImages:
     Attributes:
         images: (n, c, h, w) float32 in [0, 1].
         labels: (n,) int64 in 0..classes-1, or None.
+
+    >>> import torch
+    >>> import images
+    >>> some = images.LabelledImages(torch.rand(10, 3, 32, 32), torch.arange(10) % 2)
+    >>> len(some), some[:4].labels.tolist()
+    (10, [0, 1, 0, 1])
     """
 
     images: Tensor
@@ -51,6 +57,13 @@ class Images:
         train: Images that models are trained on.
         test: Images that models are evaluated on.
         classes: The number of classes, 0 where there are no labels.
+
+    >>> import torch
+    >>> import images
+    >>> train = images.LabelledImages(torch.rand(10, 3, 32, 32), torch.arange(10) % 2)
+    >>> both = images.Images(train, train[:4], classes=2)
+    >>> both.shape, len(both.test)
+    ((3, 32, 32), 4)
     """
 
     train: LabelledImages
@@ -86,6 +99,11 @@ def mnist(cache: Path | None = None) -> Images:
 
     Raises:
         InputError: They are not in the cache and the package index cannot be reached.
+
+    >>> import images
+    >>> digits = images.mnist()  # downloaded once                        # doctest: +SKIP
+    >>> digits.train.images.shape, digits.classes                         # doctest: +SKIP
+    (torch.Size([60000, 1, 28, 28]), 10)
     """
     return read_images(mnist_folder(cache))
 
@@ -109,6 +127,17 @@ def read_images(path: str | Path, seed: int = 0) -> Images:
     Raises:
         InputError: There is nothing at `path`, it is damaged, or its values, shapes or labels are
             not consistent.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> import images
+    >>> pixels = np.random.default_rng(0).integers(256, size=(20, 32, 32, 3), dtype=np.uint8)
+    >>> with TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder, "mine.npz"), images=pixels, labels=np.arange(20) % 2)
+    ...     found = images.read_images(Path(folder, "mine.npz"))
+    >>> found.shape, found.classes, len(found.train), len(found.test)
+    ((3, 32, 32), 2, 18, 2)
     """
     path = Path(path)
     if not path.exists():

@@ -17,7 +17,7 @@ def npz_splits(path: Path) -> list[Split]:
         InputError: It is not an npz archive, it holds Python objects, or it has other keys.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from refine_core.app.outputs import OutputFolder as OutputFolder
     from refine_core.app.outputs import check_folder as check_folder
     from refine_core.app.outputs import output_file as output_file
+    from refine_core.app.outputs import run_folder as run_folder
     from refine_core.app.progress import Progress as Progress
     from refine_core.app.progress import say as say
     from refine_core.app.report import Column as Column

@@ -75,6 +75,13 @@ def commands(prog: str, table: Commands, argv: Sequence[str]) -> None:
 
     Raises:
         InputError: There is no such command, or an option does not fit.
+
+    >>> import refine_core as rc
+    >>> def greet(name: str, times: int = 1) -> None:
+    ...     '''Say hello.'''
+    ...     print("hello " * times + name)
+    >>> rc.commands("refine signals", {"greet": greet}, ["greet", "--name", "Ada"])
+    hello Ada
     """
 
     def call(command: Callable[..., None], rest: list[str], prog: str) -> None:

@@ -73,7 +73,10 @@ def arguments(
         raise InputError(f"{_unboxed(said.getvalue())} {_advice(prog)}") from None
     except _Misfit as error:
         raise InputError(f"{error} {_advice(prog)}") from None
-    return target(*given.args, **given.kwargs)
+    from refine_core.app.outputs import outputs_held
+
+    with outputs_held(hints, given.arguments):
+        return target(*given.args, **given.kwargs)
 
 
 def parse(

@@ -1,18 +1,29 @@
-"""Where a command writes, checked before its work starts.
+"""Where a command writes: checked before its work starts, and held against other processes.
 
 >>> def run(out: Annotated[Path, output_file(".png", ".npz")] = Path("samples.png")) -> None: ...
 """
 
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, ValidationInfo
 
 from refine_core.errors import InputError
+from refine_core.storage.lock import OutputLock, run_lock
 
 STORES = (".zarr", ".graphml")
 """Suffixes of folders that are written and replaced as one, like a file."""
+
+
+@dataclass(frozen=True)
+class _Output(AfterValidator):
+    """Checks what an option names, and marks it as an output."""
+
+    folder: bool = False
 
 
 def output_file(*suffixes: str) -> AfterValidator:
@@ -35,7 +46,7 @@ def output_file(*suffixes: str) -> AfterValidator:
         _check_writable(path.parent, f"{option} {path}")
         return path
 
-    return AfterValidator(check)
+    return _Output(check)
 
 
 def _folder(path: Path, about: ValidationInfo) -> Path:
@@ -43,7 +54,7 @@ def _folder(path: Path, about: ValidationInfo) -> Path:
     return path
 
 
-OutputFolder = Annotated[Path, AfterValidator(_folder)]
+OutputFolder = Annotated[Path, _Output(_folder, folder=True)]
 """A folder that is there and can be written to, or can be made."""
 
 
@@ -54,6 +65,39 @@ def check_folder(path: Path, option: str = "--out") -> None:
         InputError: It is a file, lies in one, or its files cannot be written.
     """
     _check_writable(path, f"{option} {path}")
+
+
+@contextmanager
+def outputs_held(hints: Mapping[str, object], values: Mapping[str, object]) -> Iterator[None]:
+    """Keep other processes from writing the outputs among the options of a command.
+
+    Args:
+        hints: Annotations of all options.
+        values: The options.
+
+    Raises:
+        InputError: Another process is writing one.
+    """
+    with ExitStack() as held:
+        for name, hint in hints.items():
+            path = values.get(name)
+            for mark in get_args(hint):
+                if isinstance(mark, _Output) and isinstance(path, Path):
+                    held.enter_context(OutputLock(path, folder=mark.folder))
+        yield
+
+
+@contextmanager
+def run_folder(path: Path) -> Iterator[None]:
+    """Check the folder of a training, and keep others from writing it; `torchrun` counts as one.
+
+    Raises:
+        InputError: It is a file, lies in one, its files cannot be written, or another process
+            writes them.
+    """
+    check_folder(path, "--name")
+    with run_lock(path):
+        yield
 
 
 def _check_writable(folder: Path, found: str) -> None:

@@ -10,7 +10,18 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """Print a line about the work to stderr, above a bar if there is one."""
+    """Print a line about the work to stderr, above a bar if there is one.
+
+    Args:
+        line: The text, to which a line break is added.
+
+    >>> import sys
+    >>> from contextlib import redirect_stderr
+    >>> import refine_core as rc
+    >>> with redirect_stderr(sys.stdout):
+    ...     rc.say("12 of 20 files are read")
+    12 of 20 files are read
+    """
     print(line, file=sys.stderr, flush=True)
 
 

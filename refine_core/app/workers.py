@@ -124,9 +124,10 @@ def _in_processes(work: Callable[[A], R], inputs: Iterator[A], count: int) -> It
 @contextmanager
 def _started(work: object, count: int) -> Iterator[SimpleQueue[Worker]]:
     """Start workers and put them into a queue of free ones; stop them at the end."""
-    command = [sys.executable, "-c", "from refine_core.app.workers import serve; serve()"]
+    command = [sys.executable, "-P", "-c", "from refine_core.app.workers import serve; serve()"]
     alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", VARIABLE), "1")
-    environment = {**os.environ, **alone, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
+    environment = {**os.environ, **alone, "PYTHONPATH": path}
     pipe, parcel = subprocess.PIPE, pickle.dumps(work)
     free: SimpleQueue[Worker] = SimpleQueue()
     started: list[Worker] = []

@@ -98,6 +98,14 @@ class CategoricalHead(nn.Module):
     Raises:
         InputError: A digit has fewer than two values, there is not one map per scale, or scales of
             one map differ in their values.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> head = rc.CategoricalHead(dim=8, digits=1, sizes=[16, 64])
+    >>> law = head(torch.randn(2, 4, 8), None, k=1)  # it does not look at the state
+    >>> code = law.sample(rc.Noise.range(0, 2))
+    >>> code.shape, law.log_prob(code).shape
+    (torch.Size([2, 4, 1]), torch.Size([2]))
     """
 
     def __init__(
@@ -138,6 +146,13 @@ class BitwiseHead(nn.Module):
         dim: Width of the hidden states.
         bits: Bits of a code.
         scales: Count of scales, each with a linear map of its own.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> head = rc.BitwiseHead(dim=8, bits=10, scales=2)  # 1024 codes, of ten digits
+    >>> law = head(torch.randn(2, 4, 8), None, k=1)
+    >>> law.sample(rc.Noise.range(0, 2)).shape
+    torch.Size([2, 4, 10])
     """
 
     def __init__(self, dim: int, bits: int, scales: int) -> None:

@@ -10,7 +10,17 @@ StateT_contra = TypeVar("StateT_contra", contravariant=True)
 
 
 class Distribution(Protocol):
-    """Distribution over the codes (b, n, g) of one scale."""
+    """Distribution over the codes (b, n, g) of one scale.
+
+    Heads return them, here one of the core:
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> law = rc.CategoricalHead(8, 1, [16])(torch.randn(2, 4, 8), None, k=0)
+    >>> code = law.sharpened(temperature=0).sample(rc.Noise.range(0, 2))  # the likeliest
+    >>> bool((law.token_log_prob(code) >= law.token_log_prob(torch.zeros_like(code))).all())
+    True
+    """
 
     @property
     def valid(self) -> Tensor | None:
@@ -55,7 +65,22 @@ class OwnLoss(Protocol):
 
 
 class Head(Protocol[StateT_contra]):
-    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes."""
+    """Hidden states (b, n, d) of scale k, with the state before it, to a distribution of codes.
+
+    Any callable of that form is one, such as a head that calms another:
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> class Calm(torch.nn.Module):
+    ...     def __init__(self, head):
+    ...         super().__init__()
+    ...         self.head = head
+    ...     def forward(self, hidden, state, k, valid=None):
+    ...         return self.head(hidden, state, k, valid).sharpened(temperature=0.9)
+    >>> law = Calm(rc.CategoricalHead(8, 1, [16]))(torch.randn(2, 4, 8), None, k=0)
+    >>> law.sample(rc.Noise.range(0, 2)).shape
+    torch.Size([2, 4, 1])
+    """
 
     def __call__(
         self, hidden: Tensor, state: StateT_contra, k: int, valid: Tensor | None = None

@@ -48,6 +48,13 @@ class Bitwise(Quantizer):
 
     Raises:
         InputError: An argument is out of its range.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> bits = rc.Bitwise(3)
+    >>> code = bits.encode(torch.tensor([[[0.5, -2.0, 0.1]]]))
+    >>> code.tolist(), bits.decode(code).tolist()
+    ([[[1, 0, 1]]], [[[1.0, -1.0, 1.0]]])
     """
 
     size = 2

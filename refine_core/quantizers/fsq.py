@@ -31,6 +31,14 @@ class FSQ(Quantizer):
 
     Raises:
         InputError: No levels, or fewer than three on a channel.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> quantizer = rc.FSQ([5, 3])  # 15 codes for vectors of two channels
+    >>> quantizer.encode(torch.tensor([[[0.0, 0.0], [9.0, -9.0]]])).tolist()
+    [[[7], [4]]]
+    >>> quantizer.decode(torch.tensor([[[7], [4]]])).tolist()
+    [[[0.0, 0.0], [1.0, -1.0]]]
     """
 
     digits = 1

@@ -24,6 +24,13 @@ class ProductQuantizer(Quantizer):
 
     Raises:
         InputError: `groups` does not divide `dim`, or an argument of `VQ` is out of its range.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> quantizer = rc.ProductQuantizer(groups=2, codes=16, dim=8)
+    >>> found = quantizer(torch.randn(3, 5, 8))
+    >>> found.code.shape, found.value.shape
+    (torch.Size([3, 5, 2]), torch.Size([3, 5, 8]))
     """
 
     def __init__(

@@ -60,6 +60,14 @@ class VQ(Quantizer):
 
     Raises:
         InputError: An argument is out of its range.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> quantizer = rc.VQ(codes=16, dim=8)
+    >>> found = quantizer(torch.randn(3, 5, 8))  # while it trains, the codebook learns, too
+    >>> quantizer.update()
+    >>> found.code.shape, found.value.shape
+    (torch.Size([3, 5, 1]), torch.Size([3, 5, 8]))
     """
 
     digits = 1

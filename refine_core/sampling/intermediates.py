@@ -26,6 +26,13 @@ class Intermediate(Generic[T]):
         scale: Number of the scale, from 0.
         index: (b,) int64 on the CPU, numbers of the samples.
         data: The samples, decoded as they are so far, in the form that sampling returns.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> def show(step):
+    ...     print(f"scale {step.scale} of samples {step.index.tolist()}: {tuple(step.data.shape)}")
+    >>> show(rc.Intermediate(0, torch.arange(2), torch.zeros(2, 1, 28, 28)))  # as after_scale=show
+    scale 0 of samples [0, 1]: (2, 1, 28, 28)
     """
 
     scale: int
@@ -47,9 +54,16 @@ def through(after_scale: AfterScale[T] | None, change: Callable[[S], T]) -> "Aft
 class Intermediates(Generic[T]):
     """Keeps what it is given, in order: scale by scale, batch after batch.
 
-    >>> steps = Intermediates()
-    >>> samples = model.sample(4, after_scale=steps)                   # doctest: +SKIP
-    >>> coarse_to_fine = [step.data for step in steps]
+    >>> import torch
+    >>> import refine_core as rc
+    >>> scales, same = rc.ScaleSchedule.geometric((1,), (4,), 3), torch.nn.Identity()
+    >>> parts = scales, rc.area(scales.sizes), [rc.VQ(16, 8)] * 3, same, same
+    >>> tokenizer = rc.ResidualTokenizer(*parts)  # of data (b, 8, 4)
+    >>> embed, steps = rc.GridEmbed(tokenizer, dim=32), rc.Intermediates()
+    >>> refiner = rc.build_refiner(tokenizer, embed, dim=32, depth=1, heads=2)
+    >>> samples = refiner.sample(rc.Noise.range(0, 2), after_scale=steps)
+    >>> len(steps), bool((steps[2].data == samples).all())
+    (3, True)
     """
 
     def __init__(self) -> None:

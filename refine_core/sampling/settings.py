@@ -24,6 +24,12 @@ class Sampling:
 
     Raises:
         InputError: A number is out of its range.
+
+    >>> import refine_core as rc
+    >>> rc.Sampling(temperature=0.8, top_k=100)
+    Sampling(temperature=0.8, top_k=100, top_p=1.0, guidance=0.0)
+    >>> [each.guidance for each in rc.Sampling.per_scale(3, guidance=[0.0, 1.0, 1.5])]
+    [0.0, 1.0, 1.5]
     """
 
     temperature: float = 1.0

@@ -8,14 +8,22 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+DEPTH = 3
+"""Folders below one in which `sweep` looks."""
 
 
 @contextmanager
@@ -36,7 +44,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             not the temporary file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -53,6 +61,42 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
     with suppress(OSError):  # some file systems cannot synchronise a folder
         _to_disk(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """A new hidden name beside a path, which says which process uses it."""
+    return path.with_name(f".{_host()}-{os.getpid()}-{secrets.token_hex(2)}.{path.name}")
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove what processes of this machine that were killed left under temporary names.
+
+    Args:
+        folder: Where to look.
+        name: Of what was to be written there; by default anything, in folders below, too.
+    """
+    prefix = f".{_host()}-[0-9]*-????."
+    patterns = [prefix + escape(name)] if name else ["*/" * i + prefix + "*" for i in range(DEPTH)]
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        if not _runs(int(path.name.split("-")[1])):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    return f"{crc32(socket.gethostname().encode()):08x}"
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number, as far as the system says."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -78,6 +78,24 @@ class Pretrained(Generic[Spec]):
             fields are JSON values, or dataclasses and tuples of such.
         shipped: Folder of the models that ship with the package, as `<name>.safetensors`.
         hidden: Names in that folder that are not models of this kind.
+
+    >>> from dataclasses import dataclass
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> import refine_core as rc
+    >>> @dataclass(frozen=True)
+    ... class Spec:
+    ...     config: rc.Optimisation  # in fact, the config of your domain
+    ...     width: int
+    >>> with TemporaryDirectory() as folder:
+    ...     models = rc.Pretrained("signals.model", Spec, shipped=Path(folder))
+    ...     spec = Spec(rc.Optimisation(epochs=5), width=4)
+    ...     models.save(Path(folder, "sines.safetensors"), torch.nn.Linear(4, 2), spec)
+    ...     saved = models.load("sines")
+    >>> module = saved.restore(torch.nn.Linear(saved.spec.width, 2), "cpu")
+    >>> saved.spec.config.epochs, module.training
+    (5, False)
     """
 
     kind: str

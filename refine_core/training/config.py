@@ -16,7 +16,20 @@ Precision = Literal["32-true", "bf16-mixed"]
 
 @config
 class Optimisation:
-    """How a model is trained."""
+    """How a model is trained.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    >>> import refine_core as rc
+    >>> opt = rc.Optimisation(epochs=5, batch=32, precision="bf16-mixed")
+    >>> opt.epochs, opt.learning_rate
+    (5, 0.001)
+    >>> rc.Optimisation(epochs=0)
+    Traceback (most recent call last):
+    ...
+    refine_core.errors.InputError: Optimisation: epochs: found 0, expected a whole number above 0
+    """
 
     epochs: PositiveInt = 20
     """Passes over the training set."""

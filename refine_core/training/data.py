@@ -31,7 +31,18 @@ class Data(Protocol[BatchT_co]):
 
 
 class Tensors:
-    """`Data` held in memory as tensors of one length."""
+    """`Data` held in memory as tensors of one length.
+
+    Args:
+        tensors: (n, ...) each; a batch is a tuple of their rows.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> data = rc.Tensors(torch.zeros(100, 3, 8, 8), torch.arange(100))
+    >>> images, labels = data[torch.tensor([4, 1])]
+    >>> len(data), images.shape, labels.tolist()
+    (100, torch.Size([2, 3, 8, 8]), [4, 1])
+    """
 
     def __init__(self, *tensors: Tensor) -> None:
         self.tensors = tensors

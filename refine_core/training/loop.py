@@ -88,6 +88,18 @@ def fit(
         InputError: If there are fewer samples than a batch, the batch does not divide over the
             processes, the run was started with another seed, configuration or data, or the loss
             stops being finite.
+
+    >>> import torch
+    >>> import refine_core as rc
+    >>> class Line(torch.nn.Linear):
+    ...     def forward(self, batch, noise):
+    ...         x, y = batch
+    ...         return {"loss": (super().forward(x) - y).square().mean()}
+    >>> x = torch.linspace(-1, 1, 64)[:, None]
+    >>> opt = rc.Optimisation(epochs=30, batch=16, learning_rate=0.1, ema=None)
+    >>> line, rows = rc.fit(Line(1, 1), rc.Tensors(x, 2 * x + 1), opt, seed=0, quiet=True)
+    >>> len(rows), round(line.weight.item(), 1), round(line.bias.item(), 1)
+    (30, 2.0, 1.0)
     """
     precision = _precision(opt, run)
     fabric, opt = _fabric(precision), replace(opt, precision=precision)

@@ -44,9 +44,9 @@ class Run:
         """
         run = cls(Path(path), configs.to_dict(config), data)
         if not (run.path / "config.yaml").exists():
-            run.write_config()
             about = {"seed": seed, "data": data, "versions": versions(), "command": sys.argv}
             write_json(run.path / "run.json", about)
+            run.write_config()  # last, as it says that both are there
         return run
 
     def settle(self, name: str, find: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from refine_core.app.progress import say
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
+from refine_core.storage.lock import run_lock
 from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
@@ -35,6 +36,22 @@ class Stages:
         quiet: Whether to show no progress.
         seconds: About how long each stage is trained, in place of its number of epochs; on fewer
             samples, if one epoch takes longer. A stage that goes on keeps what it was begun with.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> import refine_core as rc
+    >>> class Mean(torch.nn.Linear):
+    ...     def forward(self, batch, noise):
+    ...         return {"loss": (batch[0] - self.bias).square().mean()}
+    >>> opt, data = rc.Optimisation(epochs=1, batch=8), rc.Tensors(torch.ones(32, 1))
+    >>> with TemporaryDirectory() as folder:
+    ...     stages = rc.Stages(Path(folder), seed=0, quiet=True)
+    ...     with stages.seeded(0):
+    ...         module = Mean(1, 1)
+    ...     module = stages.train(module, data, opt, stream=1, config=opt, name="mean")
+    ...     sorted(path.name for path in Path(folder, "mean").iterdir())
+    ['config.yaml', 'last.safetensors', 'metrics.csv', 'metrics.json', 'run.json']
     """
 
     folder: Path
@@ -83,7 +100,8 @@ class Stages:
             title: Shown beside the progress bar; `name` by default.
 
         Raises:
-            InputError: The folder holds a run with another seed, config or data; and as `fit`.
+            InputError: The folder holds a run with another seed, config or data, or is written by
+                another process; and as `fit`.
         """
         if start_from is not None and (left := load_matching(module, start_from)):
             log.warning(
@@ -91,7 +109,25 @@ class Stages:
                 *(title or name or "training", len(left), ", ".join(left[:3])),
                 ", ..." if len(left) > 3 else "",
             )
-        run = Run.start(self.folder / name, config, self.seed, self.data)
+        with run_lock(self.folder / name):
+            run = Run.start(self.folder / name, config, self.seed, self.data)
+            title = title or name or "training"
+            return self._train(
+                run, module, data, opt, stream, validate, validations, callbacks, title
+            )
+
+    def _train(
+        self,
+        run: Run,
+        module: Module,
+        data: Data[object],
+        opt: Optimisation,
+        stream: int,
+        validate: Validate[Module] | None,
+        validations: int | None,
+        callbacks: Sequence[Callback[Module]],
+        title: str,
+    ) -> Module:
         if self.seconds is not None:
             most = opt.epochs if validations is None else validations
             length = run.settle("length", lambda: self._length(module, data, opt, validate, most))
@@ -107,7 +143,7 @@ class Stages:
             validate=validate,
             validations=validations,
             callbacks=callbacks,
-            title=title or name or "training",
+            title=title,
             quiet=self.quiet,
         )
         return fitted

@@ -146,7 +146,7 @@ def _graphs(name: str, count: int) -> Work:
 
 def _weather(name: str, _: int) -> Work:
     model = weather.load(name)
-    start = np.datetime64("2003-11-15T00", "ns")
+    start = np.datetime64("2019-11-15T00", "ns")
     states = InitialStates.open(str(STATES), model).states(start)
     past = model.normalise(torch.from_numpy(np.asarray(states))).float()
     size, device = model.group, model.forecaster.device

@@ -33,7 +33,7 @@ from weather.forecast.initial_states import InitialStates
 from weather.samples import STATES
 from weather.model import load
 
-model, start = load("gcm"), np.datetime64("2003-11-20T00", "ns")
+model, start = load("gcm"), np.datetime64("2019-11-20T00", "ns")
 states = InitialStates.open(str(STATES), model).states(start)
 for _ in model.rollout(states, start, members=int(sys.argv[1]), steps=3):
     pass

@@ -1,5 +1,6 @@
 """The site: every public name has its place, every tutorial its outputs, every link its end."""
 
+import doctest
 import importlib
 import re
 import subprocess
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from docs.tools import figures, tutorials
+from refine_core.app.cli import main
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("refine_core", "graphs", "graphs.invariance", "weather", "images")
+FETCHED = {"images.mnist"}
+"""Names whose examples need a network."""
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
 
 
@@ -26,6 +30,25 @@ def test_every_public_name_is_documented(package: str) -> None:
         text = getattr(module, name).__doc__ or ""
         made_by_dataclass = text.startswith(f"{name}(")
         assert text and not made_by_dataclass, f"{package}.{name} has no docstring"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_has_an_example_that_runs(package: str) -> None:
+    module = importlib.import_module(package)
+    lacking = set()
+    for name in module.__all__:
+        examples = doctest.DocTestParser().get_examples(getattr(module, name).__doc__)
+        if all(each.options.get(doctest.SKIP) for each in examples):
+            lacking.add(f"{package}.{name}")
+    assert lacking <= FETCHED
+
+
+@pytest.mark.parametrize("domain", ["graphs", "images", "weather"])
+def test_help_shows_no_examples(domain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([domain, "train", "--help"])
+    said = capsys.readouterr().out
+    assert "--name" in said and ">>>" not in said and "Raises" not in said
 
 
 @pytest.mark.parametrize("name", tutorials.TUTORIALS)

@@ -53,6 +53,22 @@ def calibrate(
     Raises:
         InputError: The model is deterministic, the data do not fit it, their validation part is
             shorter than `steps`, or a number is out of its range.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> early = {"source": str(STATES), "gap_days": 4, "train": ("2019-11-01", "2019-11-20")}
+    >>> late = {"validation": ("2019-11-25", "2019-12-05"), "test": ("2019-12-10", "2019-12-20")}
+    >>> model = weather.load("gcm")
+    >>> config = replace(model.config.data, **early, **late)
+    >>> with TemporaryDirectory() as folder:
+    ...     data = weather.prepare(config, Path(folder), quiet=True)
+    ...     few = {"rounds": 0, "starts": 1, "members": 2, "steps": 1}  # for a look
+    ...     model, rows = weather.calibrate(model, data, **few, quiet=True)
+    >>> len(rows), sorted(rows[0])[:2]
+    (2, ['crps', 'spread_skill'])
     """
     rollouts = RolloutConfig(starts, members, steps, seed)
     _check(model, data, temperature, rounds, rollouts)

@@ -60,8 +60,8 @@ def forecast(
         init: Path or URL of initial states: Zarr, netCDF or GRIB. Of an ensemble of states, along
             number or the like, each member starts from its own. By default those that ship with
             Refine, for the model gcm.
-        time: Initial times, e.g. 2003-11-01T00; by default the last in the file. Two times and a
-            step, as 2003-11-01/2003-11-11/48h, stand for all between.
+        time: Initial times, e.g. 2019-11-01T00; by default the last in the file. Two times and a
+            step, as 2019-11-01/2019-11-11/48h, stand for all between.
         members: Number of members of the ensemble.
         lead_days: Length of the forecast.
         seed: Seed of the ensemble; member m depends on it, on the initial time and on m only.
@@ -214,7 +214,7 @@ def plot(
             meteogram.
         leads: Lead times in days; by default up to four, the last of them for the stamps. The
             meteogram and the animation show all.
-        time: Initial time, e.g. 2003-11-01T00; by default the last in the file, or the last that
+        time: Initial time, e.g. 2019-11-01T00; by default the last in the file, or the last that
             the truth covers.
         truth: Path or URL of what happened, on the same grid, to be plotted beside it.
         history: Path or URL of states of earlier years, on the same grid. They make a climatology:

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
 def demo(
     model: str = "gcm",
     members: PositiveInt = 20,
-    time: tuple[str, ...] = ("2003-11-05T00/2003-12-05T00/240h",),
+    time: tuple[str, ...] = ("2019-11-05T00/2019-12-05T00/240h",),
     out: OutputFolder = Path("runs/demo/weather"),
 ) -> None:
     """Forecast ten days from the bundled sample, verify the ensemble, and plot it.

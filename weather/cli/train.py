@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from refine_core.app.outputs import OutputFolder, check_folder, output_file
+from refine_core.app.outputs import OutputFolder, output_file, run_folder
 from refine_core.config.ranges import (
     Duration,
     NonNegativeFloat,
@@ -32,8 +32,8 @@ def train(config: WeatherConfig, time: Duration | None = None) -> None:
     from weather.training.run import train
 
     folder = Path("runs") / config.name
-    check_folder(folder, "--name")
-    train(config, seconds=seconds(time) if time else None)
+    with run_folder(folder):
+        train(config, seconds=seconds(time) if time else None)
     print(f"model: {folder / 'model.safetensors'}")
 
 

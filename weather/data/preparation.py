@@ -51,6 +51,19 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
 
     Raises:
         InputError: The source does not fit; lists all that is wrong with it.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> early = {"source": str(STATES), "gap_days": 4, "train": ("2019-11-01", "2019-11-20")}
+    >>> late = {"validation": ("2019-11-25", "2019-12-05"), "test": ("2019-12-10", "2019-12-20")}
+    >>> config = replace(weather.load("gcm").config.data, **early, **late)
+    >>> with TemporaryDirectory() as folder:
+    ...     data = weather.prepare(config, Path(folder), quiet=True)
+    >>> data.states.shape  # of 42 days, 12 channels
+    (42, 12, 32, 64)
     """
     folder = cache_folder(config) if folder is None else folder
     source = Source.open(config.source).completed(config.forcing)

@@ -47,6 +47,13 @@ class InitialStates:
         source: The file. Of an ensemble of states along `number`, each member of the forecast
             starts from its own; those beyond start from the first again, and so on.
         model: The model.
+
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> states = weather.InitialStates.open(STATES, weather.load("gcm"))
+    >>> times = states.choose("2019-11-15/2019-11-17/24h")
+    >>> len(times), states.states(times[0]).shape
+    (3, (1, 12, 32, 64))
     """
 
     source: Source
@@ -192,6 +199,6 @@ def _parse_times(text: AnyTime) -> list[np.datetime64]:
         return list(times)
     except (InputError, ValueError, ZeroDivisionError):
         raise InputError(
-            f"Found --time {text}, expected a time such as 2003-11-01T00, or a range such as "
-            "2003-11-01/2003-11-11/48h, from the first to the last, all of UTC."
+            f"Found --time {text}, expected a time such as 2019-11-01T00, or a range such as "
+            "2019-11-01/2019-11-11/48h, from the first to the last, all of UTC."
         ) from None

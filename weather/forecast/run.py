@@ -190,6 +190,19 @@ def write_forecast(
     Raises:
         InputError: There is another forecast at `out`, another process writes it, it is too large
             for the disk, or a state or a member is not physical.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import weather
+    >>> import xarray as xr
+    >>> from weather.samples import STATES
+    >>> states = weather.InitialStates.open(STATES, weather.load("gcm"))
+    >>> with TemporaryDirectory() as folder:
+    ...     out, times = Path(folder, "made.nc"), states.choose("2019-11-15")
+    ...     weather.write_forecast(states, times, out, members=2, steps=1, workers=1, quiet=True)
+    ...     with xr.open_dataset(out) as made:
+    ...         made["2m_temperature"].sizes
+    Frozen({'time': 1, 'number': 2, 'prediction_timedelta': 2, 'latitude': 32, 'longitude': 64})
     """
     run = EnsembleRun(initial, times, range(members), steps, seed, batch)
     if out.resolve() == Path(initial.source.path).resolve():

@@ -32,6 +32,14 @@ class State:
         lead_hours: Since the initial time.
         members: Names of the members.
         values: (m, C, H, W) in SI units, channels in the model's order.
+
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> model = weather.load("gcm")
+    >>> initial = weather.InitialStates.open(STATES, model).states("2019-11-15")
+    >>> (state,) = model.rollout(initial, "2019-11-15", members=2, steps=1)
+    >>> str(state.time)[:10], state.lead_hours, state.members, state.values.shape
+    ('2019-11-16', 24, (0, 1), torch.Size([2, 12, 32, 64]))
     """
 
     time: np.datetime64

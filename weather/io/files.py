@@ -90,6 +90,8 @@ def _zarr(path: str) -> xr.Dataset:
     with warnings.catch_warnings():
         # Stores without consolidated metadata can be read too, but are slower to open.
         warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated")
+        # What else lies in a store, such as an array whose metadata are damaged, is not read.
+        warnings.filterwarnings("ignore", "Object at .* is not recognized as a component")
         dataset: xr.Dataset = xr.open_zarr(path, chunks={}, decode_timedelta=False)
         return dataset
 

@@ -84,13 +84,24 @@ class ForecastStore:
         wanted = [identity, [str(t) for t in times], members, list(leads), names]
         wanted += [chunks, list(quanta), *([] if kind == "weatherbench2" else [kind])]
         if not store._partial.continues(wanted, overwrite=overwrite):
-            dataset = layout.empty({**identity, **(about or {})})
-            for place, quantum in enumerate(quanta):
-                dataset[channels[place].variable].attrs.setdefault("quanta", []).append(quantum)
-            lengths = {NAMES[kind].get(dim, dim): length for dim, length in chunks.items()}
-            encoding = {name: _encoding(array, lengths) for name, array in dataset.items()}
-            store._partial.begin(dataset, wanted, encoding)
+            try:
+                store._begin({**identity, **(about or {})}, wanted, chunks)
+            except BaseException:
+                store.close()
+                raise
         return store
+
+    def _begin(
+        self, about: Mapping[str, object], wanted: object, chunks: Mapping[str, int]
+    ) -> None:
+        """Write the store without values."""
+        dataset, channels = self.layout.empty(dict(about)), self.layout.channels
+        for place, quantum in enumerate(self._quanta.ravel().tolist()):
+            dataset[channels[place].variable].attrs.setdefault("quanta", []).append(quantum)
+        names = NAMES[self.layout.kind]
+        lengths = {names.get(dim, dim): length for dim, length in chunks.items()}
+        encoding = {name: _encoding(array, lengths) for name, array in dataset.items()}
+        self._partial.begin(dataset, wanted, encoding)
 
     def close(self) -> None:
         """Let other processes go on with the store."""

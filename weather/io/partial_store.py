@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import netCDF4
 import xarray as xr
-from filelock import FileLock, Timeout
+from dask.array.core import slices_from_chunks
 
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write, write_json
+from refine_core.storage.lock import OutputLock
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,8 @@ class PartialStore:
         return self.folder / f"{self.kind}.json"
 
     @cached_property
-    def _lock(self) -> FileLock:
-        return FileLock(self.folder / "lock", is_singleton=True)
-
-    def _acquire(self) -> None:
-        """Keep other processes out, until `release` or the end of this one."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(
-                f"Another process is writing {self.path}: wait until it ends, or choose another "
-                "name."
-            ) from None
+    def _lock(self) -> OutputLock:
+        return OutputLock(self.path, folder=False)
 
     def release(self) -> None:
         """Let other processes go on with the store."""
@@ -77,17 +68,25 @@ class PartialStore:
         Raises:
             InputError: There is a store already, or part of another, or another process writes it.
         """
+        self._lock.acquire()
+        try:
+            return self._continues(wanted, overwrite)
+        except BaseException:
+            self.release()
+            raise
+
+    def _continues(self, wanted: object, overwrite: bool) -> bool:
         if self.path.exists() and not overwrite:
+            if not self.store.exists():  # killed just after the store had taken its name
+                shutil.rmtree(self.folder, ignore_errors=True)
             raise InputError(
                 f"{self.path} exists: choose another name, or give --overwrite to replace it."
             )
-        self._acquire()
         if not self._note.exists() or not self.store.exists():
             return False
         if json.loads(self._note.read_text(encoding="utf-8")) == json.dumps(wanted):
             return True
         if not overwrite:
-            self.release()
             raise InputError(
                 f"{self.folder} holds part of another {self.kind} (other {self.depends_on}): "
                 "finish it with its own settings, or give --overwrite to replace it."
@@ -107,11 +106,8 @@ class PartialStore:
             wanted: See `continues`.
             encoding: Encoding by variable, as xarray takes it.
         """
-        for old in self.folder.iterdir():
-            if old.is_dir():
-                shutil.rmtree(old)
-            elif old != Path(self._lock.lock_file):
-                old.unlink()
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
         with warnings.catch_warnings():
             # Zarr 3 does not specify consolidated metadata yet, but all readers know it.
             warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
@@ -154,4 +150,10 @@ def _write_netcdf(store: Path, path: Path) -> None:
             else {"_FillValue": None}
             for name, array in dataset.variables.items()
         }
-        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding, compute=False)
+        # Dask writes chunks in an order that changes; equal forecasts should be equal files.
+        with netCDF4.Dataset(temporary, "a") as file:
+            file.set_auto_maskandscale(False)
+            for name, array in dataset.variables.items():
+                for part in slices_from_chunks(array.chunks or ((),)):  # type: ignore[no-untyped-call]
+                    file[name][part] = array[part].values

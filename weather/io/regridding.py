@@ -22,8 +22,23 @@ BLOCK = 2**28
 def regrid(dataset: xr.Dataset, grid: Grid) -> xr.Dataset:
     """A data set on another grid, in canonical form, by `Conservative`; lazy if it is lazy.
 
+    Args:
+        dataset: States or a forecast, (..., latitude, longitude), with the names of WeatherBench 2
+            or the usual aliases.
+        grid: The other grid, in degrees.
+
     Raises:
         InputError: It is on no latitude-longitude grid, or the grid reaches beyond it.
+
+    >>> import numpy as np
+    >>> import weather
+    >>> import xarray as xr
+    >>> from weather.fields.grid import parse_grid
+    >>> from weather.samples import STATES
+    >>> with xr.open_dataset(STATES) as states:
+    ...     made = weather.regrid(states.isel(time=[0]), parse_grid("8x16"))
+    >>> made["2m_temperature"].shape
+    (1, 8, 16)
     """
     dataset = canonical(dataset).drop_encoding()
     there = [name for name, a in dataset.coords.items() if a.ndim > 1 and set(a.dims) & _MAP]

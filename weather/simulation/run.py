@@ -163,6 +163,21 @@ def simulate(
     identity["levels"] = " ".join(map(str, settings.levels))
     stored = settings.times(), settings.variables(), settings.levels
     store = SimulationStore(out, *stored, identity, overwrite=overwrite)
+    try:
+        _simulate(settings, build, store, states_every, quiet)
+        store.finish()
+    finally:
+        store.close()
+
+
+def _simulate(
+    settings: SimulationSettings,
+    build: Callable[[np.datetime64, int, int], Atmosphere],
+    store: SimulationStore,
+    states_every: int,
+    quiet: bool,
+) -> None:
+    """Fill a store, from where it was left."""
     atmosphere = build(settings.model_start(), settings.interval_hours, settings.seed)
     grid = equiangular(*SIZE)
     regrid = Conservative(atmosphere.grid, grid)
@@ -175,7 +190,6 @@ def simulate(
             },
         )
     _run(settings, atmosphere, regrid, store, states_every, quiet)
-    store.finish()
 
 
 def _run(

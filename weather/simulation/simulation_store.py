@@ -173,6 +173,10 @@ class SimulationStore:
         """Put the complete store in its place."""
         self._partial.finish()
 
+    def close(self) -> None:
+        """Let other processes go on with the store."""
+        self._partial.release()
+
 
 def rounded(name: str, maps: Array) -> NDArray[np.float32]:
     """Maps of a variable in multiples of its quantum."""

@@ -28,12 +28,35 @@ def train(
 ) -> WeatherModel:
     """Train a model, or continue where an earlier call was stopped.
 
-    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there. Each stage
-    takes about `seconds`, if given, in place of its number of epochs.
+    Everything goes to `runs/<config.name>/`; the result is `model.safetensors` there.
+
+    Args:
+        config: Config of data, networks and their training.
+        runs: Folder of runs.
+        seconds: About how long to train each stage, in place of its number of epochs.
+        quiet: Whether to show no progress.
 
     Raises:
         InputError: The data cannot be used, see `weather.data.checks`, or parts of the model do
             not fit together or to the data. Nothing has been trained then.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import weather
+    >>> from refine_core import Optimisation
+    >>> from weather.forecaster.config import HeadConfig, NetworkConfig
+    >>> from weather.samples import STATES
+    >>> early = {"source": str(STATES), "gap_days": 4, "train": ("2019-11-01", "2019-11-20")}
+    >>> late = {"validation": ("2019-11-25", "2019-12-05"), "test": ("2019-12-10", "2019-12-20")}
+    >>> data = replace(weather.load("gcm").config.data, **early, **late)
+    >>> mean = NetworkConfig(dim=16, depth=1, heads=2, width=8, training=Optimisation(1, batch=4))
+    >>> head = HeadConfig(kind="gaussian")
+    >>> config = weather.WeatherConfig(name="mine", data=data, mean=mean, head=head)
+    >>> with TemporaryDirectory() as runs:
+    ...     model = weather.train(config, Path(runs), quiet=True)
+    >>> model.calls, model.channels[0].name
+    (1, 'geopotential_500')
     """
     data = prepare(config.data, quiet=quiet)
     source = _model_of_mean(config, data)

@@ -77,6 +77,19 @@ def verify(
 
     Raises:
         InputError: Grids, variables, units, times or names do not fit, or a value is missing.
+
+    >>> import weather
+    >>> import xarray as xr
+    >>> from weather.samples import STATES
+    >>> model = weather.load("gcm")
+    >>> made = model.forecast(STATES, "2019-11-15", members=2, steps=1, workers=1)
+    >>> part = {"variables": ["geopotential_500"], "regions": ["global"]}
+    >>> with xr.open_dataset(STATES) as truth:
+    ...     report = weather.verify(made, truth, **part)
+    >>> sorted(report["scores"])
+    ['forecast', 'persistence']
+    >>> report["scores"]["persistence"]["geopotential_500"]["global"]["crps"]["value"]  # m² s⁻²
+    [227.998]
     """
     others = dict(against or {})
     _check_names(name, others)

@@ -46,7 +46,21 @@ class NetworkConfig:
 
 @config
 class SamplingConfig:
-    """How a model samples by default; what its kind does not know must be left out."""
+    """How a model samples by default; what its kind does not know must be left out.
+
+    Raises:
+        InputError: A value is out of its range; what the model's kind does not know is refused by
+            `GraphsConfig`.
+
+    >>> import graphs
+    >>> sampling = graphs.SamplingConfig(temperature=0.9, guidance=1.0)
+    >>> graphs.GraphsConfig(sampling=sampling).sampling.guidance
+    1.0
+    >>> graphs.GraphsConfig(model=graphs.MaskedConfig(), sampling=sampling)
+    Traceback (most recent call last):
+    ...
+    refine_core.errors.InputError: GraphsConfig: Found guidance 1.0 for a generator of kind...
+    """
 
     temperature: NonNegativeFloat = 1.0
     """Divides the logits; 0 takes the likeliest."""

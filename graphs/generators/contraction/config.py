@@ -22,6 +22,17 @@ class ContractionConfig(NetworkConfig):
     """Graphs come apart from one cluster, split by split; the default.
 
     The only kind that takes properties, scaffolds and directed graphs.
+
+    Raises:
+        InputError: A value is out of its range, or `heads` does not divide `dim`.
+
+    >>> import graphs
+    >>> graphs.ContractionConfig(dim=256, matching="rings").parallel
+    'independent'
+    >>> graphs.ContractionConfig(dim=100, heads=8)
+    Traceback (most recent call last):
+    ...
+    refine_core.errors.InputError: ContractionConfig: found dim 100 and heads 8, expected...
     """
 
     takes_properties: ClassVar[bool] = True

@@ -9,7 +9,16 @@ from refine_core.config.schema import config
 
 @config
 class ExpansionConfig(NetworkConfig):
-    """Graphs without labels come apart from one cluster, and assign their edges one by one."""
+    """Graphs without labels come apart from one cluster, and assign their edges one by one.
+
+    Raises:
+        InputError: A value is out of its range, or `heads` does not divide `dim`.
+
+    >>> import graphs
+    >>> model = graphs.ExpansionConfig(matching="dense", counted=True)  # for block models
+    >>> graphs.GraphsConfig(name="blocks", data=graphs.DataConfig("sbm"), model=model).model.kind
+    'expansion'
+    """
 
     kind: Literal["expansion"] = "expansion"
     """`contraction` and `masked` are the other kinds; their options follow `--model.kind`."""

@@ -10,7 +10,16 @@ Weighting = Literal["bound", "plain"]
 
 @config
 class MaskedConfig(NetworkConfig):
-    """Masked diffusion of labels, the control."""
+    """Masked diffusion of labels, the control.
+
+    Raises:
+        InputError: A value is out of its range, or `heads` does not divide `dim`.
+
+    >>> import graphs
+    >>> sampling = graphs.SamplingConfig(calls=64, order="confidence")
+    >>> graphs.GraphsConfig(model=graphs.MaskedConfig(), sampling=sampling).sampling.calls
+    64
+    """
 
     kind: Literal["masked"] = "masked"
     """`contraction` and `expansion` are the other kinds; their options follow `--model.kind`."""

@@ -6,8 +6,9 @@ from typing import Annotated
 import pytest
 
 from refine_core.app.options import arguments
-from refine_core.app.outputs import OutputFolder, output_file
+from refine_core.app.outputs import OutputFolder, output_file, run_folder
 from refine_core.errors import InputError
+from tests.refine_core.storage.holder import holder
 
 
 def draw(
@@ -53,6 +54,25 @@ def test_places_that_can_be_written_are_left_as_they_are(here: Path) -> None:
     arguments(draw, argv, "refine draw")
     arguments(draw, [], "refine draw")
     assert sorted(here.rglob("*")) == before
+
+
+def test_outputs_are_held_while_the_command_runs(here: Path) -> None:
+    seen = []
+
+    def look(out: Annotated[Path, output_file()], folder: OutputFolder) -> None:
+        seen.extend(sorted(str(path) for path in Path().rglob("*.lock")))
+
+    arguments(look, ["--out", "a.smi", "--folder", "new/x"], "refine look")
+    assert seen == [".a.smi.lock", "new/x/.lock"]
+
+
+def test_the_command_is_told_who_writes_its_output(here: Path) -> None:
+    with holder(here / "folder", "folder"):
+        said = "Another process is writing folder: wait until process .* ends, or choose another"
+        with pytest.raises(InputError, match=said):
+            arguments(draw, ["--out-folder", "folder"], "refine draw")
+        with pytest.raises(InputError, match=said), run_folder(Path("folder")):
+            pass
 
 
 def test_suffixes_are_alike_in_upper_and_lower_case() -> None:

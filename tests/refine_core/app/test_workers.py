@@ -69,6 +69,16 @@ def test_results_come_in_order(many: workers.Workers) -> None:
     assert mapped(squared, many, count=0) == []
 
 
+def test_folders_in_the_current_one_are_no_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a package called graphs or images, or a copy of ours, is not in the way."""
+    (tmp_path / "refine_core").mkdir()
+    (tmp_path / "refine_core" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    assert [number for number, _ in map_in_workers(squared, range(3), 3, 2)] == [0, 1, 4]
+
+
 def test_auto_starts_processes_for_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(workers.VARIABLE, "2")
     monkeypatch.setattr(workers, "WORTHWHILE", -1.0)

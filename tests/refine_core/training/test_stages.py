@@ -9,9 +9,11 @@ import torch
 
 from refine_core.errors import InputError
 from refine_core.noise import derive
+from refine_core.training import runs
 from refine_core.training.budget import Pace
 from refine_core.training.loop import fit
 from refine_core.training.stages import Stages
+from tests.refine_core.storage.holder import holder
 from tests.refine_core.training.toys import OPT, data, line
 
 
@@ -26,6 +28,29 @@ def test_a_stage_trains_in_its_own_folder_with_its_own_stream(tmp_path: Path) ->
         Stages(tmp_path, 3, "data").train(line(), data(), OPT, stream=1, config=OPT)
     with pytest.raises(InputError, match="other data"):
         Stages(tmp_path, 3, "other").train(line(), data(), OPT, stream=2, config=OPT)
+
+
+def test_two_processes_do_not_train_one_stage(tmp_path: Path) -> None:
+    stages = Stages(tmp_path, 3, quiet=True)
+    with holder(tmp_path / "mean", "folder"):
+        with pytest.raises(InputError, match="Another process is writing .*mean: wait until pro"):
+            stages.train(line(), data(), OPT, stream=1, config=OPT, name="mean")
+    stages.train(line(), data(), OPT, stream=1, config=OPT, name="mean")
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_run_killed_as_it_begins_notes_its_seed_when_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path, about: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runs, "write_json", killed)
+        runs.Run.start(tmp_path, OPT, seed=3)
+    runs.Run.start(tmp_path, OPT, seed=3)
+    assert json.loads((tmp_path / "run.json").read_text())["seed"] == 3
+    assert (tmp_path / "config.yaml").exists()
 
 
 def test_initial_weights_leave_the_global_generator_alone(tmp_path: Path) -> None:

@@ -226,6 +226,29 @@ def test_netcdf_holds_the_same(tmp_path: Path) -> None:
         assert a["geopotential"].encoding["zlib"]
 
 
+def test_equal_forecasts_are_equal_netcdf_files(tmp_path: Path) -> None:
+    found = set()
+    for name in ("a.nc", "b.nc", "c.nc"):
+        store = begin(tmp_path / name)
+        fill(store)
+        store.finish()
+        found.add((tmp_path / name).read_bytes())
+    assert len(found) == 1
+
+
+def test_a_store_that_cannot_be_begun_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, value: object) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr("weather.io.partial_store.write_json", full)
+        begin(tmp_path / "a.zarr")
+    assert not list(tmp_path.glob("*.lock")) and not list(tmp_path.glob(".*"))
+    begin(tmp_path / "a.zarr").close()
+
+
 @pytest.mark.parametrize("name", ["a.zarr", "a.nc"])
 def test_coordinates_follow_cf_and_lack_no_value(tmp_path: Path, name: str) -> None:
     store = begin(tmp_path / name, about={"history": "made by a test"})
