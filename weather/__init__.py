@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from weather.io.regridding import regrid as regrid
     from weather.model import WeatherModel as WeatherModel
     from weather.model import load as load
+    from weather.planning.stages import plan as plan
     from weather.training.run import train as train
     from weather.verification.run import verify as verify
 else:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from weather.data.prepared import Prepared
 from weather.data.windows import Windows
@@ -24,20 +25,29 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
     correction.reset()
     windows = Windows(data, "validation")
     index = torch.arange(0, len(windows), max(1, len(windows) // WINDOWS))
-    errors, sampled = [], torch.zeros_like(correction.gain)
+    first, second = _pairs(data, windows.starts[index.numpy()])
+    before = dict(zip(second.tolist(), first.tolist(), strict=True))
+    sampled, power, product = (torch.zeros_like(correction.gain) for _ in range(3))
+    waiting: dict[int, Tensor] = {}
+    """Errors by place, until that of one step later is known."""
+    place = 0
     for batch, noise in windows.batches(index, forecaster.device, size=32, seed=seed):
         given, future, _ = forecaster.mean.unpack(batch, noise)
         mean, residual = forecaster.sample(given, noise)
-        errors.append(zonal_waves(future - mean))
         sampled += zonal_waves(residual).abs().square().sum(0)
-    error = torch.cat(errors)
-    power = error.abs().square().mean(0)
+        for error in zonal_waves(future - mean):
+            power += error.abs().square()
+            if place in before:
+                product += (waiting.pop(before[place]) * error.conj()).real
+            if place in first:
+                waiting[place] = error
+            place += 1
+    power /= len(index)
     correction.gain.copy_(log_power_ratio(power, sampled / len(index)).div(2).exp())
-    first, second = _pairs(data, windows.starts[index.numpy()])
     if len(first):
-        product = (error[first] * error[second].conj()).real.mean(0)
         # By channel and wavenumber: there are too few windows to tell latitudes apart.
-        related = product.sum(1, keepdim=True) / power.sum(1, keepdim=True).clamp_min(1e-12)
+        related = (product / len(first)).sum(1, keepdim=True)
+        related /= power.sum(1, keepdim=True).clamp_min(1e-12)
         correction.memory.copy_(smooth(related).clamp(0.0, 0.9).expand_as(power))
 
 

@@ -14,6 +14,7 @@ from weather.config import WeatherConfig
 
 if TYPE_CHECKING:
     from weather.data.prepared import Prepared
+    from weather.fields.grid import Grid
 
 
 def simulate(
@@ -165,22 +166,31 @@ def regrid(
         out: A .zarr store, or a .nc file.
         overwrite: Whether an existing file is replaced.
     """
+    from weather.io.regridding import regrid_file
+
+    wanted = chosen_grid(grid, like)
+    regrid_file(source, wanted, out, overwrite=overwrite)
+    print(f"regridded: {out}")
+
+
+def chosen_grid(grid: str, like: str) -> "Grid":
+    """The grid that is asked for by its numbers of rows and columns, or by what is on it.
+
+    Raises:
+        InputError: There is not one of both, or it cannot be read.
+    """
     from weather.fields.grid import parse_grid
     from weather.io.canonical import canonical, grid_of
     from weather.io.files import open_files
-    from weather.io.regridding import regrid_file
     from weather.model import MODELS, load
 
     if bool(grid) == bool(like):
         raise InputError("Give one of --grid and --like: the new grid, or what is on it.")
     if grid:
-        wanted = parse_grid(grid)
-    elif like in MODELS.names() or Path(like).suffix == ".safetensors":
-        wanted = load(like).grid
-    else:
-        wanted = grid_of(canonical(open_files(like)))
-    regrid_file(source, wanted, out, overwrite=overwrite)
-    print(f"regridded: {out}")
+        return parse_grid(grid)
+    if like in MODELS.names() or Path(like).suffix == ".safetensors":
+        return load(like).grid
+    return grid_of(canonical(open_files(like)))
 
 
 def sample(out: OutputFolder = Path("sample")) -> None:

@@ -8,6 +8,7 @@ from refine_core.config.ranges import PositiveInt
 from refine_core.device import on_device
 from weather.cli.data import prepare, regrid, sample, simulate
 from weather.cli.forecast import forecast, plot, verify
+from weather.cli.planning import plan
 from weather.cli.train import calibrate, floor, train
 
 
@@ -17,6 +18,7 @@ def main(argv: list[str]) -> None:
         "simulate": simulate,
         "regrid": regrid,
         "prepare": prepare,
+        "plan": plan,
         "train": on_device(train),
         "calibrate": on_device(calibrate),
         "floor": on_device(floor),

@@ -1,5 +1,6 @@
 """Windows of time to train on: the input of a step, and the states that follow."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,9 @@ from refine_core.training.data import Batch
 from weather.data.prepared import Prepared
 from weather.data.time_parts import Part
 from weather.fields.times import clock
+
+AT_ONCE = 2**28
+"""Bytes of windows that are computed at once, if they are not those of a training step."""
 
 
 class Windows:
@@ -62,11 +66,20 @@ class Windows:
         count = min(count, len(self))
         return torch.linspace(0, len(self) - 1, count, dtype=torch.float64).round().long()
 
+    def within(self, nbytes: int) -> int:
+        """Count of windows, one or more, that take at most so many bytes."""
+        forcing = self.prepared.config.forcing
+        maps = len(self._span) * len(self.prepared.channels) + len(self._future) * len(forcing)
+        return max(1, nbytes // (4 * maps * math.prod(self.prepared.grid.shape)))
+
     def batches(
         self, index: Tensor, device: torch.device, *, size: int = 64, seed: int = 0
     ) -> Iterator[tuple[Batch, Noise]]:
-        """The windows at `index` on a device, `size` at a time, each with its own noise."""
-        for part in index.split(size):
+        """The windows at `index` on a device, each with its own noise.
+
+        `size` at a time, or fewer, so that they take at most `AT_ONCE` bytes.
+        """
+        for part in index.split(min(size, self.within(AT_ONCE))):
             windows = tuple(each.to(device) for each in self[part])
             yield windows, Noise(seed, part.to(device))
 

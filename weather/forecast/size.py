@@ -41,12 +41,17 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
     Raises:
         InputError: They do not.
     """
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = machine_memory()
     if nbytes > there:
         raise InputError(
-            f"{what} takes {_size(nbytes)} of memory, this machine has {_size(there)}: {remedy}, "
-            "or ask for fewer."
+            f"{what} takes {readable_size(nbytes)} of memory, this machine has "
+            f"{readable_size(there)}: {remedy}, or ask for fewer."
         )
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_disk(layout: ForecastLayout, out: Path, *, rounded: bool) -> None:
@@ -66,15 +71,15 @@ def check_disk(layout: ForecastLayout, out: Path, *, rounded: bool) -> None:
         starts, members, leads = len(layout.times), len(layout.members), len(layout.leads)
         raise InputError(
             f"A forecast of {starts} starts, {members} members and {leads - 1} steps takes "
-            f"{_size(needed)} or more on disk, {folder} has {_size(there)} left: ask for fewer, "
-            "round values (--precision), or choose another place."
+            f"{readable_size(needed)} or more on disk, {folder} has {readable_size(there)} left: "
+            "ask for fewer, round values (--precision), or choose another place."
         )
 
 
-def _size(nbytes: float) -> str:
+def readable_size(nbytes: float) -> str:
     """Bytes in words.
 
-    >>> _size(5_300_000_000), _size(999)
+    >>> readable_size(5_300_000_000), readable_size(999)
     ('5.3 GB', '999 B')
     """
     for unit in ("B", "kB", "MB", "GB"):

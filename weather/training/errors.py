@@ -12,6 +12,8 @@ from weather.forecaster.mean import MeanModel
 
 MEASURED = 1024
 """Windows that standard deviations and covariances are measured on."""
+HELD = 2**31
+"""Bytes of windows whose residuals are held at once; on large grids these are fewer windows."""
 
 
 def build_forecaster(mean: MeanModel, head: ResidualHead, data: Prepared) -> Forecaster:
@@ -41,5 +43,6 @@ def error_scale(mean: MeanModel, windows: Windows) -> Tensor:
 def scaled_residuals(forecaster: Forecaster, windows: Windows) -> Tensor:
     """(n, C, H, W) scaled residuals of training windows spread over the part."""
     forecaster = forecaster.eval()
-    batches = windows.batches(windows.evenly(MEASURED), forecaster.device)
+    index = windows.evenly(min(MEASURED, windows.within(HELD)))
+    batches = windows.batches(index, forecaster.device)
     return torch.cat([forecaster.residual(*batch, in_sample=True)[0] for batch in batches])

@@ -1,5 +1,6 @@
 """The stages of training: the mean, the tokeniser of its errors, and the head."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from refine_core.training.data import Batch
 from refine_core.training.stages import Stages
 from weather.config import WeatherConfig
 from weather.data.prepared import Prepared
-from weather.data.windows import Windows
+from weather.data.windows import AT_ONCE, Windows
 from weather.forecaster.build import build_mean
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.mean import MeanModel
@@ -27,28 +28,36 @@ class Validation:
     """Windows of the validation part, on which every stage is validated after each epoch.
 
     Args:
-        windows: One batch of them.
+        windows: The windows of the part.
     """
 
-    windows: Batch
+    windows: Windows
 
     @classmethod
     def of(cls, data: Prepared) -> "Validation":
         """Windows spread over the validation part."""
-        part = Windows(data, "validation")
-        return cls(part[part.evenly(VALIDATED)])
+        return cls(Windows(data, "validation"))
 
-    def batch(self, module: nn.Module) -> tuple[Batch, Noise]:
-        """The windows and their noise, on the module's device."""
-        device = next(module.parameters()).device
-        windows = tuple(each.to(device) for each in self.windows)
-        return windows, Noise.range(0, len(windows[0]), device)
+    @torch.no_grad()
+    def mean(
+        self, module: nn.Module, measure: Callable[[Batch, Noise], Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Means over the windows of what `measure` says of some of them, on module's device."""
+        index, device = self.windows.evenly(VALIDATED), next(module.parameters()).device
+        total: dict[str, Tensor] = {}
+        done = 0
+        for places in torch.arange(len(index)).split(self.windows.within(AT_ONCE)):
+            batch = tuple(each.to(device) for each in self.windows[index[places]])
+            for name, value in measure(batch, Noise(0, places.to(device))).items():
+                total[name] = total.get(name, 0) + len(places) * value.cpu().double()
+            done += len(places)
+        return {name: value / done for name, value in total.items()}
 
     def losses(self, module: nn.Module) -> dict[str, float]:
         """Validation losses of a module."""
-        losses = module(*self.batch(module))
-        losses.pop("count", None)
-        return {f"validation_{name}": float(value) for name, value in losses.items()}
+        means = self.mean(module, module)
+        means.pop("count", None)
+        return {f"validation_{name}": float(value) for name, value in means.items()}
 
 
 def train_mean(
@@ -60,12 +69,17 @@ def train_mean(
 
     def validate(module: MeanModel) -> dict[str, float]:
         """The validation loss, and the root mean square error of each channel in SI units."""
-        error = module.errors(*validation.batch(module))
-        square = (error.square() * module.get_buffer("area")).mean((0, 2, 3))
-        rmse = square.sqrt().cpu() * torch.from_numpy(data.statistics.std)
+
+        def measure(batch: Batch, noise: Noise) -> dict[str, Tensor]:
+            error = module.errors(batch, noise)
+            square = (error.square() * module.get_buffer("area")).mean((0, 2, 3))
+            return {"loss": module.relative(error), "square": square}
+
+        means = validation.mean(module, measure)
+        rmse = means["square"].sqrt() * torch.from_numpy(data.statistics.std)
         names = [channel.name for channel in data.channels]
         by_channel = dict(zip(names, rmse.tolist(), strict=True))
-        return {"validation": float(module.relative(error)), **by_channel}
+        return {"validation": float(means["loss"]), **by_channel}
 
     return stages.train(
         mean,
@@ -89,7 +103,9 @@ class TokenizerTraining(nn.Module):
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """The tokeniser's losses."""
-        forecaster = self.forecaster[0].to(batch[0].device).train(self.training)
+        forecaster = self.forecaster[0].train(self.training)
+        if forecaster.device != batch[0].device:
+            forecaster.to(batch[0].device)
         self.tokenizer.train(self.training)  # as part of the head it is in evaluation mode
         residual, _ = forecaster.residual(batch, noise)
         losses: dict[str, Tensor] = self.tokenizer((residual,), noise)

@@ -7,7 +7,7 @@ from refine_core.noise import Noise
 from weather.calibration.single_step import fit_single_step
 from weather.data.prepared import Prepared
 from weather.data.windows import Windows
-from weather.forecaster.correction import zonal_waves
+from weather.forecaster.correction import smooth, zonal_waves
 from weather.model import WeatherModel
 
 
@@ -23,3 +23,23 @@ def test_residuals_get_the_power_of_errors(model: WeatherModel, data: Prepared) 
         return zonal_waves(x).abs().square().mean((0, 2, 3))
 
     assert torch.allclose(power(residual), power(future - mean), rtol=0.25)
+
+
+def test_memory_is_the_correlation_of_errors_a_step_apart(
+    model: WeatherModel, data: Prepared
+) -> None:
+    fit_single_step(model, data, seed=0)
+    windows = Windows(data, "validation")
+    index = torch.arange(len(windows))
+    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
+    with torch.no_grad():
+        error = zonal_waves(future - model.forecaster.sample(given, Noise(0, index))[0])
+    place = {int(start): number for number, start in enumerate(windows.starts)}
+    pairs = [(n, place[s + data.stride]) for s, n in place.items() if s + data.stride in place]
+    assert len(pairs) > 1
+    first, second = (error[list(each)] for each in zip(*pairs, strict=True))
+    product = (first * second.conj()).real.mean(0).sum(1, keepdim=True)
+    related = product / error.abs().square().mean(0).sum(1, keepdim=True)
+    expected = smooth(related).clamp(0.0, 0.9).expand_as(model.forecaster.correction.memory)
+    torch.testing.assert_close(model.forecaster.correction.memory, expected)
+    assert expected.max() > 0.1

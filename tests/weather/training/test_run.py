@@ -14,8 +14,9 @@ from weather.config import WeatherConfig
 from weather.data.preparation import prepare
 from weather.data.windows import Windows
 from weather.forecaster.refinement import RefineHead
-from weather.training.errors import error_scale
+from weather.training.errors import error_scale, scaled_residuals
 from weather.training.run import check_config, train
+from weather.training.stages import Validation
 
 
 def changed(folder: Path, kind: str = "refine", **changes: Any) -> WeatherConfig:
@@ -97,3 +98,35 @@ def test_the_scale_of_errors_is_their_zonal_deviation(folder: Path) -> None:
     with torch.no_grad():
         expected = mean.errors(batch, noise).square().mean((0, 3)).sqrt()
     torch.testing.assert_close(error_scale(mean, windows)[..., 0], expected)
+
+
+def test_windows_that_do_not_fit_at_once_are_computed_in_pieces(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.trained(folder, "crps")  # whose loss is a mean over windows
+    data = prepare(model.data, quiet=True)
+    windows, forecaster = Windows(data, "train"), model.forecaster
+    whole = Validation.of(data).losses(forecaster), error_scale(forecaster.mean, windows)
+    one = 4 * 3 * len(data.channels) * 8 * 16
+    for module in ("weather.data.windows", "weather.training.stages"):
+        monkeypatch.setattr(f"{module}.AT_ONCE", 5 * one)
+    counts: list[int] = []
+    seen = forecaster.head.register_forward_pre_hook(lambda _, given: counts.append(len(given[0])))
+    pieces = Validation.of(data).losses(forecaster), error_scale(forecaster.mean, windows)
+    seen.remove()
+    assert max(counts) == 5
+    assert pieces[0] == pytest.approx(whole[0], rel=1e-5)
+    torch.testing.assert_close(pieces[1], whole[1])
+
+
+def test_fewer_residuals_are_held_of_large_maps(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.trained(folder, "deterministic")
+    windows = Windows(prepare(model.data, quiet=True), "train")
+    assert len(scaled_residuals(model.forecaster, windows)) == len(windows)
+    one = 4 * 3 * len(model.channels) * 8 * 16
+    monkeypatch.setattr("weather.training.errors.HELD", 7 * one + 1)
+    few = scaled_residuals(model.forecaster, windows)
+    assert len(few) == 7
+    assert torch.isfinite(few).all()
