@@ -138,8 +138,19 @@ def plan(
     follow from the count of operations, and from pieces of the same work that are timed here: they
     are those of this machine, for torch's threads, as if nothing else ran.
 
-    >>> made = plan(config, grid=parse_grid("121x240"))                     # doctest: +SKIP
-    >>> made.total.memory / 1e9, made.problems()                            # doctest: +SKIP
+    >>> from dataclasses import replace
+    >>> import weather
+    >>> from weather.forecaster.config import HeadConfig, NetworkConfig
+    >>> from weather.samples import STATES
+    >>> early = {"source": str(STATES), "gap_days": 4, "train": ("2019-11-01", "2019-11-20")}
+    >>> late = {"validation": ("2019-11-25", "2019-12-05"), "test": ("2019-12-10", "2019-12-20")}
+    >>> data = replace(weather.load("gcm").config.data, **early, **late)
+    >>> mean, head = NetworkConfig(dim=16, depth=1, heads=2, width=8), HeadConfig(kind="gaussian")
+    >>> made = weather.plan(weather.WeatherConfig(data=data, mean=mean, head=head), members=2)
+    >>> [stage.name for stage in made.stages]
+    ['prepare', 'mean', 'errors', 'calibrate', 'forecast', 'verify']
+    >>> made.total.memory < 2e9, made.problems(memory=10**6)[0][:13]
+    (True, 'prepare needs')
 
     Args:
         config: The configuration of data, model and training.

@@ -14,6 +14,8 @@ from weather.verification.areas import Areas
 from weather.verification.statistics import Table
 
 ALL = "all variables"
+LEAST_DEVIATION = 0.1
+"""Of tiles, that anomalies are divided by, as a share of the mean over tiles."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def _all_variables(
 ) -> Table:
     """Energy and variogram score of the standardised anomalies of all variables, on tiles."""
     tiles = areas.tiles
-    centre, deviation = tiles(scale[0]), np.maximum(tiles(scale[1]), 1e-30)
+    centre, deviation = tiles(scale[0]), tiles(scale[1])
+    least = LEAST_DEVIATION * deviation.mean(-1, keepdims=True)  # rain in a desert is not infinite
+    deviation = np.maximum(deviation, np.maximum(least, 1e-30))
     forecast, true = ((tiles(maps) - centre) / deviation for maps in (members, truth))
     channels = len(true)
     weight = np.repeat(tiles.share[:, None], channels, 1) / channels

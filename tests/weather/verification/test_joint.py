@@ -169,6 +169,20 @@ def test_all_variables_are_scored_together() -> None:
     assert (score(worse, "energy", ALL) > 1.2 * score(REPORT, "energy", ALL)).all()
 
 
+def test_a_tile_whose_climate_does_not_vary_does_not_outweigh_all_others() -> None:
+    maps = np.random.default_rng(0).normal(size=(7, 2, *GRID.shape))
+    areas = Areas(GRID, ["global"])
+    every, *_ = variable_sets([Channel("temperature", 850), Channel("temperature", 500)])
+    plain = np.ones((2, *GRID.shape))
+    dry = plain.copy()
+    dry[0, -3:] = 0
+    found = [
+        float(set_statistics(every, maps[1:], maps[0], (0 * plain, scale), areas)["energy"][0, 0])
+        for scale in (plain, dry)
+    ]
+    assert found[0] < found[1] < 20 * found[0]
+
+
 def test_comparisons_have_the_mean_of_all_variables() -> None:
     report = verify(FORECAST, WORLD, against={"b": ensemble(WORLD, 4, spread=2.0)})
     skill = report["differences"]["b"]["skill"]
