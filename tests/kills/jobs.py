@@ -87,6 +87,14 @@ JOBS = {
     ),
     "forecast": Job((*FORECAST, "--overwrite", "--out", "out.zarr"), _with_models, "out.zarr"),
     "forecast netCDF": Job((*FORECAST, "--overwrite", "--out", "out.nc"), _with_models, "out.nc"),
+    "calibrate": Job(
+        (
+            *("weather", "calibrate", "--model", "weather.safetensors", "--rounds", "1"),
+            *("--starts", "2", "--members", "3", "--steps", "2", "--out", "out.safetensors"),
+        ),
+        _with_models,
+        "out.safetensors",
+    ),
     "regrid": Job(
         ("weather", "regrid", "a.nc", "--grid", "2x4", "--overwrite", "--out", "out.zarr"),
         _with_models,
