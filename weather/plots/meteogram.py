@@ -112,10 +112,12 @@ def _add_legend(figure: Figure, fields: Sequence[ForecastField]) -> None:
 def _fan(axis: Axes, field: ForecastField, where: tuple[int, int]) -> None:
     """Plot the members, the truth from some days before the start on, and climatology."""
     members, leads = field.at_point(*where), field.leads
-    days = leads / DAY
-    if not np.isfinite(members).all():
+    known = np.isfinite(members).all(0)  # what is predicted only has no number at the start
+    if not known.any():
         axis.text(0.5, 0.5, "no number at this point", transform=axis.transAxes, ha="center")
         return
+    members, leads = members[:, known], leads[known]
+    days = leads / DAY
     if len(days) == 1:  # as boxes, since lines need two points
         members, leads = members[:, [0, 0]], leads[[0, 0]]
         days = days[[0, 0]] + (-BOX, BOX)

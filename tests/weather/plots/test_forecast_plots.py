@@ -176,6 +176,16 @@ def test_the_meteogram_is_that_of_the_nearest_point(figures: list[Any]) -> None:
     np.testing.assert_allclose(temperature.lines[0].get_ydata(), warm.median("number"), rtol=1e-4)
 
 
+def test_the_meteogram_shows_what_has_no_number_at_the_start(figures: list[Any]) -> None:
+    predicted = FORECAST["mean_sea_level_pressure"].prediction_timedelta > DAY
+    run = ForecastRun("f", FORECAST.where(predicted))
+    wanted = PlotRequest(kinds=["meteogram"], point=(-33.9, -61.0))
+    list(ForecastPlots(run, wanted, Path(".")).plot())
+    pressure, _ = figures[0].axes
+    np.testing.assert_allclose(pressure.lines[0].get_xdata(), [2, 3])
+    assert np.isfinite(pressure.lines[0].get_ydata()).all()
+
+
 def test_spectra_obey_parseval(figures: list[Any]) -> None:
     data = field(ForecastRun("f", FORECAST[["mean_sea_level_pressure"]], WORLD))
     plot_spectra.plot_spectra(data, data.leads[:1], (-90.0, 90.0), Path("unused"))
