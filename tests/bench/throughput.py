@@ -151,8 +151,8 @@ def _weather(name: str, _: int) -> Work:
     past = model.normalise(torch.from_numpy(np.asarray(states))).float()
     size, device = model.group, model.forecaster.device
     before = past.reshape(1, model.data.history, *past.shape[-3:]).expand(size, -1, -1, -1, -1)
-    future = before[:, -1:, : len(model.channels)]
-    forcing = future[:, :, :0]
+    forcing = before[:, -1:, :0]
+    future = before[:, -1:, :1].expand(-1, -1, len(model.channels), -1, -1)
     batch = tuple(each.to(device) for each in (before, future, forcing, torch.zeros(size, 1, 4)))
     noise = Noise.range(0, size, device)
 

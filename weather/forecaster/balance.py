@@ -11,7 +11,6 @@ the mass field there. The mass field stays as it is, so the change is exactly re
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weather.fields.channel import Channel
@@ -32,13 +31,17 @@ class Balance(nn.Module):
 
     coefficient: Tensor
     weight: Tensor
+    place: Tensor
+    others: Tensor
 
     def __init__(self, channels: Sequence[Channel], rows: int) -> None:
         super().__init__()
-        self.mass = [i for i, channel in enumerate(channels) if channel.variable in MASS]
-        self.others = [i for i in range(len(channels)) if i not in self.mass]
-        known = 5 * len(self.mass)
-        self.register_buffer("coefficient", torch.zeros(len(self.others), known, rows))
+        place = [i for i, channel in enumerate(channels) if channel.variable in MASS]
+        others = [i for i in range(len(channels)) if i not in place]
+        self.has_mass = bool(place)
+        self.register_buffer("place", torch.tensor(place, dtype=torch.int64), persistent=False)
+        self.register_buffer("others", torch.tensor(others, dtype=torch.int64), persistent=False)
+        self.register_buffer("coefficient", torch.zeros(len(others), 5 * len(place), rows))
         self.register_buffer("weight", torch.ones(len(channels), 1, 1))
 
     def enter(self, maps: Tensor) -> Tensor:
@@ -57,7 +60,7 @@ class Balance(nn.Module):
         channels are weighted by the root of what an error of theirs, drawn anew in each cell,
         becomes in all channels.
         """
-        if not self.mass:
+        if not self.has_mass:
             return
         known = self._known(residuals)
         square = torch.einsum("nkhw,njhw->hkj", known, known)
@@ -69,21 +72,20 @@ class Balance(nn.Module):
         made = self.coefficient.square().mean(2).unflatten(1, (5, -1)).sum(0)
         made = (made * made.new_tensor([1, 0.5, 0.5, 6, 6])[:, None]).sum(0)
         self.weight.fill_(1)
-        self.weight[self.mass, 0, 0] = (1 + made).sqrt()
+        self.weight[self.place, 0, 0] = (1 + made).sqrt()
 
     def _added(self, maps: Tensor, sign: float) -> Tensor:
         """Residuals, with what their mass field says of the other channels added to these."""
-        if not self.mass:
+        if not self.has_mass:
             return maps
         said = torch.einsum("bkhw,ckh->bchw", self._known(maps), self.coefficient)
-        place = torch.tensor(self.others, device=maps.device)
-        return maps.index_add(1, place, said.to(maps.dtype), alpha=sign)
+        return maps.index_add(1, self.others, said.to(maps.dtype), alpha=sign)
 
     def _known(self, maps: Tensor) -> Tensor:
         """(b, 5 L, H, W) values, slopes and curvatures of the L mass channels."""
-        mass = maps[:, self.mass]
-        wide = F.pad(mass, (1, 1, 0, 0), mode="circular")
-        high = F.pad(mass, (0, 0, 1, 1), mode="replicate")
-        west, east, south, north = wide[..., :-2], wide[..., 2:], high[:, :, :-2], high[:, :, 2:]
+        mass = maps.index_select(1, self.place)
+        west, east = mass.roll(1, -1), mass.roll(-1, -1)
+        south = torch.cat([mass[:, :, :1], mass[:, :, :-1]], 2)
+        north = torch.cat([mass[:, :, 1:], mass[:, :, -1:]], 2)
         slopes = [(east - west) / 2, (north - south) / 2]
         return torch.cat([mass, *slopes, east - 2 * mass + west, north - 2 * mass + south], 1)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refine_core.noise import Noise
@@ -66,8 +65,8 @@ class MeanModel(nn.Module):
     def predict(self, given: StepInput, context: HeadContext) -> Tensor:
         """(b, C, H, W) mean of the next state, normalised."""
         change = context.maps[:, self.inputs :] * self.get_buffer("change")
-        before = F.pad(given.latest, (0, 0, 0, 0, 0, change.shape[1] - given.latest.shape[1]))
-        return before + change
+        count = given.latest.shape[1]  # channels behind these are predicted only, from zero
+        return torch.cat([given.latest + change[:, :count], change[:, count:]], 1)
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Training loss of windows `batch`, see `weather.data.windows`; area-weighted."""

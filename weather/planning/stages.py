@@ -149,7 +149,7 @@ def plan(
     >>> made = weather.plan(weather.WeatherConfig(data=data, mean=mean, head=head), members=2)
     >>> [stage.name for stage in made.stages]
     ['prepare', 'mean', 'errors', 'calibrate', 'forecast', 'verify']
-    >>> made.total.memory < 2e9, made.problems(memory=10**6)[0][:13]
+    >>> made.total.seconds > 0, made.problems(memory=10**6)[0][:13]
     (True, 'prepare needs')
 
     Args:
