@@ -31,10 +31,14 @@ def main(argv: list[str]) -> None:
     commands("refine weather", table, argv)
 
 
+_VERIFIED = ("geopotential_500", "temperature_850", "2m_temperature", "total_precipitation_6hr")
+"""What the demo verifies, of what the model predicts."""
+
+
 def demo(
     model: str = "gcm",
     members: PositiveInt = 20,
-    time: tuple[str, ...] = ("2019-11-05T00/2019-12-05T00/240h",),
+    time: tuple[str, ...] = ("2019-11-05T00/2019-11-25T00/240h",),
     out: OutputFolder = Path("runs/demo/weather"),
 ) -> None:
     """Forecast ten days from the bundled sample, verify the ensemble, and plot it.
@@ -45,11 +49,14 @@ def demo(
         time: Initial times, as in `refine weather forecast`.
         out: Folder for the forecast, the report and pictures.
     """
+    from weather.model import load
     from weather.samples import HISTORY, STATES
 
+    names = {channel.name for channel in load(model).channels}
+    chosen = tuple(name for name in _VERIFIED if name in names)
     made, states = out / "forecast.zarr", str(STATES)
     forecast(model, states, time, members=members, out=made, overwrite=True)
-    verify(str(made), states, history=str(HISTORY), out=out / "scores")
+    verify(str(made), states, str(HISTORY), variables=chosen, out=out / "scores")
     plot(str(made), truth=states, history=str(HISTORY), out=out / "maps")
     for path in sorted(out.rglob("*.png")):
         print(f"picture: {path}")
