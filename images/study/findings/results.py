@@ -163,9 +163,10 @@ class Findings:
     def of(cls, plain: Json) -> "Findings":
         """Read the content of `study.json`."""
         config = from_dict(StudyConfig, cast(Json, plain["config"]), "study.json")
+        timing = cast(Json, plain["timing"] or {"rows": []})
         times: Times = {
             (row["arm"], row["calls"], row["sampler"], row["guided"]): row["ms"]
-            for row in cast(list[dict[str, object]], plain["timing"])
+            for row in cast(list[dict[str, object]], timing["rows"])
         }
         arms = cast(Mapping[str, Json], plain["arms"])
         return cls(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 
 from images.study import build
 from images.study.model import Setting
@@ -15,6 +16,7 @@ from images.study.protocol.training import ArmRun, TokenizerRun, parameters, unt
 from images.study.registry import ARMS
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
+from refine_core.storage.files import write_json
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Plan:
         trials: By name of the arm, one for each learning rate.
         seeds: By name of the arm and seed.
         real: The scores of real images.
+        timing: The time of every setting of all arms.
     """
 
     traits: Mapping[str, Traits]
@@ -79,9 +82,10 @@ class Plan:
     trials: Mapping[str, tuple[Task, ...]]
     seeds: Mapping[str, Mapping[int, SeedTasks]]
     real: Task
+    timing: Task
 
     def __iter__(self) -> Iterator[Task]:
-        yield self.real
+        yield from (self.real, self.timing)
         yield from self.tokenizers
         for name, by_seed in self.seeds.items():
             yield from self.trials[name]
@@ -91,6 +95,29 @@ class Plan:
     def missing(self) -> list[Task]:
         """Tasks that have no result yet."""
         return [task for task in self if not task.path.exists()]
+
+    def rounds(self) -> Iterator[tuple[int, list[Task]]]:
+        """All tasks but the timing by seed, so that a study that is stopped has whole seeds.
+
+        Trials of learning rates and the scores of real images are among those of the first.
+        """
+        shared = [self.real, *chain(*self.trials.values())]
+        for seed in next(iter(self.seeds.values())):
+            each = [by_seed[seed] for by_seed in self.seeds.values()]
+            tokenizers = [tasks.tokenizer for tasks in each if tasks.tokenizer is not None]
+            yield seed, [*shared, *tokenizers, *chain(*each)]
+            shared = []
+
+    def restore(self, results: Mapping[str, Json]) -> None:
+        """Write results by their keys, where they are missing.
+
+        Models are not among them: where a task is missing that needs one, it is trained again.
+        """
+        for task in self.missing():
+            if task.key in results:
+                write_json(task.path, results[task.key])
+        for task in self.missing():
+            task.forget_lost()
 
 
 def make_plan(bench: Bench, speed: Speed) -> Plan:
@@ -129,7 +156,14 @@ class _Planner:
         measured = self.config.measurement
         content: Json = {"count": measured.samples, "energy": measured.energy_samples}
         real = self._task("real", "images", content, (), 10.0, tasks.compare_real)
-        return Plan(traits, tuple(self.tokenizers.values()), trials, seeds, real)
+        content = {
+            "images": measured.timed_images,
+            "rounds": measured.timed_rounds,
+            "settings": {name: list(map(asdict, t.settings)) for name, t in traits.items()},
+        }
+        time_arms = partial(tasks.time_arms, {name: t.settings for name, t in traits.items()})
+        timing = self._task("timing", "arms", content, (), 60.0, time_arms)
+        return Plan(traits, tuple(self.tokenizers.values()), trials, seeds, real, timing)
 
     def _traits(self, name: str) -> Traits:
         model = untrained_arm(name, self.bench)
@@ -215,7 +249,7 @@ class _Planner:
         content = {"samples": measured.energy_samples, "calls": tuning.calls}
         cost = 3 * self._sampling_cost(name, traits, traits.judged, measured.energy_samples)
         follow = partial(tasks.follow_energy, run, traits.judged, guidance.path)
-        energy = self._task("energy", of, content, (guidance,), cost, follow)
+        energy = self._task("energy", of, content, (train, guidance), cost, follow)
         points_of = dict(self._points(run, train, guidance, traits))
         bits = self._bits(run, train, traits)
         tokenizer = needs[0] if needs else None
@@ -236,7 +270,7 @@ class _Planner:
                 plain = self._task("unguided", of, content, (train,), cost, score)
                 yield (setting, False), plain
             path = None if plain is None else plain.path
-            needs = (guidance,) if plain is None else (guidance, plain)
+            needs = (train, guidance) if plain is None else (train, guidance, plain)
             score = partial(tasks.score, run, setting, guidance.path, path)
             yield (
                 (setting, True),

@@ -1,19 +1,18 @@
 """The results of a study in one JSON value, from which the report is made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from images.study.protocol.plan import Plan, SeedTasks
 from images.study.protocol.scoring import Bench
-from images.study.protocol.tasks import Json, Task
+from images.study.protocol.tasks import Json
 from images.study.registry import ARMS
 from refine_core.config.schema import to_dict
 from refine_core.storage.checkpoint import versions
 
 
-def record(plan: Plan, bench: Bench, timing: Task | None) -> Json:
+def record(plan: Plan, bench: Bench) -> Json:
     """Every result that is there, and the names of those that are missing."""
-    timed = None if timing is None else timing.read()
     return {
         "config": to_dict(bench.config),
         "data": bench.fingerprint,
@@ -21,12 +20,24 @@ def record(plan: Plan, bench: Bench, timing: Task | None) -> Json:
         "training_images": len(bench.train),
         "real": plan.real.read(),
         "tokenizers": [
-            {"name": task.of, **found} for task in plan.tokenizers if (found := task.read())
+            {**found, "name": task.of} for task in plan.tokenizers if (found := task.read())
         ],
         "arms": {name: _arm(name, plan) for name in plan.traits},
-        "timing": [] if timed is None else timed["rows"],
-        "missing": [*(task.name for task in plan.missing()), *(["timing"] * (timed is None))],
+        "timing": plan.timing.read(),
+        "missing": [task.name for task in plan.missing()],
     }
+
+
+def results(found: object) -> Iterator[tuple[str, Json]]:
+    """Every result in a record by its key, some with fields that say what they are of."""
+    if isinstance(found, list):
+        for each in found:
+            yield from results(each)
+    elif isinstance(found, dict):
+        if "key" in found:
+            yield found["key"], {k: v for k, v in found.items() if k != "key"}
+        for each in found.values():
+            yield from results(each)
 
 
 def _arm(name: str, plan: Plan) -> Json:
@@ -42,7 +53,7 @@ def _arm(name: str, plan: Plan) -> Json:
 
 def _seed(tasks: SeedTasks) -> Mapping[str, object]:
     points = [
-        {"calls": setting.calls, "sampler": setting.sampler, "guided": guided, **found}
+        {**found, "calls": setting.calls, "sampler": setting.sampler, "guided": guided}
         for (setting, guided), task in tasks.points.items()
         if (found := task.read())
     ]

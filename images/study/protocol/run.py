@@ -1,21 +1,17 @@
 """A study from its config to its report; it goes on where it was stopped."""
 
 import json
-import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 from images.data.load import Images
 from images.study.config import StudyConfig
 from images.study.findings.report import write_findings
 from images.study.protocol.plan import Plan, make_plan
-from images.study.protocol.record import record
+from images.study.protocol.record import record, results
 from images.study.protocol.scoring import Bench
-from images.study.protocol.speed import Speed, measure_speed, time_settings
-from images.study.protocol.tasks import Json, Task
-from refine_core.app.parallel import Tick, run_jobs
+from images.study.protocol.speed import Speed, measure_speed
+from refine_core.app.parallel import run_jobs
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -37,7 +33,8 @@ def run_study(
     """Run a study, and write `REPORT.md`, `report.html`, `study.json` and pictures into `out`.
 
     Results and models are kept in `out/runs`. A study that is stopped by Ctrl-C, or by an error,
-    writes the report of what it has.
+    writes the report of what it has. It goes on from `study.json` alone, too, where it has to
+    train models again that results are missing of.
 
     Args:
         config: What to run.
@@ -54,15 +51,17 @@ def run_study(
     _check_folder(bench)
     speed = Speed(0, 0, 0, 0) if report_only else measure_speed(bench)
     plan = make_plan(bench, speed)
-    timing = _timing(plan, bench)
+    if (out / RECORD).exists():
+        plan.restore(dict(results(json.loads((out / RECORD).read_text("utf-8")))))
     try:
         if not report_only:
             say(forecast(plan, config.workers))
-            jobs = [task.job() for task in plan]
-            run_jobs(jobs, bench.portable(), config.workers, title="study", quiet=quiet)
-            run_jobs([timing.job()], lambda: bench, 1, title="timing", quiet=quiet)
+            run_jobs([plan.timing.job()], lambda: bench, 1, title="timing", quiet=quiet)
+            for seed, tasks in plan.rounds():
+                jobs, title = [task.job() for task in tasks], f"study, seed {seed}"
+                run_jobs(jobs, bench.portable(), config.workers, title=title, quiet=quiet)
     finally:
-        found = record(plan, bench, timing)
+        found = record(plan, bench)
         write_json(out / RECORD, found)
         write_findings(found, out)
 
@@ -119,28 +118,3 @@ def _check_folder(bench: Bench) -> None:
             f"{bench.folder.parent} holds another study ({'; '.join(said[:3])}"
             f"{'; ...' if len(said) > 3 else ''}): choose another --out, or delete the folder."
         )
-
-
-def _timing(plan: Plan, bench: Bench) -> Task:
-    """The timing of all arms in one job, by the models of the first seed."""
-    first, measured = bench.config.seeds[0], bench.config.measurement
-    content: Json = {
-        "images": measured.timed_images,
-        "rounds": measured.timed_rounds,
-        "settings": {name: list(map(asdict, t.settings)) for name, t in plan.traits.items()},
-    }
-    needs = tuple(by_seed[first].train for by_seed in plan.seeds.values())
-    run = partial(_time, plan)
-    return Task("timing", "arms", content, needs, 60.0, run, bench.folder, bench.fingerprint)
-
-
-def _time(plan: Plan, home: Path, bench: Bench, tick: Tick) -> Json:
-    """Time every setting that is measured, guided ones with a weight of one."""
-    first = bench.config.seeds[0]
-    models = {name: by_seed[first].run.load(bench) for name, by_seed in plan.seeds.items()}
-    settings = {
-        name: [replace(each, guidance=w) for each in traits.settings for w in (0, 1)]
-        for name, traits in plan.traits.items()
-    }
-    rows = time_settings(models, settings, bench, tick)
-    return {"rows": rows, "load": os.getloadavg()[0]}

@@ -6,8 +6,9 @@ again what it has, and nothing else.
 """
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,13 +18,16 @@ from images.config import TokenizerConfig
 from images.study.model import Setting
 from images.study.protocol import measuring
 from images.study.protocol.scoring import Bench, Scores, distance
-from images.study.protocol.training import ArmRun, TokenizerRun
+from images.study.protocol.speed import time_settings
+from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
 from refine_core.app.parallel import Job, Tick
 from refine_core.errors import InputError
 from refine_core.storage.files import digest
 
 VERSION = 1
 """Part of every key: raised when the code of jobs changes their results."""
+MODELS = ("tokenizer", "train")
+"""Kinds of tasks that leave a model."""
 Json = dict[str, object]
 Run = Callable[[Path, Bench, Tick], Json]
 """Makes a result, given a folder of its own, what all jobs share, and what to tell progress to."""
@@ -81,8 +85,16 @@ class Task:
         return Job(self.path, self.cost, partial(self.run, self.home), needs)
 
     def read(self) -> Json | None:
-        """The result, if it is there."""
-        return _read(self.path) if self.path.exists() else None
+        """The result, if it is there, with the `key` by which a study finds it again."""
+        return {**_read(self.path), "key": self.key} if self.path.exists() else None
+
+    def forget_lost(self) -> None:
+        """Forget the results of what this needs the model of, where the model is not there."""
+        for need in self.needs:
+            if need.kind in MODELS and not need.home.exists():
+                need.path.unlink(missing_ok=True)
+            if not need.path.exists():
+                need.forget_lost()
 
 
 def tokenize(config: TokenizerConfig, seed: int, home: Path, bench: Bench, tick: Tick) -> Json:
@@ -191,6 +203,22 @@ def follow_energy(
 def compare_real(home: Path, bench: Bench, tick: Tick) -> Json:
     """Scores of real images, which no arm is expected to beat."""
     return measuring.measure_floor(bench)
+
+
+def time_arms(
+    settings: Mapping[str, Sequence[Setting]], home: Path, bench: Bench, tick: Tick
+) -> Json:
+    """Time every setting that is measured, guided ones with a weight of one.
+
+    Arms are untrained, for their time does not follow from their weights.
+    """
+    models = {name: untrained_arm(name, bench).eval() for name in settings}
+    both = {
+        name: [replace(s, guidance=w) for s in all_ for w in (0, 1)]
+        for name, all_ in settings.items()
+    }
+    rows = time_settings(models, both, bench, tick)
+    return {"rows": rows, "load": os.getloadavg()[0]}
 
 
 def _diverged(error: InputError) -> bool:

@@ -48,12 +48,14 @@ def plain(
             name: _arm(name, by_calls, spread, seeds, (bits or {}).get(name))
             for name, by_calls in distances.items()
         },
-        "timing": [
-            {"arm": name, "calls": calls, "sampler": "", "guided": guided, "ms": ms}
-            for name, by_calls in distances.items()
-            for calls in by_calls
-            for guided, ms in ((False, 0.2 * calls), (True, 0.4 * calls))
-        ],
+        "timing": {
+            "rows": [
+                {"arm": name, "calls": calls, "sampler": "", "guided": guided, "ms": ms}
+                for name, by_calls in distances.items()
+                for calls in by_calls
+                for guided, ms in ((False, 0.2 * calls), (True, 0.4 * calls))
+            ]
+        },
         "missing": [],
     }
 

@@ -35,7 +35,12 @@ def test_a_report_of_nothing(tmp_path: Path) -> None:
         arm["trials"] = []
         for row in arm["seeds"].values():
             row |= {"train": None, "guidance": None, "points": [], "bits": None, "energy": None}
-    results |= {"real": None, "tokenizers": [], "timing": [], "missing": ["train of x", "timing"]}
+    results |= {
+        "real": None,
+        "tokenizers": [],
+        "timing": None,
+        "missing": ["train of x", "timing"],
+    }
     write_findings(results, tmp_path)
     said = (tmp_path / "REPORT.md").read_text()
     assert "Not complete: 2 results are missing (train of x, timing)" in said

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,25 @@ def test_a_stopped_study_equals_one_that_was_not(
                 run_study(config, IMAGES, tmp_path, quiet=True)
     run_study(config, IMAGES, tmp_path, quiet=True)
     assert results(tmp_path) == results(whole)
+
+
+@pytest.mark.usefixtures("unreported")
+def test_a_study_goes_on_from_its_record_alone(
+    config: StudyConfig, whole: Path, tmp_path: Path
+) -> None:
+    complete = json.loads((whole / "study.json").read_text())
+    partial = deepcopy(complete)
+    seed = partial["arms"]["toy-scales"]["seeds"]["1"]
+    seed["bits"], seed["points"] = None, []
+    (tmp_path / "study.json").write_text(json.dumps(partial))
+    said: list[str] = []
+    run_study(config, IMAGES, tmp_path, quiet=True, say=said.append)
+    # Its guided setting and bits; the model of these, and that one's tokeniser, once more.
+    assert said[0].startswith("4 jobs")
+    kept = [path.parent.name for path in (tmp_path / "runs/models").rglob("model.safetensors")]
+    assert sorted(name.split("-")[0] for name in kept) == ["tokenizer", "train"]
+    found = json.loads((tmp_path / "study.json").read_text())
+    assert timeless(found) == timeless(complete)
 
 
 def failing(function: Callable[..., object], calls: int) -> Callable[..., object]:
