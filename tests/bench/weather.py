@@ -9,6 +9,7 @@ the shipped model rolls out so many members, libraries included.
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,11 +51,11 @@ def bench() -> dict[str, float]:
     """Seconds and ratios by name; about two minutes."""
     measured: dict[str, float] = {}
     for name, tokens in GRIDS.items():
-        ours = _step("gcm", name, tokens)
+        ours = step("gcm", name, tokens)
         measured[f"10-day member, {name}, seconds"] = STEPS * _least(ours) / BATCH
         if name == "32x64":
-            measured["diffusion / refinement"] = ratio(_step("diffusion", name, tokens), ours)
-            measured["refinement / mean"] = ratio(ours, _step("deterministic", name, tokens))
+            measured["diffusion / refinement"] = ratio(step("diffusion", name, tokens), ours)
+            measured["refinement / mean"] = ratio(ours, step("deterministic", name, tokens))
     measured["peak memory, 50 members, MB"] = _peak(50)
     measured["peak memory, 1 member, MB"] = _peak(1)
     return measured
@@ -72,25 +73,33 @@ def _least(call: Call) -> float:
     return min(taken(call) for _ in range(3))
 
 
-def _step(config: str, size: str, tokens: tuple[int, int]) -> Call:
-    """One step of five members."""
+def step(
+    config: str, size: str, tokens: tuple[int, int]
+) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
+    """One step of five members, after a first one."""
     torch.manual_seed(0)
-    model = _forecaster(load(WeatherConfig, FOLDER / f"{config}.yaml"), _grid(size), tokens)
-    channel, high, _ = model.get_buffer("scale").shape
-    wide = model.mean.get_buffer("static").shape[-1]
-    maps = torch.randn(BATCH, 1, channel, high, wide)
-    given = StepInput(maps, maps.new_zeros(BATCH, 0, *maps.shape[3:]), torch.zeros(BATCH, 4))
+    made = load(WeatherConfig, FOLDER / f"{config}.yaml")
+    model, channels = forecaster(made, grid(size), tokens), len(made.data.state_channels)
+    high, wide = model.mean.get_buffer("static").shape[-2:]
+    maps = torch.randn(BATCH, 1, channels, high, wide)
+    given = StepInput(maps, maps.new_zeros(BATCH, 0, high, wide), torch.zeros(BATCH, 4))
     noise = Noise(0, torch.arange(BATCH))
-    return lambda: model.step(given, noise, maps[0, 0])
+    _, waves = model.step(given, noise)
+    return lambda: model.step(given, noise, waves)
 
 
-def _grid(size: str) -> Grid:
+def grid(size: str) -> Grid:
+    """An equiangular grid, with poles if its count of rows is odd."""
     high, wide = (int(n) for n in size.split("x"))
     edge = 90.0 if high % 2 else 90 - 90 / high
     return Grid(np.linspace(-edge, edge, high), np.arange(wide) * 360 / wide)
 
 
-def _forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> Forecaster:
+def forecaster(config: WeatherConfig, grid: Grid, tokens: tuple[int, int]) -> Forecaster:
+    """The untrained model of a config, of the mean that it names."""
+    if config.mean_from:
+        named = load(WeatherConfig, FOLDER / f"{Path(config.mean_from).name}.yaml")
+        config = replace(config, mean=named.mean)
     finest = config.head.tokenizer.sizes[-1]
     sizes = tuple(
         (round(h * tokens[0] / finest[0]), 2 * round(w * tokens[1] / finest[1] / 2))

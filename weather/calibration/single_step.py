@@ -28,9 +28,9 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
     first, second = _pairs(data, windows.starts[index.numpy()])
     before = dict(zip(second.tolist(), first.tolist(), strict=True))
     sampled, power, product = (torch.zeros_like(correction.gain) for _ in range(3))
+    followed, place = set(first.tolist()), 0
+    # Errors by place, until that of one step later is known.
     waiting: dict[int, Tensor] = {}
-    """Errors by place, until that of one step later is known."""
-    place = 0
     for batch, noise in windows.batches(index, forecaster.device, size=32, seed=seed):
         given, future, _ = forecaster.mean.unpack(batch, noise)
         mean, residual = forecaster.sample(given, noise)
@@ -39,7 +39,7 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
             power += error.abs().square()
             if place in before:
                 product += (waiting.pop(before[place]) * error.conj()).real
-            if place in first:
+            if place in followed:
                 waiting[place] = error
             place += 1
     power /= len(index)

@@ -62,7 +62,7 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
     >>> config = replace(weather.load("gcm").config.data, **early, **late)
     >>> with TemporaryDirectory() as folder:
     ...     data = weather.prepare(config, Path(folder), quiet=True)
-    >>> data.states.shape  # of 42 days, 12 channels
+    >>> data.states.shape  # of 42 days, 26 channels
     (42, 26, 32, 64)
     """
     folder = cache_folder(config) if folder is None else folder

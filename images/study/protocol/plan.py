@@ -97,11 +97,11 @@ class Plan:
         return [task for task in self if not task.path.exists()]
 
     def rounds(self) -> Iterator[tuple[int, list[Task]]]:
-        """All tasks but the timing by seed, so that a study that is stopped has whole seeds.
+        """All tasks by seed, so that a study that is stopped has whole seeds.
 
-        Trials of learning rates and the scores of real images are among those of the first.
+        Those that are of no seed are among those of the first.
         """
-        shared = [self.real, *chain(*self.trials.values())]
+        shared = [self.real, self.timing, *chain(*self.trials.values())]
         for seed in next(iter(self.seeds.values())):
             each = [by_seed[seed] for by_seed in self.seeds.values()]
             tokenizers = [tasks.tokenizer for tasks in each if tasks.tokenizer is not None]
@@ -162,7 +162,17 @@ class _Planner:
             "settings": {name: list(map(asdict, t.settings)) for name, t in traits.items()},
         }
         time_arms = partial(tasks.time_arms, {name: t.settings for name, t in traits.items()})
-        timing = self._task("timing", "arms", content, (), 60.0, time_arms)
+        # Guided calls cost twice as much.
+        cost = (
+            3
+            * measured.timed_rounds
+            * sum(
+                self._sampling_cost(name, each, setting, measured.timed_images)
+                for name, each in traits.items()
+                for setting in each.settings
+            )
+        )
+        timing = self._task("timing", "arms", content, (), cost, time_arms)
         return Plan(traits, tuple(self.tokenizers.values()), trials, seeds, real, timing)
 
     def _traits(self, name: str) -> Traits:

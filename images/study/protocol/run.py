@@ -56,7 +56,6 @@ def run_study(
     try:
         if not report_only:
             say(forecast(plan, config.workers))
-            run_jobs([plan.timing.job()], lambda: bench, 1, title="timing", quiet=quiet)
             for seed, tasks in plan.rounds():
                 jobs, title = [task.job() for task in tasks], f"study, seed {seed}"
                 run_jobs(jobs, bench.portable(), config.workers, title=title, quiet=quiet)
