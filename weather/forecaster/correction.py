@@ -1,8 +1,9 @@
-"""Corrections of sampled residuals, by channel, latitude and zonal wave; calibration fits them.
+"""Corrections of sampled residuals by place and by zonal wave; calibration fits them.
 
 The mean errs more on unseen states than on those it was trained on, which the head learns from,
 and its errors last for more than a step. So sampled residuals get the power (`gain`) and the
-persistence (`memory`) of errors on unseen states.
+persistence (`memory`) of errors on unseen states. What is drawn differs less from place to place
+along a latitude than errors do, so it gets their size at each place (`local`), too.
 """
 
 from collections.abc import Sequence
@@ -20,14 +21,16 @@ POLE = 89.99
 class Correction(nn.Module):
     """Corrects the residual of a step; the identity until it is fitted.
 
-    Buffers are `gain` and `memory`, (C, H, W // 2 + 1); and `first` (C, 1, 1), which multiplies
-    `gain` in the first step, whose initial state is an analysis and not a sample.
+    Buffers are `local`, (C, H, W); `gain` and `memory`, (C, H, W // 2 + 1); and `first`
+    (C, 1, 1), which multiplies `gain` in the first step, whose initial state is an analysis and
+    not a sample.
 
     Args:
         grid: The grid of the maps.
         winds: (C,) whether a channel is a component of the wind.
     """
 
+    local: Tensor
     gain: Tensor
     first: Tensor
     memory: Tensor
@@ -37,6 +40,7 @@ class Correction(nn.Module):
         super().__init__()
         channels, (high, wide) = len(winds), grid.shape
         shape = (channels, high, wide // 2 + 1)
+        self.register_buffer("local", torch.ones(channels, high, wide))
         self.register_buffer("gain", torch.ones(shape))
         self.register_buffer("first", torch.ones(channels, 1, 1))
         self.register_buffer("memory", torch.zeros(shape))
@@ -47,23 +51,24 @@ class Correction(nn.Module):
 
     def reset(self) -> None:
         """Change nothing, as before it was fitted."""
+        self.local.fill_(1)
         self.gain.fill_(1)
         self.first.fill_(1)
         self.memory.zero_()
 
     def residual(self, sampled: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Residuals (b, C, H, W) to add to the mean, and their waves, `before` of the next step.
+        """Residuals (b, C, H, W) to add to the mean, and `before` of the next step.
 
         Args:
             sampled: (b, C, H, W) residuals from the head.
-            before: (b, C, H, W // 2 + 1) waves of the last step; None at the first.
+            before: (b, C, H, W // 2 + 1) waves of the last step, without `local`; or None.
         """
         now = self.gain * zonal_waves(sampled)
         if before is None:
             now = self.first * now
         else:
             now = self.memory * before + (1 - self.memory**2).sqrt() * now
-        return from_waves(now, sampled.shape[-1]), now
+        return self.local * from_waves(now, sampled.shape[-1]), now
 
     def at_poles(self, state: Tensor) -> Tensor:
         """States (b, C, H, W) in which a pole is one place.
@@ -109,6 +114,20 @@ def smooth(field: Tensor) -> Tensor:
     waves = field @ (weight / weight.sum(1, keepdim=True)).T
     around = torch.cat([waves[..., :1, :], waves, waves[..., -1:, :]], -2)
     return (around[..., :-2, :] + 2 * waves + around[..., 2:, :]) / 4
+
+
+def local_ratio(square: Tensor, reference: Tensor) -> Tensor:
+    """Root of the ratio of two mean squares (..., H, W), each as a share of its latitude's mean.
+
+    It is smoothed over neighbouring places, of which a few hundred windows tell too little each.
+    """
+    shares = (x / x.mean(-1, keepdim=True).clamp_min(1e-12) for x in (square, reference))
+    log, base = (share.clamp_min(1e-3).log() for share in shares)
+    ratio = log - base
+    ratio = (ratio.roll(1, -1) + 2 * ratio + ratio.roll(-1, -1)) / 4
+    around = torch.cat([ratio[..., :1, :], ratio, ratio[..., -1:, :]], -2)
+    ratio = (around[..., :-2, :] + 2 * ratio + around[..., 2:, :]) / 4
+    return ratio.div(2).exp()
 
 
 def log_power_ratio(power: Tensor, reference: Tensor) -> Tensor:

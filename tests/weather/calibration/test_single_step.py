@@ -25,6 +25,25 @@ def test_residuals_get_the_power_of_errors(model: WeatherModel, data: Prepared) 
     assert torch.allclose(power(residual), power(future - mean), rtol=0.25)
 
 
+def test_residuals_are_large_where_errors_are(model: WeatherModel, data: Prepared) -> None:
+    windows = Windows(data, "validation")
+    index = torch.arange(len(windows))
+    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
+    mean, drawn = model.forecaster.sample(given, Noise(0, index))
+    error = future - mean
+
+    def alike(residual: Tensor) -> float:
+        """Correlation of the logarithms of sizes at places of a latitude."""
+        sizes = [each.square().mean(0).log() for each in (error, residual)]
+        first, second = (size - size.mean(-1, keepdim=True) for size in sizes)
+        return float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])
+
+    before = alike(drawn)
+    fit_single_step(model, data, seed=0)
+    after = alike(model.forecaster.correction.residual(drawn, None)[0])
+    assert after > before + 0.2, (before, after)
+
+
 def test_memory_is_the_correlation_of_errors_a_step_apart(
     model: WeatherModel, data: Prepared
 ) -> None:

@@ -8,6 +8,7 @@ from weather.fields.grid import Grid
 from weather.forecaster.correction import (
     Correction,
     from_waves,
+    local_ratio,
     log_power_ratio,
     smooth,
     zonal_waves,
@@ -64,3 +65,15 @@ def test_the_excess_over_a_steep_spectrum_is_found_at_every_wave() -> None:
     wave = torch.arange(33.0).add(1)
     found = log_power_ratio(wave.pow(-4).expand(1, 4, 33), wave.pow(-6).expand(1, 4, 33)).exp()
     assert torch.allclose(found[0, 0, :-8], wave[:-8] ** 2, rtol=0.1)
+
+
+def test_the_local_ratio_is_that_of_sizes_along_a_latitude() -> None:
+    east = torch.linspace(0, 2 * torch.pi, 65)[:-1]
+    size = (0.8 * east.cos()).exp().expand(1, 6, 64)
+    rows = torch.rand(6, 1) + 0.5  # the size of a latitude is not its business
+    found = local_ratio((rows * size).square(), torch.ones(1, 6, 64))
+    expected = size / size.square().mean(-1, keepdim=True).sqrt()
+    torch.testing.assert_close(found, expected, rtol=0.01, atol=0)
+    assert torch.equal(local_ratio(size, size), torch.ones(1, 6, 64))
+    nothing = local_ratio(torch.zeros(1, 6, 64), torch.zeros(1, 6, 64))
+    assert torch.equal(nothing, torch.ones(1, 6, 64))
