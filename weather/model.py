@@ -141,6 +141,17 @@ class WeatherModel:
                 "same with other coordinates: regrid the data."
             )
 
+    def normalising(self, data: Prepared) -> Prepared:
+        """The data with the means and standard deviations of this model in place of their own.
+
+        Raises:
+            InputError: They are not of the model's channels, or not on its grid.
+        """
+        self.check_data(data)
+        names = ("mean", "std", "forcing_mean", "forcing_std")
+        own = {name: getattr(self, name).double().numpy() for name in names}
+        return replace(data, statistics=replace(data.statistics, **own))
+
     def uncorrected(self) -> "WeatherModel":
         """The same networks and temperatures, without the correction that calibration fitted."""
         forecaster = copy.deepcopy(self.forecaster)

@@ -16,9 +16,11 @@ from weather.forecaster.build import build_untrained
 from weather.model import WeatherModel
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "weather").glob("*.yaml"))
+SIMULATED = Grid(-87.1875 + 5.625 * np.arange(32), np.arange(64) * 5.625)
 GRIDS = {
     "era5_djf_2p5deg.zarr": Grid(np.linspace(-90, 90, 73), np.arange(144) * 2.5),
-    "gcm20.zarr": Grid(-87.1875 + 5.625 * np.arange(32), np.arange(64) * 5.625),
+    "gcm20.zarr": SIMULATED,
+    "unseen.zarr": SIMULATED,
 }
 
 

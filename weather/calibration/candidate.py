@@ -1,12 +1,14 @@
 """Candidates of a calibration, scored by rolling out from the validation part."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from torch import Tensor
 
+from refine_core.app.workers import map_in_workers
 from refine_core.errors import InputError
-from weather.data.prepared import Prepared
+from weather.data.prepared import Maps, Prepared
 from weather.fields.arrays import Array
 from weather.metrics.ensemble import crps, predicted_square, spread_skill, variance
 from weather.model import WeatherModel
@@ -83,6 +85,8 @@ class Candidate:
 def score(model: WeatherModel, data: Prepared, rollouts: RolloutConfig) -> Candidate:
     """Score a model as it is now. The CRPS is fair, in climatological standard deviations.
 
+    Starts are shared by processes, as members of a forecast are.
+
     Args:
         model: With the correction and the temperature of the candidate.
         data: Its validation part is used.
@@ -91,31 +95,15 @@ def score(model: WeatherModel, data: Prepared, rollouts: RolloutConfig) -> Candi
     Raises:
         InputError: The validation part is shorter than the roll-outs.
     """
-    chosen, stride, area = rollouts.choose(data), data.stride, data.grid.area()[:, None]
-    history = stride * np.arange(1 - data.config.history, 1)
-    shape = (len(chosen), rollouts.steps, len(model.channels))
-    total, predicted, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for i, start in enumerate(chosen):
-        past = np.asarray(data.states[start + history, : len(data.config.state_channels)])
-        states = model.rollout(
-            past,
-            data.times[start],
-            members=rollouts.members,
-            steps=rollouts.steps,
-            seed=rollouts.seed,
-        )
-        for k, state in enumerate(states):
-            truth = np.asarray(data.states[start + stride * (k + 1)])
-            ensemble = state.values.numpy()
-            spread = predicted_square(variance(ensemble), rollouts.members)
-            square = np.square(ensemble.mean(0) - truth)
-            total[i, k] = (crps(ensemble, truth) * area).mean((1, 2))
-            predicted[i, k] = (spread * area).mean((1, 2))
-            errors[i, k] = (square * area).mean((1, 2))
+    chosen = rollouts.choose(data)
+    work, device = partial(_score_start, model, rollouts), model.forecaster.device.type
+    given = (_given(data, start, rollouts.steps) for start in chosen)
+    made = list(map_in_workers(work, given, len(chosen), device=device))
+    crpss, predicted, errors = (np.stack(part) for part in zip(*made, strict=True))
     ratios = spread_skill(predicted.mean(0), errors.mean(0))
     temperature = model.config.head.temperature
     row = {
-        "crps": float((total.mean((0, 1)) / model.std.numpy()).mean()),
+        "crps": float((crpss.mean((0, 1)) / model.std.numpy()).mean()),
         "spread_skill": float(ratios.mean()),
         "worst": float(np.abs(ratios - 1).max()),
     }
@@ -123,3 +111,42 @@ def score(model: WeatherModel, data: Prepared, rollouts: RolloutConfig) -> Candi
     row |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
     buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
     return Candidate(row, temperature, buffers, ratios)
+
+
+_Given = tuple[Maps, np.datetime64, Maps | None, Maps]
+"""Initial states (history, S, H, W), their time, forcing (steps, F, H, W), and what followed
+(steps, C, H, W)."""
+
+
+def _given(data: Prepared, start: int, steps: int) -> _Given:
+    """What an ensemble starts from, and is compared with."""
+    history = start + data.stride * np.arange(1 - data.config.history, 1)
+    past = np.asarray(data.states[history, : len(data.config.state_channels)])
+    valid = start + data.stride * np.arange(1, steps + 1)
+    forcing = None if data.forcing is None else np.asarray(data.forcing[valid])
+    return past, data.times[start], forcing, np.asarray(data.states[valid])
+
+
+def _score_start(
+    model: WeatherModel, rollouts: RolloutConfig, given: _Given
+) -> tuple[Array, Array, Array]:
+    """Fair CRPS, predicted and found square error of the ensemble's mean, (steps, C) each."""
+    past, time, forcing, truth = given
+    members, area = rollouts.members, model.grid.area()[:, None]
+    states = model.rollout(
+        past,
+        time,
+        members=members,
+        steps=rollouts.steps,
+        seed=rollouts.seed,
+        forcing=forcing,
+    )
+    rows = []
+    for state, expected in zip(states, truth, strict=True):
+        ensemble = state.values.numpy()
+        spread = predicted_square(variance(ensemble), members)
+        square = np.square(ensemble.mean(0) - expected)
+        maps = (crps(ensemble, expected), spread, square)
+        rows.append([(each * area).mean((1, 2)) for each in maps])
+    found = np.array(rows)
+    return found[:, 0], found[:, 1], found[:, 2]

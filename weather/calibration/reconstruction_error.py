@@ -46,8 +46,7 @@ def reconstruction_error(
             f"The model's head is of kind {model.config.head.kind!r}, which has no codes: give a "
             "model of kind 'refine'."
         )
-    model.check_data(data)
-    windows = Windows(data, part)
+    windows = Windows(model.normalising(data), part)
     index, weight = windows.evenly(count), forecaster.weight(in_sample=False)
     area = forecaster.mean.get_buffer("area")
     squares = []

@@ -71,7 +71,7 @@ def calibrate(
     (1, ['crps', 'spread_skill'])
     """
     rollouts = RolloutConfig(starts, members, steps, seed)
-    _check(model, data, temperature, rounds, rollouts)
+    data = _checked(model, data, temperature, rounds, rollouts)
     sizes, temperatures = [0], temperature[:1]
     if isinstance(model.forecaster.head, RefineHead):
         sizes, temperatures = model.forecaster.head.tokenizer.schedule.wholes, temperature
@@ -148,14 +148,14 @@ class _Search:
         return self.score(candidate.temperature)
 
 
-def _check(
+def _checked(
     model: WeatherModel,
     data: Prepared,
     temperature: Temperature,
     rounds: int,
     rollouts: RolloutConfig,
-) -> None:
-    """Refuse what cannot be calibrated, before anything is computed."""
+) -> Prepared:
+    """The data for the model; what cannot be calibrated is refused before anything is computed."""
     if model.config.head.kind == "deterministic":
         raise InputError(
             "The model is deterministic: its members are all equal, and there is no spread to "
@@ -167,8 +167,9 @@ def _check(
         raise InputError(
             f"Found the temperatures {list(temperature)}, expected at least one, none below 0."
         )
-    model.check_data(data)
+    data = model.normalising(data)
     rollouts.choose(data)
+    return data
 
 
 def _centre(correction: Correction, candidate: Candidate) -> None:

@@ -18,6 +18,9 @@ from weather.model import WeatherModel, load
 from weather.training.errors import build_forecaster, scaled_residuals
 from weather.training.stages import Validation, train_head, train_mean, train_tokenizer
 
+PLACES = ("source", "train", "validation", "test", "gap_days")
+"""Settings of the data in which a model may differ from that whose mean it uses."""
+
 
 def train(
     config: WeatherConfig,
@@ -61,7 +64,7 @@ def train(
     data = prepare(config.data, quiet=quiet)
     source = _model_of_mean(config, data)
     if source is not None:
-        config = replace(config, mean=source.config.mean)
+        config, data = replace(config, mean=source.config.mean), source.normalising(data)
     check_config(config, data)
     stages = Stages(runs / config.name, config.seed, data.digest, quiet, seconds)
     windows, validation = Windows(data, "train"), Validation.of(data)
@@ -119,15 +122,20 @@ def _model_of_mean(config: WeatherConfig, data: Prepared) -> WeatherModel | None
     """The model whose mean is used, if there is one.
 
     Raises:
-        InputError: There is no such model, or it was trained on other data.
+        InputError: There is no such model, or it was trained on other variables or steps.
     """
     if not config.mean_from:
         return None
     other = load(config.mean_from)
-    if to_dict(other.data) != to_dict(config.data):
+    changed = sorted(
+        name
+        for name, value in to_dict(config.data).items()
+        if name not in PLACES and to_dict(other.data)[name] != value
+    )
+    if changed:
         raise InputError(
             f"The model {config.mean_from}, whose mean is to be used (mean_from), was trained "
-            "on other data settings: give this config the same `data`."
+            f"with other data.{', data.'.join(changed)}: give this config the same."
         )
     if other.grid != data.grid:
         found, expected = (f"{g.shape[0]} x {g.shape[1]}" for g in (data.grid, other.grid))

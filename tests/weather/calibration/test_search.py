@@ -118,3 +118,24 @@ def test_a_model_is_trained_and_calibrated_on_a_gpu(
     refine = load(tmp_path / "tiny_refine", "cuda")
     error = reconstruction_error(refine, data)
     assert bool((error.coded < error.mean).any())
+
+
+def test_data_of_other_statistics_are_normalised_as_the_model_s(
+    model: WeatherModel, data: Prepared
+) -> None:
+    known = data.statistics
+    other = replace(data, statistics=replace(known, mean=known.mean + 9, std=2 * known.std))
+    few: dict[str, Any] = {"rounds": 0, "starts": 2, "members": 2, "steps": 1, "quiet": True}
+    best, _ = calibrate(model, data, **few)
+    found = {k: v.clone() for k, v in best.forecaster.correction.state_dict().items()}
+    again, _ = calibrate(model, other, **few)
+    for name, value in again.forecaster.correction.state_dict().items():
+        torch.testing.assert_close(value, found[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_with_forcing_is_calibrated(folder: Path) -> None:
+    made = tiny.config(folder, "gaussian", forcing=("toa_incident_solar_radiation",))
+    model = train(replace(made, name="forced"), folder, quiet=True)
+    data = prepare(model.data, quiet=True)
+    _, rows = calibrate(model, data, rounds=0, starts=2, members=2, steps=2, quiet=True)
+    assert rows[0]["crps"] > 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -76,9 +77,21 @@ def test_a_mean_of_other_data_is_refused(folder: Path) -> None:
         tiny.config(folder, "gaussian", step_hours=24),
         mean_from=str(folder / "tiny_deterministic"),
     )
-    with pytest.raises(InputError, match="was trained on other data settings"):
+    with pytest.raises(InputError, match=r"was trained with other data\.step_hours: give"):
         train(replace(other, name="wrong"), folder, quiet=True)
     assert not (folder / "wrong").exists()
+
+
+def test_a_mean_of_other_years_normalises_as_it_was_trained(folder: Path) -> None:
+    source = tiny.trained(folder, "deterministic")
+    (first, last), mean_from = source.data.train, str(folder / "tiny_deterministic")
+    made = tiny.config(folder, "gaussian", train=(first, str(np.datetime64(last) - 5)))
+    made = replace(made, name="fewer", mean_from=mean_from)
+    model = train(made, folder, quiet=True)
+    own = prepare(made.data, quiet=True).statistics
+    assert not np.array_equal(own.mean.astype(np.float32), source.mean.numpy())
+    assert torch.equal(model.mean, source.mean) and torch.equal(model.std, source.std)
+    assert model.data.train == made.data.train
 
 
 def test_codebooks_are_learnt(folder: Path) -> None:
