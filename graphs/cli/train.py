@@ -9,6 +9,7 @@ from typing import Annotated
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
 from refine_core.app.outputs import output_file, run_folder
+from refine_core.app.ranks import trains
 from refine_core.config.ranges import Duration, seconds
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
@@ -18,6 +19,7 @@ OVERFITTED = 1.15
 FEW_STEPS = 1000
 
 
+@trains
 def train(config: GraphsConfig, time: Duration | None = None) -> None:
     """Train a generator from a config; goes on where it was stopped.
 

@@ -7,11 +7,13 @@ from images.cli.sample import read
 from images.config import DistillationConfig, ImagesConfig
 from refine_core.app.outputs import output_file, run_folder
 from refine_core.app.progress import say
+from refine_core.app.ranks import trains
 from refine_core.config.ranges import Duration, NonNegativeFloat, PositiveInt, seconds
 
 Weights = Annotated[Path, output_file(".safetensors")]
 
 
+@trains
 def train(config: ImagesConfig, time: Duration | None = None) -> None:
     """Train a tokeniser and a generator from a config; goes on where it was stopped.
 
@@ -31,6 +33,7 @@ def train(config: ImagesConfig, time: Duration | None = None) -> None:
     print(f"model: {folder / 'model.safetensors'}")
 
 
+@trains
 def distil(config: DistillationConfig) -> None:
     """Train a student of a model that needs fewer network calls; goes on where it was stopped.
 
@@ -88,6 +91,7 @@ def tune(
     print(f"{out}: guidance {sampling.guidance}, temperature {sampling.temperature}")
 
 
+@trains
 def train_evaluator(
     source: Path | None = None, seed: int = 0, out: Weights = Path("evaluator.safetensors")
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from refine_core import __version__
+from refine_core.app import ranks
 from refine_core.app.completion import COMPLETE, completion, propose, propose_options
 from refine_core.app.domains import Domain, domains
 from refine_core.app.memory import keep_freed
@@ -88,7 +89,7 @@ def commands(prog: str, table: Commands, argv: Sequence[str]) -> None:
         if rest[:1] == [COMPLETE]:
             propose_options(command, rest[1:], prog.split()[1])
         else:
-            arguments(command, rest, prog)
+            ranks.run(command, lambda: arguments(command, rest, prog))
 
     _run(prog, table, argv, call)
 

@@ -2,7 +2,8 @@
 
 One of them is this process. The others are fresh interpreters that are sent the function, then
 inputs, and send back results, so a script that uses them needs no guard against being run again by
-its own workers. They end when the process that started them does, however it ends.
+its own workers. They end when the process that started them does, however it ends. Processes that
+`torchrun` started compute, too: see `refine_core.app.ranks`.
 """
 
 import os
@@ -12,21 +13,21 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
+from refine_core.app import ranks
+from refine_core.app.answers import Server
 from refine_core.app.memory import keep_freed
 from refine_core.config.ranges import PositiveInt
 from refine_core.errors import InputError
 
 A = TypeVar("A")
 R = TypeVar("R")
-Worker = subprocess.Popen[bytes]
 Workers = PositiveInt | Literal["auto"]
 """Count of processes; "auto" is one for each core where that pays, else this process alone."""
 VARIABLE = "REFINE_WORKERS"
@@ -77,10 +78,12 @@ def map_in_workers(
         yield _on_one_thread(work, next(rest))
         count -= 1
         most = most if (time.process_time() - started) * count > WORTHWHILE else 1
-    if min(most, count) < 2:
-        yield from (_on_one_thread(work, each) for each in rest)
+    distant = ranks.others if device == "cpu" else []
+    others = [*distant, *range(most - 1)][: count - 1]
+    if others:
+        yield from _in_processes(work, rest, others)
     else:
-        yield from _in_processes(work, rest, min(most, count))
+        yield from (_on_one_thread(work, each) for each in rest)
 
 
 def _cores() -> int:
@@ -103,56 +106,112 @@ def _on_one_thread(work: Callable[[A], R], given: A) -> R:
         torch.set_num_threads(threads)
 
 
-def _in_processes(work: Callable[[A], R], inputs: Iterator[A], count: int) -> Iterator[R]:
-    """Compute here, too, and at once: other processes take seconds to start."""
-    others = count - 1
+class Worker(Protocol):
+    """Another process that applies a function to inputs."""
+
+    def ask(self, given: bytes) -> tuple[bool, Any]:
+        """Whether the function was applied to a pickled input, and its result or what it raised.
+
+        Raises:
+            EOFError, OSError, pickle.UnpicklingError: The process is gone.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class Process:
+    """A process that this one starts.
+
+    Args:
+        work: The pickled function.
+    """
+
+    def __init__(self, work: bytes) -> None:
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            "from refine_core.app.workers import serve; serve()",
+        ]
+        alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", VARIABLE), "1")
+        path = os.pathsep.join(each or os.getcwd() for each in sys.path)
+        environment, pipe = {**os.environ, **alone, "PYTHONPATH": path}, subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+        with suppress(BrokenPipeError):  # whoever asks the worker finds out
+            self._send(work)
+
+    def ask(self, given: bytes) -> tuple[bool, Any]:
+        """See `Worker`."""
+        self._send(given)
+        assert self.process.stdout is not None
+        answer: tuple[bool, Any] = pickle.load(self.process.stdout)
+        return answer
+
+    def stop(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.communicate()
+
+    def _send(self, parcel: bytes) -> None:
+        assert self.process.stdin is not None
+        pickle.dump(parcel, self.process.stdin)
+        self.process.stdin.flush()
+
+
+def _in_processes(
+    work: Callable[[A], R], inputs: Iterator[A], others: Sequence[ranks.Rank | int]
+) -> Iterator[R]:
+    """Compute here, too, and at once: other processes take seconds to start.
+
+    Args:
+        work: The function.
+        inputs: Its inputs.
+        others: Processes that are there, and a number for each that is to be started.
+    """
+    count = len(others)
     # They are stopped first, so that no thread is left waiting for one.
-    with ThreadPoolExecutor(others) as threads, _started(work, others) as free:
+    with ThreadPoolExecutor(count) as threads, _started(work, others) as free:
         results: deque[Future[R]] = deque()
         for each in inputs:
-            if sum(not result.done() for result in results) < 2 * others:
+            if sum(not result.done() for result in results) < 2 * count:
                 results.append(threads.submit(_ask, free, each))
             else:
                 results.append(Future())
                 results[-1].set_result(_on_one_thread(work, each))
-            while results and (results[0].done() or len(results) > MOST_KEPT * count):
+            while results and (results[0].done() or len(results) > MOST_KEPT * (count + 1)):
                 yield results.popleft().result()
         while results:
             yield results.popleft().result()
 
 
 @contextmanager
-def _started(work: object, count: int) -> Iterator[SimpleQueue[Worker]]:
-    """Start workers and put them into a queue of free ones; stop them at the end."""
-    command = [sys.executable, "-P", "-c", "from refine_core.app.workers import serve; serve()"]
-    alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", VARIABLE), "1")
-    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
-    environment = {**os.environ, **alone, "PYTHONPATH": path}
-    pipe, parcel = subprocess.PIPE, pickle.dumps(work)
-    free: SimpleQueue[Worker] = SimpleQueue()
-    started: list[Worker] = []
+def _started(work: object, others: Sequence[ranks.Rank | int]) -> Iterator[SimpleQueue[Worker]]:
+    """Workers that have the function, in a queue of those that are free; they end with it."""
+    parcel, free = pickle.dumps(work), SimpleQueue[Worker]()
+    workers: list[Worker] = []
     try:
-        for _ in range(count):
-            started.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment))
-        for worker in started:
-            with suppress(BrokenPipeError):  # whoever asks the worker finds out
-                _send(worker, parcel)
+        for other in others:
+            if isinstance(other, int):
+                workers.append(Process(parcel))
+            else:
+                other.begin(parcel)
+                workers.append(other)
+        for worker in workers:
             free.put(worker)
         yield free
     finally:
-        for worker in started:
-            worker.kill()
-        for worker in started:
-            worker.communicate()
+        for worker in workers:
+            worker.stop()
 
 
 def _ask(free: SimpleQueue[Worker], given: object) -> Any:
     """Send an input to a free worker and wait for its result."""
     worker = free.get()
     try:
-        _send(worker, pickle.dumps(given))
-        assert worker.stdout is not None
-        done, result = pickle.load(worker.stdout)
+        done, result = worker.ask(pickle.dumps(given))
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):
         raise InputError(
             "A worker process was killed, most likely for want of memory: give --workers 1, or a "
@@ -165,12 +224,6 @@ def _ask(free: SimpleQueue[Worker], given: object) -> Any:
     return result
 
 
-def _send(worker: Worker, parcel: bytes) -> None:
-    assert worker.stdin is not None
-    pickle.dump(parcel, worker.stdin)
-    worker.stdin.flush()
-
-
 def serve() -> None:
     """Take a function, then inputs, from standard input; write results to standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
@@ -179,16 +232,10 @@ def serve() -> None:
     os.dup2(2, 1)  # what the function prints is no result
     parcels: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(parcels,), daemon=True).start()
-    first, work = parcels.get(), None
+    server = Server()
+    server.begin(parcels.get())
     while True:
-        parcel = parcels.get()
-        try:
-            work = work or pickle.loads(first)
-            answer = pickle.dumps((True, work(pickle.loads(parcel))))
-        except InputError as error:
-            answer = pickle.dumps((False, error))
-        except BaseException:
-            answer = pickle.dumps((False, RuntimeError(traceback.format_exc())))
+        answer = server.answer(parcels.get())
         with suppress(BrokenPipeError):  # the parent is gone, and this process soon is
             results.write(answer)
             results.flush()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import OutputFolder, output_file, run_folder
+from refine_core.app.ranks import trains
 from refine_core.config.ranges import (
     Duration,
     NonNegativeFloat,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from weather.model import WeatherModel
 
 
+@trains
 def train(config: WeatherConfig, time: Duration | None = None) -> None:
     """Train a forecast model from a config; goes on where it was stopped.
 

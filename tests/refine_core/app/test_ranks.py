@@ -1,0 +1,124 @@
+"""Processes of `torchrun` compute for the first of them, and end with it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import refine_core as rc
+from refine_core.app.ranks import trains
+from refine_core.app.workers import map_in_workers
+from refine_core.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+NAMES = ("RANK", "WORLD_SIZE")
+
+
+def squared(number: int) -> tuple[int, int]:
+    return number**2, os.getpid()
+
+
+def refuse(number: int) -> int:
+    if number == 8:  # which this process does not reach before the others have failed
+        raise InputError("Found 8.")
+    return number
+
+
+def die(number: int) -> int:
+    if number == 0:  # which another process takes
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def share(out: Path, work: str = "squared") -> None:
+    """Write results of two functions, one after the other, and where they were computed."""
+    known: dict[str, Callable[[int], object]] = {"squared": squared, "refuse": refuse, "die": die}
+    made = [list(map_in_workers(known[work], range(count), count, 1)) for count in (9, 5)]
+    seen = [os.environ.get(name) for name in NAMES]
+    out.write_text(json.dumps([made, seen]))
+
+
+@trains
+def train(out: Path) -> None:
+    """Write what each process knows of itself."""
+    out.with_name(out.name + os.environ["RANK"]).write_text(os.environ["WORLD_SIZE"])
+
+
+@contextmanager
+def started(count: int, *words: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes as `torchrun` starts them."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_PORT": port}
+    common |= {"MASTER_ADDR": "localhost", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tests.refine_core.app.test_ranks", *words]
+    running = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+            assert process.stderr is not None
+            process.stderr.close()
+
+
+def test_the_others_compute_and_only_the_first_writes(tmp_path: Path) -> None:
+    with started(3, "share", "--out", str(tmp_path / "out")) as running:
+        assert [process.wait(120) for process in running] == [0, 0, 0]
+        pids = [process.pid for process in running]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (first, second), seen = json.loads((tmp_path / "out").read_text())
+    assert [number for number, _ in first] == [number**2 for number in range(9)]
+    assert [number for number, _ in second] == [number**2 for number in range(5)]
+    assert {pid for _, pid in first} == set(pids)
+    assert seen == [None, None]  # what the first trains, it trains alone
+
+
+@pytest.mark.parametrize(
+    ("work", "said"), [("refuse", "Found 8."), ("die", "A worker process was killed")]
+)
+def test_what_fails_in_another_is_said_by_the_first(work: str, said: str, tmp_path: Path) -> None:
+    words = ("share", "--out", str(tmp_path / "out"), "--work", work)
+    with started(3, *words) as running:
+        assert running[0].wait(120) == 2
+        assert running[0].stderr is not None
+        assert said in running[0].stderr.read()
+        ends = sorted(process.wait(120) for process in running[1:])
+        assert ends == ([-signal.SIGKILL, 0] if work == "die" else [0, 0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_runs_in_all(tmp_path: Path) -> None:
+    with started(2, "train", "--out", str(tmp_path / "rank")) as running:
+        assert [process.wait(120) for process in running] == [0, 0]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "rank0": "2",
+        "rank1": "2",
+    }
+
+
+if __name__ == "__main__":
+    from tests.refine_core.app import test_ranks as here
+
+    try:
+        rc.commands("refine tests", {"share": here.share, "train": here.train}, sys.argv[1:])
+    except InputError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
