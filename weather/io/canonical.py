@@ -208,7 +208,7 @@ def _with_times(dataset: xr.Dataset) -> xr.Dataset:
 
 def _converted(array: xr.DataArray) -> xr.DataArray:
     """The array in float32, and in SI units where its units are known."""
-    kept = ("units", "standard_name", "long_name", "levels")
+    kept = ("units", "standard_name", "long_name", "levels", "quantum")
     attrs = {k: v for k, v in array.attrs.items() if k in kept}
     name = str(array.name)
     found = attrs.get("units")
@@ -216,6 +216,7 @@ def _converted(array: xr.DataArray) -> xr.DataArray:
     if change is not None:
         if change != (1, 0):
             array = array.astype(np.float64) * change[0] + change[1]
+            attrs.pop("quantum", None)  # values are multiples no more
         attrs["units"] = VARIABLES[name].units
     array = array.astype(np.float32)
     array.attrs = attrs

@@ -47,12 +47,14 @@ class _Variable:
         rows: Their places among all.
         truth: (time, [level], latitude, longitude).
         history: Its past, if that is long enough.
+        quantum: Of which values of the truth are multiples; 0 if of none that is known.
     """
 
     channels: list[Channel]
     rows: slice
     truth: xr.DataArray
     history: History | None
+    quantum: float
 
 
 @dataclass
@@ -173,7 +175,8 @@ class Measurement:
                 budget -= history.held
             first = self.channels.index(channels[0])
             rows = slice(first, first + len(channels))
-            variables.append(_Variable(channels, rows, truth, history))
+            quantum = float(self._truth[channels[0].variable].attrs.get("quantum", 0))
+            variables.append(_Variable(channels, rows, truth, history, quantum))
         return variables
 
     def _empty(self, name: str = "") -> ForecastRecord:
@@ -271,7 +274,9 @@ class Measurement:
             record.members = max(record.members, len(members))
             table = joint_statistics(members, truth, self._areas)
             if not name.startswith(TWIN):
-                table |= forecast_statistics(members, truth, climate, self._areas)
+                table |= forecast_statistics(
+                    members, truth, climate, self._areas, variable.quantum
+                )
                 if variable.channels[0].variable.startswith("total_precipitation"):
                     table |= dry_statistics(members, truth, self._areas)
                 self._record_events(record, variable, pair, truth, members)
@@ -290,7 +295,9 @@ class Measurement:
             row, one = variable.rows.start + level, slice(level, level + 1)
             for value in self._thresholds.get(channel.name, ()):
                 name = f">{value:g}"
-                table = event_statistics(members[:, one], truth[one], name, value, self._areas)
+                table = event_statistics(
+                    members[:, one], truth[one], name, value, self._areas, variable.quantum
+                )
                 record.put_statistics(pair.start, pair.lead, slice(row, row + 1), table)
 
     def _record_sets(self, pair: _Pair) -> None:

@@ -28,7 +28,7 @@ RELIABILITY, BY_SPREAD = "reliability_", "by_spread"
 
 
 def forecast_statistics(
-    members: Array, truth: Array, climate: Climate | None, areas: Areas
+    members: Array, truth: Array, climate: Climate | None, areas: Areas, quantum: float = 0.0
 ) -> Table:
     """Measure one forecast, cell by cell.
 
@@ -37,6 +37,7 @@ def forecast_statistics(
         truth: (L, H, W).
         climate: Climatology of the valid time; without it anomalies and events are left out.
         areas: Regions.
+        quantum: Of which values of the truth are multiples; 0 if of none.
 
     Returns:
         Statistics (L, R), and curves (L, R, 3, n), by name.
@@ -64,16 +65,24 @@ def forecast_statistics(
         maps |= {"forecast_mean": forecast, "anomaly_mean": anomaly}
         maps["forecast_unbiased"] = forecast**2 - noise
         for quantile, threshold in zip(QUANTILES, climate.quantiles, strict=True):
-            result |= event_statistics(members, truth, f"{quantile:g}", threshold, areas)
+            result |= event_statistics(members, truth, f"{quantile:g}", threshold, areas, quantum)
     if count >= 4:
         result[BY_SPREAD] = calibration.by_spread(members, truth, areas.weight)
     return result | _averages(maps, areas)
 
 
 def event_statistics(
-    members: Array, truth: Array, name: str, threshold: Array | float, areas: Areas
+    members: Array,
+    truth: Array,
+    name: str,
+    threshold: Array | float,
+    areas: Areas,
+    quantum: float = 0.0,
 ) -> Table:
     """Measure the forecast of an event: a value above a threshold.
+
+    Of a rounded truth, many values equal a threshold that is one of its quantiles, and are no
+    events; members are rounded alike, or some of them would be events in their place.
 
     Args:
         members: (M, L, H, W).
@@ -81,10 +90,13 @@ def event_statistics(
         name: Name of the event.
         threshold: (L, H, W), or one for all.
         areas: Regions.
+        quantum: Of which values of the truth are multiples; 0 if of none.
 
     Returns:
         Statistics (L, R), and the curve of `calibration.reliability`, by name.
     """
+    if quantum:
+        members = np.round(members / quantum) * quantum
     event, count = truth > threshold, len(members)
     chance = calibration.probability(members, np.asarray(threshold))
     maps = {

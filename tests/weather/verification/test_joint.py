@@ -208,6 +208,24 @@ def test_an_event_above_a_threshold_has_scores_and_reliability() -> None:
     assert "Brier score of values above 262 in SI units" in markdown(report)
 
 
+def test_members_are_rounded_as_the_truth_before_events_are_counted() -> None:
+    quantum, report = 2.0, {}
+    rounded = WORLD.copy()
+    rounded["temperature"] = np.round(WORLD["temperature"] / quantum) * quantum
+    for known in (False, True):
+        rounded["temperature"].attrs = {"quantum": quantum} if known else {}
+        thresholds = {"temperature_850": [262.0]}  # a multiple, which values equal and do not pass
+        report[known] = verify(FORECAST, rounded, thresholds=thresholds, **ONE)
+    weight = region_weights(GRID, ["global"])[0]
+    expected = []
+    for x, y in pairs(2):
+        chance, event = (np.round(each / quantum) * quantum > 262 for each in (x, y))
+        expected.append((weight * (chance.mean(0) - event) ** 2).sum())
+    assert score(report[True], "brier_>262")[2] == pytest.approx(np.mean(expected), rel=1e-4)
+    assert (score(report[True], "brier_>262") < score(report[False], "brier_>262")).all()
+    assert (score(report[True], "crps") == score(report[False], "crps")).all()
+
+
 def test_errors_by_spread_add_up_to_the_error() -> None:
     groups = REPORT["by_spread"]["forecast"]["temperature_850"]["global"]
     total = [np.sqrt(np.average(np.array(g["error"], float) ** 2)) for g in groups]
