@@ -12,6 +12,7 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from docs.tools.figures import FIGURES
 from docs.tools.tutorials import TUTORIALS, notebook, page
@@ -55,9 +56,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
-    """Let links of files from elsewhere lead to pages of the site."""
-    return markdown.replace("](docs/", "](")
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Let links that hold in the repository lead to pages of the site.
+
+    There, what is in `docs/` and what is beside it have the same root.
+    """
+    up = "../" * page.file.src_uri.count("/")
+    return markdown.replace("](docs/", "](").replace(f"](../{up}results/", f"]({up}results/")
 
 
 def equation(source: str, *_: Any, **__: Any) -> str:

@@ -91,7 +91,6 @@ def tune(
     print(f"{out}: guidance {sampling.guidance}, temperature {sampling.temperature}")
 
 
-@trains
 def train_evaluator(
     source: Path | None = None, seed: int = 0, out: Weights = Path("evaluator.safetensors")
 ) -> None:

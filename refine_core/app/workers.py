@@ -78,18 +78,19 @@ def map_in_workers(
         yield _on_one_thread(work, next(rest))
         count -= 1
         most = most if (time.process_time() - started) * count > WORTHWHILE else 1
-    distant = ranks.others if device == "cpu" else []
-    others = [*distant, *range(most - 1)][: count - 1]
-    if others:
-        yield from _in_processes(work, rest, others)
-    else:
-        yield from (_on_one_thread(work, each) for each in rest)
+    with ranks.lent() as distant:
+        there = distant if device == "cpu" else []
+        others = [*there, *range(most - 1)][: max(0, count - 1)]
+        if others:
+            yield from _in_processes(work, rest, others)
+        else:
+            yield from (_on_one_thread(work, each) for each in rest)
 
 
 def _cores() -> int:
     """The processes that "auto" stands for; those of `torchrun` share the cores."""
     there = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return int(os.environ.get(VARIABLE, there // int(os.environ.get("WORLD_SIZE", 1))))
+    return int(os.environ.get(VARIABLE, there // ranks.near()))
 
 
 def _on_one_thread(work: Callable[[A], R], given: A) -> R:
@@ -175,16 +176,20 @@ def _in_processes(
     # They are stopped first, so that no thread is left waiting for one.
     with ThreadPoolExecutor(count) as threads, _started(work, others) as free:
         results: deque[Future[R]] = deque()
-        for each in inputs:
-            if sum(not result.done() for result in results) < 2 * count:
-                results.append(threads.submit(_ask, free, each))
-            else:
-                results.append(Future())
-                results[-1].set_result(_on_one_thread(work, each))
-            while results and (results[0].done() or len(results) > MOST_KEPT * (count + 1)):
+        try:
+            for each in inputs:
+                if sum(not result.done() for result in results) < 2 * count:
+                    results.append(threads.submit(_ask, free, each))
+                else:
+                    results.append(Future())
+                    results[-1].set_result(_on_one_thread(work, each))
+                while results and (results[0].done() or len(results) > MOST_KEPT * (count + 1)):
+                    yield results.popleft().result()
+            while results:
                 yield results.popleft().result()
-        while results:
-            yield results.popleft().result()
+        finally:
+            for result in results:  # nobody waits for them
+                result.cancel()
 
 
 @contextmanager

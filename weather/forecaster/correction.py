@@ -119,7 +119,8 @@ def smooth(field: Tensor) -> Tensor:
 def local_ratio(square: Tensor, reference: Tensor) -> Tensor:
     """Root of the ratio of two mean squares (..., H, W), each as a share of its latitude's mean.
 
-    It is smoothed over neighbouring places, of which a few hundred windows tell too little each.
+    It is smoothed over neighbouring places, of which a few hundred windows tell too little each,
+    and at most 4.
     """
     shares = (x / x.mean(-1, keepdim=True).clamp_min(1e-12) for x in (square, reference))
     log, base = (share.clamp_min(1e-3).log() for share in shares)
@@ -127,7 +128,7 @@ def local_ratio(square: Tensor, reference: Tensor) -> Tensor:
     ratio = (ratio.roll(1, -1) + 2 * ratio + ratio.roll(-1, -1)) / 4
     around = torch.cat([ratio[..., :1, :], ratio, ratio[..., -1:, :]], -2)
     ratio = (around[..., :-2, :] + 2 * ratio + around[..., 2:, :]) / 4
-    return ratio.div(2).exp()
+    return ratio.div(2).exp().clamp(max=4.0)
 
 
 def log_power_ratio(power: Tensor, reference: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ def regrid(dataset: xr.Dataset, grid: Grid) -> xr.Dataset:
     dataset = canonical(dataset).drop_encoding()
     there = [name for name, a in dataset.coords.items() if a.ndim > 1 and set(a.dims) & _MAP]
     dataset, before = dataset.drop_vars(there), grid_of(dataset)
+    for array in dataset.data_vars.values():
+        array.attrs.pop("quantum", None)  # means of multiples are multiples no more
     change = Conservative(before, grid)
     made: xr.Dataset = xr.apply_ufunc(
         lambda maps: change(maps).astype(np.float32),

@@ -38,6 +38,14 @@ TWIN = "shuffled: "
 """What the name of a shuffled twin begins with, among forecasts."""
 
 
+def quantum_of(truth: xr.DataArray) -> float:
+    """Of which values are multiples, as their attribute says; 0 if it says nothing of use."""
+    found = truth.attrs.get("quantum")
+    if isinstance(found, int | float | np.number) and np.isfinite(found):
+        return max(0.0, float(found))
+    return 0.0
+
+
 @dataclass
 class _Variable:
     """One variable while it is measured.
@@ -175,7 +183,7 @@ class Measurement:
                 budget -= history.held
             first = self.channels.index(channels[0])
             rows = slice(first, first + len(channels))
-            quantum = float(self._truth[channels[0].variable].attrs.get("quantum", 0))
+            quantum = quantum_of(self._truth[channels[0].variable])
             variables.append(_Variable(channels, rows, truth, history, quantum))
         return variables
 

@@ -13,6 +13,7 @@ def main(argv: list[str]) -> None:
     rc.commands("refine signals", {"train": train, "sample": sample, "score": score}, argv)
 
 
+@rc.trains
 def train(config: signals.SignalsConfig) -> None:
     """Train a model; goes on where it was stopped."""
     signals.train(config)

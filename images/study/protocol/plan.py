@@ -109,13 +109,13 @@ class Plan:
             shared = []
 
     def restore(self, results: Mapping[str, Json]) -> None:
-        """Write results by their keys, where they are missing.
-
-        Models are not among them: where a task is missing that needs one, it is trained again.
-        """
+        """Write results by their keys, where they are missing."""
         for task in self.missing():
             if task.key in results:
                 write_json(task.path, results[task.key])
+
+    def forget_lost(self) -> None:
+        """Forget results that come with a model, where a missing task needs it and it is lost."""
         for task in self.missing():
             task.forget_lost()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from images.data.load import Images
 from images.study.config import StudyConfig
@@ -11,6 +12,7 @@ from images.study.protocol.plan import Plan, make_plan
 from images.study.protocol.record import record, results
 from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import Speed, measure_speed
+from images.study.protocol.tasks import Json
 from refine_core.app.parallel import run_jobs
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
@@ -48,18 +50,20 @@ def run_study(
         InputError: The folder holds another study; the images do not fit; a worker was killed.
     """
     bench = Bench.of(config, images, out / "runs")
-    _check_folder(bench)
+    _check_folder(bench, out)
     speed = Speed(0, 0, 0, 0) if report_only else measure_speed(bench)
     plan = make_plan(bench, speed)
-    if (out / RECORD).exists():
-        plan.restore(dict(results(json.loads((out / RECORD).read_text("utf-8")))))
+    known = dict(results(_recorded(out)))
+    plan.restore(known)
     try:
         if not report_only:
+            plan.forget_lost()
             say(forecast(plan, config.workers))
             for seed, tasks in plan.rounds():
                 jobs, title = [task.job() for task in tasks], f"study, seed {seed}"
                 run_jobs(jobs, bench.portable(), config.workers, title=title, quiet=quiet)
     finally:
+        plan.restore(known)  # of what was forgotten to be trained again, and was not
         found = record(plan, bench)
         write_json(out / RECORD, found)
         write_findings(found, out)
@@ -95,7 +99,13 @@ def _duration(hours: float) -> str:
     return f"{60 * hours:.0f} min" if hours >= 1 / 40 else f"{3600 * hours:.0f} s"
 
 
-def _check_folder(bench: Bench) -> None:
+def _recorded(out: Path) -> Json:
+    """What `study.json` holds; nothing if it is not there."""
+    path = out / RECORD
+    return cast(Json, json.loads(path.read_text("utf-8"))) if path.exists() else {}
+
+
+def _check_folder(bench: Bench, out: Path) -> None:
     """Refuse a folder with results of another study, and note what this one is.
 
     Arms, seeds, settings and tuning may change from call to call: results are found by all that
@@ -107,13 +117,15 @@ def _check_folder(bench: Bench) -> None:
     path, config = bench.folder / RECORD, to_dict(bench.config)
     own = {name: config[name] for name in ("backbone", "tokenizer", "forward", "budget")}
     own |= {"revision": bench.config.revision, "data": bench.fingerprint}
-    if not path.exists():
-        write_json(path, own)
-        return
-    changes = differences(json.loads(path.read_text("utf-8")), own)
-    if changes:
+    recorded = _recorded(out)
+    known = {**cast(Json, recorded.get("config", {})), "data": recorded.get("data")}
+    found = {name: known.get(name) for name in own} if recorded else own
+    if path.exists():
+        found = json.loads(path.read_text("utf-8"))
+    if changes := differences(found, own):
         said = [f"{name}: {old}, now {new}" for name, (old, new) in changes.items()]
         raise InputError(
-            f"{bench.folder.parent} holds another study ({'; '.join(said[:3])}"
+            f"{out} holds another study ({'; '.join(said[:3])}"
             f"{'; ...' if len(said) > 3 else ''}): choose another --out, or delete the folder."
         )
+    write_json(path, own)

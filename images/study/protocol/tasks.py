@@ -19,7 +19,7 @@ from images.study.model import Setting
 from images.study.protocol import measuring
 from images.study.protocol.scoring import Bench, Scores, distance
 from images.study.protocol.speed import time_settings
-from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
+from images.study.protocol.training import MODEL, ArmRun, TokenizerRun, untrained_arm
 from refine_core.app.parallel import Job, Tick
 from refine_core.errors import InputError
 from refine_core.storage.files import digest
@@ -91,7 +91,7 @@ class Task:
     def forget_lost(self) -> None:
         """Forget the results of what this needs the model of, where the model is not there."""
         for need in self.needs:
-            if need.kind in MODELS and not need.home.exists():
+            if need.kind in MODELS and not (need.home / MODEL).exists():
                 need.path.unlink(missing_ok=True)
             if not need.path.exists():
                 need.forget_lost()

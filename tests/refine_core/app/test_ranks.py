@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import refine_core as rc
+from refine_core.app import ranks
 from refine_core.app.ranks import trains
 from refine_core.app.workers import map_in_workers
 from refine_core.errors import InputError
@@ -31,6 +32,11 @@ def refuse(number: int) -> int:
     return number
 
 
+def nested(number: int) -> int:
+    """Shares work of its own, for which no process is free."""
+    return sum(each for each, _ in map_in_workers(squared, range(number), number, 1))
+
+
 def die(number: int) -> int:
     if number == 0:  # which another process takes
         os.kill(os.getpid(), signal.SIGKILL)
@@ -41,7 +47,8 @@ def share(out: Path, work: str = "squared") -> None:
     """Write results of two functions, one after the other, and where they were computed."""
     known: dict[str, Callable[[int], object]] = {"squared": squared, "refuse": refuse, "die": die}
     made = [list(map_in_workers(known[work], range(count), count, 1)) for count in (9, 5)]
-    seen = [os.environ.get(name) for name in NAMES]
+    made.append(list(map_in_workers(nested, range(4), 4, 1)))
+    seen = [*(os.environ.get(name) for name in NAMES), ranks.near()]
     out.write_text(json.dumps([made, seen]))
 
 
@@ -52,7 +59,9 @@ def train(out: Path) -> None:
 
 
 @contextmanager
-def started(count: int, *words: str) -> Iterator[list[subprocess.Popen[str]]]:
+def started(
+    count: int, *words: str, only: int | None = None
+) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes as `torchrun` starts them."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -67,7 +76,7 @@ def started(count: int, *words: str) -> Iterator[list[subprocess.Popen[str]]]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in range(count)
+        for rank in range(count if only is None else only)
     ]
     try:
         yield running
@@ -84,15 +93,16 @@ def test_the_others_compute_and_only_the_first_writes(tmp_path: Path) -> None:
         assert [process.wait(120) for process in running] == [0, 0, 0]
         pids = [process.pid for process in running]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    (first, second), seen = json.loads((tmp_path / "out").read_text())
+    (first, second, third), seen = json.loads((tmp_path / "out").read_text())
     assert [number for number, _ in first] == [number**2 for number in range(9)]
     assert [number for number, _ in second] == [number**2 for number in range(5)]
-    assert {pid for _, pid in first} == set(pids)
-    assert seen == [None, None]  # what the first trains, it trains alone
+    assert third == [0, 0, 1, 5]
+    assert {pid for _, pid in first} <= set(pids) and pids[0] in {pid for _, pid in first}
+    assert seen == [None, None, 3]  # what the first trains, it trains alone; they share the cores
 
 
 @pytest.mark.parametrize(
-    ("work", "said"), [("refuse", "Found 8."), ("die", "A worker process was killed")]
+    ("work", "said"), [("refuse", "Found 8."), ("die", "A process of torchrun was killed")]
 )
 def test_what_fails_in_another_is_said_by_the_first(work: str, said: str, tmp_path: Path) -> None:
     words = ("share", "--out", str(tmp_path / "out"), "--work", work)
@@ -103,6 +113,14 @@ def test_what_fails_in_another_is_said_by_the_first(work: str, said: str, tmp_pa
         ends = sorted(process.wait(120) for process in running[1:])
         assert ends == ([-signal.SIGKILL, 0] if work == "die" else [0, 0])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_first_does_not_wait_for_ever(tmp_path: Path) -> None:
+    words = ("share", "--out", str(tmp_path / "out"), "--patience", "1")
+    with started(2, *words, only=1) as (first,):
+        assert first.wait(120) == 2
+        assert first.stderr is not None
+        assert "did not find each other in 1 seconds" in first.stderr.read()
 
 
 def test_training_runs_in_all(tmp_path: Path) -> None:
@@ -117,6 +135,9 @@ def test_training_runs_in_all(tmp_path: Path) -> None:
 if __name__ == "__main__":
     from tests.refine_core.app import test_ranks as here
 
+    if "--patience" in sys.argv:
+        ranks.PATIENCE = float(sys.argv.pop())
+        sys.argv.pop()
     try:
         rc.commands("refine tests", {"share": here.share, "train": here.train}, sys.argv[1:])
     except InputError as error:
