@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,9 @@ FOLDER = Path(__file__).parents[1] / "tutorials"
 OUTPUTS = FOLDER / "outputs"
 TUTORIALS = ("images", "molecules", "invariance", "forecast", "own_domain")
 """Names of the scripts, in the order of the pages."""
+
+INSTALL = "# In the repository, if it is not installed yet:\n# %pip install '.[images,graphs,weather]'"
+"""The first cell of a notebook."""
 
 
 class Cell(NamedTuple):
@@ -96,9 +100,10 @@ def notebook(name: str) -> str:
     from nbformat import v4, writes
 
     done, made = iter(outputs(name)), []
+    made.append(v4.new_code_cell(INSTALL, id="install"))
     for place, cell in enumerate(cells(name)):
         if not cell.is_code:
-            made.append(v4.new_markdown_cell(cell.source, id=str(place)))
+            made.append(v4.new_markdown_cell(_whole(cell.source), id=str(place)))
             continue
         output, shown = next(done), []
         if output["text"]:
@@ -110,6 +115,15 @@ def notebook(name: str) -> str:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     whole: str = writes(v4.new_notebook(cells=made, metadata={"kernelspec": kernel}))
     return whole + "\n"
+
+
+def _whole(text: str) -> str:
+    """Text with the files that it shows put in."""
+
+    def shown(found: re.Match[str]) -> str:
+        return (FOLDER.parents[1] / found[1]).read_text(encoding="utf-8").strip()
+
+    return re.sub(r'^--8<-- "(.+?)"$', shown, text, flags=re.MULTILINE)
 
 
 def run(name: str) -> list[Output]:

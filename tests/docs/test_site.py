@@ -15,12 +15,14 @@ from refine_core.app.cli import main
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("refine_core", "graphs", "graphs.invariance", "weather", "images")
+PARTS = ("refine_core.heads", "refine_core.methods")
+"""Packages for those who build domains, whose names need no examples."""
 FETCHED = {"images.mnist"}
 """Names whose examples need a network."""
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PACKAGES + PARTS)
 def test_every_public_name_is_documented(package: str) -> None:
     module = importlib.import_module(package)
     page = (ROOT / "docs" / "api" / f"{package}.md").read_text()
@@ -67,7 +69,9 @@ def test_notebooks_of_tutorials_are_valid_and_show_what_their_code_did(name: str
 
     book = nbformat.reads(tutorials.notebook(name), as_version=4)
     nbformat.validate(book)
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    install, *code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert "pip install" in install.source
+    assert not [cell for cell in book.cells if "--8<--" in cell.source]
     assert [cell.source for cell in code] == [c.source for c in tutorials.cells(name) if c.is_code]
     shown = [output for cell in code for output in cell.outputs]
     pictures = [output for output in shown if output.output_type == "display_data"]

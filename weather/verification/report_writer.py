@@ -229,9 +229,9 @@ def _summary(tables: ReportTables) -> Iterator[str]:
     yield (
         f"Tables are of the region {tables.main}"
         + (f" and of {shown} of {known} variables" if shown < known else "")
-        + "; metrics.json holds all. Scores are area-weighted means over region and starts, with "
-        "roots taken last. CRPS, Brier, energy and variogram scores are fair: those of an endless "
-        "ensemble, so that numbers of members may differ."
+        + "; metrics.json, which is written beside it, holds all. Scores are area-weighted means "
+        "over region and starts, with roots taken last. CRPS, Brier, energy and variogram scores "
+        "are fair: those of an endless ensemble, so that numbers of members may differ."
     )
 
 
