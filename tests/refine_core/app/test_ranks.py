@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +14,8 @@ from refine_core.app import ranks
 from refine_core.app.ranks import trains
 from refine_core.app.workers import map_in_workers
 from refine_core.errors import InputError
+from tests.ranks import started
 
-ROOT = Path(__file__).parents[3]
 NAMES = ("RANK", "WORLD_SIZE")
 
 
@@ -58,38 +55,8 @@ def train(out: Path) -> None:
     out.with_name(out.name + os.environ["RANK"]).write_text(os.environ["WORLD_SIZE"])
 
 
-@contextmanager
-def started(
-    count: int, *words: str, only: int | None = None
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes as `torchrun` starts them."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    common = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_PORT": port}
-    common |= {"MASTER_ADDR": "localhost", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.refine_core.app.test_ranks", *words]
-    running = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count if only is None else only)
-    ]
-    try:
-        yield running
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-            assert process.stderr is not None
-            process.stderr.close()
-
-
 def test_the_others_compute_and_only_the_first_writes(tmp_path: Path) -> None:
-    with started(3, "share", "--out", str(tmp_path / "out")) as running:
+    with started(__name__, 3, "share", "--out", str(tmp_path / "out")) as running:
         assert [process.wait(120) for process in running] == [0, 0, 0]
         pids = [process.pid for process in running]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -106,7 +73,7 @@ def test_the_others_compute_and_only_the_first_writes(tmp_path: Path) -> None:
 )
 def test_what_fails_in_another_is_said_by_the_first(work: str, said: str, tmp_path: Path) -> None:
     words = ("share", "--out", str(tmp_path / "out"), "--work", work)
-    with started(3, *words) as running:
+    with started(__name__, 3, *words) as running:
         assert running[0].wait(120) == 2
         assert running[0].stderr is not None
         assert said in running[0].stderr.read()
@@ -117,14 +84,14 @@ def test_what_fails_in_another_is_said_by_the_first(work: str, said: str, tmp_pa
 
 def test_the_first_does_not_wait_for_ever(tmp_path: Path) -> None:
     words = ("share", "--out", str(tmp_path / "out"), "--patience", "1")
-    with started(2, *words, only=1) as (first,):
+    with started(__name__, 2, *words, only=1) as (first,):
         assert first.wait(120) == 2
         assert first.stderr is not None
         assert "did not find each other in 1 seconds" in first.stderr.read()
 
 
 def test_training_runs_in_all(tmp_path: Path) -> None:
-    with started(2, "train", "--out", str(tmp_path / "rank")) as running:
+    with started(__name__, 2, "train", "--out", str(tmp_path / "rank")) as running:
         assert [process.wait(120) for process in running] == [0, 0]
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "rank0": "2",
