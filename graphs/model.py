@@ -21,6 +21,7 @@ from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
+from refine_core.app.memory import check_memory
 from refine_core.app.progress import Progress
 from refine_core.app.workers import Workers, map_in_workers
 from refine_core.config.schema import from_dict, to_dict
@@ -49,6 +50,8 @@ Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 Score = Callable[[Sequence[Any]], Sequence[float]]
 """Logarithms of the weights of molecules, by their SMILES, or of graphs of networkx."""
 
+LEAST_BYTES = 500
+"""What a graph takes in memory, at least."""
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
 
@@ -157,10 +160,12 @@ class GraphModel:
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
-                cannot extend the scaffold, `score` does not give a number for each, or there is
-                `after_scale` beside a scaffold or score.
+                cannot extend the scaffold, `score` does not give a number for each, there is
+                `after_scale` beside a scaffold or score, or the graphs do not fit into memory.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
+        remedy = "sample them in several files, each with a seed of its own"
+        check_memory(LEAST_BYTES * count, f"A list of {count} graphs", remedy)
         settings = self.settings(
             guidance=guidance,
             parallel=parallel,

@@ -1,5 +1,6 @@
 """What a user holds: a model that samples and edits images, is saved and loaded."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
+from refine_core.app.memory import check_memory
 from refine_core.app.workers import Workers, map_in_workers
 from refine_core.device import Device
 from refine_core.errors import InputError
@@ -162,9 +164,11 @@ class ImageModel:
 
         Raises:
             InputError: A count is below 1, a label is not a class of the model, there is not one
-                label per image, or the model has fewer sizes.
+                label per image, the model has fewer sizes, or the images do not fit into memory.
         """
         _check_counts(count=count, batch=batch)
+        nbytes = 4 * count * math.prod(self.shape)
+        check_memory(nbytes, f"A batch of {count} images", "sample them in several files")
         context, calls = self._context(labels, count, cycle=True), self._calls(scales)
         index = torch.arange(count, device=self.device).split(batch)
         inputs = ((each, None if context is None else context[each]) for each in index)

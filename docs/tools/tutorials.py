@@ -27,7 +27,9 @@ OUTPUTS = FOLDER / "outputs"
 TUTORIALS = ("images", "molecules", "invariance", "forecast", "own_domain")
 """Names of the scripts, in the order of the pages."""
 
-INSTALL = "# In the repository, if it is not installed yet:\n# %pip install '.[images,graphs,weather]'"
+INSTALL = (
+    "# In the repository, if it is not installed yet:\n# %pip install '.[images,graphs,weather]'"
+)
 """The first cell of a notebook."""
 
 

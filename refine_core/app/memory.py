@@ -1,7 +1,10 @@
-"""A setting of `malloc`: freed memory stays with the process."""
+"""Memory: what does not fit is refused before it is taken, and what is freed stays."""
 
 import ctypes
+import os
 import sys
+
+from refine_core.errors import InputError
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 _NEVER = 2**31 - 1
@@ -18,3 +21,35 @@ def keep_freed() -> None:
     if mallopt is not None:
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, _NEVER)
+
+
+def check_memory(nbytes: int, what: str, remedy: str) -> None:
+    """Check that values fit into the memory of the machine.
+
+    Raises:
+        InputError: They do not.
+    """
+    there = machine_memory()
+    if nbytes > there:
+        raise InputError(
+            f"{what} takes {readable_size(nbytes)} of memory, this machine has "
+            f"{readable_size(there)}: {remedy}, or ask for fewer."
+        )
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def readable_size(nbytes: float) -> str:
+    """Bytes in words.
+
+    >>> readable_size(5_300_000_000), readable_size(999)
+    ('5.3 GB', '999 B')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 1000:
+            return f"{nbytes:.3g} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.3g} TB"

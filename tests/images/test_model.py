@@ -81,6 +81,11 @@ def test_scales_that_the_model_does_not_have(model: ImageModel, scales: int) -> 
         model.super_resolve(SOME, scales)
 
 
+def test_more_images_than_memory_holds_are_refused_at_once(model: ImageModel) -> None:
+    with pytest.raises(InputError, match=r"A batch of 1000000000 images takes 528 GB of memory"):
+        model.sample(10**9)
+
+
 @pytest.mark.parametrize("count", [0, -5])
 def test_counts_are_positive(model: ImageModel, count: int) -> None:
     expected = f"{count}, expected a whole number above 0"

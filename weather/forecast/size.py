@@ -1,9 +1,9 @@
-"""Checks of the size of a forecast: time, members, memory and disk."""
+"""Checks of the size of a forecast: time, members and disk."""
 
-import os
 import shutil
 from pathlib import Path
 
+from refine_core.app.memory import readable_size
 from refine_core.errors import InputError
 from weather.io.forecast_layout import ForecastLayout
 
@@ -35,25 +35,6 @@ def check_count(starts: int, members: int, steps: int, step_hours: int) -> None:
         )
 
 
-def check_memory(nbytes: int, what: str, remedy: str) -> None:
-    """Check that values fit into the memory of the machine.
-
-    Raises:
-        InputError: They do not.
-    """
-    there = machine_memory()
-    if nbytes > there:
-        raise InputError(
-            f"{what} takes {readable_size(nbytes)} of memory, this machine has "
-            f"{readable_size(there)}: {remedy}, or ask for fewer."
-        )
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def check_disk(layout: ForecastLayout, out: Path, *, rounded: bool) -> None:
     """Check that a forecast fits on the disk, where a part of it may be already.
 
@@ -74,16 +55,3 @@ def check_disk(layout: ForecastLayout, out: Path, *, rounded: bool) -> None:
             f"{readable_size(needed)} or more on disk, {folder} has {readable_size(there)} left: "
             "ask for fewer, round values (--precision), or choose another place."
         )
-
-
-def readable_size(nbytes: float) -> str:
-    """Bytes in words.
-
-    >>> readable_size(5_300_000_000), readable_size(999)
-    ('5.3 GB', '999 B')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 1000:
-            return f"{nbytes:.3g} {unit}"
-        nbytes /= 1000
-    return f"{nbytes:.3g} TB"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 
+from refine_core.app.memory import machine_memory, readable_size
 from refine_core.errors import InputError
 from weather.calibration.candidate import RolloutConfig
 from weather.calibration.single_step import WINDOWS
 from weather.config import WeatherConfig
 from weather.data.windows import AT_ONCE
 from weather.fields.grid import Grid
-from weather.forecast.size import check_count, machine_memory, readable_size
+from weather.forecast.size import check_count
 from weather.io.values import BUDGET
 from weather.model import load
 from weather.planning.networks import (
