@@ -3,7 +3,7 @@
 #
 # A trained model ships with the package. This page draws digits with it, looks at how a digit comes
 # about from coarse to fine, measures how many bits the model needs for digits that it has never seen,
-# and redraws a part of an image. [The report](../results/images/mnist/REPORT.md) holds its scores.
+# redraws a part of an image, and trains a small model. [The report](../results/images/mnist/REPORT.md) holds its scores.
 # %%
 from pathlib import Path
 
@@ -61,3 +61,32 @@ plot_grid(torch.cat(shown), Path("redrawn.png"), 8, "right halves redrawn")
 # To train such a model on images of your own, see [Your own data](../howto/own-data.md); on the command
 # line all of this is `refine images sample`, `evaluate` and `edit`
 # ([all commands](../guide/images.md)).
+# %% [markdown]
+# ## Train one
+#
+# A config says what to train, on any images of one size. This one is small and sees 4,000 digits, five
+# times each; `refine images train --config mnist` makes the shipped model. The run is kept in
+# `runs/small`, goes on where it was stopped, and is loaded by `images.load("runs/small")`.
+# %%
+from refine_core import Optimisation
+
+digits = images.mnist()
+first = images.LabelledImages(digits.train.images[:4000], digits.train.labels[:4000])
+config = images.ImagesConfig(
+    name="small",
+    tokenizer=images.TokenizerConfig(
+        sizes=(1, 2, 4, 7),
+        codes=(64,),
+        width=32,
+        training=Optimisation(3, batch=64, learning_rate=2e-3),
+    ),
+    generator=images.GeneratorConfig(
+        dim=64, depth=2, training=Optimisation(5, batch=64, learning_rate=2e-3)
+    ),
+)
+small = images.train(config, images.Images(first, digits.test, 10), quiet=True)
+plot_samples(small, Path("small.png"), each=6)
+print(len(small.schedule), "network calls")
+# %% [markdown]
+# Such a training makes strokes; what more of it, larger codes, parts and guidance make of them
+# is above.
