@@ -15,10 +15,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import networkx as nx
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
@@ -86,26 +84,22 @@ def tables(names: Sequence[str]) -> FragmentTables:
     every = [Fragment.named(name) for name in names]
     sites = max(len(each.atoms) for each in every)
     turns = max(len(each.symmetries) for each in every)
-    free = torch.zeros(len(every), sites, dtype=torch.int64)
-    atom = torch.zeros_like(free)
-    distance = free.new_zeros(len(every), sites, sites)
-    symmetries = torch.arange(sites).repeat(len(every), turns, 1)
+    number = {name: atom_of(name).GetAtomicNum() for each in every for name in each.atoms}
+    free, atom = (np.zeros((len(every), sites), np.int64) for _ in range(2))
+    distance = np.full((len(every), sites, sites), sites)
+    symmetries = np.tile(np.arange(sites), (len(every), turns, 1))
     for row, each in enumerate(every):
         count = len(each.atoms)
-        free[row, :count] = torch.tensor(each.free or (1,))
-        atom[row, :count] = torch.tensor([atom_of(name).GetAtomicNum() for name in each.atoms])
-        distance[row, :count, :count] = torch.from_numpy(_distances(each))
-        turned = torch.tensor(each.symmetries)
-        symmetries[row, : len(turned), :count] = turned
-    return FragmentTables(free, atom, distance, symmetries)
-
-
-def _distances(fragment: Fragment) -> NDArray[np.int64]:
-    """(P, P) bonds between sites."""
-    graph: nx.Graph[int] = nx.Graph()
-    graph.add_nodes_from(range(len(fragment.atoms)))
-    graph.add_edges_from((i, j) for i, j, _ in fragment.bonds)
-    return np.array(nx.floyd_warshall_numpy(graph), np.int64)
+        free[row, :count] = each.free or (1,)
+        atom[row, :count] = [number[name] for name in each.atoms]
+        symmetries[row, : len(each.symmetries), :count] = each.symmetries
+        for i, j, _ in each.bonds:
+            distance[row, i, j] = distance[row, j, i] = 1
+    distance[:, np.arange(sites), np.arange(sites)] = 0
+    for k in range(sites):  # Floyd and Warshall
+        np.minimum(distance, distance[:, :, k, None] + distance[:, None, k], out=distance)
+    distance[distance >= sites] = 0  # from or to where there is no site
+    return FragmentTables(*map(torch.from_numpy, (free, atom, distance, symmetries)))
 
 
 def is_atom(name: str) -> bool:

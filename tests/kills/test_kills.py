@@ -20,7 +20,7 @@ from refine_core.app.cli import main
 from tests.kills.jobs import JOBS, Job
 
 ROOT = Path(__file__).parents[2]
-KILLS = 5
+KILLS = 20
 TIMED = ("last.safetensors", "metrics.csv", "metrics.json", "curves.png", "report.html")
 """Files that say how long something took."""
 
