@@ -21,9 +21,9 @@ from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
-from refine_core.app.memory import check_memory
+from refine_core.app.processes.memory import check_memory
+from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
-from refine_core.app.workers import Workers, map_in_workers
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.device import Device
 from refine_core.errors import InputError

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
-from refine_core.app.memory import check_memory
-from refine_core.app.workers import Workers, map_in_workers
+from refine_core.app.processes.memory import check_memory
+from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.methods.base import Method

@@ -12,8 +12,8 @@ __version__ = version("refine")
 
 if TYPE_CHECKING:
     from refine_core.app.cli import commands as commands
+    from refine_core.app.processes.ranks import trains as trains
     from refine_core.app.progress import say as say
-    from refine_core.app.ranks import trains as trains
     from refine_core.embed import Embed as Embed
     from refine_core.errors import InputError as InputError
     from refine_core.grid import GridEmbed as GridEmbed

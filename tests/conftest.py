@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from refine_core.app import workers
+from refine_core.app.processes import workers
 from refine_core.device import VARIABLE
 
 torch.set_num_threads(1)

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from refine_core.app.workers import Workers
+from refine_core.app.processes.workers import Workers
 from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.sampling.intermediates import AfterScale

@@ -13,7 +13,7 @@ from rdkit.rdBase import BlockLogs
 
 from graphs.chem.fragments import cut
 from graphs.chem.parser import ParseOptions, parse, sanitised
-from refine_core.app.workers import map_in_workers
+from refine_core.app.processes.workers import map_in_workers
 
 CHUNK = 2000
 Array = NDArray[Any]

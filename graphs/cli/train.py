@@ -9,7 +9,7 @@ from typing import Annotated
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
 from refine_core.app.outputs import output_file, run_folder
-from refine_core.app.ranks import trains
+from refine_core.app.processes.ranks import trains
 from refine_core.config.ranges import Duration, seconds
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text

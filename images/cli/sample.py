@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import output_file
-from refine_core.app.workers import Workers
+from refine_core.app.processes.workers import Workers
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
 

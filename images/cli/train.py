@@ -6,8 +6,8 @@ from typing import Annotated
 from images.cli.sample import read
 from images.config import DistillationConfig, ImagesConfig
 from refine_core.app.outputs import output_file, run_folder
+from refine_core.app.processes.ranks import trains
 from refine_core.app.progress import say
-from refine_core.app.ranks import trains
 from refine_core.config.ranges import Duration, NonNegativeFloat, PositiveInt, seconds
 
 Weights = Annotated[Path, output_file(".safetensors")]

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from refine_core import __version__
-from refine_core.app import ranks
 from refine_core.app.completion import COMPLETE, completion, propose, propose_options
 from refine_core.app.domains import Domain, domains
-from refine_core.app.memory import keep_freed
 from refine_core.app.options import arguments
+from refine_core.app.processes import ranks
+from refine_core.app.processes.memory import keep_freed
 from refine_core.errors import InputError, suggest
 
 C = TypeVar("C")

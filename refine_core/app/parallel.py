@@ -16,8 +16,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from refine_core.app.processes.workers import VARIABLE
 from refine_core.app.progress import Progress
-from refine_core.app.workers import VARIABLE
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer
 from images.config import ImagesConfig
-from refine_core.app.memory import keep_freed
+from refine_core.app.processes.memory import keep_freed
 from refine_core.config.schema import load
 from refine_core.noise import Noise
 from refine_core.sampling.settings import Sampling

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from refine_core.app.workers import map_in_workers
+from refine_core.app.processes.workers import map_in_workers
 from refine_core.errors import InputError
 from weather.data.prepared import Maps, Prepared
 from weather.fields.arrays import Array

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from refine_core.app.outputs import OutputFolder, output_file
+from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import say
-from refine_core.app.workers import Workers
 from refine_core.config.ranges import PositiveInt, ShareBelowOne
 from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS

@@ -53,7 +53,7 @@ def plan(
 
 
 def _print(made: "Plan") -> None:
-    from refine_core.app.memory import machine_memory, readable_size
+    from refine_core.app.processes.memory import machine_memory, readable_size
 
     (rows, columns), counts = made.data.grid.shape, made.data.windows
     print(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import OutputFolder, output_file, run_folder
-from refine_core.app.ranks import trains
+from refine_core.app.processes.ranks import trains
 from refine_core.config.ranges import (
     Duration,
     NonNegativeFloat,

@@ -12,9 +12,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refine_core import __version__
-from refine_core.app.memory import check_memory
+from refine_core.app.processes.memory import check_memory
+from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
-from refine_core.app.workers import Workers, map_in_workers
 from refine_core.errors import InputError
 from weather.forecast.initial_states import ForecastModel, InitialStates
 from weather.forecast.size import check_count, check_disk

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from refine_core.app.memory import readable_size
+from refine_core.app.processes.memory import readable_size
 from refine_core.errors import InputError
 from weather.io.forecast_layout import ForecastLayout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from refine_core.app.memory import machine_memory, readable_size
+from refine_core.app.processes.memory import machine_memory, readable_size
 from refine_core.errors import InputError
 from weather.calibration.candidate import RolloutConfig
 from weather.calibration.single_step import WINDOWS

@@ -3,7 +3,7 @@
 One of them is this process. The others are fresh interpreters that are sent the function, then
 inputs, and send back results, so a script that uses them needs no guard against being run again by
 its own workers. They end when the process that started them does, however it ends. Processes that
-`torchrun` started compute, too: see `refine_core.app.ranks`.
+`torchrun` started compute, too: see `refine_core.app.processes.ranks`.
 """
 
 import os
@@ -20,9 +20,9 @@ from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, Literal, Protocol, TypeVar
 
-from refine_core.app import ranks
-from refine_core.app.answers import Server
-from refine_core.app.memory import keep_freed
+from refine_core.app.processes import ranks
+from refine_core.app.processes.answers import Server
+from refine_core.app.processes.memory import keep_freed
 from refine_core.config.ranges import PositiveInt
 from refine_core.errors import InputError
 
@@ -110,7 +110,7 @@ def _on_one_thread(work: Callable[[A], R], given: A) -> R:
 class Worker(Protocol):
     """Another process that applies a function to inputs."""
 
-    def ask(self, given: bytes) -> tuple[bool, Any]:
+    def ask(self, given: bytes) -> tuple[bool, object]:
         """Whether the function was applied to a pickled input, and its result or what it raised.
 
         Raises:
@@ -135,7 +135,7 @@ class Process:
             sys.executable,
             "-P",
             "-c",
-            "from refine_core.app.workers import serve; serve()",
+            "from refine_core.app.processes.workers import serve; serve()",
         ]
         alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", VARIABLE), "1")
         path = os.pathsep.join(each or os.getcwd() for each in sys.path)
@@ -144,11 +144,11 @@ class Process:
         with suppress(BrokenPipeError):  # whoever asks the worker finds out
             self._send(work)
 
-    def ask(self, given: bytes) -> tuple[bool, Any]:
+    def ask(self, given: bytes) -> tuple[bool, object]:
         """See `Worker`."""
         self._send(given)
         assert self.process.stdout is not None
-        answer: tuple[bool, Any] = pickle.load(self.process.stdout)
+        answer: tuple[bool, object] = pickle.load(self.process.stdout)
         return answer
 
     def stop(self) -> None:
@@ -225,6 +225,7 @@ def _ask(free: SimpleQueue[Worker], given: object) -> Any:
     finally:
         free.put(worker)
     if not done:
+        assert isinstance(result, Exception)
         raise result
     return result
 

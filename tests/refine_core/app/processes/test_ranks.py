@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import refine_core as rc
-from refine_core.app import ranks
-from refine_core.app.ranks import trains
-from refine_core.app.workers import map_in_workers
+from refine_core.app.processes import ranks
+from refine_core.app.processes.ranks import trains
+from refine_core.app.processes.workers import map_in_workers
 from refine_core.errors import InputError
 from tests.ranks import started
 
@@ -100,7 +100,7 @@ def test_training_runs_in_all(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    from tests.refine_core.app import test_ranks as here
+    from tests.refine_core.app.processes import test_ranks as here
 
     if "--patience" in sys.argv:
         ranks.PATIENCE = float(sys.argv.pop())

@@ -2,9 +2,9 @@
 
 Training uses all processes alike, and is marked by `trains`. Any other command runs in the first
 process as if that was alone; the others, on this machine or on others, wait for functions and
-inputs, as worker processes do (see `refine_core.app.workers`), and end when it ends. They find it
-by the store that `torchrun` keeps, and prove by a secret from there that they belong to it. Like
-`torchrun` itself, this is for networks whose machines trust each other.
+inputs, as worker processes do (see `workers`), and end when it ends. They find it by the store
+that `torchrun` keeps, and prove by a secret from there that they belong to it. Like `torchrun`
+itself, this is for networks whose machines trust each other.
 """
 
 import json
@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from refine_core.app.answers import Server
+from refine_core.app.processes.answers import Server
 from refine_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Rank:
         with suppress(OSError):  # whoever asks it finds out
             self.connection.send((True, work))
 
-    def ask(self, given: bytes) -> tuple[bool, Any]:
+    def ask(self, given: bytes) -> tuple[bool, object]:
         """Whether the function was applied to a pickled input, and its result or what it raised.
 
         Raises:
@@ -59,7 +59,7 @@ class Rank:
         """
         try:
             self.connection.send((False, given))
-            answer: tuple[bool, Any] = pickle.loads(self.connection.recv_bytes())
+            answer: tuple[bool, object] = pickle.loads(self.connection.recv_bytes())
         except (OSError, EOFError):
             raise InputError(
                 "A process of torchrun was killed, most likely for want of memory: start again "
@@ -178,7 +178,7 @@ def _serve() -> None:
 
     import torch
 
-    from refine_core.app.workers import VARIABLE
+    from refine_core.app.processes.workers import VARIABLE
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others
     os.environ[VARIABLE] = "1"  # none of them starts others

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import pytest
 
-from refine_core.app import workers
-from refine_core.app.workers import map_in_workers
+from refine_core.app.processes import workers
+from refine_core.app.processes.workers import map_in_workers
 from refine_core.errors import InputError
 
 R = TypeVar("R")
@@ -21,8 +21,8 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from refine_core.app.workers import map_in_workers
-from tests.refine_core.app.test_workers import linger
+from refine_core.app.processes.workers import map_in_workers
+from tests.refine_core.app.processes.test_workers import linger
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # else a job's of a shell is off
 list(map_in_workers(partial(linger, Path(sys.argv[1])), range(4), 4, 2))
@@ -114,7 +114,7 @@ def test_numbers_of_workers_that_cannot_be() -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_worker_outlives_its_parent(tmp_path: Path, end: signal.Signals) -> None:
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
     parent = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE)
     try:

@@ -25,4 +25,6 @@ def test_a_freed_block_is_not_faulted_in_again() -> None:
         return faults(keep, 40) - faults(keep, 1)
 
     # Not none: a block may start a few bytes later than the one before, and grow the heap.
-    assert grown("") > 2 * grown("from refine_core.app.memory import keep_freed; keep_freed()")
+    assert grown("") > 2 * grown(
+        "from refine_core.app.processes.memory import keep_freed; keep_freed()"
+    )

@@ -1,0 +1,13 @@
+"""A function over many inputs, shared by processes: own ones and those of torchrun; memory."""
+
+from typing import TYPE_CHECKING
+
+from refine_core.exports import lazy
+
+if TYPE_CHECKING:
+    from refine_core.app.processes.memory import check_memory as check_memory
+    from refine_core.app.processes.ranks import trains as trains
+    from refine_core.app.processes.workers import Workers as Workers
+    from refine_core.app.processes.workers import map_in_workers as map_in_workers
+else:
+    __getattr__, __dir__, __all__ = lazy(__name__)
