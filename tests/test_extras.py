@@ -79,7 +79,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("domain", COMMANDS)
 def test_an_extra_alone_suffices_for_its_domain(domain: str, tmp_path: Path) -> None:
     ran = refine(tmp_path, domain, domain, *COMMANDS[domain].split())
@@ -87,7 +86,6 @@ def test_an_extra_alone_suffices_for_its_domain(domain: str, tmp_path: Path) -> 
     assert len([*tmp_path.glob("made.*")]) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("domain", COMMANDS)
 def test_a_missing_extra_is_one_sentence(domain: str, tmp_path: Path) -> None:
     ran = refine(tmp_path, "", domain, *COMMANDS[domain].split())
@@ -96,7 +94,6 @@ def test_a_missing_extra_is_one_sentence(domain: str, tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.slow
 def test_without_extras_refine_says_what_is_missing(tmp_path: Path) -> None:
     ran = refine(tmp_path, "", "--help")
     assert ran.returncode == 0 and "BROKEN" not in ran.stdout

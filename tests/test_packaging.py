@@ -123,7 +123,6 @@ def run(elsewhere: Path, *words: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.slow
 def test_refine_runs_from_a_wheel_in_any_folder(elsewhere: Path) -> None:
     refine = ["-m", "refine_core.app.cli"]
     found = json.loads(run(elsewhere, *refine, "doctor", "--json"))
@@ -140,7 +139,6 @@ def test_refine_runs_from_a_wheel_in_any_folder(elsewhere: Path) -> None:
         assert (elsewhere / name).exists()
 
 
-@pytest.mark.slow
 def test_a_consumer_sees_the_types_of_an_installed_wheel(elsewhere: Path) -> None:
     (elsewhere / "consumer.py").write_text(CONSUMER)
     (elsewhere / "wrong.py").write_text("import images\n\nmodel: int = images.load('mnist')\n")
