@@ -79,7 +79,7 @@ ifneq ($(filter mean,$(CONTROLS)),)
 	$(FORECAST) --model runs/mean --members 1 --out runs/mean.zarr
 endif
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
-	$(BIN)/refine weather verify runs/gcm.zarr --truth unseen.zarr --limit limit.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
+	$(BIN)/refine weather verify runs/gcm.zarr --truth unseen.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
 
 data: gcm20.zarr unseen.zarr limit.zarr  ## simulate weather to train on, 20 years, and to judge by, four: three hours with -j2
 
