@@ -151,12 +151,17 @@ def control_differences(report: VerificationReport, score: str) -> Figure:
 
 
 def _controls(report: VerificationReport, score: str) -> list[str]:
-    """The other forecasts, but for baselines, that have a score."""
-    region, others = report["regions"][0], report["differences"]
+    """The other forecasts, but for baselines, that have a score.
+
+    Beside ensembles, one member is so much worse that nothing else would be seen.
+    """
+    region, others, members = report["regions"][0], report["differences"], report["members"]
+    several = members[next(iter(report["scores"]))] > 1
     return [
         name
         for name, compared in others.items()
         if name not in NAMES
+        and (members[name] > 1 or not several)
         and any(score in compared["skill"][channel][region] for channel in report["channels"])
     ]
 

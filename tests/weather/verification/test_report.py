@@ -132,8 +132,9 @@ def test_controls_are_drawn_as_differences_with_intervals() -> None:
 
 
 def test_pictures_of_controls_are_made_where_there_are_some(tmp_path: Path) -> None:
-    alone, against = report(2), report(2, against={"other": ensemble(WORLD, 3, seed=3,
-        inits=starts(2, "2002-02-01", 10))})  # fmt: skip
+    dates = starts(2, "2002-02-01", 10)
+    other = {count: ensemble(WORLD, count, seed=3, inits=dates) for count in (1, 3)}
+    alone, against = report(2, against={"one": other[1]}), report(2, against={"other": other[3]})
     names = {f"controls_{score}.png" for score in ("crps_fair", "variogram", "max_crps_4")}
     assert not names & set(score_plots.plot_scores(alone, tmp_path))
     assert names <= set(score_plots.plot_scores(against, tmp_path))
