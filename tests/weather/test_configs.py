@@ -73,3 +73,13 @@ def test_a_number_out_of_its_range_is_refused(field: str, value: Any, expected: 
         nested = {name: nested}
     with pytest.raises(InputError, match=f"{field}: found .*, expected {expected}"):
         from_dict(WeatherConfig, nested)
+
+
+def test_the_smallest_network_has_no_layer_without_weights() -> None:
+    """Found by damaged models: torch warns of such layers."""
+    config = load(WeatherConfig, CONFIGS[0].with_name("era5.yaml"))
+    small = replace(config.mean, dim=2, heads=1, depth=1, width=1)
+    head = replace(config.head, kind="deterministic")
+    grid = GRIDS[config.data.source]
+    forecaster = build_untrained(config.data, small, head, grid, len(config.data.static))
+    assert all(weight.numel() for weight in forecaster.parameters())

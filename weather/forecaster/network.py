@@ -47,7 +47,7 @@ class StateNetwork(nn.Module):
         self.stem = SphereConv(inputs + 4, config.width)
         self.patches = nn.Linear(config.width * self.patch**2, config.dim)
         self.position = nn.Parameter(0.02 * torch.randn(high * across, config.dim))
-        wide = config.dim // 4
+        wide = max(1, config.dim // 4)
         self.condition = nn.Sequential(
             nn.Linear(condition, wide), nn.SiLU(), nn.Linear(wide, wide)
         )
