@@ -102,6 +102,8 @@ def run_folder(path: Path) -> Iterator[None]:
 
 def _check_writable(folder: Path, found: str) -> None:
     """Try to write in the folder, or where it is to be made; leaves nothing there."""
+    if "\0" in found:
+        raise InputError(f"Found {found!r}, expected a name without the character of number zero.")
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():

@@ -83,3 +83,10 @@ def test_the_smallest_network_has_no_layer_without_weights() -> None:
     grid = GRIDS[config.data.source]
     forecaster = build_untrained(config.data, small, head, grid, len(config.data.static))
     assert all(weight.numel() for weight in forecaster.parameters())
+
+
+def test_a_model_of_no_variables_is_refused() -> None:
+    config = load(WeatherConfig, CONFIGS[0].with_name("era5.yaml"))
+    nothing = replace(config.data, atmospheric=(), surface=())
+    with pytest.raises(InputError, match="Found no variable in `data`"):
+        build_untrained(nothing, config.mean, config.head, GRIDS[config.data.source], 0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from refine_core.errors import InputError
 from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
@@ -66,7 +67,15 @@ def build_untrained(
         head: The configuration of the head.
         grid: The grid of the maps.
         statics: Count of static fields.
+
+    Raises:
+        InputError: The data have no variables of a state.
     """
+    if not data.state_channels:
+        raise InputError(
+            "Found no variable in `data`, expected some of `atmospheric` with `levels`, or of "
+            "`surface`: the model's config is damaged."
+        )
     count = len(data.channels)
     static, change = torch.zeros(statics, *grid.shape), torch.ones(count)
     state, forcing = len(data.state_channels), len(data.forcing)

@@ -39,6 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--text", "folder"], "Found --text folder, which is a folder, expected a file."),
         (["--out-folder", "file"], "Found --out-folder file, but file is a file, expected a f"),
         (["--out-folder", "file/x"], "Found --out-folder file/x, but file is a file"),
+        (["--out-folder=a\0b"], r"Found '--out-folder a\x00b', expected a name without the cha"),
         (["--out-folder", "/proc/x"], "Found --out-folder /proc/x, but /proc cannot be written"),
     ],
 )
