@@ -167,7 +167,7 @@ class _Planner:
             3
             * measured.timed_rounds
             * sum(
-                self._sampling_cost(name, each, setting, measured.timed_images)
+                self._sampling_cost(name, each, setting, measured.timed_images) - 1  # no scores
                 for name, each in traits.items()
                 for setting in each.settings
             )
