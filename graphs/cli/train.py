@@ -13,6 +13,7 @@ from refine_core.app.processes.ranks import trains
 from refine_core.config.ranges import Duration, seconds
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
+from refine_core.storage.lock import is_first
 
 OVERFITTED = 1.15
 """Bits of graphs held out over those of training graphs, from which on a model is overfitted."""
@@ -34,6 +35,8 @@ def train(config: GraphsConfig, time: Duration | None = None) -> None:
     _check_source(config.data.source)
     with run_folder(folder):
         train(config, seconds=seconds(time) if time else None)
+    if not is_first():
+        return
     for line in closing(json.loads((folder / "metrics.json").read_text())):
         print(line)
     print(f"model: {folder / 'model.safetensors'}")

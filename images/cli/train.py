@@ -9,6 +9,7 @@ from refine_core.app.outputs import output_file, run_folder
 from refine_core.app.processes.ranks import trains
 from refine_core.app.progress import say
 from refine_core.config.ranges import Duration, NonNegativeFloat, PositiveInt, seconds
+from refine_core.storage.lock import is_first
 
 Weights = Annotated[Path, output_file(".safetensors")]
 
@@ -28,9 +29,10 @@ def train(config: ImagesConfig, time: Duration | None = None) -> None:
     folder = Path("runs") / config.name
     with run_folder(folder):
         train(config, read(config.data), seconds=seconds(time) if time else None)
-        for part in ("tokenizer", "generator"):
+        for part in ("tokenizer", "generator") if is_first() else ():
             plot_curves(folder / part, folder / part / "curves.png")
-    print(f"model: {folder / 'model.safetensors'}")
+    if is_first():
+        print(f"model: {folder / 'model.safetensors'}")
 
 
 @trains
@@ -46,7 +48,8 @@ def distil(config: DistillationConfig) -> None:
     folder = Path("runs") / config.name
     with run_folder(folder):
         distil(load(config.model), config, read(config.data))
-    print(f"model: {folder / 'model.safetensors'}")
+    if is_first():
+        print(f"model: {folder / 'model.safetensors'}")
 
 
 def tune(

@@ -30,6 +30,7 @@ from refine_core.sampling.caller import Call, Wrapped
 from refine_core.sampling.rows import mapped
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT
+from refine_core.training.sharding import local
 
 if TYPE_CHECKING:
     from refine_core.embed import Embed
@@ -109,7 +110,9 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
             return {}
         step = Noise(done.noise.seed, done.noise.index.new_zeros(1))
         if float(self.stream(step).uniform(0)) >= self.share:
-            return {"weak": torch.stack([0 * p.sum() for p in self.parts.parameters()]).sum()}
+            return {
+                "weak": torch.stack([0 * local(p).sum() for p in self.parts.parameters()]).sum()
+            }
         apart = replace(done, context=mapped(done.context, Tensor.detach))
         return {"weak": self.weaker(refiner).losses_on(apart)["loss"]}
 

@@ -106,8 +106,12 @@ class OutputLock:
 
 def run_lock(folder: Path) -> AbstractContextManager[None]:
     """The lock on the folder of a training; of the processes of `torchrun` the first takes it."""
-    first = os.environ.get("RANK", "0") == "0"
-    return OutputLock(folder, folder=True) if first else nullcontext()
+    return OutputLock(folder, folder=True) if is_first() else nullcontext()
+
+
+def is_first() -> bool:
+    """Whether this is the process of `torchrun` that prints and writes what all have alike."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _read(path: Path) -> str:

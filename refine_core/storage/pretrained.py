@@ -29,6 +29,7 @@ from refine_core.device import Device, find_device
 from refine_core.errors import InputError, suggest
 from refine_core.storage import checkpoint, model_card
 from refine_core.storage.files import digest, sha256, write_json, write_text
+from refine_core.storage.lock import is_first
 from refine_core.storage.model_card import ModelCard
 
 RESULT = "model.safetensors"
@@ -106,9 +107,13 @@ class Pretrained(Generic[Spec]):
     def save(
         self, path: Path, module: nn.Module, spec: Spec, *, half: bool = True, small: bool = False
     ) -> None:
-        """Write a model as one file; `half` and `small` as in `checkpoint.save`."""
+        """Write a model as one file; `half` and `small` as in `checkpoint.save`.
+
+        Of the processes of `torchrun`, which have trained it together, the first writes it.
+        """
         meta = {"kind": self.kind, **to_dict(spec)}
-        checkpoint.save(path, module.state_dict(), meta, half=half, small=small)
+        if is_first():
+            checkpoint.save(path, module.state_dict(), meta, half=half, small=small)
 
     def save_folder(
         self, folder: Path, module: nn.Module, spec: Spec, card: ModelCard, *, half: bool = True

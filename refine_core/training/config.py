@@ -61,6 +61,9 @@ class Optimisation:
     """bf16-mixed pays where bfloat16 is multiplied natively; auto is that there, else 32-true.
     So a seed's result depends on the machine; run.json says which it was, and a run that goes on
     keeps it."""
+    fsdp: bool = False
+    """Whether the processes of torchrun share weights, gradients, moments and the average of the
+    weights (FSDP2), so that each holds its part of them; one process trains as without."""
     compile: bool = False
     """Whether the module goes through torch.compile."""
     save_minutes: NonNegativeFloat = 2.0

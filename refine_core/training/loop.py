@@ -16,6 +16,7 @@ process and part, up to rounding, if
 """
 
 import atexit
+import logging
 import math
 import os
 import time
@@ -26,6 +27,9 @@ from typing import Generic, TypeVar
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies import ModelParallelStrategy
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
 
 from refine_core.app.progress import Progress
 from refine_core.device import find_device, multiplies_bfloat16
@@ -102,13 +106,15 @@ def fit(
     (30, 2.0, 1.0)
     """
     precision = _precision(opt, run)
-    fabric, opt = _fabric(precision), replace(opt, precision=precision)
+    fabric, opt = _fabric(precision, fsdp=opt.fsdp), replace(opt, precision=precision)
     processes = fabric.world_size
     loader = Loader(
         data, opt.batch, seed, rank=fabric.global_rank, processes=processes, parts=opt.accumulate
     )
-    fabric.to_device(module)
-    state = TrainState.new(module, opt)
+    mesh = _mesh(fabric)
+    if mesh is None:
+        fabric.to_device(module)
+    state = TrainState.new(module, opt, mesh)
     if run is not None:
         state.resume(run, seed, opt.epochs, loader.steps)
     training = _Training(
@@ -118,7 +124,7 @@ def fit(
         Step(fabric, state, opt, seed),
         opt,
         seed,
-        run if fabric.is_global_zero else None,
+        run if fabric.is_global_zero or mesh is not None else None,
         validate,
         opt.epochs if validations is None else validations,
         callbacks,
@@ -135,7 +141,8 @@ def fit(
             while training.goes_on():
                 training.epoch(progress)
         except KeyboardInterrupt:
-            training.save()
+            if mesh is None:  # others are perhaps at another step
+                training.save()
             raise
     return state.averaged.eval(), state.history
 
@@ -175,7 +182,7 @@ class _Training(Generic[Module]):
             progress.update(state.step, state.metrics[-1]["loss"])
             for callback in self.callbacks:
                 callback.end_step(state)
-            if time.monotonic() - saved > 60 * self.opt.save_minutes:
+            if self._due(saved):
                 self.save()
                 saved = time.monotonic()
         progress.row(self._end(epoch, time.monotonic() - started))
@@ -186,8 +193,13 @@ class _Training(Generic[Module]):
         left = self.opt.epochs - 1 - epoch
         return left % -(-self.opt.epochs // self.validations) == 0
 
+    def _due(self, saved: float) -> bool:
+        """Whether it is time for a checkpoint; shards are written when the first process says."""
+        due = time.monotonic() - saved > 60 * self.opt.save_minutes
+        return due if self.state.sharded is None else bool(self.fabric.broadcast(due))
+
     def save(self) -> None:
-        """Write metrics and a checkpoint, in the one process that has the run."""
+        """Write metrics and a checkpoint, in the processes that have the run."""
         if self.run is not None:
             self.state.save(self.run, self.seed, self.opt.epochs)
 
@@ -198,6 +210,8 @@ class _Training(Generic[Module]):
         if self.validate is not None and self.validates(epoch):
             with torch.no_grad():
                 row |= self.validate(state.averaged.eval())
+            if state.sharded is not None:
+                state.sharded.empty()
         state.history.append(row)
         state.metrics.clear()
         stops = [callback.end_epoch(state) for callback in self.callbacks]
@@ -226,7 +240,7 @@ def _precision(opt: Optimisation, run: Run | None) -> Precision:
     return fastest() if run is None else run.settle("precision", fastest)
 
 
-def _fabric(precision: Precision) -> Fabric:
+def _fabric(precision: Precision, *, fsdp: bool = False) -> Fabric:
     """One process per `torchrun` worker, else one process; see `refine_core.device`."""
     device = find_device()
     world = int(os.environ.get("WORLD_SIZE", 1))
@@ -235,9 +249,10 @@ def _fabric(precision: Precision) -> Fabric:
     if world == 1:
         which = [device.index or 0] if device.type == "cuda" else 1
         return Fabric(accelerator=device.type, devices=which, plugins=plugins)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # of every process otherwise
     fabric = Fabric(
         accelerator=device.type,
-        strategy="ddp",
+        strategy=_fsdp(world) if fsdp else "ddp",
         devices=local,
         num_nodes=world // local,
         plugins=plugins,
@@ -245,6 +260,23 @@ def _fabric(precision: Precision) -> Fabric:
     fabric.launch()
     atexit.register(_leave)  # gloo's threads, alive at exit, now and then abort the process
     return fabric
+
+
+def _fsdp(world: int) -> ModelParallelStrategy:
+    """Calls modules that are sharded already, see `refine_core.training.sharding`."""
+
+    def as_it_is(module: nn.Module, _: DeviceMesh) -> nn.Module:
+        return module
+
+    return ModelParallelStrategy(as_it_is, data_parallel_size=world, tensor_parallel_size=1)
+
+
+def _mesh(fabric: Fabric) -> DeviceMesh | None:
+    """The processes that a module is sharded over, if it is."""
+    strategy = fabric.strategy
+    if isinstance(strategy, ModelParallelStrategy):
+        return strategy.device_mesh["data_parallel"]
+    return None
 
 
 def _leave() -> None:

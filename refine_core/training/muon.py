@@ -5,8 +5,13 @@ that all directions move alike, those of rare features too. Five steps of a Newt
 iteration bring the singular values near one.
 """
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from refine_core.training.sharding import full, local, share
 
 MOMENTUM = 0.95
 """Decay of the momentum of matrices."""
@@ -59,10 +64,20 @@ class Muon(torch.optim.AdamW):
         super().step()  # of all that has a gradient left
         rate, decay = (self.param_groups[-1][key] for key in ("lr", "weight_decay"))
         for shape, pairs in found.items():
-            steps = orthogonal(torch.stack([self._momentum(*pair) for pair in pairs]), self.dtype)
+            steps = self._orthogonal([self._momentum(*pair) for pair in pairs])
             for (weight, _), step in zip(pairs, steps, strict=True):
-                weight.mul_(1 - rate * decay)
-                weight.sub_(step, alpha=rate * SIZE * max(shape) ** 0.5)
+                local(weight).mul_(1 - rate * decay)
+                local(weight).sub_(step, alpha=rate * SIZE * max(shape) ** 0.5)
+
+    def _orthogonal(self, momenta: Sequence[Tensor]) -> Iterable[Tensor]:
+        """What this process holds of the orthogonal steps of matrices of one shape.
+
+        Sharded ones are gathered one after the other, so that one is there as a whole at a time.
+        """
+        if not isinstance(momenta[0], DTensor):
+            return orthogonal(torch.stack(list(momenta)), self.dtype)
+        rows = share(len(momenta[0]), momenta[0].device_mesh)
+        return (orthogonal(full(each)[None], self.dtype)[0, rows] for each in momenta)
 
     def _momentum(self, weight: nn.Parameter, grad: Tensor) -> Tensor:
         """Nesterov's momentum after a gradient."""

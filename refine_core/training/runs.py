@@ -18,13 +18,14 @@ from typing import TypeVar
 from refine_core.config import schema as configs
 from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json, write_text
+from refine_core.storage.lock import is_first
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run.
+    """A run, whose files the first process of `torchrun` writes, and all read.
 
     Args:
         path: The folder.
@@ -43,7 +44,7 @@ class Run:
         A folder that exists is left as it is, for its run to be continued.
         """
         run = cls(Path(path), configs.to_dict(config), data)
-        if not (run.path / "config.yaml").exists():
+        if is_first() and not (run.path / "config.yaml").exists():
             about = {"seed": seed, "data": data, "versions": versions(), "command": sys.argv}
             write_json(run.path / "run.json", about)
             run.write_config()  # last, as it says that both are there
@@ -55,18 +56,22 @@ class Run:
         about: dict[str, T] = json.loads(path.read_text()) if path.exists() else {}
         if name not in about:
             about[name] = find()
-            write_json(path, about)
+            if is_first():
+                write_json(path, about)
         return about[name]
 
     def write_config(self) -> None:
         """Replace config.yaml."""
-        write_text(self.path / "config.yaml", configs.dump(self.config))
+        if is_first():
+            write_text(self.path / "config.yaml", configs.dump(self.config))
 
     def write_metrics(self, history: Sequence[Mapping[str, float]]) -> None:
         """Replace metrics.csv and metrics.json by `history`, one row per epoch.
 
         JSON has no infinite numbers and no NaN: they are null there.
         """
+        if not is_first():
+            return
         names = list(dict.fromkeys(name for row in history for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names)

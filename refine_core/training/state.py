@@ -3,20 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor
 from torch.optim.swa_utils import AveragedModel
 
 from refine_core.config.schema import from_dict
 from refine_core.errors import InputError
 from refine_core.storage import checkpoint
+from refine_core.training import sharded_checkpoint
 from refine_core.training.config import Optimisation
 from refine_core.training.muon import Muon
 from refine_core.training.runs import Run
+from refine_core.training.sharding import Module as Module
+from refine_core.training.sharding import Sharded, local, shard
 
-Module = TypeVar("Module", bound=nn.Module)
 Row = dict[str, int | float]
 """Metrics by name."""
 Weights = tuple[Tensor, ...] | list[Tensor]
@@ -113,6 +117,8 @@ class TrainState(Generic[Module]):
     module: Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
+    sharded: Sharded[Module] | None = None
+    """What `module` is a share of, if it is one: then `average` and moments are shared alike."""
     step: int = 0
     history: list[Row] = field(default_factory=list)
     """One row per finished epoch."""
@@ -122,18 +128,27 @@ class TrainState(Generic[Module]):
     """Whether a callback has ended the training."""
 
     @classmethod
-    def new(cls, module: Module, opt: Optimisation) -> Self:
-        """State before the first step."""
-        optimizer = build_optimizer(module, opt)
-        average = None
+    def new(cls, module: Module, opt: Optimisation, mesh: DeviceMesh | None = None) -> Self:
+        """State before the first step, of which each of the processes of `mesh` has a share."""
+        average, mixed = None, opt.precision == "bf16-mixed"
         if opt.ema is not None:
             average = AveragedModel(module)
             average.multi_avg_fn = _moving_average(opt.ema, average)
-        return cls(module, average, optimizer)
+        if mesh is None:
+            return cls(module, average, build_optimizer(module, opt))
+        if average is not None:
+            shard(average.module, mesh)
+        sharded = Sharded.of(module, mesh, mixed=mixed)
+        return cls(sharded.module, average, build_optimizer(sharded.module, opt), sharded)
 
     @property
     def averaged(self) -> Module:
-        """The weights to use: averaged if asked for, with the trained module's buffers."""
+        """The weights to use: averaged if asked for, with the trained module's buffers.
+
+        Of sharded weights all processes ask for them at once, and each gets them whole.
+        """
+        if self.sharded is not None:
+            return self.sharded.fill(self.average.module if self.average else self.module)
         if self.average is None:
             return self.module
         averaged = self.average.module
@@ -157,16 +172,28 @@ class TrainState(Generic[Module]):
         means["grad_norm_var"] = pvariance(norms)
         return means
 
-    def save(self, run: Run, seed: int, epochs: int) -> None:
-        """Write metrics and a checkpoint from which `resume` continues exactly."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, their average and moments, under the names that a checkpoint has for them."""
         tensors = {f"model/{k}": v for k, v in self.module.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average/{k}": v for k, v in self.average.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{k}": v for k, v in moments.items()}
+        return tensors
+
+    def save(self, run: Run, seed: int, epochs: int) -> None:
+        """Write metrics and a checkpoint from which `resume` continues exactly.
+
+        Of a sharded state all processes call it, and else the first.
+        """
         progress = (self.step, self.history, self.metrics, self.stopped)
         about = _Record(run.config, run.data, seed, epochs, *progress)
-        checkpoint.save(run.path / _FILE, tensors, {"kind": "training", **vars(about)})
+        path, meta = run.path / _FILE, {"kind": "training", **vars(about)}
+        if self.sharded is not None:
+            sharded_checkpoint.save(path, self.tensors(), meta, step=self.step)
+        else:
+            checkpoint.save(path, self.tensors(), meta)
+            sharded_checkpoint.remove_shards(path, [])
         run.write_metrics(self.history)
 
     def resume(self, run: Run, seed: int, epochs: int, steps: int) -> None:
@@ -196,7 +223,13 @@ class TrainState(Generic[Module]):
                 "configuration: give more `epochs`, or choose another run name."
             )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-        for name, tensor in saved.tensors.items():
+        own, mesh = self.tensors(), self.sharded.mesh if self.sharded else None
+
+        def sharded(name: str, tensor: Tensor) -> bool:
+            return name.startswith("optimizer/") or isinstance(own.get(name), DTensor)
+
+        tensors = sharded_checkpoint.tensors(path, saved, sharded, mesh, remedy=remedy)
+        for name, tensor in tensors.items():
             part, _, rest = name.partition("/")
             parts[part][rest] = tensor
         checkpoint.load_into(self.module, parts["model"])
@@ -238,6 +271,6 @@ def _moving_average(
         count = int(model.n_averaged)  # on the CPU; what is handed over is on the device
         now = min(decay, (1 + count) / (10 + count))
         for mine, theirs in zip(average, current, strict=True):
-            mine.lerp_(theirs, 1 - now)
+            local(mine).lerp_(local(theirs), 1 - now)
 
     return update

@@ -13,6 +13,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
 from refine_core.training.config import Optimisation
 from refine_core.training.loader import Parts
+from refine_core.training.sharding import full, local, share_buffers
 from refine_core.training.state import Module, Row, TrainState
 
 COUNT = "count"
@@ -48,11 +49,10 @@ class Step(Generic[Module]):
         self, fabric: Fabric, state: TrainState[Module], opt: Optimisation, seed: int
     ) -> None:
         self.fabric, self.state, self.opt, self.seed = fabric, state, opt, seed
-        module = state.module
+        module = state.module if state.sharded is None else state.sharded.root
         compiled = cast(nn.Module, torch.compile(module)) if opt.compile else module
-        self.forward, self.optimizer = fabric.setup(
-            compiled, state.optimizer, _reapply_compile=False
-        )
+        self.forward = fabric.setup_module(compiled, _reapply_compile=False)
+        self.optimizer = fabric.setup_optimizers(state.optimizer)
         self.alone = opt.accumulate == 1 and fabric.world_size == 1
 
     def __call__(self, parts: Parts, rate: float) -> None:
@@ -68,11 +68,13 @@ class Step(Generic[Module]):
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self._seed()
+        if self.state.sharded is not None:
+            share_buffers(self.state.module)
         self.forward.train()
         found = [self._backward(*part, last=part is parts[-1]) for part in parts]
         means = self._means(found)
         parameters = self.state.module.parameters()
-        norm = nn.utils.clip_grad_norm_(parameters, self.opt.clip or math.inf)
+        norm = full(nn.utils.clip_grad_norm_(parameters, self.opt.clip or math.inf))
         row = _numbers({**means, "grad_norm": norm})
         self._check(row)
         self.optimizer.step()
@@ -97,7 +99,9 @@ class Step(Generic[Module]):
         losses = dict(self.forward(self.fabric.to_device(batch), noise))
         loss: Tensor = losses["loss"]
         count = torch.as_tensor(losses.pop(COUNT, len(index)), device=loss.device)
-        with self.fabric.no_backward_sync(self.forward, enabled=not last):
+        # A sum over processes of each part takes longer, but no process holds a whole gradient.
+        later = not last and self.state.sharded is None
+        with self.fabric.no_backward_sync(self.forward, enabled=later):
             self.fabric.backward(loss if self.alone else loss * count)
         return Losses({name: loss.detach() for name, loss in losses.items()}, len(index), count)
 
@@ -119,7 +123,7 @@ class Step(Generic[Module]):
         factor = self.fabric.world_size / count  # gradients are means over processes
         for parameter in self.state.module.parameters():
             if parameter.grad is not None:
-                parameter.grad *= factor
+                local(parameter.grad).mul_(factor)
         return {
             name: term / (count if name == "loss" else samples)
             for name, term in zip(names, terms, strict=True)

@@ -14,6 +14,7 @@ from refine_core.config.ranges import (
     seconds,
 )
 from refine_core.storage.files import write_json, write_text
+from refine_core.storage.lock import is_first
 from weather.config import WeatherConfig
 from weather.data.time_parts import Part
 
@@ -36,7 +37,8 @@ def train(config: WeatherConfig, time: Duration | None = None) -> None:
     folder = Path("runs") / config.name
     with run_folder(folder):
         train(config, seconds=seconds(time) if time else None)
-    print(f"model: {folder / 'model.safetensors'}")
+    if is_first():
+        print(f"model: {folder / 'model.safetensors'}")
 
 
 def calibrate(

@@ -104,6 +104,8 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
         methods: See `Refiner`.
     """
 
+    calls_vary = True
+    """With the graphs; see `refine_core.training.sharding`."""
     tokenizer: ContractionTokenizer
     head: ContractionHead
 

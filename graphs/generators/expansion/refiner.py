@@ -29,6 +29,8 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
             on all. Coarse scales are few and cheap, and each decides much.
     """
 
+    calls_vary = True
+    """With the graphs; see `refine_core.training.sharding`."""
     tokenizer: ExpansionTokenizer
 
     def __init__(

@@ -1,0 +1,167 @@
+"""Sharded training (FSDP2): each process holds rows of every parameter, and of what goes with it.
+
+Of a parameter (n, ...) process r of R holds rows r n / R to (r + 1) n / R, and so of its gradient,
+of the optimiser's moments and of the moving average. A unit gathers its parameters while it
+computes, and hands each process the sum of the gradients of its rows (Zhao et al., 2023, arXiv
+2304.11277). Units are the linear layers of each transformer block, and all else together.
+"""
+
+import copy
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import parametrize
+
+from refine_core.errors import InputError
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Sharded(Generic[Module]):
+    """A module of which each process holds a share, and the module that the caller gave.
+
+    Args:
+        module: The sharded copy. Its parameters are `DTensor`s, and plain while `root` computes.
+        root: Called in place of `module`.
+        whole: What the caller gave; its parameters are empty but where `fill` has filled them.
+        mesh: The processes.
+    """
+
+    module: Module
+    root: nn.Module
+    whole: Module
+    mesh: DeviceMesh
+
+    @classmethod
+    def of(cls, whole: Module, mesh: DeviceMesh, *, mixed: bool) -> Self:
+        """Shard a copy of a module, and empty the module.
+
+        Args:
+            whole: A module of plain parameters, the same in all processes.
+            mesh: The processes, in one dimension.
+            mixed: Whether it is called under autocast to bfloat16.
+
+        Raises:
+            InputError: A parameter has no dimension.
+        """
+        module = copy.deepcopy(whole)
+        made = cls(module, shard(module, mesh, mixed=mixed), whole, mesh)
+        made.empty()
+        return made
+
+    @torch.no_grad()
+    def fill(self, source: nn.Module) -> Module:
+        """Gather the parameters of a sharded module into `whole`, on the device of the training.
+
+        All processes call it. Buffers are those of `module`.
+
+        Args:
+            source: `module`, or another that is sharded alike, such as its moving average.
+        """
+        pairs = zip(self.whole.parameters(), source.parameters(), strict=True)
+        for mine, theirs in pairs:
+            mine.data = full(theirs.detach())
+        self.whole.to(self.mesh.device_type)
+        for buffer, other in zip(self.whole.buffers(), self.module.buffers(), strict=True):
+            buffer.copy_(other)
+        return self.whole
+
+    def empty(self) -> None:
+        """Free the parameters of `whole`."""
+        for parameter in self.whole.parameters():
+            parameter.data = parameter.data.new_empty(0)
+
+
+class _Root(nn.Module):
+    """Calls a module, whose own class stays as it is."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: object) -> object:
+        return self.module(*inputs)
+
+
+def shard(module: nn.Module, mesh: DeviceMesh, *, mixed: bool = False) -> nn.Module:
+    """Shard a module in place; return what is called in its place.
+
+    Under autocast a unit of linear layers gathers its weights in bfloat16, to which autocast
+    would round them, and sums gradients in float32, as without sharding.
+
+    Raises:
+        InputError: A parameter has no dimension.
+    """
+    for name, parameter in module.named_parameters():
+        if parameter.ndim == 0:
+            raise InputError(
+                f"Found the parameter {name} without dimensions, expected one at least to shard "
+                "it: give it the shape (1,), or leave out `fsdp`."
+            )
+    # Blocks do not change what a linear layer returns in place, of which FSDP2 warns.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
+    rounded = (torch.bfloat16, torch.float32) if mixed else (None, None)
+    layers = MixedPrecisionPolicy(*rounded, cast_forward_inputs=False)
+    for unit in _units(module):
+        fully_shard(unit, mesh=mesh, mp_policy=layers)
+    root = _Root(module)
+    fully_shard(root, mesh=mesh, mp_policy=MixedPrecisionPolicy(cast_forward_inputs=False))
+    return root
+
+
+def _units(module: nn.Module) -> Iterator[list[nn.Module]]:
+    """Linear layers that are gathered together: those of a block's `matrices`, each other one.
+
+    There is none if `calls_vary` says of a part that the number of its calls depends on the
+    samples, for processes gather together, and each has samples of its own.
+    """
+    if any(getattr(part, "calls_vary", False) for part in module.modules()):
+        return
+    for part in module.modules():
+        linear = [each for each in part.modules() if isinstance(each, nn.Linear)]
+        if not hasattr(part, "matrices") or any(map(parametrize.is_parametrized, linear)):
+            continue
+        hidden = {id(each) for each in part.matrices()}
+        together: list[nn.Module] = [each for each in linear if id(each.weight) in hidden]
+        yield from [[each] for each in linear if id(each.weight) not in hidden]
+        yield together
+
+
+def share(rows: int, mesh: DeviceMesh) -> slice:
+    """Rows of a parameter that this process holds, as `torch.chunk` shares them out."""
+    each = -(-rows // mesh.size())
+    start = min(mesh.get_local_rank() * each, rows)
+    return slice(start, min(start + each, rows))
+
+
+def local(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor, in its memory; all of it if it is not sharded."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def full(tensor: Tensor) -> Tensor:
+    """A tensor gathered from all processes, which all call it."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor.clone()
+
+
+@torch.no_grad()
+def share_buffers(module: nn.Module) -> None:
+    """Give all processes the buffers of the first, as DDP does before each forward pass."""
+    alike: dict[torch.dtype, list[Tensor]] = defaultdict(list)
+    for buffer in module.buffers():
+        alike[buffer.dtype].append(buffer)
+    for buffers in alike.values():
+        flat = torch.cat([buffer.reshape(-1) for buffer in buffers])
+        distributed.broadcast(flat.view(torch.uint8), 0)
+        parts = flat.split([buffer.numel() for buffer in buffers])
+        for buffer, part in zip(buffers, parts, strict=True):
+            buffer.copy_(part.view_as(buffer))
