@@ -21,6 +21,7 @@ def started(
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
     common = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_PORT": port}
+    common |= {"TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": "0"}
     common |= {"MASTER_ADDR": "localhost", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", module, *words]
     running = [

@@ -153,9 +153,8 @@ class _Parts:
             target = self.found.setdefault(name, tensor.new_empty(shape))
             start, stop = max(first, want.start), min(first + len(tensor), want.stop)
             if start < stop:
-                target[start - want.start : stop - want.start] = tensor[
-                    start - first : stop - first
-                ]
+                there = slice(start - want.start, stop - want.start)
+                target[there] = tensor[start - first : stop - first]
 
     def joined(self) -> dict[str, Tensor]:
         """All tensors by name; those that are sharded as `DTensor`s on the processes' devices."""

@@ -9,9 +9,9 @@ computes, and hands each process the sum of the gradients of its rows (Zhao et a
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Generic, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -109,12 +109,12 @@ def shard(module: nn.Module, mesh: DeviceMesh, *, mixed: bool = False) -> nn.Mod
             )
     # Blocks do not change what a linear layer returns in place, of which FSDP2 warns.
     warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
-    rounded = (torch.bfloat16, torch.float32) if mixed else (None, None)
-    layers = MixedPrecisionPolicy(*rounded, cast_forward_inputs=False)
+    plain = MixedPrecisionPolicy(cast_forward_inputs=False)
+    rounded = replace(plain, param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     for unit in _units(module):
-        fully_shard(unit, mesh=mesh, mp_policy=layers)
+        fully_shard(unit, mesh=mesh, mp_policy=rounded if mixed else plain)
     root = _Root(module)
-    fully_shard(root, mesh=mesh, mp_policy=MixedPrecisionPolicy(cast_forward_inputs=False))
+    fully_shard(root, mesh=mesh, mp_policy=plain)
     return root
 
 
@@ -130,10 +130,10 @@ def _units(module: nn.Module) -> Iterator[list[nn.Module]]:
         linear = [each for each in part.modules() if isinstance(each, nn.Linear)]
         if not hasattr(part, "matrices") or any(map(parametrize.is_parametrized, linear)):
             continue
-        hidden = {id(each) for each in part.matrices()}
-        together: list[nn.Module] = [each for each in linear if id(each.weight) in hidden]
+        matrices = cast(Callable[[], list[nn.Parameter]], part.matrices)
+        hidden = {id(each) for each in matrices()}
         yield from [[each] for each in linear if id(each.weight) not in hidden]
-        yield together
+        yield [each for each in linear if id(each.weight) in hidden]
 
 
 def share(rows: int, mesh: DeviceMesh) -> slice:

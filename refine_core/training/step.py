@@ -52,7 +52,7 @@ class Step(Generic[Module]):
         module = state.module if state.sharded is None else state.sharded.root
         compiled = cast(nn.Module, torch.compile(module)) if opt.compile else module
         self.forward = fabric.setup_module(compiled, _reapply_compile=False)
-        self.optimizer = fabric.setup_optimizers(state.optimizer)
+        self.optimizer = cast(torch.optim.Optimizer, fabric.setup_optimizers(state.optimizer))
         self.alone = opt.accumulate == 1 and fabric.world_size == 1
 
     def __call__(self, parts: Parts, rate: float) -> None:

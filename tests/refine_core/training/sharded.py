@@ -1,10 +1,10 @@
-"""Trains a small refiner whose state is sharded over processes, and writes what came out."""
+"""Trains small refiners whose state is sharded over processes, and writes what came out."""
 
 import json
 import os
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
 from refine_core.refiner import Refiner
+from refine_core.training import sharded_checkpoint
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Tensors
@@ -21,26 +22,39 @@ from refine_core.training.loop import fit
 from refine_core.training.runs import Run
 from refine_core.training.sharding import local
 from refine_core.training.state import Row, TrainState
+from tests.ranks import started
 from tests.refine_core.tiny import DIM, refiner
 
 OPT = Optimisation(
     epochs=3, batch=12, learning_rate=0.02, ema=0.9, fsdp=True, save_minutes=0.0, warmup=0.0
 )
 Model = Refiner[Tensor, Tensor, Tensor, Tensor]
+Result = dict[str, Any]
 
 
+@dataclass
 class Watch(Callback[Model]):
-    """Counts the bytes that this process holds, and kills it after a step."""
+    """Counts the bytes that this process holds, and kills it.
 
-    def __init__(self, kill: int) -> None:
-        self.kill, self.bytes = kill, {"weights": 0, "state": 0}
+    Args:
+        step: In which step.
+        place: Whether right after the step, or when the shard of its checkpoint is written.
+    """
+
+    step: int = -1
+    place: str = "step"
+    held: int = 0
 
     def end_step(self, state: TrainState[Model]) -> None:
-        if state.step == self.kill:
-            os.kill(os.getpid(), signal.SIGKILL)
-        held = {name: local(each).nbytes for name, each in state.tensors().items()}
-        weights = sum(size for name, size in held.items() if name.startswith("model/"))
-        self.bytes = {"weights": weights, "state": sum(held.values())}
+        self.held = sum(local(each).nbytes for each in state.tensors().values())
+        if state.step == self.step:
+            if self.place == "step":
+                kill()
+            sharded_checkpoint._agree = kill
+
+
+def kill(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def samples() -> Tensors:
@@ -49,28 +63,68 @@ def samples() -> Tensors:
 
 
 def validate(model: Model) -> Row:
-    """Also what no call of `forward` computes."""
+    """What no call of `forward` computes."""
     x, context = samples().tensors
     return {"nats": -float(model.code_log_prob(x[:4], context[:4]).sum())}
 
 
-def train(folder: Path, opt: Optimisation, kill: int = -1) -> dict[str, Any]:
-    watch = Watch(kill)
-    run, model = Run.start(folder, opt, 1), refiner().train()
+def train(
+    folder: Path, opt: Optimisation, model: Model | None = None, watch: Watch | None = None
+) -> Result:
+    """Train in a folder; return weights, metrics and the bytes of the state."""
+    run, model, watch = Run.start(folder, opt, 1), model or refiner().train(), watch or Watch()
     fitted, history = fit(
         model, samples(), opt, seed=1, run=run, validate=validate, callbacks=[watch], quiet=True
     )
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in history]
-    return {"weights": fitted.state_dict(), "rows": rows, "bytes": watch.bytes}
+    return {"weights": fitted.state_dict(), "rows": rows, "held": watch.held}
+
+
+def train_in(
+    count: int,
+    folder: Path,
+    opts: dict[str, Optimisation],
+    *,
+    kill: tuple[int, int, str] = (-1, -1, "step"),
+) -> tuple[list[dict[str, Result]], list[int], list[str]]:
+    """Train in folders of these names in so many processes.
+
+    Args:
+        count: Of the processes.
+        folder: Holds the folders.
+        opts: Settings by folder.
+        kill: The process that is killed, with step and place of `Watch`.
+
+    Returns:
+        Of each process what `train` returned by folder, its exit code and what it printed; of
+        killed ones and those that wait for them nothing.
+    """
+    out = folder / f"out-{count}"
+    words = [str(out), json.dumps({name: to_dict(opt) for name, opt in opts.items()})]
+    with started(__name__, count, *words, *map(str, kill)) as running:
+        if kill[0] >= 0:
+            return [], [running[kill[0]].wait(120)], []
+        said = [process.communicate(timeout=120)[1] for process in running]
+        codes = [process.returncode for process in running]
+    files = [out.with_name(f"{out.name}.{rank}") for rank in range(count)]
+    found = [torch.load(file, weights_only=True) for file in files if file.exists()]
+    return found, codes, said
+
+
+def main(out: str, opts: str, rank: str, step: str, place: str) -> None:
+    """What one process does."""
+    own = int(os.environ["RANK"])
+    done, given = {}, json.loads(opts)
+    models = [refiner().train() for _ in given]  # before codebooks count all processes' codes
+    for (name, values), model in zip(given.items(), models, strict=True):
+        watch = Watch(int(step), place) if int(rank) == own else None
+        done[name] = train(Path(out).parent / name, from_dict(Optimisation, values), model, watch)
+    torch.save(done, f"{out}.{own}")
 
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    rank = int(os.environ["RANK"])
-    opt = from_dict(Optimisation, {**to_dict(OPT), **given["opt"]})
     try:
-        kill = given["kill"] if rank == given["rank"] else -1
-        torch.save(train(Path(given["folder"]), opt, kill), f"{given['out']}.{rank}")
+        main(*sys.argv[1:])
     except InputError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -153,9 +153,9 @@ def test_auto_is_what_the_device_multiplies_and_a_run_keeps_it(
         assert json.loads((tmp_path / said / "run.json").read_text())["precision"] == said
     used: list[Precision] = []
 
-    def watched(precision: Precision) -> Fabric:
+    def watched(precision: Precision, *, fsdp: bool) -> Fabric:
         used.append(precision)
-        return fabric(precision)
+        return fabric(precision, fsdp=fsdp)
 
     monkeypatch.setattr(loop, "_fabric", watched)
     run = start(tmp_path / "bf16-mixed", auto)
