@@ -14,9 +14,9 @@ REFINE = "refine_core.app.cli"
 
 @contextmanager
 def started(
-    module: str, count: int, *words: str, only: int | None = None
+    module: str, count: int, *words: str, only: int | None = None, printed: bool = False
 ) -> Iterator[list[subprocess.Popen[str]]]:
-    """So many processes of a module, or only the first of them."""
+    """So many processes of a module, or only the first of them; `printed` keeps their stdout."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
@@ -28,6 +28,7 @@ def started(
         subprocess.Popen(
             command,
             env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE if printed else None,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -39,5 +40,5 @@ def started(
         for process in running:
             process.kill()
             process.wait()
-            assert process.stderr is not None
-            process.stderr.close()
+            for pipe in filter(None, (process.stdout, process.stderr)):
+                pipe.close()

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from refine_core.storage.lock import is_first
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 
 def say(line: str) -> None:
     """Print a line about the work to stderr, above a bar if there is one.
+
+    Of the processes of `torchrun` the first does.
 
     Args:
         line: The text, to which a line break is added.
@@ -22,7 +26,8 @@ def say(line: str) -> None:
     ...     rc.say("12 of 20 files are read")
     12 of 20 files are read
     """
-    print(line, file=sys.stderr, flush=True)
+    if is_first():
+        print(line, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -31,13 +36,14 @@ class Progress:
     Args:
         title: Name of the work.
         total: Steps to do.
-        quiet: Whether to show nothing.
+        quiet: Whether to show nothing, as of the processes of `torchrun` all but the first do.
     """
 
     def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
         from rich import progress  # here, for `refine --help` does without
         from rich.console import Console
 
+        quiet = quiet or not is_first()
         self._console = Console(stderr=True, quiet=quiet)
         self._bar: Bar = progress.Progress(
             progress.TextColumn("[bold]{task.description}"),

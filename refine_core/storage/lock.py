@@ -111,7 +111,7 @@ def run_lock(folder: Path) -> AbstractContextManager[None]:
 
 def is_first() -> bool:
     """Whether this is the process of `torchrun` that prints and writes what all have alike."""
-    return os.environ.get("RANK", "0") == "0"
+    return int(os.environ.get("WORLD_SIZE", 1)) < 2 or os.environ.get("RANK", "0") == "0"
 
 
 def _read(path: Path) -> str:

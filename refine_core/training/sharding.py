@@ -132,8 +132,13 @@ def _units(module: nn.Module) -> Iterator[list[nn.Module]]:
             continue
         matrices = cast(Callable[[], list[nn.Parameter]], part.matrices)
         hidden = {id(each) for each in matrices()}
-        yield from [[each] for each in linear if id(each.weight) not in hidden]
-        yield [each for each in linear if id(each.weight) in hidden]
+        together: list[nn.Module] = []
+        for layer in linear:
+            if id(layer.weight) in hidden:
+                together.append(layer)
+            else:
+                yield [layer]
+        yield together
 
 
 def share(rows: int, mesh: DeviceMesh) -> slice:

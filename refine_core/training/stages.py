@@ -13,7 +13,7 @@ from refine_core.app.progress import say
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
 from refine_core.storage.checkpoint import load_matching
-from refine_core.storage.lock import is_first, run_lock
+from refine_core.storage.lock import run_lock
 from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
 from refine_core.training.config import Optimisation
@@ -161,7 +161,7 @@ class Stages:
         assert within is not None
         pace = Pace.of(module, data, opt, within, validate)
         found = affordable(pace, within, count=count, batch=opt.batch, validations=validations)
-        if is_first() and not self.quiet:
+        if not self.quiet:
             say(
                 f"{found.epochs} passes over {found.count} of {count} samples, "
                 f"{found.epochs * (found.count // opt.batch)} steps, fit into {within / 60:.3g} "

@@ -8,6 +8,7 @@ itself, this is for networks whose machines trust each other.
 """
 
 import json
+import logging
 import os
 import pickle
 import secrets
@@ -117,6 +118,8 @@ def run(command: Callable[..., None], call: Callable[[], None]) -> None:
     """
     world, rank = (int(os.environ.get(name, 0)) for name in ("WORLD_SIZE", "RANK"))
     if world < 2 or "MASTER_ADDR" not in os.environ or hasattr(command, MARK):
+        if world > 1 and rank:
+            logging.disable(logging.WARNING)  # the first process says it
         call()
     elif rank:
         _serve()

@@ -17,6 +17,7 @@ from refine_core.app.cli import main
 from refine_core.config.schema import dump
 from refine_core.storage.files import write_text
 from tests.images.tiny import CONFIG, IMAGES
+from tests.ranks import REFINE, started
 
 RUNS = Path("runs/tiny")
 
@@ -285,3 +286,16 @@ def test_killed_training_ends_with_the_same_metrics(folder: Path) -> None:
     models = [MODELS.load(f"runs/{name}") for name in ("whole", "killed")]
     for key, tensor in models[0].tensors.items():
         assert torch.equal(tensor, models[1].tensors[key]), key
+
+
+@pytest.mark.slow
+def test_of_the_processes_of_torchrun_the_first_prints_and_writes(folder: Path) -> None:
+    words = ["images", "train", "--config", "tiny.yaml"]
+    for part in ("tokenizer", "generator"):
+        words += [f"--{part}.training.fsdp", "true"]
+    with started(REFINE, 2, *words, printed=True) as running:
+        (out, err), others = (process.communicate(timeout=240) for process in running)
+        assert [process.returncode for process in running] == [0, 0], err
+    assert out == f"model: {RUNS / 'model.safetensors'}\n" and "epoch 1" in err
+    assert others == ("", "")
+    assert load(RUNS).sample(2).shape[0] == 2

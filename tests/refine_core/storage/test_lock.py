@@ -78,5 +78,6 @@ def test_of_several_processes_of_one_training_the_first_holds_it(
         with pytest.raises(InputError, match="Another process"), run_lock(tmp_path):
             pass
         monkeypatch.setenv("RANK", "1")
+        monkeypatch.setenv("WORLD_SIZE", "2")
         with run_lock(tmp_path):
             pass

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.errors import InputError
+from refine_core.methods.registry import as_methods, build_methods
 from refine_core.refiner import Refiner
 from refine_core.training import sharded_checkpoint
 from refine_core.training.callbacks import Callback
@@ -23,7 +24,7 @@ from refine_core.training.runs import Run
 from refine_core.training.sharding import local
 from refine_core.training.state import Row, TrainState
 from tests.ranks import started
-from tests.refine_core.tiny import DIM, refiner
+from tests.refine_core.tiny import DIM, refiner, with_methods
 
 OPT = Optimisation(
     epochs=3, batch=12, learning_rate=0.02, ema=0.9, fsdp=True, save_minutes=0.0, warmup=0.0
@@ -50,11 +51,21 @@ class Watch(Callback[Model]):
         if state.step == self.step:
             if self.place == "step":
                 kill()
-            sharded_checkpoint._agree = kill
+            setattr(sharded_checkpoint, "_agree", kill)  # noqa: B010
 
 
 def kill(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def build(name: str) -> Model:
+    """A refiner; that of "methods" has networks beside it, some of which a step leaves out."""
+    model = refiner().train()
+    if name != "methods":
+        return model
+    found = as_methods({name: {} for name in ("consistency", "min_snr", "self_conditioning")})
+    weaker = as_methods({"autoguidance": {"share": 0.5}})
+    return with_methods(model, *build_methods(found), *build_methods(weaker))
 
 
 def samples() -> Tensors:
@@ -72,7 +83,8 @@ def train(
     folder: Path, opt: Optimisation, model: Model | None = None, watch: Watch | None = None
 ) -> Result:
     """Train in a folder; return weights, metrics and the bytes of the state."""
-    run, model, watch = Run.start(folder, opt, 1), model or refiner().train(), watch or Watch()
+    run, watch = Run.start(folder, opt, 1), watch or Watch()
+    model = model or build(folder.name)
     fitted, history = fit(
         model, samples(), opt, seed=1, run=run, validate=validate, callbacks=[watch], quiet=True
     )
@@ -115,7 +127,7 @@ def main(out: str, opts: str, rank: str, step: str, place: str) -> None:
     """What one process does."""
     own = int(os.environ["RANK"])
     done, given = {}, json.loads(opts)
-    models = [refiner().train() for _ in given]  # before codebooks count all processes' codes
+    models = [build(name) for name in given]  # before codebooks count all processes' codes
     for (name, values), model in zip(given.items(), models, strict=True):
         watch = Watch(int(step), place) if int(rank) == own else None
         done[name] = train(Path(out).parent / name, from_dict(Optimisation, values), model, watch)
