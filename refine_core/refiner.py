@@ -66,6 +66,10 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
     (torch.Size([2, 8, 4]), torch.Size([2, 3]))
     """
 
+    calls_vary = False
+    """Whether a training step calls the transformer more or less often, as the samples are: then
+    sharded training (`fsdp`) gathers all of the refiner at once, not block by block."""
+
     def __init__(
         self,
         tokenizer: Tokenizer[DataT, FeaturesT, StateT],

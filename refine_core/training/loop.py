@@ -72,6 +72,10 @@ def fit(
     A run can be continued with another number of epochs. From there on the learning rate is that
     of a run of the new length, so that it rises again if the run had ended.
 
+    With `opt.fsdp`, under `torchrun`, each process holds its share of the state of the training.
+    The module is copied, and empty until the end, where it is filled with what is returned; in
+    `validate` it is whole, too. Callbacks find a `state.module` of `DTensor`s.
+
     Torch's global generators, of the CPU and of the device in use, are restored at the end.
 
     Args:
@@ -90,8 +94,8 @@ def fit(
 
     Raises:
         InputError: If there are fewer samples than a batch, the batch does not divide over the
-            processes, the run was started with another seed, configuration or data, or the loss
-            stops being finite.
+            processes, the run was started with another seed, configuration or data, its checkpoint
+            is damaged, a parameter cannot be sharded, or the loss stops being finite.
 
     >>> import torch
     >>> import refine_core as rc

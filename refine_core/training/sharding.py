@@ -9,7 +9,7 @@ computes, and hands each process the sum of the gradients of its rows (Zhao et a
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar, cast
 
@@ -111,34 +111,33 @@ def shard(module: nn.Module, mesh: DeviceMesh, *, mixed: bool = False) -> nn.Mod
     warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
     plain = MixedPrecisionPolicy(cast_forward_inputs=False)
     rounded = replace(plain, param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-    for unit in _units(module):
+    for unit in units(module):
         fully_shard(unit, mesh=mesh, mp_policy=rounded if mixed else plain)
     root = _Root(module)
     fully_shard(root, mesh=mesh, mp_policy=plain)
     return root
 
 
-def _units(module: nn.Module) -> Iterator[list[nn.Module]]:
+def units(module: nn.Module) -> list[list[nn.Module]]:
     """Linear layers that are gathered together: those of a block's `matrices`, each other one.
 
     There is none if `calls_vary` says of a part that the number of its calls depends on the
     samples, for processes gather together, and each has samples of its own.
     """
+    found: list[list[nn.Module]] = []
     if any(getattr(part, "calls_vary", False) for part in module.modules()):
-        return
+        return found
     for part in module.modules():
+        taken = {id(layer) for unit in found for layer in unit}
         linear = [each for each in part.modules() if isinstance(each, nn.Linear)]
+        linear = [each for each in linear if id(each) not in taken]
         if not hasattr(part, "matrices") or any(map(parametrize.is_parametrized, linear)):
             continue
         matrices = cast(Callable[[], list[nn.Parameter]], part.matrices)
         hidden = {id(each) for each in matrices()}
-        together: list[nn.Module] = []
-        for layer in linear:
-            if id(layer.weight) in hidden:
-                together.append(layer)
-            else:
-                yield [layer]
-        yield together
+        found += [[each] for each in linear if id(each.weight) not in hidden]
+        found.append([each for each in linear if id(each.weight) in hidden])
+    return [unit for unit in found if unit]
 
 
 def share(rows: int, mesh: DeviceMesh) -> slice:

@@ -105,7 +105,6 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
     """
 
     calls_vary = True
-    """With the graphs; see `refine_core.training.sharding`."""
     tokenizer: ContractionTokenizer
     head: ContractionHead
 

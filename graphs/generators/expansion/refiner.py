@@ -30,7 +30,6 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
     """
 
     calls_vary = True
-    """With the graphs; see `refine_core.training.sharding`."""
     tokenizer: ExpansionTokenizer
 
     def __init__(

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from refine_core.errors import InputError
-from refine_core.training.sharding import shard
+from refine_core.training.sharding import shard, units
+from tests.refine_core.tiny import refiner
 from tests.refine_core.training.sharded import OPT, Result, train, train_in
 
 RARELY = replace(OPT, save_minutes=60.0)
@@ -53,7 +54,8 @@ def test_two_processes_equal_one(
 ) -> None:
     expected = train(tmp_path / kind, KINDS[kind])
     for found in two[1]:
-        near(found[kind], expected, 1e-4)
+        # AdamW takes whole steps where gradients are rounding errors: a step is of 0.02.
+        near(found[kind], expected, 2e-3 if kind == "methods" else 1e-4)
 
 
 def test_weights_are_rounded_as_autocast_rounds_them(
@@ -99,6 +101,15 @@ def test_a_parameter_without_dimensions_is_refused() -> None:
     module.scale = nn.Parameter(torch.ones(()))
     with pytest.raises(InputError, match=r"parameter scale without dimensions.*give it the shape"):
         shard(module, None)  # type: ignore[arg-type]
+
+
+def test_blocks_are_gathered_apart_unless_their_calls_vary() -> None:
+    model = refiner()
+    found = units(model)
+    assert [len(unit) for unit in found] == [1, 4, 1, 4]
+    assert found[0] == [model.transformer.blocks[0].get_submodule("modulation.sample")]
+    model.calls_vary = True
+    assert not units(model)
 
 
 @pytest.mark.slow
