@@ -292,7 +292,7 @@ def test_killed_training_ends_with_the_same_metrics(folder: Path) -> None:
 def test_of_the_processes_of_torchrun_the_first_prints_and_writes(folder: Path) -> None:
     words = ["images", "train", "--config", "tiny.yaml"]
     for part in ("tokenizer", "generator"):
-        words += [f"--{part}.training.fsdp", "true"]
+        words.append(f"--{part}.training.fsdp")
     with started(REFINE, 2, *words, printed=True) as running:
         (out, err), others = (process.communicate(timeout=240) for process in running)
         assert [process.returncode for process in running] == [0, 0], err
