@@ -69,3 +69,27 @@ def pair_counts(ends: Tensor, real: Tensor, m: int) -> Tensor:
     i, j = ends[b, e].unbind(1)
     table.index_put_((b, i, j), torch.ones_like(b), accumulate=True)
     return table + table.transpose(1, 2)
+
+
+SPARSE = 128
+"""Count of clusters from which on products of mostly empty matrices take them as sparse."""
+
+
+def sparse_product(sparse: Tensor, table: Tensor) -> Tensor:
+    """(b, m, c) products of matrices `sparse` (b, m, m), mostly zero, and `table` (b, m, c) float.
+
+    Of bool matrices, for each cluster the sum of the rows of those that it is joined to. Where
+    there are many clusters, the cost is that of what is not zero.
+
+    >>> sparse_product(torch.tensor([[[False, True], [True, False]]]), torch.eye(2)[None]).tolist()
+    [[[0.0, 1.0], [1.0, 0.0]]]
+    """
+    m = sparse.shape[1]
+    if m < SPARSE or table.device.type != "cpu":
+        return sparse.to(table.dtype) @ table
+    b, i, j = sparse.nonzero(as_tuple=True)
+    ends = torch.stack([b * m + i, b * m + j])
+    values, size = sparse[b, i, j].to(table.dtype), (len(sparse) * m,) * 2
+    matrix = torch.sparse_coo_tensor(ends, values, size, is_coalesced=True, check_invariants=False)
+    product: Tensor = torch.sparse.mm(matrix, table.flatten(0, 1))
+    return product.view_as(table)

@@ -30,7 +30,7 @@ from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json
 
 OUT = Path(__file__).parents[2] / "results" / "graphs" / "cost"
-SIZES = (9, 16, 32, 64, 128, 256, 500)
+SIZES = (9, 16, 32, 64, 128, 256, 500, 1000)
 FITTED = 64  # sizes from here on say the exponent
 BATCH = 2
 CONFIG = ContractionConfig(

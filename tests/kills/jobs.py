@@ -3,12 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
+from images.data.load import LabelledImages
+from images.evaluation.classifier import EVALUATORS, Evaluator, EvaluatorShape, EvaluatorSpec
 from refine_core.config.schema import dump
 from tests.fuzz import materials
 from tests.images import tiny as tiny_images
+from tests.images.study.test_build import CONFIG as STUDY
+from tests.images.study.test_build import noise_images
 from tests.weather import tiny as tiny_weather
 from tests.weather.forecasts import ensemble, starts, world
 
@@ -19,11 +27,12 @@ SAVES = {"save_minutes": 0.001}
 
 @dataclass(frozen=True)
 class Job:
-    """A command, the files that it reads, and where it writes."""
+    """A command, the files that it reads, where it writes, and endings of outputs with times."""
 
     argv: tuple[str, ...]
     files: Callable[[], Files]
     out: str
+    timed: tuple[str, ...] = ()
 
 
 def _graphs() -> Files:
@@ -54,6 +63,50 @@ def _weather() -> Files:
 
 def _with_models() -> Files:
     return {**materials.models(), **materials.maps()}
+
+
+def _archive(images: LabelledImages) -> bytes:
+    archive = BytesIO()
+    pixels = (images.images * 255).byte().numpy()
+    labels = images.labels
+    assert labels is not None
+    np.savez(archive, images=pixels, labels=labels.numpy())
+    return archive.getvalue()
+
+
+def _evaluation() -> Files:
+    images = {"a.npz": _archive(tiny_images.IMAGES.train)}
+    return {**materials.models(), **images, **_judge((11, 12), 2)}
+
+
+def _judge(size: tuple[int, int], classes: int) -> Files:
+    """An untrained classifier of images."""
+    torch.manual_seed(0)
+    shape = EvaluatorShape(1, size, classes)
+    save = partial(EVALUATORS.save, module=Evaluator(1, size, classes), spec=EvaluatorSpec(shape))
+    return materials.written("judge.safetensors", save)
+
+
+def _study() -> Files:
+    made = replace(
+        STUDY,
+        arms=("latent-codes", "pixel-diffusion"),
+        seeds=(0,),
+        tuning=replace(STUDY.tuning, learning_rates=(1e-3,), guidance=(0.0, 1.0)),
+        data=Path("a.npz"),
+        judge=Path("judge.safetensors"),
+        measurement=replace(
+            STUDY.measurement,
+            calls=(1, 2, 4),
+            bits_images=0,
+            energy_samples=50,
+            timed_images=4,
+            timed_rounds=1,
+        ),
+        workers=1,
+    )
+    images = {"a.npz": _archive(noise_images(600))}
+    return {"c.yaml": dump(made).encode(), **images, **_judge((28, 28), 10)}
 
 
 def _verification() -> Files:
@@ -94,6 +147,30 @@ JOBS = {
         ),
         _with_models,
         "out.safetensors",
+    ),
+    "evaluate": Job(
+        (
+            *("images", "evaluate", "--model", "images.safetensors", "--source", "a.npz"),
+            *("--samples", "12", "--judge", "judge.safetensors", "--out", "out"),
+        ),
+        _evaluation,
+        "out",
+        ("REPORT.md",),
+    ),
+    "prepare": Job(("weather", "prepare", "--config", "c.yaml", "--name", "x"), _weather, "runs"),
+    "simulate": Job(
+        (
+            *("weather", "simulate", "--start", "2000-01-01", "--days", "4"),
+            *("--spin-up-days", "2", "--states-every", "1", "--out", "out.zarr"),
+        ),
+        dict,
+        "out.zarr",
+    ),
+    "study": Job(
+        ("images", "study", "--config", "c.yaml", "--out", "out"),
+        _study,
+        "out",
+        ("REPORT.md", "frontiers.png"),
     ),
     "regrid": Job(
         ("weather", "regrid", "a.nc", "--grid", "2x4", "--overwrite", "--out", "out.zarr"),

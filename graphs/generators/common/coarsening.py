@@ -9,10 +9,10 @@ with exchangeable numbers exchangeable.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.data.edge_list import sparse_product
 from graphs.generators.common.config import Matching
 
 SMALL = 6
@@ -54,53 +54,71 @@ def contract(
         arcs: (b, n, n) bool of directed acyclic graphs, from row to column; None of others.
     """
     count, n = graphs.nodes.shape
-    place = torch.arange(n, device=node_noise.device)
     members = torch.zeros(count, 2 * n - 1, n, dtype=torch.bool, device=node_noise.device)
     members[:, :n] = torch.diag_embed(graphs.valid)
-    children = place.new_full((count, 2 * n - 1, 2), -1)
-    node = place.expand(count, n).clone()  # tree node of the cluster that graph node i leads
-    used = place.new_full((count,), n)  # tree nodes so far
-    leads, size = graphs.valid.clone(), graphs.valid.long()
+    children = torch.full((count, 2 * n - 1, 2), -1, device=node_noise.device)
+    node = torch.arange(n, device=node_noise.device).repeat(count, 1)  # each cluster's tree node
+    used = torch.full_like(node[:, 0], n)  # tree nodes so far
+    real, size = graphs.valid.clone(), graphs.valid.long()
     weight = (graphs.edges > 0).float()
-    ring = on_rings(weight) if matching == "rings" else weight
+    ring = on_rings(weight) if matching == "rings" else None
     noise = node_noise.double().clone()
     paths = None if arcs is None else reachable(arcs)
     for step in range(n):
-        if not bool((leads.sum(1) > 1).any()):
+        if not bool((real.sum(1) > 1).any()):
             break
         mergeable = weight
         if paths is not None:
             around = (paths.float() @ paths.float()) > 0
             mergeable = weight * ~(around | around.mT)
-        partner = _matching(mergeable, ring, leads, size, noise, step, matching)
+        partner = _matching(mergeable, ring, real, size, noise, step, matching)
         if paths is not None:
             partner = _acyclic(partner, paths, noise)
-        first = partner > place
+        first = partner > torch.arange(partner.shape[1], device=partner.device)
         b, i = torch.nonzero(first, as_tuple=True)
         j = partner[b, i]
         new = used[b] + first.cumsum(1)[b, i] - 1
         children[b, new] = torch.stack([node[b, i], node[b, j]], 1)
         members[b, new] = members[b, node[b, i]] | members[b, node[b, j]]
         used = used + first.sum(1)
-        node[b, i], leads[b, j] = new, False
+        node[b, i], real[b, j] = new, False
         size[b, i] += size[b, j]
-        # Symmetric in both clusters, for which of them leads depends on the order of the nodes.
+        # Symmetric in both clusters, for which of them comes first depends on the order of nodes.
         noise[b, i] = (noise[b, i] + noise[b, j]) % 1
-        leader = place.expand(count, n).clone()
-        leader[b, j] = i
-        merge = F.one_hot(leader, n).float()
-        weight, ring = (merge.mT @ edges @ merge for edges in (weight, ring))
+        left = (~real).long().argsort(dim=1, stable=True)[:, : int(real.sum(1).max())]
+        node, real, size, noise = (x.gather(1, left) for x in (node, real, size, noise))
+        weight = _merged(weight, (b, i, j), left)
+        ring = None if ring is None else _merged(ring, (b, i, j), left)
         if paths is not None:
-            merged = (merge.mT @ paths.float() @ merge) > 0
-            paths = reachable(merged & ~torch.eye(n, dtype=torch.bool, device=merged.device))
+            merged = _merged(paths.float(), (b, i, j), left) > 0
+            merged.diagonal(dim1=1, dim2=2).zero_()
+            paths = reachable(merged)
     single = graphs.valid.long().argmax(1)
     return Tree(children, members, torch.where(used > n, used - 1, single))
 
 
+def _merged(table: Tensor, pairs: tuple[Tensor, Tensor, Tensor], left: Tensor) -> Tensor:
+    """Sums (b, m', m') of tables (b, m, m) after merging.
+
+    Args:
+        table: Of pairs of clusters.
+        pairs: (t,) the graph, and the two clusters that become one, named by the first.
+        left: (b, m') clusters that are left.
+    """
+    b, i, j = pairs
+    table = table.clone()
+    table[b, i] += table[b, j]
+    table[b, :, i] += table[b, :, j]
+    table[b, j], table[b, :, j] = 0, 0
+    m = table.shape[2]
+    table = table.gather(1, left[:, :, None].expand(-1, -1, m))
+    return table.gather(2, left[:, None].expand(-1, left.shape[1], -1))
+
+
 def _matching(
     weight: Tensor,
-    ring: Tensor,
-    leads: Tensor,
+    ring: Tensor | None,
+    real: Tensor,
     size: Tensor,
     noise: Tensor,
     step: int,
@@ -112,9 +130,8 @@ def _matching(
     come after all others, so that rings are contracted whole.
     """
     n = weight.shape[1]
-    both = (leads[:, :, None] & leads[:, None, :]) & ~torch.eye(
-        n, dtype=torch.bool, device=noise.device
-    )
+    both = real[:, :, None] & real[:, None, :]
+    both.diagonal(dim1=1, dim2=2).zero_()
     joined = (weight > 0) & both
     # Where nothing is joined any more, any two clusters may be merged.
     joined = torch.where(joined.flatten(1).any(1)[:, None, None], joined, both)
@@ -122,7 +139,7 @@ def _matching(
     pair = (noise[:, :, None] + noise[:, None]) * (4e5 + 1e5 * step) % 1
     degree = weight.sum(2).double()
     cost = _cost(weight * both, size.double(), degree, pair, matching)
-    if matching == "rings":
+    if ring is not None:
         cost = torch.where(ring > 0, cost, LAST * cost)
     cost = cost.masked_fill(~joined, torch.inf)
     best = cost.argmin(2)
@@ -154,7 +171,7 @@ def _cost(
         return total + pair
     if matching == "tight":
         return total + pair + _separation((weight > 0).double())
-    paths = (weight + weight @ weight).double() + 1e-9
+    paths = (weight + sparse_product(weight, weight)).double() + 1e-9
     # Rounding must not break the symmetry of ties; noise does, if only a little.
     cost = total**2 * size[:, :, None] * size[:, None] / paths * (1 + 0.1 * pair)
     expected = degree[:, :, None] * degree[:, None] / degree.sum(1)[:, None, None]
@@ -221,9 +238,9 @@ def _separation(joined: Tensor) -> Tensor:
     Args:
         joined: (b, n, n) float64, 0 or 1.
     """
-    common = joined @ joined
-    turns = (common * joined) @ joined
+    common = sparse_product(joined, joined)
+    turns = sparse_product(joined, (common * joined).mT).mT
     degree = joined.sum(2)
-    rings = common @ joined - turns - turns.mT
+    rings = sparse_product(joined, common) - turns - turns.mT
     rings = rings - degree[:, :, None] - degree[:, None] + 2 * common + 1
     return 2 * (common - 2).clamp(min=0) + rings.clamp(min=0)

@@ -90,7 +90,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         value = torch.cat([cluster, self.label(state.label) + between(ends, state)], 1)
         valid = torch.cat([state.valid, state.real], 1)
         relation = token_relations(joined, state.ends, self.reach, self.cycles)
-        bias = self.bias(relation).permute(0, 3, 1, 2)
+        bias = self.bias(relation.int()).permute(0, 3, 1, 2)
         return Tokens(value, valid=valid, bias=bias)
 
     def _clusters(self, cluster: Tensor, ends: Tensor, state: Partition) -> Tokens:
@@ -110,7 +110,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         value = cluster.flatten(0, 1).index_add(0, here, message).view_as(cluster)
         links = state.links
         relation = token_relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
-        bias = self.bias(relation) + links.float() @ self.link.weight
+        bias = self.bias(relation.int()) + links.float() @ self.link.weight
         return Tokens(value, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
 
     def level(self, state: Partition, k: int) -> int:

@@ -8,9 +8,11 @@ transformer together, whatever their scale.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.refiner import GraphData
@@ -31,6 +33,8 @@ from refine_core.transformer import Transformer
 
 GraphMethod = Method[GraphBatch, EncodedGraphs, Partition, Tensor]
 """A method of training or sampling contractions."""
+PAIRS = 2**24
+"""Pairs of tokens of which a training step keeps at once what its backward pass needs."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class SplitExamples:
     code: Tensor
     graph: Tensor
     weight: Tensor
+
+    @property
+    def pairs(self) -> int:
+        """Count of pairs of tokens, if all edges are tokens; padding counts."""
+        return len(self.graph) * (self.state.valid.shape[1] + self.state.real.shape[1]) ** 2
 
     def rows(self, index: Tensor) -> "SplitExamples":
         """Those at `index`, without padding that none of them needs."""
@@ -72,10 +81,16 @@ class SplitExamples:
         return cls(state, code, graph, weight)
 
     def by_size(self) -> Iterator["SplitExamples"]:
-        """In parts of similar size: of 1, of 2 to 3, of 4 to 7 clusters and so on."""
+        """In parts of similar size: of 1, of 2 to 3, of 4 to 7 clusters and so on.
+
+        A part that has more than one example has `PAIRS` pairs of tokens at most.
+        """
         order = self.state.valid.sum(1).log2().floor()
         for size in order.unique().tolist():
-            yield self.rows((order == size).nonzero()[:, 0]).rounded()
+            alike = self.rows((order == size).nonzero()[:, 0])
+            count = max(1, PAIRS * len(alike.graph) // max(1, alike.pairs))
+            for some in torch.arange(len(alike.graph), device=order.device).split(count):
+                yield alike.rows(some).rounded()
 
     def rounded(self) -> "SplitExamples":
         """With some of them again, of no weight, where counts of rows are to be few."""
@@ -146,9 +161,13 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
     def losses(self, done: TrainingPass[EncodedGraphs, Partition, Tensor]) -> dict[str, Tensor]:
         """Losses of a pass, see `forward`; its distributions are not used."""
         nats = torch.zeros((), device=done.noise.index.device)
-        for part in self._examples(done):
+        examples, log_prob = self._examples(done), self._log_prob
+        if sum(part.pairs for part in examples) > PAIRS:
+            # What backward needs of large graphs is computed again, part by part.
+            log_prob = partial(checkpoint, self._log_prob, use_reentrant=False)
+        for part in examples:
             given = None if done.context is None else done.context[part.graph]
-            nats = nats - (self._log_prob(part, given) * part.weight).sum()
+            nats = nats - (log_prob(part, given) * part.weight).sum()
         splits = sum(int(state.split.sum()) for state in done.trace.states)
         bits = nats.detach() / len(done.noise) / torch.log(torch.tensor(2.0))
         further = self.further_losses(done)

@@ -8,12 +8,14 @@ fewer than tokens.
 import torch
 from torch import Tensor
 
+from graphs.data.edge_list import sparse_product
+
 TWICE, TRIANGLE, ACROSS, SHARED = 2, 3, 4, 5  # names of relations, counted from `reach`
 EXTRA = 6  # distances and names of relations beyond `reach`
 
 
 def token_relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) -> Tensor:
-    """(b, m + e, m + e) int64, the relation of tokens.
+    """(b, m + e, m + e) int16, the relation of tokens.
 
     0 to `reach` is a distance and `reach + 1` a larger one. `reach + TWICE` relates tokens at
     distance 2 with two common neighbours: edges between the same clusters, and those clusters.
@@ -46,25 +48,24 @@ def token_relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = Fal
     parallel = (same[0] & same[3]) | (same[1] & same[2])
     gap = torch.where(parallel, reach + TWICE, gap)
     if cycles:
-        third = (joined.float() @ joined.float() > 0) & (counts == 1)
+        third = (sparse_product(joined, joined.float()) > 0) & (counts == 1)
         among = torch.where(third, reach + SHARED, among)
         across = torch.where((from_first == 1) & (from_second == 1), reach + ACROSS, across)
         # Whether the ends that are not shared are joined.
         closed = [same[3 - k] & (between[k] == 1) for k in range(4)]
         triangle = closed[0] | closed[1] | closed[2] | closed[3]
         gap = torch.where(triangle & ~parallel, reach + TRIANGLE, gap)
-    gap = gap * ~torch.eye(gap.shape[1], dtype=torch.bool, device=gap.device)
+    gap.diagonal(dim1=1, dim2=2).zero_()
     top = torch.cat([among, across.transpose(1, 2)], 2)
     return torch.cat([top, torch.cat([across, gap], 2)], 1)
 
 
 def _hops(joined: Tensor, most: int) -> Tensor:
-    """(b, m, m) length of the shortest path between clusters; beyond `most`, `10 * most`."""
-    near = joined.float()
-    reached = torch.eye(joined.shape[1], device=joined.device).expand_as(near)
-    hops = torch.where(reached > 0, 0, 10 * most)
+    """(b, m, m) int16 length of the shortest path between clusters; beyond `most`, `most + 1`."""
+    reached = torch.eye(joined.shape[1], device=joined.device).expand(joined.shape)
+    hops = torch.where(reached > 0, 0, most + 1).short()
     for step in range(1, most + 1):
-        wider = ((reached + reached @ near) > 0).float()
+        wider = ((reached + sparse_product(joined, reached)) > 0).float()
         hops = torch.where((wider > 0) & (reached == 0), step, hops)
         reached = wider
     return hops

@@ -216,6 +216,7 @@ def _check(config: StudyConfig, train: int, test: int) -> None:
         ("measurement.samples", measurement.samples, test, "test images"),
         ("measurement.samples", measurement.samples, train, "training images"),
         ("measurement.bits_images", measurement.bits_images, test, "test images"),
+        ("measurement.energy_samples", measurement.energy_samples, test, "test images"),
         ("budget.batch", config.budget.batch, train, "training images"),
     ):
         if count > most:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphs.data.edge_list import sparse_product
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.state.partition import Partition
 
@@ -41,17 +42,21 @@ class Coupling(nn.Module):
         return result
 
 
-def pair_kinds(state: Partition, half_edges: HalfEdges) -> Tensor:
-    """(r, D, D) int64, how the clusters at the other ends of two edges of one cluster are related.
+def cluster_kinds(state: Partition) -> Tensor:
+    """(b, m, m) int64, how two clusters are related, as the other ends of edges of a third.
 
-    0 they are the same, 1 they are joined, 2 they have a common neighbour besides that cluster, 3
+    0 they are the same, 1 they are joined, 2 they have a common neighbour besides the third, 3
     none of these.
     """
-    joined = state.joined.float()
-    common = joined @ joined > 1
-    kinds = torch.where(joined > 0, 1, torch.where(common, 2, 3))
-    itself = torch.eye(kinds.shape[1], dtype=torch.bool, device=kinds.device)
-    kinds = kinds.masked_fill(itself, 0)
+    joined = state.joined
+    common = sparse_product(joined, joined.float()) > 1
+    kinds = torch.where(joined, 1, torch.where(common, 2, 3))
+    kinds.diagonal(dim1=1, dim2=2).zero_()
+    return kinds
+
+
+def pair_kinds(kinds: Tensor, state: Partition, half_edges: HalfEdges) -> Tensor:
+    """(r, D, D) int64, the `cluster_kinds` (b, m, m) of the far ends of half-edges of one row."""
     far = state.ends[half_edges.graph, half_edges.slot, 1 - half_edges.side]
     other = half_edges.table(far, 0)
     graph = half_edges.table(half_edges.graph, 0)[:, :1, None]

@@ -9,7 +9,6 @@ from torch import Tensor
 from graphs.generators.contraction.split import conditional_bernoulli as subset
 from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget
-from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, SplitLogits, bounded
 from graphs.generators.contraction.split.numbers import Columns
 from graphs.generators.contraction.split.sampling import sample
@@ -31,9 +30,7 @@ class SplitDistribution(SplitLaw):
         budget, columns = Budget.of(state, self.head.connected).compact(self.head.labels)
         given = columns.compact(code[:, :m][state.split])
         total = self._numbers_log_prob(budget, columns, given)
-        half_edges = HalfEdges.of(state)
-        if len(half_edges.row):
-            half_edges, pair = self.coupled(half_edges)
+        for half_edges, pair in self.half_edges():
             second = code[half_edges.graph, m + half_edges.slot, half_edges.side]
             stays = half_edges.table(second == 0, False)
             table = half_edges.table(self.stay_logits(half_edges, columns, given), -1e4)

@@ -4,12 +4,15 @@ Each edge between clusters has two half-edges, one at each end. When the cluster
 that half-edge goes to one of the two children.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from graphs.generators.contraction.state.partition import Partition
+
+SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,26 @@ class HalfEdges:
         keys, row, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
         place = torch.arange(len(key), device=key.device) - (count.cumsum(0) - count)[row]
         return cls(graph, slot, side, cluster, row, place, keys // kinds, keys % kinds)
+
+    def by_degree(self) -> Iterator["HalfEdges"]:
+        """In parts whose rows are of similar length, so that tables of pairs stay small.
+
+        One part of the rows of up to `SHORT` half-edges, then of up to twice as many, and so on.
+        """
+        degree = torch.bincount(self.row, minlength=len(self.owner))
+        size = (degree / SHORT).log2().ceil().clamp(min=0)
+        sizes = size.unique().tolist()
+        if len(sizes) < 2:
+            yield self
+            return
+        for each in sizes:
+            rows = size == each
+            here, number = rows[self.row], rows.long().cumsum(0) - 1
+            ends = (self.graph, self.slot, self.side, self.cluster)
+            graph, slot, side, cluster = (x[here] for x in ends)
+            row, place = number[self.row[here]], self.place[here]
+            owner, label = self.owner[rows], self.label[rows]
+            yield HalfEdges(graph, slot, side, cluster, row, place, owner, label)
 
     @property
     def real(self) -> Tensor:

@@ -1,5 +1,6 @@
 """The law of the splits of a state, as its likelihood and its samples share it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,14 +63,23 @@ class SplitLaw(MixedLaw[SplitLogits, Partition]):
         """Last numbers of a code that follow from which half-edges stay, if these are coupled."""
         return 0 if self.head.coupling is None else self.state.inner.shape[2]
 
-    def coupled(self, half_edges: HalfEdges) -> tuple[HalfEdges, Tensor | None]:
+    def half_edges(self) -> Iterator[tuple[HalfEdges, Tensor | None]]:
         """Half-edges in the order in which they are drawn, and their couplings (rows, D, D).
 
-        Couplings are None where half-edges are independent.
+        They come in parts whose rows are of similar length; couplings are None where half-edges
+        are independent.
         """
-        if self.head.coupling is None:
-            return half_edges, None
-        near, kinds = coupled.ordered(half_edges, coupled.pair_kinds(self.state, half_edges))
+        half_edges = HalfEdges.of(self.state)
+        if not len(half_edges.row):
+            return
+        kinds = None if self.head.coupling is None else coupled.cluster_kinds(self.state)
+        for part in half_edges.by_degree():
+            yield (part, None) if kinds is None else self._coupled(part, kinds)
+
+    def _coupled(self, half_edges: HalfEdges, kinds: Tensor) -> tuple[HalfEdges, Tensor]:
+        """Half-edges in their order, and their couplings, given `cluster_kinds`."""
+        pair_kinds = coupled.pair_kinds(kinds, self.state, half_edges)
+        near, kinds = coupled.ordered(half_edges, pair_kinds)
 
         def pairs(head: SplitLogits, hidden: Tensor) -> Tensor:
             assert head.coupling is not None, "heads that are mixed are of one kind"

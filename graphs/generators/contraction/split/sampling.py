@@ -40,19 +40,15 @@ def sample(
     """
     state, m = law.state, law.state.valid.shape[1]
     rows, columns, share = _numbers(law, noise, demand)
-    stays = None
-    half_edges = HalfEdges.of(state)
-    if len(half_edges.row):
-        half_edges, pair = law.coupled(half_edges)
+    code = rows.new_zeros(*law.valid.shape, columns.digits)
+    for half_edges, pair in law.half_edges():
         stays, left = _half_edges(law, half_edges, pair, columns, rows, noise, forced)
         if pair is not None:
             stay = half_edges.table(stays, False).sum(1)
             rows[half_edges.owner, half_edges.label + rows.shape[1] - law.tied] = stay
         share = share.index_add(0, half_edges.owner, left)
-    code = rows.new_zeros(*law.valid.shape, columns.digits)
-    code[:, :m][state.split] = columns.whole(rows)
-    if stays is not None:
         code[half_edges.graph, m + half_edges.slot, half_edges.side] = (~stays).long()
+    code[:, :m][state.split] = columns.whole(rows)
     result = share.new_zeros(state.valid.shape)
     result[state.split] = share
     return code, result

@@ -101,3 +101,21 @@ def test_labels_of_edges_are_seen_and_every_parameter_learns() -> None:
 def test_a_chance_below_that_of_one_cluster_is_refused() -> None:
     with pytest.raises(InputError, match=r"scale_subsampling: found 0.5, expected.*at least 1"):
         ContractionConfig(scale_subsampling=0.5)
+
+
+def test_what_is_computed_again_for_lack_of_memory_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch, noise, model = graphs(16, 9), names(16), refiner(coupled=True, cycles=True)
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model((batch,), noise)["loss"].backward()
+        return [x.grad.clone() for x in model.parameters() if x.grad is not None]
+
+    whole = gradients()
+    monkeypatch.setattr("graphs.generators.contraction.refiner.PAIRS", 1000)
+    trace = model.tokenizer.trace(model.tokenizer.features(batch, noise))
+    parts = split_examples(trace, torch.zeros(16), None)
+    assert all(part.pairs <= 1000 or len(part.graph) == 1 for part in parts[1:])
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, gradients(), strict=True))

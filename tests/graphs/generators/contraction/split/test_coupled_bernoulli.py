@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 import torch
 
 from graphs.generators.common.refiner import GraphRefiner
@@ -73,11 +74,12 @@ def test_half_edges_come_near_to_one_before_them() -> None:
     states = model.tokenizer.trace(model.tokenizer.features(graphs(40, 9), names(40))).states
     for state in states[1:-1]:
         half_edges = HalfEdges.of(state)
-        kinds = coupled.pair_kinds(state, half_edges)
+        among = coupled.cluster_kinds(state)
+        kinds = coupled.pair_kinds(among, state, half_edges)
         moved, kinds = coupled.ordered(half_edges, kinds)
         assert torch.equal(moved.real, half_edges.real)
         both = moved.real[:, :, None] & moved.real[:, None]
-        assert torch.equal(kinds[both], coupled.pair_kinds(state, moved)[both])
+        assert torch.equal(kinds[both], coupled.pair_kinds(among, state, moved)[both])
         for row, size in zip(kinds, moved.real.sum(1).tolist(), strict=True):
             for i in range(1, size):
                 assert row[i, :i].min() == row[i:size, :i].min()
@@ -109,3 +111,21 @@ def test_every_parameter_of_the_coupling_learns() -> None:
     for name, parameter in model.get_submodule("head.split.coupling").named_parameters():
         assert parameter.grad is not None, name
         assert bool(parameter.grad.count_nonzero()), name
+
+
+def test_rows_of_similar_length_together_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, noise = _richest(), names(16, seed=5)
+    parts = "graphs.generators.contraction.split.half_edges.SHORT"
+
+    def found() -> tuple[list[torch.Tensor], torch.Tensor]:
+        trace = model.sample_trace(noise)
+        with torch.no_grad():
+            return trace.codes, model.code_log_prob(graphs(16, 9), noise=noise)
+
+    codes, nats = found()
+    monkeypatch.setattr(parts, 1)
+    half_edges = (HalfEdges.of(state) for state in model.sample_trace(noise).states[1:-1])
+    assert any(len(list(each.by_degree())) > 1 for each in half_edges if len(each.row))
+    again, same = found()
+    assert all(torch.equal(a, b) for a, b in zip(codes, again, strict=True))
+    assert torch.allclose(nats, same, atol=1e-4)
