@@ -70,7 +70,7 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def update(self, done: int, loss: float | None = None) -> None:
+    def update(self, done: float, loss: float | None = None) -> None:
         """Show that `done` steps are done, and the latest loss."""
         note = "" if loss is None else f"loss {loss:.4g}"
         self._bar.update(self._task, completed=done, note=note)

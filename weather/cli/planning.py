@@ -19,6 +19,7 @@ def plan(
     lead_days: float = 10.0,
     starts: PositiveInt = 20,
     batch: PositiveInt = 25,
+    memory: str = "",
 ) -> None:
     """Say what every stage will need: parameters, memory, disk and time; runs none of them.
 
@@ -35,7 +36,10 @@ def plan(
         lead_days: Length of the forecast.
         starts: Number of initial times of the forecast.
         batch: Number of members that are forecast at a time.
+        memory: Memory of the machine, such as 64GB, for which it says what to lower; by default
+            that of this one.
     """
+    from refine_core.app.processes.memory import parse_size
     from weather.cli.data import chosen_grid
     from weather.forecast.run import steps_in
     from weather.planning import plan
@@ -48,12 +52,13 @@ def plan(
         steps=steps_in(lead_days, config.data.step_hours),
         starts=starts,
         batch=batch,
+        memory=parse_size(memory) if memory else None,
     )
     _print(made)
 
 
 def _print(made: "Plan") -> None:
-    from refine_core.app.processes.memory import machine_memory, readable_size
+    from refine_core.app.processes.memory import readable_size
 
     (rows, columns), counts = made.data.grid.shape, made.data.windows
     print(
@@ -74,9 +79,9 @@ def _print(made: "Plan") -> None:
     print(table(heads, lines), end="\n\n")
     threads = f"{made.threads} thread{'s' if made.threads > 1 else ''}"
     print(
-        f"Memory is that of one process at its peak; this machine has "
-        f"{readable_size(machine_memory())}. Times are of this machine, measured now, by "
-        f"{threads}, as if nothing else ran; reading the source is not in them."
+        f"Memory is that of one process at its peak; there are {readable_size(made.memory)}. "
+        f"Times are of this machine, measured now, by {threads}, as if nothing else ran; reading "
+        "the source is not in them."
     )
     for line in (*made.notes, *made.problems()):
         print(line)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -19,11 +19,17 @@ from refine_core.errors import InputError
 from weather.forecast.initial_states import ForecastModel, InitialStates
 from weather.forecast.size import check_count, check_disk
 from weather.forecaster.rollout import member_names, rollout
+from weather.io.canonical import LEAD
 from weather.io.forecast_layout import ForecastLayout, Layout
 from weather.io.forecast_store import ForecastStore
 
-Part = tuple[int, Sequence[int], NDArray[np.float32]]
-"""Place of the initial time, names of m members, and their states (m, 1 + steps, C, H, W)."""
+Part = tuple[int, Sequence[int], NDArray[np.float32], int]
+"""Place of the initial time, names of m members, states (m, l, C, H, W), place of the first lead.
+
+The l leads are all 1 + steps, or some of them.
+"""
+LARGE = 2**30
+"""Bytes of a member from which on its leads are written as they are computed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +43,7 @@ class EnsembleRun:
         steps: Number of model steps.
         seed: Seed of the ensemble.
         batch: Members in memory at a time, in whole groups that the network computes at once.
+        at_once: Leads of a member of more than `LARGE` bytes that are in memory at a time.
 
     Raises:
         InputError: A number is out of its range.
@@ -48,6 +55,7 @@ class EnsembleRun:
     steps: int
     seed: int
     batch: int
+    at_once: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what is empty, or larger than any machine."""
@@ -87,11 +95,22 @@ class EnsembleRun:
             f"{self.seed}, from initial states of: {origin}"
         }
 
+    @property
+    def large(self) -> bool:
+        """Whether leads are written as they are computed."""
+        return self._member_bytes > LARGE
+
     def check_batch(self) -> None:
         """Refuse batches that no memory holds."""
-        count = min(self._whole_batch, len(self.members))
-        one = self.layout.nbytes // (len(self.times) * len(self.members))
-        check_memory(2 * count * one, f"A batch of {count} members", "give a smaller --batch")
+        size = self.initial.model.group if self.large else self._whole_batch
+        count, leads = min(size, len(self.members)), 1 + self.steps
+        held = min(self.at_once, leads) if self.large else leads
+        needed = 2 * count * self._member_bytes * held // leads
+        check_memory(needed, f"A batch of {count} members", "give a smaller --batch")
+
+    @property
+    def _member_bytes(self) -> int:
+        return self.layout.nbytes // (len(self.times) * len(self.members))
 
     @property
     def _whole_batch(self) -> int:
@@ -101,8 +120,12 @@ class EnsembleRun:
     def parts(
         self, pending: Collection[tuple[int, int]], progress: Progress, workers: Workers
     ) -> Iterator[Part]:
-        """Compute batches of members, those with a member (time, name) among the pending ones."""
-        size, count = self._whole_batch, len(self.members)
+        """Compute batches of members, those with a member (time, name) among the pending ones.
+
+        Of large members the leads come one after the other, and this process computes them.
+        """
+        count = len(self.members)
+        size = self.initial.model.group if self.large else self._whole_batch
         batches = [
             (place, names)
             for place in range(len(self.times))
@@ -110,7 +133,11 @@ class EnsembleRun:
             if any((place, member) in pending for member in names)
         ]
         groups = [(place, group) for place, names in batches for group in self._groups(names)]
-        model, done = self.initial.model, len(self.times) * count - sum(len(b[1]) for b in batches)
+        done = len(self.times) * count - sum(len(names) for _, names in batches)
+        if self.large:
+            yield from self._by_lead(groups, progress, done)
+            return
+        model = self.initial.model
         work, device = partial(_roll, model, self.steps, self.seed), model.forecaster.device.type
         made = map_in_workers(work, self._given(groups), len(groups), workers, device=device)
         for place, names in batches:
@@ -118,7 +145,20 @@ class EnsembleRun:
             for group in self._groups(names):
                 rolled.update(zip(group, next(made), strict=True))
                 progress.update(done := done + len(group))
-            yield place, names, np.stack([rolled[name] for name in names])
+            yield place, names, np.stack([rolled[name] for name in names]), 0
+
+    def _by_lead(
+        self, groups: Sequence[tuple[int, Sequence[int]]], progress: Progress, done: int
+    ) -> Iterator[Part]:
+        """Compute `at_once` leads of a group at a time; `done` members are there."""
+        for (place, names), given in zip(groups, self._given(groups), strict=True):
+            leads = _leads(self.initial.model, self.steps, self.seed, given)
+            for first in range(0, 1 + self.steps, self.at_once):
+                values = np.stack([*islice(leads, self.at_once)], 1)
+                ready = first + values.shape[1]
+                progress.update(done + len(names) * ready / (1 + self.steps))
+                yield place, names, values, first
+            done += len(names)
 
     def _groups(self, names: Sequence[int]) -> list[list[int]]:
         """Names by the groups that the network computes at once."""
@@ -141,15 +181,22 @@ _Given = tuple[NDArray[np.float32], NDArray[np.float32] | None, np.datetime64, S
 
 
 def _roll(model: ForecastModel, steps: int, seed: int, given: _Given) -> NDArray[np.float32]:
-    """(m, 1 + steps, C, H, W) of some members; NaN where an analysis has no such channel."""
+    """(m, 1 + steps, C, H, W) of some members, see `_leads`."""
+    return np.stack([*_leads(model, steps, seed, given)], 1)
+
+
+def _leads(
+    model: ForecastModel, steps: int, seed: int, given: _Given
+) -> Iterator[NDArray[np.float32]]:
+    """(m, C, H, W) of some members at each lead; NaN where an analysis has no such channel."""
     states, forcing, time, names = given
     latest = states.reshape(-1, *states.shape[-4:])[:, -1]
     analysis = latest[np.array(names) % len(latest)]
     missing = len(model.data.channels) - analysis.shape[1]
     blank = ((0, 0), (0, missing), (0, 0), (0, 0))
-    values = [np.pad(analysis, blank, constant_values=np.nan)]
+    yield np.pad(analysis, blank, constant_values=np.nan)
     later = rollout(model, states, time, members=names, steps=steps, seed=seed, forcing=forcing)
-    return np.stack([*values, *(state.values.numpy() for state in later)], 1)
+    yield from (state.values.numpy() for state in later)
 
 
 def write_forecast(
@@ -180,7 +227,8 @@ def write_forecast(
         batch: Members in memory at a time, in whole groups that the network computes at once.
         workers: Processes that share the groups, of one thread each; "auto" is one for each core
             where that pays. The forecast is the same.
-        chunks: See `ForecastStore.open`.
+        chunks: See `ForecastStore.open`. A member of more than a GiB is written lead by lead as
+            it is computed, by this process alone, each lead in chunks of its own by default.
         precision: Largest rounding error, as a share of a channel's standard deviation; 0 rounds
             nothing.
         layout: Whose names the dimensions have: `weatherbench-x` has `init_time`, `lead_time` and
@@ -205,7 +253,9 @@ def write_forecast(
     ...         made["2m_temperature"].sizes
     Frozen({'time': 1, 'number': 2, 'prediction_timedelta': 2, 'latitude': 32, 'longitude': 64})
     """
-    run = EnsembleRun(initial, times, range(members), steps, seed, batch)
+    chunks = dict(chunks or {})
+    run = EnsembleRun(initial, times, range(members), steps, seed, batch, chunks.get(LEAD, 1))
+    chunks = {LEAD: 1, **chunks} if run.large else chunks
     if out.resolve() == Path(initial.source.path).resolve():
         raise InputError(f"{out} holds the initial states: choose another name for the forecast.")
     run.check_batch()
@@ -270,12 +320,11 @@ def make_forecast(
     values = {name: np.empty(array.shape, np.float32) for name, array in made.items()}
     every = {(place, name) for place in range(len(times)) for name in run.members}
     with Progress("forecast", len(every), quiet=quiet) as progress:
-        done = dict.fromkeys(range(len(times)), 0)
-        for place, names, states in run.parts(every, progress, workers):
-            rows = slice(done[place], done[place] + len(names))
+        row = {name: number for number, name in enumerate(run.members)}
+        for place, names, states, first in run.parts(every, progress, workers):
+            rows, leads = [row[name] for name in names], slice(first, first + states.shape[1])
             for name, maps in layout.by_variable(states).items():
-                values[name][place, rows] = maps
-            done[place] += len(names)
+                values[name][place, rows, leads] = maps
     return made.assign({name: made[name].copy(data=values[str(name)]) for name in made})
 
 

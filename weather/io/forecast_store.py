@@ -116,22 +116,26 @@ class ForecastStore:
             if not self.mark(time, member).exists()
         ]
 
-    def write(self, time: int, members: Sequence[int], states: NDArray[np.float32]) -> None:
-        """Write members of an initial time.
+    def write(
+        self, time: int, members: Sequence[int], states: NDArray[np.float32], first: int = 0
+    ) -> None:
+        """Write members of an initial time, or some of their leads; the last ones come last.
 
         Args:
             time: Place of the initial time.
             members: Names of m members.
-            states: (m, leads, C, H, W) in SI units.
+            states: (m, l, C, H, W) in SI units, of l leads.
+            first: Place of the first of these leads.
         """
+        leads = slice(first, first + states.shape[1])
         if len(self._quanta):
             states = (np.round(states / self._quanta) * self._quanta).astype(np.float32)
         group = zarr.open_group(str(self.partial), mode="r+", use_consolidated=False)
         for name, values in self.layout.by_variable(states).items():
             array = group[name]
             assert isinstance(array, zarr.Array)
-            array.oindex[time, np.array(members)] = values
-        for member in members:
+            array.oindex[time, np.array(members), leads] = values
+        for member in members if leads.stop == len(self.layout.leads) else ():
             with atomic_write(self.mark(time, member)) as mark:
                 mark.touch()
 

@@ -1,6 +1,6 @@
 """The networks of a config as they are trained and sampled, with values or without."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -28,6 +28,12 @@ from weather.training.errors import HELD, MEASURED
 from weather.training.stages import VALIDATED, TokenizerTraining
 
 Trained = Literal["mean", "tokeniser", "head"]
+SECTIONS: dict[Trained, str] = {
+    "mean": "mean",
+    "tokeniser": "head.tokenizer",
+    "head": "head.network",
+}
+"""Sections of the config with the settings of each training."""
 AVERAGED = 64
 """Windows that errors of the mean are measured on at once, at most."""
 
@@ -126,9 +132,19 @@ def update(state: TrainState[nn.Module]) -> None:
     getattr(state.module, "after_step", lambda: None)()
 
 
-def training_cost(config: WeatherConfig, data: Outline, stage: Trained) -> Cost:
-    """What the training of a stage needs."""
+def training_cost(
+    config: WeatherConfig, data: Outline, stage: Trained, accumulate: int | None = None
+) -> Cost:
+    """What the training of a stage needs.
+
+    Args:
+        config: The configuration.
+        data: Its grid, and counts of windows.
+        stage: What is trained.
+        accumulate: Parts of a batch that are computed one after the other, if not as configured.
+    """
     opt = settings(config, stage)
+    opt = replace(opt, accumulate=accumulate or opt.accumulate)
     with without_values() as meter:
         state = TrainState.new(trained_module(config, data.grid, stage), opt)
         batch = windows(config, data.grid, opt.batch // opt.accumulate)

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,10 +15,12 @@ from weather.calibration.single_step import WINDOWS
 from weather.config import WeatherConfig
 from weather.data.windows import AT_ONCE
 from weather.fields.grid import Grid
+from weather.forecast.run import LARGE
 from weather.forecast.size import check_count
 from weather.io.values import BUDGET
 from weather.model import load
 from weather.planning.networks import (
+    SECTIONS,
     Cost,
     Trained,
     errors_cost,
@@ -74,12 +76,14 @@ class Plan:
         data: The grid, and counts of states and windows.
         threads: Threads of torch that times are for.
         notes: What the numbers rest on, in sentences.
+        memory: Bytes of memory that there are.
     """
 
     stages: tuple[Stage, ...]
     data: Outline
     threads: int
     notes: tuple[str, ...]
+    memory: int = field(default_factory=machine_memory)
 
     @property
     def total(self) -> Stage:
@@ -93,20 +97,18 @@ class Plan:
             sum(each.parameters or 0 for each in every),
         )
 
-    def problems(self, memory: int | None = None, disk: int | None = None) -> list[str]:
+    def problems(self, disk: int | None = None) -> list[str]:
         """A sentence for each stage that does not fit, and for the disk.
 
         Args:
-            memory: Bytes that there are; by default those of this machine.
             disk: Bytes that are free; by default in the current folder.
         """
-        memory = machine_memory() if memory is None else memory
         disk = shutil.disk_usage(Path()).free if disk is None else disk
         found = [
             f"{each.name} needs {readable_size(each.memory)} of memory, there are "
-            f"{readable_size(memory)}: {each.lower}."
+            f"{readable_size(self.memory)}: {each.lower}."
             for each in self.stages
-            if each.memory > memory
+            if each.memory > self.memory
         ]
         if self.total.disk > disk:
             most = max(self.stages, key=lambda each: each.disk)
@@ -132,6 +134,7 @@ def plan(
     steps: int = 10,
     starts: int = 20,
     batch: int = 25,
+    memory: int | None = None,
 ) -> Plan:
     """Parameters, memory, disk and time of every stage, from data to verification.
 
@@ -150,8 +153,8 @@ def plan(
     >>> made = weather.plan(weather.WeatherConfig(data=data, mean=mean, head=head), members=2)
     >>> [stage.name for stage in made.stages]
     ['prepare', 'mean', 'errors', 'calibrate', 'forecast', 'verify']
-    >>> made.total.seconds > 0, made.problems(memory=10**6)[0][:13]
-    (True, 'prepare needs')
+    >>> made.total.seconds > 0, made.memory > 10**9
+    (True, True)
 
     Args:
         config: The configuration of data, model and training.
@@ -162,6 +165,7 @@ def plan(
         steps: Model steps of the forecast.
         starts: Initial times of the forecast.
         batch: Members that are forecast at a time.
+        memory: Bytes of memory that there are; by default those of this machine.
 
     Raises:
         InputError: There are neither data nor a grid, the parts of the model do not fit together
@@ -180,11 +184,13 @@ def plan(
         f"Pages of the prepared data, up to {readable_size(data.disk)}, are counted as memory by "
         "some tools; the system takes them back when it needs them."
     )
-    planned = _Planning(config, data, members, steps, starts, batch)
+    there = machine_memory() if memory is None else memory
+    room = (there - libraries) / ALLOCATED
+    planned = _Planning(config, data, members, steps, starts, batch, room)
     found = [
         replace(each, memory=ALLOCATED * each.memory + libraries) for each in planned.stages()
     ]
-    return Plan(tuple(found), data, torch.get_num_threads(), tuple(notes))
+    return Plan(tuple(found), data, torch.get_num_threads(), tuple(notes), there)
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,8 @@ class _Planning:
     steps: int
     starts: int
     batch: int
+    room: float
+    """Bytes of living arrays that memory has room for."""
 
     def stages(self) -> Iterator[Stage]:
         """All stages in their order."""
@@ -234,12 +242,19 @@ class _Planning:
         steps = opt.epochs * (self.data.windows["train"] // opt.batch)
         operations = steps * cost.operations + opt.epochs * cost.validation
         seconds = operations / training_rate(self.config, self.data.grid, name, cost)
-        where = {"mean": "mean", "tokeniser": "head.tokenizer", "head": "head.network"}[name]
-        if opt.batch // opt.accumulate > 1:
-            lower = f"raise {where}.training.accumulate, or lower {where}.training.batch"
-        else:
-            lower = f"lower {'head.network' if name == 'head' else 'mean'}.width or dim"
+        lower = self._lower(name) if cost.memory > self.room else ""
         return Stage(name, cost.memory, cost.checkpoint, seconds, cost.parameters, lower)
+
+    def _lower(self, name: Trained) -> str:
+        """What lets a training fit: the least count of parts of a batch, or a smaller network."""
+        opt = settings(self.config, name)
+        for parts in range(opt.accumulate + 1, opt.batch + 1):
+            if opt.batch % parts == 0:
+                cost = training_cost(self.config, self.data, name, parts)
+                if cost.memory <= self.room:
+                    return f"set {SECTIONS[name]}.training.accumulate to {parts}"
+        section = "head.network" if name == "head" else "mean"
+        return f"lower {section}.width or dim, as one window at a time takes too much"
 
     def _errors(self, rate: float) -> Stage:
         """Errors of the mean, and what heads learn from them before they are trained."""
@@ -263,12 +278,15 @@ class _Planning:
         count = min(-(-self.batch // GROUP) * GROUP, self.members)
         member = (1 + self.steps) * self.data.state_bytes
         rolling = (2 * count + GROUP) * member + step.memory - weights
+        memory = weights + max(3 * count * member, rolling)
+        if member > LARGE:  # leads are written as they are computed
+            memory = 4 * GROUP * self.data.state_bytes + step.memory
         return Stage(
             "forecast",
-            weights + max(3 * count * member, rolling),
+            memory,
             self.starts * self.members * member,
             self.starts * (-(-self.members // GROUP) * GROUP) * self.steps * seconds,
-            lower="lower --batch, or the number of steps",
+            lower="lower --batch, or give a coarser grid",
         )
 
     def _verify(self) -> Stage:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import sys
 
 from refine_core.errors import InputError
@@ -53,3 +54,19 @@ def readable_size(nbytes: float) -> str:
             return f"{nbytes:.3g} {unit}"
         nbytes /= 1000
     return f"{nbytes:.3g} TB"
+
+
+def parse_size(text: str) -> int:
+    """Bytes, of a number and a unit.
+
+    >>> parse_size("16GB"), parse_size("1.5 TB"), parse_size("8GiB")
+    (16000000000, 1500000000000, 8589934592)
+
+    Raises:
+        InputError: It is something else.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?\s*", text)
+    if match is None or not float(match[1]):
+        raise InputError(f"Found the size {text!r}, expected a number and a unit, such as 16GB.")
+    power = " kMGT".index(match[2] or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)

@@ -16,6 +16,7 @@ from tests.weather.synthetic import atmosphere
 from weather.forecast.initial_states import InitialStates
 from weather.forecast.run import write_forecast
 from weather.io.canonical import canonical
+from weather.io.forecast_store import ForecastStore
 from weather.io.source import Source
 from weather.model import WeatherModel
 
@@ -64,6 +65,45 @@ def test_members_do_not_depend_on_the_number_of_workers(
     mixed: dict[str, Any] = {"members": [6, 2, 5, 0], "steps": 2, "workers": 2}
     some = model.forecast(atmosphere(), START, **mixed)
     xr.testing.assert_equal(some, made.isel(number=[6, 2, 5, 0]))
+
+
+@pytest.mark.parametrize("leads", [1, 2])
+def test_large_members_are_written_lead_by_lead(
+    model: WeatherModel,
+    made: xr.Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    leads: int,
+) -> None:
+    monkeypatch.setattr("weather.forecast.run.LARGE", 1)
+    chunks = {"prediction_timedelta": leads} if leads > 1 else None
+    written = write(model, tmp_path / "f.zarr", chunks=chunks)
+    xr.testing.assert_identical(written, made)
+    lengths = written["geopotential"].encoding["preferred_chunks"]
+    assert lengths["prediction_timedelta"] == leads and lengths["number"] == 1
+    mixed = model.forecast(atmosphere(), START, members=[6, 2, 5, 0], steps=2)
+    xr.testing.assert_equal(mixed, made.isel(number=[6, 2, 5, 0]))
+
+
+def test_large_members_that_a_stop_left_unfinished_are_written_again(
+    model: WeatherModel, made: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weather.forecast.run.LARGE", 1)
+    written, calls = ForecastStore.write, []
+
+    def stopped(store: ForecastStore, *part: Any) -> None:
+        calls.append(part)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        written(store, *part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ForecastStore, "write", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            write(model, tmp_path / "f.zarr")
+    marks = sorted(path.name for path in (tmp_path / "f.zarr.partial" / "members").iterdir())
+    assert 0 < len(marks) < 7
+    xr.testing.assert_identical(write(model, tmp_path / "f.zarr"), made)
 
 
 def test_times_are_taken_in_all_their_forms(model: WeatherModel) -> None:

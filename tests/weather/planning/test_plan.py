@@ -18,7 +18,7 @@ from weather.fields.grid import equiangular
 from weather.forecaster.refinement import RefineHead
 from weather.planning.networks import Trained, networks, sample_step, sampling_cost, training_cost
 from weather.planning.outline import Outline, outline
-from weather.planning.stages import ALLOCATED, Plan, Stage, plan
+from weather.planning.stages import ALLOCATED, Plan, Stage, _Planning, plan
 
 GRID = equiangular(8, 16)
 STAGES = {
@@ -166,12 +166,24 @@ def test_what_does_not_fit_is_said_with_what_to_lower() -> None:
         Stage("prepare", 1e9, 5e9, 60.0, lower="divide the source"),
         Stage("mean", 3e9, 1e6, 60.0, 1000, "lower mean.training.batch"),
     )
-    made = Plan(stages, data, 1, ())
-    assert made.problems(4 * 10**9, 10**10) == []
-    memory, disk = made.problems(2 * 10**9, 10**9)
+    assert Plan(stages, data, 1, (), 4 * 10**9).problems(10**10) == []
+    memory, disk = Plan(stages, data, 1, (), 2 * 10**9).problems(10**9)
     assert memory == "mean needs 3 GB of memory, there are 2 GB: lower mean.training.batch."
     assert disk.startswith("All stages together need 5 GB of disk, there are 1 GB left")
     assert "prepare takes most: give fewer years" in disk
+
+
+def test_what_to_lower_is_what_fits() -> None:
+    config, data = middle()
+    costs = {parts: training_cost(config, data, "mean", parts).memory for parts in (1, 2, 4, 32)}
+    assert costs[1] > costs[2] > costs[4] > costs[32]
+
+    def said(room: float) -> str:
+        return _Planning(config, data, 2, 1, 1, 2, room)._lower("mean")
+
+    assert said(costs[4]) == "set mean.training.accumulate to 4"
+    assert said(costs[4] - 1) != said(costs[4])
+    assert said(costs[32] - 1) == "lower mean.width or dim, as one window at a time takes too much"
 
 
 def test_a_mean_from_elsewhere_is_taken_into_account(folder: Path) -> None:
