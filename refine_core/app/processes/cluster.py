@@ -35,6 +35,8 @@ ANSWER, RETURN = 5.0, 30.0
 """Seconds in which a scheduler has to answer, and in which lost workers may come back."""
 POLL = 1.0
 """Seconds after which it is seen whether workers are there."""
+GREETING = 2**16
+"""Bytes that the greeting of a scheduler is shorter than."""
 SENT = 2
 """Jobs for each thread of the workers that are sent at a time."""
 DECIDE = ("numpy", "rdkit")
@@ -269,17 +271,22 @@ def on_cluster(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _knock(address: str) -> None:
-    """Open a connection, for a client waits long where there is nothing.
+    """Open a connection, for a client waits long where something else listens, or nothing.
 
     Raises:
-        OSError: Nothing listens at the address.
+        OSError: No scheduler listens at the address.
         ValueError: It is no address.
     """
-    from distributed.comm import get_backend, parse_address, parse_host_port
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import get_backend
 
     scheme, place = parse_address(address)
     get_backend(scheme)
-    socket.create_connection(parse_host_port(place), timeout=ANSWER).close()
+    with socket.create_connection(parse_host_port(place), timeout=ANSWER) as wire:
+        if scheme == "tcp":  # a scheduler speaks first: the bytes of its greeting, which is short
+            length = wire.recv(8, socket.MSG_WAITALL)
+            if not 0 < int.from_bytes(length, "little") < GREETING:
+                raise OSError("it is no scheduler")
 
 
 _servers: dict[int, tuple[bytes, Server]] = {}
