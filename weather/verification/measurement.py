@@ -286,9 +286,9 @@ class _StartMeasurement:
                 check_size(name, members, truth, variable.channels)
         self._diagnose(variable, pair, truth, forecasts)
         if self.controls:
-            members = max(LEAST_MEMBERS, next(iter(self.forecasts.values())).sizes["number"])
+            most = max(LEAST_MEMBERS, next(iter(self.forecasts.values())).sizes["number"])
             forecasts |= baseline_forecasts(
-                *(history, climate, known.initial, init, lead, members),
+                *(history, climate, known.initial, init, lead, most),
                 paired=bool(self.has_pairs[pair.lead]),
             ) | self._twins(forecasts, variable, pair)
         self._record(variable, pair, truth, climate, forecasts)

@@ -1,4 +1,4 @@
-"""A function over many inputs, shared by processes: own, of torchrun, of a dask cluster; memory."""
+"""A function over many inputs, shared by own processes, torchrun's or a dask cluster; memory."""
 
 from typing import TYPE_CHECKING
 

@@ -1,9 +1,9 @@
 """A dask cluster that computes what `--workers` would share, by the address of its scheduler.
 
-Functions and inputs go to its workers as parcels (see `answers`), a few at a time, and results come
-back in the order of the inputs. A job whose worker is lost runs again on another. Workers read and
-write files by the same paths as this process, so paths are on a file system that all machines
-share, or URLs. Like dask itself, this is for networks whose machines trust each other.
+Functions and inputs go to its workers as parcels (see `answers`), a few at a time, and results
+come back in the order of the inputs. A job whose worker is lost runs again on another. Workers
+read and write files by the same paths as this process, so paths are on a file system that all
+machines share, or URLs. Like dask itself, this is for networks whose machines trust each other.
 """
 
 import functools
@@ -18,11 +18,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from refine_core import __version__
-from refine_core.app.extras import installed
 from refine_core.app.processes.answers import Server
 from refine_core.errors import InputError
 
@@ -92,7 +92,7 @@ class Cluster:
         Raises:
             InputError: The function raised it, the same job lost several workers, or none is left.
         """
-        sent: deque[Future] = deque()
+        sent: deque[Future[bytes]] = deque()
         try:
             # The function is a task, so that it is sent once, and anew where its worker is lost.
             parcel = self.client.submit(bytes, pickle.dumps(work), pure=False)
@@ -100,9 +100,9 @@ class Cluster:
                 given = pickle.dumps(each)
                 sent.append(self.client.submit(_answer, parcel, given, pure=False))
                 if len(sent) >= SENT * self._threads():
-                    yield self._result(sent.popleft())
+                    yield cast(R, self._result(sent.popleft()))
             while sent:
-                yield self._result(sent.popleft())
+                yield cast(R, self._result(sent.popleft()))
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.cancel([*sent], force=True)
@@ -163,7 +163,7 @@ class Cluster:
         except Exception as error:
             raise self._lost(error) from None
 
-    def _result(self, future: "Future") -> R:
+    def _result(self, future: "Future[bytes]") -> object:
         """Wait for a result, as long as there are workers."""
         from distributed import KilledWorker
 
@@ -191,7 +191,7 @@ class Cluster:
         if not done:
             assert isinstance(result, Exception)
             raise result
-        return cast(R, result)
+        return result
 
     def _lost(self, error: BaseException) -> InputError:
         """The sentence for what a connection fails by."""
@@ -320,6 +320,11 @@ def _sizes(paths: Sequence[str]) -> dict[str, int | None]:
 
 def _versions() -> dict[str, str | None]:
     """Versions that decide what a function is, and the bytes of its results."""
-    python = ".".join(platform.python_version_tuple()[:2])
-    own = {"refine": __version__, "python": python}
-    return {**own, **{name: installed(name) for name in DECIDE}}
+    found: dict[str, str | None] = {"refine": __version__}
+    found["python"] = ".".join(platform.python_version_tuple()[:2])
+    for name in DECIDE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found

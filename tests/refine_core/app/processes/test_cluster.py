@@ -1,4 +1,4 @@
-"""A dask cluster: results in order, mistakes, and sentences for what is lost or was never there."""
+"""A dask cluster: results in order, mistakes, sentences for what is lost or was never there."""
 
 import errno
 import os
@@ -78,7 +78,9 @@ def test_files_that_a_worker_does_not_find() -> None:
     with open(__file__) as file:
         os.dup2(file.fileno(), 900)
     try:
-        with pytest.raises(InputError, match=r"worker tcp://\S+ does not find the same /proc/self"):
+        with pytest.raises(
+            InputError, match=r"worker tcp://\S+ does not find the same /proc/self"
+        ):
             check_files("/proc/self/fd/900")
     finally:
         os.close(900)
