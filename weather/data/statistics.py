@@ -115,7 +115,8 @@ def moments(
         return np.zeros(channels), np.zeros(channels)
     weight = grid.area() / (len(rows) * grid.shape[0] * grid.shape[1])
     # Squares about a value nearby do not cancel.
-    centre = _values(maps, blocks[0], change).mean((0, 2, 3))
+    channels = range(_opened(maps).shape[1])
+    centre = np.array([_values(maps, blocks[0], c, change).mean() for c in channels])
     sums = _Sums(maps, change, centre, weight)
     shared = workers if isinstance(maps, Path) else 1
     total, square = np.zeros(len(centre)), np.zeros(len(centre))
@@ -135,15 +136,18 @@ class _Sums:
     weight: Real
 
     def __call__(self, rows: NDArray[np.int64]) -> tuple[Real, Real]:
-        values = _values(self.maps, rows, self.change)
-        values -= self.centre[:, None, None]
-        square = np.einsum("tchw,tchw->ch", values, values)
-        return values.sum((0, 3)) @ self.weight, square @ self.weight
+        sums, squares = np.zeros((2, len(self.centre), len(self.weight)))
+        for c, centre in enumerate(self.centre):  # all at once take eight times the memory
+            values = _values(self.maps, rows, c, self.change)
+            values -= centre
+            sums[c] = values.sum((0, 2))
+            squares[c] = np.einsum("thw,thw->h", values, values)
+        return sums @ self.weight, squares @ self.weight
 
 
-def _values(maps: Array | Path, rows: NDArray[np.int64], change: int) -> Real:
-    """Maps (n, C, H, W) of rows, or what they change by."""
-    known = _opened(maps)
+def _values(maps: Array | Path, rows: NDArray[np.int64], channel: int, change: int) -> Real:
+    """Maps (n, H, W) of a channel in some rows, or what they change by."""
+    known = _opened(maps)[:, channel]
     values = known[rows + change] - known[rows] if change else known[rows]
     return np.asarray(values, np.float64)
 

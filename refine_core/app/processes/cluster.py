@@ -284,7 +284,7 @@ def _knock(address: str) -> None:
     get_backend(scheme)
     with socket.create_connection(parse_host_port(place), timeout=ANSWER) as wire:
         if scheme == "tcp":  # a scheduler speaks first: the bytes of its greeting, which is short
-            length = wire.recv(8, socket.MSG_WAITALL)
+            length = wire.recv(8)
             if not 0 < int.from_bytes(length, "little") < GREETING:
                 raise OSError("it is no scheduler")
 
