@@ -30,8 +30,6 @@ SHARES = (0.25, 1.0, 2.0)
 GRID = (64, 128)
 MEMBERS, LEADS, APART = 20, 10, 6
 """Members and days of a forecast, and days from one start to the next."""
-PAST = 400
-"""Days of truth before the first start."""
 NAMES = ["2m_temperature", "mean_sea_level_pressure"]
 DAY = np.timedelta64(24 * 3600 * 10**9, "ns")
 MAP = 4 * GRID[0] * GRID[1]
@@ -103,10 +101,13 @@ def write_states(folder: Path, nbytes: int) -> int:
 
 
 def write_forecast(folder: Path, nbytes: int) -> int:
-    """Write a forecast of about so many bytes, and the truth; returns the bytes of both."""
+    """Write a forecast of about so many bytes, and the truth; returns the bytes of both.
+
+    There is no history, which would take as much memory whatever the number of starts.
+    """
     each = len(NAMES) * MEMBERS * LEADS * MAP
-    inits = times(1)[0] + (PAST + APART * np.arange(nbytes // each)) * DAY
-    when = times(1)[0] + np.arange(PAST + APART * len(inits) + LEADS) * DAY
+    inits = times(1)[0] + APART * np.arange(nbytes // each) * DAY
+    when = times(1)[0] + np.arange(APART * len(inits) + LEADS) * DAY
     generator = np.random.default_rng(0)
     for first in range(0, len(when), 100):
         truth = atmosphere(when[first : first + 100], h=GRID[0], w=GRID[1])[NAMES]

@@ -15,6 +15,7 @@ import platform
 import socket
 import threading
 import time
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -92,7 +93,18 @@ class Cluster:
         Raises:
             InputError: The function raised it, the same job lost several workers, or none is left.
         """
+        from distributed import wait
+
         sent: deque[Future[bytes]] = deque()
+
+        def take() -> R:
+            done, result = self._answer_to(sent.popleft())
+            if not done:
+                with suppress(Exception):  # else jobs that run would write when this has ended
+                    wait([*sent], RETURN)
+                raise cast(Exception, result)
+            return cast(R, result)
+
         try:
             # The function is a task, so that it is sent once, and anew where its worker is lost.
             parcel = self.client.submit(bytes, pickle.dumps(work), pure=False)
@@ -100,9 +112,9 @@ class Cluster:
                 given = pickle.dumps(each)
                 sent.append(self.client.submit(_answer, parcel, given, pure=False))
                 if len(sent) >= SENT * self._threads():
-                    yield cast(R, self._result(sent.popleft()))
+                    yield take()
             while sent:
-                yield cast(R, self._result(sent.popleft()))
+                yield take()
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.cancel([*sent], force=True)
@@ -163,15 +175,15 @@ class Cluster:
         except Exception as error:
             raise self._lost(error) from None
 
-    def _result(self, future: "Future[bytes]") -> object:
-        """Wait for a result, as long as there are workers."""
+    def _answer_to(self, future: "Future[bytes]") -> tuple[bool, object]:
+        """Whether a job was done, and its result or error; waits as long as there are workers."""
         from distributed import KilledWorker
 
         seen = time.monotonic()
         while True:
             try:
-                done, result = pickle.loads(future.result(timeout=POLL))
-                break
+                answer: tuple[bool, object] = pickle.loads(future.result(timeout=POLL))
+                return answer
             except TimeoutError:
                 seen = time.monotonic() if self._threads() else seen
                 if time.monotonic() - seen > RETURN:
@@ -184,14 +196,8 @@ class Cluster:
                     "One job ended several workers of the cluster, most likely for want of "
                     "memory: start workers with more of it, or with fewer threads each."
                 ) from None
-            except BaseException as error:
-                if isinstance(error, KeyboardInterrupt | SystemExit):
-                    raise
+            except (Exception, CancelledError) as error:
                 raise self._lost(error) from None
-        if not done:
-            assert isinstance(result, Exception)
-            raise result
-        return result
 
     def _lost(self, error: BaseException) -> InputError:
         """The sentence for what a connection fails by."""
