@@ -36,7 +36,7 @@ demo: install  ## the main job of every domain on real or bundled data, with pic
 	$(BIN)/refine graphs demo
 	$(BIN)/refine weather demo
 
-bench: install  ## measure speed ratios, into results/bench/
+bench: install  ## measure ratios of speed and memory, into results/bench/: a quarter of an hour
 	$(BIN)/python -m tests.bench.run
 
 gpu: install  ## on one accelerator, in ten minutes: its tests, throughput, larger models, into runs/gpu/

@@ -16,6 +16,7 @@ from graphs.cli.sample import sample
 from graphs.cli.train import describe, train
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
+from refine_core.app.processes.cluster import on_cluster
 from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt
 from refine_core.device import on_device
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> None:
     """Run `refine graphs`."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     table: Commands = {
-        "train": on_device(train),
+        "train": on_cluster(on_device(train)),
         "sample": on_device(sample),
         "evaluate": on_device(evaluate),
         "likelihood": on_device(likelihood),
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> None:
         "evaluate-properties": on_device(evaluate_properties),
         "evaluate-scaffolds": on_device(evaluate_scaffolds),
         "invariance": on_device(invariance),
-        "describe": describe,
+        "describe": on_cluster(describe),
         "demo": on_device(demo),
     }
     commands("refine graphs", table, argv)

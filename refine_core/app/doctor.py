@@ -24,6 +24,7 @@ from refine_core.storage.integrity import as_installed, intact
 
 PURPOSES = {
     "study": "`refine images study`",
+    "cluster": "`--scheduler`",
     "judges": "`refine graphs judge`",
     "simulate": "`refine weather simulate`",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refine_core.app.outputs import OutputFolder, output_file
+from refine_core.app.processes.workers import Workers
 from refine_core.app.report import Column, table
 from refine_core.config.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt
 from refine_core.errors import InputError
@@ -106,16 +107,17 @@ def _check_default(options: Mapping[str, object]) -> None:
         )
 
 
-def prepare(config: WeatherConfig) -> None:
+def prepare(config: WeatherConfig, workers: Workers = "auto") -> None:
     """Check the data of a config and make them ready for training.
 
     Args:
         config: The configuration of data, model and training.
+        workers: Processes that share the work; auto is one for each core where that pays.
     """
     from weather.data.preparation import prepare
     from weather.data.time_parts import PARTS
 
-    made = prepare(config.data)
+    made = prepare(config.data, workers=workers)
     columns = [Column(name, form=".5g") for name in ("field", "mean", "std", CHANGE)]
     print(table(columns, _statistics(made)), end="\n\n")
     for part in PARTS:

@@ -121,6 +121,7 @@ def verify(
     thresholds: tuple[str, ...] = (),
     limit: str | None = None,
     seed: int = 0,
+    workers: Workers = "auto",
     out: OutputFolder = Path("verification"),
 ) -> None:
     """Measure a forecast against the truth, baselines and other forecasts.
@@ -146,16 +147,18 @@ def verify(
         limit: Path or URL of an ensemble of the perfect model; scores are given as multiples of
             its scores, too.
         seed: Seed of ties in ranks, of shuffled members and of the intervals.
+        workers: Processes that share the starts; auto is one for each core where that pays.
         out: Folder for the report.
     """
     from weather.fields.thresholds import parse_thresholds
-    from weather.io.files import open_files
+    from weather.io.files import check_shared, open_files
     from weather.verification.report_writer import limit_tables, score_table, write_files
     from weather.verification.run import verify
 
     values = parse_thresholds(thresholds)
     area = None if mask is None else _mask(mask)
     others = _others(against)
+    check_shared(forecast, truth, *(path for path in (history, limit) if path), *others.values())
     made, happened = open_files(forecast), open_files(truth)
     name = Path(forecast.rstrip("/")).stem or "forecast"
     report = verify(
@@ -171,6 +174,7 @@ def verify(
         against={name: open_files(path) for name, path in others.items()},
         seed=seed,
         name=name,
+        workers=workers,
         quiet=False,
     )
     write_files(report, out, lambda: _maps(report, made, happened, name, regions))

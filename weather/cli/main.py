@@ -4,6 +4,7 @@ from pathlib import Path
 
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
+from refine_core.app.processes.cluster import on_cluster
 from refine_core.config.ranges import PositiveInt
 from refine_core.device import on_device
 from weather.cli.data import prepare, regrid, sample, simulate
@@ -17,13 +18,13 @@ def main(argv: list[str]) -> None:
     table: Commands = {
         "simulate": simulate,
         "regrid": regrid,
-        "prepare": prepare,
+        "prepare": on_cluster(prepare),
         "plan": plan,
         "train": on_device(train),
         "calibrate": on_device(calibrate),
         "floor": on_device(floor),
         "forecast": on_device(forecast),
-        "verify": verify,
+        "verify": on_cluster(verify),
         "plot": plot,
         "sample": sample,
         "demo": on_device(demo),

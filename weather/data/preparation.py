@@ -6,6 +6,7 @@ a killed run continues from there.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
 from refine_core.config.schema import to_dict
 from refine_core.storage.archive import default_cache
@@ -24,8 +26,10 @@ from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.data.statistics import Statistics, measure_statistics
 from weather.data.time_parts import TimeParts
-from weather.data.value_checks import ValueScan
+from weather.data.value_checks import Findings, ValueScan
+from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.io.files import check_shared
 from weather.io.source import Source
 
 BLOCK = 2**26
@@ -40,17 +44,29 @@ FILES = (
 )
 
 
-def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = False) -> Prepared:
+def prepare(
+    config: DataConfig,
+    folder: Path | None = None,
+    *,
+    workers: Workers = 1,
+    quiet: bool = False,
+) -> Prepared:
     """Make data ready for training, or continue where an earlier call was stopped.
+
+    A process holds a few blocks of `BLOCK` bytes at a time, or chunks of the source where these
+    are larger, however many times there are.
 
     Args:
         config: What to prepare.
         folder: Where to keep the arrays; by default a folder in the cache. Those that it holds
             are taken if source and configuration are the same.
+        workers: Processes that share the blocks, as in `map_in_workers`; files do not depend on
+            it.
         quiet: Whether to show no progress.
 
     Raises:
-        InputError: The source does not fit; lists all that is wrong with it.
+        InputError: The source does not fit, and all that is wrong with it is listed; or a worker
+            is lost or does not find the same files.
 
     >>> from dataclasses import replace
     >>> from pathlib import Path
@@ -65,7 +81,7 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
     >>> data.states.shape  # of 42 days, 26 channels
     (42, 26, 32, 64)
     """
-    folder = cache_folder(config) if folder is None else folder
+    folder = (cache_folder(config) if folder is None else folder).absolute()
     source = Source.open(config.source).completed(config.forcing)
     identity: dict[str, object] = {
         "config": to_dict(config),
@@ -74,7 +90,7 @@ def prepare(config: DataConfig, folder: Path | None = None, *, quiet: bool = Fal
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):  # of several processes that start at once, one prepares
         if _read_json(folder / "meta.json").get("identity") != identity:
-            _Preparation(source, config, folder, identity, quiet).run()
+            _Preparation(source, config, folder, identity, workers, quiet).run()
     return load_prepared(folder, config)
 
 
@@ -107,6 +123,7 @@ class _Preparation:
         config: What to prepare.
         folder: The folder for the files.
         identity: All that decides their content.
+        workers: Processes that share the work.
         quiet: Whether to show no progress.
     """
 
@@ -114,6 +131,7 @@ class _Preparation:
     config: DataConfig
     folder: Path
     identity: dict[str, object]
+    workers: Workers
     quiet: bool
 
     def run(self) -> None:
@@ -147,22 +165,22 @@ class _Preparation:
         progress = self._progress()
         scan = ValueScan(channels, source.grid, config.forcing, progress.get("findings"))
         files = [self._array_file("states.npy", len(index), predicted)]
-        columns = [slice(predicted), slice(predicted, None)]
         if config.forcing:
             files.append(self._array_file("forcing.npy", len(index), len(config.forcing)))
-        row = 0
+        check_shared(source.path, *(file.part for file in files if file.part.exists()))
+        blocks = list(source.blocks(channels, index, BLOCK))
+        first = np.cumsum([0, *map(len, blocks)])
+        left = [k for k in range(len(blocks)) if first[k + 1] > progress.get("done", 0)]
+        copy = _Copy(source, channels, config.forcing, predicted, tuple(files))
+        given = ((int(first[k]), blocks[k]) for k in left)
+        found = map_in_workers(copy, given, len(left), self.workers)
         with Progress("reading", len(index), quiet=self.quiet) as bar:
-            for block in source.blocks(channels, index, BLOCK):
-                end = row + len(block)
-                if end > progress.get("done", 0):
-                    maps = source.read(channels, block)
-                    scan.look(source.times[block], maps)
-                    for file, column in zip(files, columns, strict=False):
-                        file.write(row, maps[:, column])
-                    done = {"identity": self.identity, "done": end, "findings": scan.findings}
-                    write_json(self.folder / "progress.json", done)
-                row = end
-                bar.update(row)
+            for k, findings in zip(left, found, strict=True):
+                scan.add(findings)
+                end = int(first[k + 1])
+                done = {"identity": self.identity, "done": end, "findings": scan.findings}
+                write_json(self.folder / "progress.json", done)
+                bar.update(end)
         if problems := scan.problems():
             raise refusal(source.path, problems)
         for file in files:
@@ -174,14 +192,14 @@ class _Preparation:
     def _describe(self, parts: TimeParts) -> None:
         """Measure statistics of the copied states, and write what is left."""
         config, grid = self.config, self.source.grid
-        states = np.load(self.folder / "states.npy", mmap_mode="r")
-        forcing = states[:, :0]
-        if config.forcing:
-            forcing = np.load(self.folder / "forcing.npy", mmap_mode="r")
+        states = self.folder / "states.npy"
+        forcing = self.folder / "forcing.npy" if config.forcing else np.zeros((0, 0, *grid.shape))
         static = self.source.read_static(config.static)
-        size = max(1, BLOCK // states[0].nbytes)
+        size = max(1, BLOCK // np.load(states, mmap_mode="r")[0].nbytes)
         with Progress("statistics", 1, quiet=self.quiet) as bar:
-            statistics = measure_statistics(states, static, forcing, parts, grid, size)
+            statistics = measure_statistics(
+                states, static, forcing, parts, grid, size, self.workers
+            )
             bar.update(1)
         self._save("times.npy", parts.times)
         self._save("static.npy", static)
@@ -192,6 +210,43 @@ class _Preparation:
     def _save(self, name: str, array: NDArray[np.generic]) -> None:
         with atomic_write(self.folder / name) as temporary, open(temporary, "wb") as file:
             np.save(file, array)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """Copies a block of times from a source into files, whichever process it is called in.
+
+    Args:
+        source: The source.
+        channels: Maps of each time: first those of the states, then those of forcing.
+        constant: Names of variables that may be the same everywhere.
+        predicted: Channels of states.
+        files: Of states, and of forcing if there is some.
+    """
+
+    source: Source
+    channels: Sequence[Channel]
+    constant: Sequence[str]
+    predicted: int
+    files: tuple[ArrayFile, ...]
+
+    def __call__(self, given: tuple[int, NDArray[np.int64]]) -> Findings:
+        """Copy times (n,) of the source to the rows from the first on.
+
+        Returns:
+            What is wrong with the values.
+
+        Raises:
+            InputError: A map cannot be read.
+            OSError: The disk is full, for example.
+        """
+        row, block = given
+        maps = self.source.read(self.channels, block)
+        scan = ValueScan(self.channels, self.source.grid, self.constant)
+        scan.look(self.source.times[block], maps)
+        for file, part in zip(self.files, np.split(maps, [self.predicted], 1), strict=False):
+            file.write(row, part)
+        return scan.findings
 
 
 def _read_json(path: Path) -> dict[str, Any]:

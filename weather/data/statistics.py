@@ -2,10 +2,12 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from refine_core.app.processes.workers import Workers, map_in_workers
 from weather.data.time_parts import TimeParts
 from weather.fields.arrays import Array
 from weather.fields.grid import Grid
@@ -47,23 +49,32 @@ class Statistics:
 
 
 def measure_statistics(
-    states: Array, static: Array, forcing: Array, parts: TimeParts, grid: Grid, size: int
+    states: Array | Path,
+    static: Array,
+    forcing: Array | Path,
+    parts: TimeParts,
+    grid: Grid,
+    size: int,
+    workers: Workers = 1,
 ) -> Statistics:
     """Statistics of the training part; standard deviations of zero are given as one.
 
     Args:
-        states: (T, C, H, W), perhaps mapped into memory.
+        states: (T, C, H, W), or a .npy file of them.
         static: (S, H, W).
-        forcing: (T, F, H, W), perhaps mapped into memory.
+        forcing: (T, F, H, W), or a .npy file of them; of no fields T may be 0.
         parts: The T times and their parts.
         grid: The grid of the maps.
         size: States to read at a time.
+        workers: Processes that share the reading of files.
     """
-    train = np.flatnonzero(parts.inside("train"))
-    mean, std = moments(states, train, grid, size)
-    _, residual_std = moments(states, parts.starts("train"), grid, size, parts.stride)
-    static_mean, static_std = moments(static[None], np.zeros(1, np.int64), grid, 1)
-    forcing_mean, forcing_std = moments(forcing, train, grid, size)
+    train, none = np.flatnonzero(parts.inside("train")), np.zeros(1, np.int64)
+    mean, std = moments(states, train, grid, size, workers=workers)
+    starts = parts.starts("train")
+    _, residual_std = moments(states, starts, grid, size, parts.stride, workers=workers)
+    static_mean, static_std = moments(static[None], none, grid, 1)
+    forced = train if isinstance(forcing, Path) or len(forcing) else none[:0]
+    forcing_mean, forcing_std = moments(forcing, forced, grid, size, workers=workers)
 
     def divisor(std: Real) -> Real:
         return np.where(std > 0, std, 1.0)
@@ -80,25 +91,67 @@ def measure_statistics(
 
 
 def moments(
-    maps: Array, rows: NDArray[np.int64], grid: Grid, size: int, change: int = 0
+    maps: Array | Path,
+    rows: NDArray[np.int64],
+    grid: Grid,
+    size: int,
+    change: int = 0,
+    *,
+    workers: Workers = 1,
 ) -> tuple[Real, Real]:
-    """Mean and standard deviation (C,) of maps, weighted by area.
+    """Mean and standard deviation (C,) of maps, weighted by area; zeros of no rows.
 
     Args:
-        maps: (T, C, H, W), perhaps mapped into memory.
+        maps: (T, C, H, W), or a .npy file of them.
         rows: (n,) the maps to take.
         grid: The grid of the maps.
         size: Maps to read at a time.
         change: If not zero, moments of `maps[row + change] - maps[row]` are returned instead.
+        workers: Processes that share the reading of a file; the result does not depend on it.
     """
+    blocks = [rows[first : first + size] for first in range(0, len(rows), size)]
+    if not blocks:
+        channels = _opened(maps).shape[1]
+        return np.zeros(channels), np.zeros(channels)
     weight = grid.area() / (len(rows) * grid.shape[0] * grid.shape[1])
-    total, square, centre = (np.zeros(maps.shape[1]) for _ in range(3))
-    for first in range(0, len(rows), size):
-        row = rows[first : first + size]
-        values = (maps[row + change] - maps[row] if change else maps[row]).astype(np.float64)
-        if first == 0:  # squares about a value nearby do not cancel
-            centre = values.mean((0, 2, 3))
-        values -= centre[:, None, None]
-        total += values.sum((0, 3)) @ weight
-        square += np.einsum("tchw,tchw->ch", values, values) @ weight
+    # Squares about a value nearby do not cancel.
+    channels = range(_opened(maps).shape[1])
+    centre = np.array([_values(maps, blocks[0], c, change).mean() for c in channels])
+    sums = _Sums(maps, change, centre, weight)
+    shared = workers if isinstance(maps, Path) else 1
+    total, square = np.zeros(len(centre)), np.zeros(len(centre))
+    for first, second in map_in_workers(sums, blocks, len(blocks), shared):
+        total += first
+        square += second
     return centre + total, np.sqrt(np.maximum(square - total**2, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Weighted sums (C,) of some maps, and of their squares, about a centre (C,)."""
+
+    maps: Array | Path
+    change: int
+    centre: Real
+    weight: Real
+
+    def __call__(self, rows: NDArray[np.int64]) -> tuple[Real, Real]:
+        sums, squares = np.zeros((2, len(self.centre), len(self.weight)))
+        for c, centre in enumerate(self.centre):  # all at once take eight times the memory
+            values = _values(self.maps, rows, c, self.change)
+            values -= centre
+            sums[c] = values.sum((0, 2))
+            squares[c] = np.einsum("thw,thw->h", values, values)
+        return sums @ self.weight, squares @ self.weight
+
+
+def _values(maps: Array | Path, rows: NDArray[np.int64], channel: int, change: int) -> Real:
+    """Maps (n, H, W) of a channel in some rows, or what they change by."""
+    known = _opened(maps)[:, channel]
+    values = known[rows + change] - known[rows] if change else known[rows]
+    return np.asarray(values, np.float64)
+
+
+def _opened(maps: Array | Path) -> Array:
+    """Maps of a file as long as they are needed, so that its pages do not stay in memory."""
+    return np.load(maps, mmap_mode="r") if isinstance(maps, Path) else maps

@@ -66,6 +66,13 @@ class ValueScan:
         self._note("range", times, finite & outside & ~flat, farthest)
         self._note("mean", times, finite & odd_mean & ~outside, mean)
 
+    def add(self, later: Findings) -> None:
+        """Add what a scan of later maps has found."""
+        for kind, findings in later.items():
+            for place, new in findings.items():
+                found = self.findings.setdefault(kind, {}).setdefault(place, {**new, "count": 0})
+                found["count"] += new["count"]
+
     def _note(self, kind: str, times: Times, wrong: NDArray[np.bool_], value: Array) -> None:
         for c in np.flatnonzero(wrong.any(0)):
             first = int(wrong[:, c].argmax())

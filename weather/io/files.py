@@ -10,6 +10,7 @@ from pathlib import Path
 import fsspec  # type: ignore[import-untyped]
 import xarray as xr
 
+from refine_core.app.processes.cluster import check_files
 from refine_core.errors import InputError
 
 NETCDF, GRIB = (".nc", ".nc4", ".cdf", ".netcdf", ".h5"), (".grib", ".grib2", ".grb", ".grb2")
@@ -38,6 +39,21 @@ def open_files(path: str) -> xr.Dataset:
                 return _chunked(xr.open_dataset(fetched, decode_timedelta=False))
             return _zarr(path)
         return _local(path)
+
+
+def check_shared(*paths: str | Path) -> None:
+    """Check that the workers of a dask cluster, if one computes, find what paths or patterns name.
+
+    Raises:
+        InputError: One does not.
+    """
+    names = [(str(path), Path(path).expanduser()) for path in paths]
+    check_files(
+        *(
+            path if "://" in path or place.exists() else next(iter(glob.glob(str(place))), path)
+            for path, place in names
+        )
+    )
 
 
 def local_files(path: str) -> list[Path]:
@@ -78,12 +94,13 @@ def _is_zarr(place: Path) -> bool:
 
 
 def _one(file: Path) -> xr.Dataset:
+    whole = file.absolute()  # for workers of a cluster, which have folders of their own
     with read_errors(str(file)):
         if _is_zarr(file):
-            return _zarr(str(file))
+            return _zarr(str(whole))
         if file.suffix.lower() in GRIB:
-            return _chunked(_grib(file))
-        return _chunked(xr.open_dataset(file, decode_timedelta=False))
+            return _chunked(_grib(whole))
+        return _chunked(xr.open_dataset(whole, decode_timedelta=False))
 
 
 def _zarr(path: str) -> xr.Dataset:

@@ -33,16 +33,19 @@ def select_levels(dataset: xr.Dataset, channels: Sequence[Channel]) -> xr.DataAr
     return _chosen(array, "level", np.array([c.level for c in channels]))
 
 
-def read_members(forecast: xr.DataArray, leads: Leads) -> Iterator[Array]:
+def read_members(
+    forecast: xr.DataArray, leads: Leads, budget: int | None = None
+) -> Iterator[Array]:
     """Members (M, L, H, W) at one lead time after the other.
 
     Args:
         forecast: Forecast from one initial time, (prediction_timedelta, number, [level], latitude,
             longitude).
         leads: Lead times to read.
+        budget: Bytes to read at once, unless one lead time has more; `BUDGET` if not given.
     """
     forecast = _chosen(forecast, LEAD, leads).transpose(LEAD, "number", ...)
-    step = max(1, BUDGET * len(leads) // forecast.nbytes)
+    step = max(1, (BUDGET if budget is None else budget) * len(leads) // forecast.nbytes)
     for first in range(0, len(leads), step):
         yield from map_values(forecast.isel({LEAD: slice(first, first + step)}))
 

@@ -36,7 +36,7 @@ from weather.planning.speed import (
     training_rate,
     verification_seconds,
 )
-from weather.verification.measurement import HISTORY, LEAST_MEMBERS
+from weather.verification.measurement import HELD, LEAST_MEMBERS
 
 GROUP = 5
 """Members that the network computes at once on a processor."""
@@ -294,8 +294,8 @@ class _Planning:
         data, others = self.data, max(LEAST_MEMBERS, self.members)
         variables = len({channel.variable for channel in self.config.data.channels})
         states = 2 * self.members + 2 * others + 4 * self.members / variables
-        truth = min(self.starts * (1 + self.steps) * data.state_bytes, variables * BUDGET)
-        read = truth + min(data.disk, HISTORY * BUDGET)
+        truth = self.starts * (1 + self.steps) * data.state_bytes
+        read = min(truth + data.disk, HELD * BUDGET)
         numbers = self.starts * self.members * self.steps * data.state_bytes / 4
         return Stage(
             "verify",

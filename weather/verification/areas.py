@@ -29,6 +29,7 @@ class Areas:
     """
 
     def __init__(self, grid: Grid, regions: Sequence[str], mask: Array | None = None) -> None:
+        self._given = grid, tuple(regions), mask
         if mask is not None and not ((mask >= -0.01) & (mask <= 1.01)).all():
             raise InputError(
                 f"Found a mask of values from {np.min(mask):.4g} to {np.max(mask):.4g}, expected "
@@ -55,6 +56,10 @@ class Areas:
             self.band = band / band.sum((-1, -2), keepdims=True)
         """(R, H, W) of the cells where balance is measured, of sum 1."""
         self._counted = self.weight.any(0)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What it is made of travels to other processes, in place of maps of all regions."""
+        return Areas, self._given
 
     def fill(self, maps: Array) -> Array:
         """Maps (..., H, W) with zeros for numbers missing where no region has a cell.

@@ -2,21 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+from refine_core.app.processes.memory import memory_share
+from refine_core.app.processes.workers import Workers, map_in_workers
 from weather.fields.arrays import Array, Leads
 from weather.fields.channel import Channel
 from weather.io import values as reading
 from weather.io.compatibility import check_finite, check_size
 from weather.io.files import read_errors
-from weather.io.values import load_if_small, map_values, read_members, select_levels
+from weather.io.values import map_values, read_members, select_levels
 from weather.metrics.spectra import zonal_power
 from weather.verification.areas import Areas
 from weather.verification.baselines import Climate, History, baseline_forecasts, coverage
-from weather.verification.cross_variable import set_statistics, variable_sets
-from weather.verification.forecast_record import ForecastRecord
+from weather.verification.cross_variable import VariableSet, set_statistics, variable_sets
+from weather.verification.forecast_record import ForecastRecord, Records, StartRecord
 from weather.verification.selection import Selection
 from weather.verification.statistics import (
     Table,
@@ -30,12 +34,11 @@ from weather.verification.statistics import (
 
 LEAST_MEMBERS = 20
 """Members of the ensembles of baselines, at least."""
-HISTORY = 4
-"""Arrays of `weather.io.values.BUDGET` bytes that the history of all variables may take."""
-
-
-TWIN = "shuffled: "
-"""What the name of a shuffled twin begins with, among forecasts."""
+HELD = 4
+"""Arrays of `weather.io.values.BUDGET` bytes that truth and history may take in memory, if that is
+no more than a quarter of what a process may take."""
+TRUTH, TWIN = "truth", "shuffled: "
+"""Name of the truth, and what that of a shuffled twin begins with, among forecasts."""
 
 
 def quantum_of(truth: xr.DataArray) -> float:
@@ -87,6 +90,7 @@ class _Pair:
     Args:
         start: Number of the start.
         lead: Number of the lead time.
+        records: What is found from the start.
         truth: (L, H, W) of each variable.
         climate: Climatology of each variable, if there is one.
         forecasts: (M, L, H, W) of each variable, by name.
@@ -94,6 +98,7 @@ class _Pair:
 
     start: int
     lead: int
+    records: dict[str, StartRecord]
     truth: list[Array] = field(default_factory=list)
     climate: list[Climate] = field(default_factory=list)
     forecasts: dict[str, list[Array]] = field(default_factory=dict)
@@ -118,6 +123,7 @@ class Measurement:
         seed: Seed of ties in ranks, and of shuffled members.
         thresholds: Values above which there is an event, by name of the channel.
         controls: Whether to measure baselines and shuffled twins, too.
+        workers: Processes that share the starts; records do not depend on it.
     """
 
     def __init__(
@@ -131,11 +137,9 @@ class Measurement:
         thresholds: Mapping[str, Sequence[float]] | None = None,
         *,
         controls: bool = True,
+        workers: Workers = 1,
     ) -> None:
-        self._forecasts, self._truth, self._past = forecasts, truth, past
-        self.selection, self._areas, self._seed = selection, areas, seed
-        self._thresholds, self._controls = thresholds or {}, controls
-        self._members = max(LEAST_MEMBERS, next(iter(forecasts.values())).sizes["number"])
+        self.selection, self._workers = selection, workers
         self.has_starts = bool(np.isin(selection.inits, truth["time"].values).all())
         """Whether the truth holds every start, which persistence needs."""
         self.has_seasons, self.has_pairs = coverage(
@@ -148,6 +152,10 @@ class Measurement:
             each.name: [self.channels[place].name for place in each.places] for each in self.sets
         }
         """Names of rows of the records, and the channels of each."""
+        self._measured = _StartMeasurement(
+            *(forecasts, truth, past, selection, areas, seed, thresholds or {}, controls),
+            *(self.has_starts, self.has_seasons, self.has_pairs, self.channels, self.sets),
+        )
         self.records = {name: self._empty() for name in forecasts}
         """Records by name: forecasts first, then the baselines."""
         self.twins: dict[str, ForecastRecord] = {}
@@ -161,60 +169,106 @@ class Measurement:
 
     def __iter__(self) -> Iterator[None]:
         """Measure everything, start by start."""
-        variables = self._open()
-        for start in range(len(self)):
-            self._measure(variables, start)
+        found = map_in_workers(self._measured, range(len(self)), len(self), self._workers)
+        for start, records in enumerate(found):
+            for name, record in records.items():
+                self._of(name).add(start, record)
             yield
 
-    def _open(self) -> list[_Variable]:
-        """Truth and history of all variables."""
+    def _of(self, name: str) -> ForecastRecord:
+        """The record of a forecast, baseline or twin, or of the truth."""
+        if name == TRUTH:
+            return self.truth
+        if name.startswith(TWIN):
+            return self.twins.setdefault(name.removeprefix(TWIN), self._empty())
+        return self.records.setdefault(name, self._empty(name))
+
+    def _empty(self, name: str = "") -> ForecastRecord:
+        dressed = name == "dressed persistence"
+        return ForecastRecord(self.selection.verified & (self.has_pairs if dressed else True))
+
+
+@dataclass(frozen=True, eq=False)
+class _StartMeasurement:
+    """Measures all forecasts from one start, whichever process it is called in.
+
+    Data sets that are read from files travel to another process as their names.
+    """
+
+    forecasts: Mapping[str, xr.Dataset]
+    truth: xr.Dataset
+    past: xr.Dataset
+    selection: Selection
+    areas: Areas
+    seed: int
+    thresholds: Mapping[str, Sequence[float]]
+    controls: bool
+    has_starts: bool
+    has_seasons: bool
+    has_pairs: NDArray[np.bool_]
+    channels: list[Channel]
+    sets: list[VariableSet]
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but what is in memory of the files."""
+        return {name: value for name, value in vars(self).items() if name != "_variables"}
+
+    def __call__(self, start: int) -> Records:
+        """Records by the name of forecasts, baselines and twins, and of the truth.
+
+        Raises:
+            InputError: Something cannot be read, or a value is missing.
+        """
+        indices = np.flatnonzero(self.selection.verified[start])
+        init, leads = self.selection.inits[start], self.selection.leads[indices]
+        records: dict[str, StartRecord] = {}
+        opened = [self._start(variable, init, leads) for variable in self._variables]
+        for place, lead in enumerate(indices):
+            pair = _Pair(start, int(lead), records)
+            for variable, known in zip(self._variables, opened, strict=True):
+                self._measure_variable(variable, known, place, pair)
+            self._record_sets(pair)
+        return records
+
+    @cached_property
+    def _variables(self) -> list[_Variable]:
+        """Truth and history of all variables, in memory as far as they fit."""
         selection = self.selection
         valid = (selection.inits[:, None] + selection.leads)[selection.verified]
         times = np.unique(np.append(valid, selection.inits if self.has_starts else valid[:0]))
         variables: list[_Variable] = []
-        budget = HISTORY * reading.BUDGET
+        budget = min(HELD * reading.BUDGET, memory_share() // 4)
         for channels in selection.channels.values():
             with read_errors(f"The truth: {channels[0].variable}"):
-                truth = load_if_small(select_levels(self._truth, channels).sel(time=times))
+                truth = select_levels(self.truth, channels).sel(time=times)
+                if truth.nbytes <= budget:
+                    budget -= truth.nbytes
+                    truth = truth.load()
             history = None
             if self.has_seasons:
-                past = select_levels(self._past, channels)
-                history = History(past, times, self._areas.fill, budget)
+                past = select_levels(self.past, channels)
+                history = History(past, times, self.areas.fill, budget)
                 budget -= history.held
             first = self.channels.index(channels[0])
             rows = slice(first, first + len(channels))
-            quantum = quantum_of(self._truth[channels[0].variable])
+            quantum = quantum_of(self.truth[channels[0].variable])
             variables.append(_Variable(channels, rows, truth, history, quantum))
         return variables
 
-    def _empty(self, name: str = "") -> ForecastRecord:
-        dressed = name == "dressed persistence"
-        verified = self.selection.verified & (self.has_pairs if dressed else True)
-        return ForecastRecord(verified, len(self.rows))
-
-    def _measure(self, variables: Sequence[_Variable], start: int) -> None:
-        """Measure all lead times of one start."""
-        indices = np.flatnonzero(self.selection.verified[start])
-        init, leads = self.selection.inits[start], self.selection.leads[indices]
-        opened = [self._start(variable, init, leads) for variable in variables]
-        for place, lead in enumerate(indices):
-            pair = _Pair(start, int(lead))
-            for variable, known in zip(variables, opened, strict=True):
-                self._measure_variable(variable, known, place, pair)
-            self._record_sets(pair)
-
     def _start(self, variable: _Variable, init: np.datetime64, leads: Leads) -> _Start:
         """One variable from one start."""
-        fill, channels = self._areas.fill, variable.channels
+        fill, channels = self.areas.fill, variable.channels
         with read_errors(f"The truth: {channels[0].variable}"):
             truths = fill(map_values(variable.truth.sel(time=init + leads)))
             initial = None
             if self.has_starts:
                 initial = fill(map_values(variable.truth.sel(time=init)))
         check_finite("The truth", truths, channels, init + leads)
+        count = len(self.forecasts) * len(self.selection.channels)
+        size = min(reading.BUDGET, memory_share() // (8 * count))
         readers = {
-            name: read_members(select_levels(forecast, channels).sel(time=init), leads)
-            for name, forecast in self._forecasts.items()
+            name: read_members(select_levels(forecast, channels).sel(time=init), leads, size)
+            for name, forecast in self.forecasts.items()
         }
         return _Start(initial, truths, readers)
 
@@ -231,9 +285,10 @@ class Measurement:
             for name, members in (forecasts | past).items():
                 check_size(name, members, truth, variable.channels)
         self._diagnose(variable, pair, truth, forecasts)
-        if self._controls:
+        if self.controls:
+            most = max(LEAST_MEMBERS, next(iter(self.forecasts.values())).sizes["number"])
             forecasts |= baseline_forecasts(
-                *(history, climate, known.initial, init, lead, self._members),
+                *(history, climate, known.initial, init, lead, most),
                 paired=bool(self.has_pairs[pair.lead]),
             ) | self._twins(forecasts, variable, pair)
         self._record(variable, pair, truth, climate, forecasts)
@@ -253,7 +308,7 @@ class Measurement:
         found, start = {}, init.astype("datetime64[h]")
         for name, reader in readers.items():
             with read_errors(f"{name}: {variable.channels[0].variable} from {start}"):
-                found[name] = self._areas.fill(next(reader))
+                found[name] = self.areas.fill(next(reader))
             check_finite(name, found[name], variable.channels, init + lead)
         return found
 
@@ -261,7 +316,7 @@ class Measurement:
         self, forecasts: Mapping[str, Array], variable: _Variable, pair: _Pair
     ) -> dict[str, Array]:
         """The shuffled twins of ensembles."""
-        seed = [self._seed, variable.rows.start, pair.start, pair.lead, 1]
+        seed = [self.seed, variable.rows.start, pair.start, pair.lead, 1]
         return {
             TWIN + name: shuffled(members, np.random.default_rng(seed))
             for name, members in forecasts.items()
@@ -278,21 +333,19 @@ class Measurement:
     ) -> None:
         """Record the statistics of one variable of one pair of start and lead time."""
         for name, members in forecasts.items():
-            record = self._of(name)
+            record = self._of(pair, name)
             record.members = max(record.members, len(members))
-            table = joint_statistics(members, truth, self._areas)
+            table = joint_statistics(members, truth, self.areas)
             if not name.startswith(TWIN):
-                table |= forecast_statistics(
-                    members, truth, climate, self._areas, variable.quantum
-                )
+                table |= forecast_statistics(members, truth, climate, self.areas, variable.quantum)
                 if variable.channels[0].variable.startswith("total_precipitation"):
-                    table |= dry_statistics(members, truth, self._areas)
+                    table |= dry_statistics(members, truth, self.areas)
                 self._record_events(record, variable, pair, truth, members)
-            record.put_statistics(pair.start, pair.lead, variable.rows, table)
+            record.put_statistics(pair.lead, variable.rows, table)
 
     def _record_events(
         self,
-        record: ForecastRecord,
+        record: StartRecord,
         variable: _Variable,
         pair: _Pair,
         truth: Array,
@@ -301,12 +354,12 @@ class Measurement:
         """Record the values above thresholds."""
         for level, channel in enumerate(variable.channels):
             row, one = variable.rows.start + level, slice(level, level + 1)
-            for value in self._thresholds.get(channel.name, ()):
+            for value in self.thresholds.get(channel.name, ()):
                 name = f">{value:g}"
                 table = event_statistics(
-                    members[:, one], truth[one], name, value, self._areas, variable.quantum
+                    members[:, one], truth[one], name, value, self.areas, variable.quantum
                 )
-                record.put_statistics(pair.start, pair.lead, slice(row, row + 1), table)
+                record.put_statistics(pair.lead, slice(row, row + 1), table)
 
     def _record_sets(self, pair: _Pair) -> None:
         """Record what is scored over several variables."""
@@ -314,22 +367,21 @@ class Measurement:
         for name, variables in pair.forecasts.items():
             members = np.concatenate(variables, 1)
             for row, chosen in enumerate(self.sets, len(self.channels)):
-                table = set_statistics(chosen, members, truth, scale, self._areas)
-                self._of(name).put_statistics(pair.start, pair.lead, slice(row, row + 1), table)
+                table = set_statistics(chosen, members, truth, scale, self.areas)
+                self._of(pair, name).put_statistics(pair.lead, slice(row, row + 1), table)
 
-    def _of(self, name: str) -> ForecastRecord:
-        """The record of a forecast, baseline or twin."""
-        if name.startswith(TWIN):
-            return self.twins.setdefault(name.removeprefix(TWIN), self._empty())
-        return self.records.setdefault(name, self._empty(name))
+    def _of(self, pair: _Pair, name: str) -> StartRecord:
+        """The record of a forecast, baseline or twin, or of the truth."""
+        rows = len(self.channels) + len(self.sets)
+        return pair.records.setdefault(name, StartRecord(len(self.selection.leads), rows))
 
     def _diagnose(
         self, variable: _Variable, pair: _Pair, truth: Array, forecasts: Mapping[str, Array]
     ) -> None:
         """Add the diagnostics of one variable of one pair of start and lead time."""
         for name, members in forecasts.items():
-            ties = np.random.default_rng([self._seed, variable.rows.start, pair.start, pair.lead])
-            table = diagnostics(members, truth, self._areas, ties)
-            self.records[name].add_diagnostics(pair.lead, variable.rows, table)
-        spectrum: Table = {"spectrum": self._areas.rows @ zonal_power(truth)}
-        self.truth.add_diagnostics(pair.lead, variable.rows, spectrum)
+            ties = np.random.default_rng([self.seed, variable.rows.start, pair.start, pair.lead])
+            table = diagnostics(members, truth, self.areas, ties)
+            self._of(pair, name).put_diagnostics(pair.lead, variable.rows, table)
+        spectrum: Table = {"spectrum": self.areas.rows @ zonal_power(truth)}
+        self._of(pair, TRUTH).put_diagnostics(pair.lead, variable.rows, spectrum)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from refine_core.app.processes.workers import Workers
 from refine_core.errors import InputError
 from weather.fields.arrays import Array
 from weather.io.canonical import LEAD
@@ -36,6 +37,7 @@ class PerfectModel:
         areas: Regions.
         thresholds: Values above which there is an event, by name of the channel.
         seed: Seed of the bootstrap.
+        workers: Processes that share the starts.
 
     Raises:
         InputError: It has no variable or lead time of the forecasts, or does not fit the truth.
@@ -50,6 +52,7 @@ class PerfectModel:
         areas: Areas,
         thresholds: Mapping[str, Sequence[float]],
         seed: int,
+        workers: Workers = 1,
     ) -> None:
         forecast = as_forecast(dataset, "The limit")
         if forecast.sizes["number"] < 2:
@@ -72,6 +75,7 @@ class PerfectModel:
         self.measurement = Measurement(
             *({NAME: forecast}, truth, past, self.selection, areas, seed, thresholds),
             controls=False,
+            workers=workers,
         )
 
     @property

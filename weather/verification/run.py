@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 import xarray as xr
 
+from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from weather.fields.channel import Channel
@@ -44,6 +45,7 @@ def verify(
     limit: xr.Dataset | None = None,
     seed: int = 0,
     name: str = "forecast",
+    workers: Workers = 1,
     quiet: bool = True,
 ) -> VerificationReport:
     """Measure a forecast, baselines and other forecasts, all of the same starts and lead times.
@@ -70,13 +72,16 @@ def verify(
             multiples of its scores, too.
         seed: Seed of ties in ranks, of shuffled members and of the bootstrap.
         name: Name of the forecast in the report.
+        workers: Processes that share the starts, as in `map_in_workers`; data sets in memory are
+            copied to each. The report does not depend on it.
         quiet: Whether to show no progress.
 
     Returns:
         What metrics.json holds: numbers, texts, lists over lead times and dicts of them.
 
     Raises:
-        InputError: Grids, variables, units, times or names do not fit, or a value is missing.
+        InputError: Grids, variables, units, times or names do not fit, a value is missing, or a
+            worker is lost.
 
     >>> import weather
     >>> import xarray as xr
@@ -104,10 +109,12 @@ def verify(
     areas = Areas(selection.grid, regions, area)
     channels = [c for group in selection.channels.values() for c in group]
     events = chosen_thresholds(channels, thresholds or {})
-    measurement = Measurement(forecasts, truth, past, selection, areas, seed, events)
+    measurement = Measurement(
+        forecasts, truth, past, selection, areas, seed, events, workers=workers
+    )
     perfect = None
     if limit is not None:
-        perfect = PerfectModel(limit, truth, states, measurement, areas, events, seed)
+        perfect = PerfectModel(*(limit, truth, states, measurement, areas, events, seed, workers))
     steps = len(measurement) + (len(perfect.measurement) if perfect else 0)
     with Progress(f"verify {name}", steps, quiet=quiet) as bar:
         for done, _ in enumerate(chain(measurement, perfect.measurement if perfect else ()), 1):

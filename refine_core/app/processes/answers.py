@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from refine_core.app.processes.threads import stay_on_one_thread
 from refine_core.errors import InputError
 
 
@@ -22,13 +23,18 @@ class Server:
     def answer(self, given: bytes) -> bytes:
         """Whether the function was applied to a pickled input, and its result or error, pickled.
 
-        Of an error that is no `InputError` the traceback is told, by a `RuntimeError`.
+        Of an error that is neither an `InputError` nor the system's, such as a full disk, the
+        traceback is told, by a `RuntimeError`.
         """
         try:
             if self.work is None:
                 self.work = pickle.loads(self.parcel)
+                stay_on_one_thread()
             return pickle.dumps((True, self.work(pickle.loads(given))))
         except InputError as error:
             return pickle.dumps((False, error))
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                plain = OSError(error.errno, error.strerror, error.filename)
+                return pickle.dumps((False, plain))
             return pickle.dumps((False, RuntimeError(traceback.format_exc())))

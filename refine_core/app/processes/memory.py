@@ -3,7 +3,10 @@
 import ctypes
 import os
 import re
+import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from refine_core.errors import InputError
 
@@ -41,6 +44,42 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
 def machine_memory() -> int:
     """Bytes of memory that this machine has."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_share() -> int:
+    """Bytes that this process may take where one runs on each core.
+
+    They are of the machine's memory, or of what its control groups allow, as batch systems use
+    them, or all that is left of `ulimit -d` and `ulimit -v`, whichever is least.
+    """
+    cores = os.cpu_count() or 1
+    return max(0, min(machine_memory() // cores, _group_limit() // cores, _unlimited()))
+
+
+def _group_limit() -> int:
+    """The least memory limit of the control groups (version 2) that this process is in."""
+    try:
+        (line,) = (x for x in Path("/proc/self/cgroup").read_text().split() if x[:3] == "0::")
+    except (OSError, ValueError):
+        return sys.maxsize
+    group = Path("/sys/fs/cgroup", line[3:].lstrip("/"))
+    limits = [sys.maxsize]
+    for each in (group, *group.parents):
+        with suppress(OSError, ValueError):  # where there is no limit stands the word max
+            limits.append(int((each / "memory.max").read_text()))
+    return min(limits)
+
+
+def _unlimited() -> int:
+    """Bytes that limits on this process leave it."""
+    left = [sys.maxsize]
+    with suppress(OSError):  # other systems have no such file
+        pages = [int(word) for word in Path("/proc/self/statm").read_text().split()]
+        for limit, count in (resource.RLIMIT_AS, pages[0]), (resource.RLIMIT_DATA, pages[5]):
+            most, _ = resource.getrlimit(limit)
+            if most != resource.RLIM_INFINITY:
+                left.append(most - count * resource.getpagesize())
+    return min(left)
 
 
 def readable_size(nbytes: float) -> str:

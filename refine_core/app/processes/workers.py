@@ -3,7 +3,8 @@
 One of them is this process. The others are fresh interpreters that are sent the function, then
 inputs, and send back results, so a script that uses them needs no guard against being run again by
 its own workers. They end when the process that started them does, however it ends. Processes that
-`torchrun` started compute, too: see `refine_core.app.processes.ranks`.
+`torchrun` started compute, too: see `refine_core.app.processes.ranks`; and the workers of a dask
+cluster in place of all: see `refine_core.app.processes.cluster`.
 """
 
 import os
@@ -22,7 +23,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from refine_core.app.processes import ranks
 from refine_core.app.processes.answers import Server
+from refine_core.app.processes.cluster import connected
 from refine_core.app.processes.memory import keep_freed
+from refine_core.app.processes.threads import one_thread
 from refine_core.config.ranges import PositiveInt
 from refine_core.errors import InputError
 
@@ -72,6 +75,10 @@ def map_in_workers(
             "choose the device cpu."
         )
     rest = iter(inputs)
+    cluster = connected()
+    if cluster is not None and device == "cpu" and count > 1:
+        yield from cluster.map(work, rest)
+        return
     most = (1 if device != "cpu" else _cores()) if workers == "auto" else workers
     if workers == "auto" and most > 1 and count > 2:
         started = time.process_time()
@@ -95,16 +102,8 @@ def _cores() -> int:
 
 def _on_one_thread(work: Callable[[A], R], given: A) -> R:
     """Compute here as a worker does, for rounding depends on the number of threads."""
-    if "torch" not in sys.modules:
+    with one_thread():
         return work(given)
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return work(given)
-    finally:
-        torch.set_num_threads(threads)
 
 
 class Worker(Protocol):

@@ -12,6 +12,7 @@ METADATA = [
     "jcm<4,>=3.0; extra == 'simulate'",
     "xarray>=2024.10; extra == 'simulate'",
     "diffusers>=0.31; extra == 'weather'",
+    "distributed>=2024.10; extra == 'cluster'",
     "xarray>=2024.10; (python_version > '3') and extra == 'weather'",
 ]
 
@@ -29,6 +30,7 @@ def test_packages_of_extras() -> None:
         ("diffusers", "images", "study"),  # what `images` needs and more, not `weather`
         ("diffusers.schedulers", "weather", "weather"),
         ("jax.numpy", "weather", "simulate"),
+        ("distributed", "weather", "cluster"),
         ("unheard_of", "weather", None),
     ],
 )
