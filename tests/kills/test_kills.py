@@ -64,6 +64,7 @@ def _untimed(value: Any) -> Any:
 
 def prepared(folder: Path, job: Job) -> Path:
     """A folder with what a job reads."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, each in job.files().items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
