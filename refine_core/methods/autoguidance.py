@@ -30,7 +30,7 @@ from refine_core.sampling.caller import Call, Wrapped
 from refine_core.sampling.rows import mapped
 from refine_core.schedule import per_scale
 from refine_core.tokenizer import DataT, FeaturesT
-from refine_core.training.sharding import local
+from refine_core.training.shards import local
 
 if TYPE_CHECKING:
     from refine_core.embed import Embed

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
-from refine_core.training.sharding import full, local, share
+from refine_core.training.shards import full, is_sharded, local, share
 
 MOMENTUM = 0.95
 """Decay of the momentum of matrices."""
@@ -74,9 +73,10 @@ class Muon(torch.optim.AdamW):
 
         Sharded ones are gathered one after the other, so that one is there as a whole at a time.
         """
-        if not isinstance(momenta[0], DTensor):
+        first = momenta[0]
+        if not is_sharded(first):
             return orthogonal(torch.stack(list(momenta)), self.dtype)
-        rows = share(len(momenta[0]), momenta[0].device_mesh)
+        rows = share(len(first), first.device_mesh)
         return (orthogonal(full(each)[None], self.dtype)[0, rows] for each in momenta)
 
     def _momentum(self, weight: nn.Parameter, grad: Tensor) -> Tensor:

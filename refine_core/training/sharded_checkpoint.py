@@ -17,12 +17,11 @@ from typing import cast
 import torch
 from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor, Shard
 
 from refine_core.errors import InputError
 from refine_core.storage import checkpoint
 from refine_core.storage.checkpoint import Checkpoint
-from refine_core.training.sharding import share
+from refine_core.training.shards import is_sharded, share
 
 KIND = "training.shard"
 SHARDS = "shards"
@@ -49,7 +48,7 @@ def save(
     names = [f"{path.stem}-{step}-{n}-of-{world}{path.suffix}" for n in range(1, world + 1)]
     mine, rows = {}, {}
     for name, tensor in tensors.items():
-        if isinstance(tensor, DTensor):
+        if is_sharded(tensor):
             mine[name] = tensor.to_local()
             rows[name] = (share(len(tensor), tensor.device_mesh).start, len(tensor))
     problem = None
@@ -163,6 +162,8 @@ class _Parts:
     def _placed(self, name: str, part: Tensor) -> Tensor:
         if self.mesh is None or name not in self.rows:
             return part
+        from torch.distributed.tensor import DTensor, Shard
+
         shape = torch.Size((self.rows[name], *part.shape[1:]))
         stride = torch.empty(shape, device="meta").stride()
         there = part.to(self.mesh.device_type)

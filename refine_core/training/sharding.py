@@ -8,19 +8,18 @@ computes, and hands each process the sum of the gradients of its rows (Zhao et a
 
 import copy
 import warnings
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Self, TypeVar, cast
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.utils import parametrize
 
 from refine_core.errors import InputError
+from refine_core.training.shards import full
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -138,34 +137,3 @@ def units(module: nn.Module) -> list[list[nn.Module]]:
         found += [[each] for each in linear if id(each.weight) not in hidden]
         found.append([each for each in linear if id(each.weight) in hidden])
     return [unit for unit in found if unit]
-
-
-def share(rows: int, mesh: DeviceMesh) -> slice:
-    """Rows of a parameter that this process holds, as `torch.chunk` shares them out."""
-    each = -(-rows // mesh.size())
-    start = min(mesh.get_local_rank() * each, rows)
-    return slice(start, min(start + each, rows))
-
-
-def local(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor, in its memory; all of it if it is not sharded."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def full(tensor: Tensor) -> Tensor:
-    """A tensor gathered from all processes, which all call it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor.clone()
-
-
-@torch.no_grad()
-def share_buffers(module: nn.Module) -> None:
-    """Give all processes the buffers of the first, as DDP does before each forward pass."""
-    alike: dict[torch.dtype, list[Tensor]] = defaultdict(list)
-    for buffer in module.buffers():
-        alike[buffer.dtype].append(buffer)
-    for buffers in alike.values():
-        flat = torch.cat([buffer.reshape(-1) for buffer in buffers])
-        distributed.broadcast(flat.view(torch.uint8), 0)
-        parts = flat.split([buffer.numel() for buffer in buffers])
-        for buffer, part in zip(buffers, parts, strict=True):
-            buffer.copy_(part.view_as(buffer))

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, pvariance
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor
 from torch.optim.swa_utils import AveragedModel
 
 from refine_core.config.schema import from_dict
@@ -18,8 +17,12 @@ from refine_core.training import sharded_checkpoint
 from refine_core.training.config import Optimisation
 from refine_core.training.muon import Muon
 from refine_core.training.runs import Run
-from refine_core.training.sharding import Module as Module
-from refine_core.training.sharding import Sharded, local, shard
+from refine_core.training.shards import is_sharded, local
+
+if TYPE_CHECKING:
+    from refine_core.training.sharding import Sharded
+
+Module = TypeVar("Module", bound=nn.Module)
 
 Row = dict[str, int | float]
 """Metrics by name."""
@@ -117,7 +120,7 @@ class TrainState(Generic[Module]):
     module: Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
-    sharded: Sharded[Module] | None = None
+    sharded: "Sharded[Module] | None" = None
     """What `module` is a share of, if it is one: then `average` and moments are shared alike."""
     step: int = 0
     history: list[Row] = field(default_factory=list)
@@ -136,6 +139,8 @@ class TrainState(Generic[Module]):
             average.multi_avg_fn = _moving_average(opt.ema, average)
         if mesh is None:
             return cls(module, average, build_optimizer(module, opt))
+        from refine_core.training.sharding import Sharded, shard
+
         if average is not None:
             shard(average.module, mesh)
         sharded = Sharded.of(module, mesh, mixed=mixed)
@@ -226,7 +231,7 @@ class TrainState(Generic[Module]):
         own, mesh = self.tensors(), self.sharded.mesh if self.sharded else None
 
         def sharded(name: str, tensor: Tensor) -> bool:
-            return name.startswith("optimizer/") or isinstance(own.get(name), DTensor)
+            return name.startswith("optimizer/") or is_sharded(own.get(name))
 
         tensors = sharded_checkpoint.tensors(path, saved, sharded, mesh, remedy=remedy)
         for name, tensor in tensors.items():

@@ -13,7 +13,7 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
 from refine_core.training.config import Optimisation
 from refine_core.training.loader import Parts
-from refine_core.training.sharding import full, local, share_buffers
+from refine_core.training.shards import full, local, share_buffers
 from refine_core.training.state import Module, Row, TrainState
 
 COUNT = "count"

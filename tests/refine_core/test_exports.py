@@ -21,3 +21,10 @@ def test_listing_imports_nothing_heavy() -> None:
     source = "import sys, graphs, refine_core; dir(graphs); assert 'torch' not in sys.modules"
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", source], check=True, cwd=root)
+
+
+def test_models_load_without_what_only_sharding_and_clusters_need() -> None:
+    heavy = "{'sympy', 'torch.distributed.tensor', 'distributed'} & sys.modules.keys()"
+    source = f"import sys, graphs.model, images.model, weather.model; assert not {heavy}, {heavy}"
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", source], check=True, cwd=root)

@@ -21,7 +21,7 @@ from refine_core.training.config import Optimisation
 from refine_core.training.data import Tensors
 from refine_core.training.loop import fit
 from refine_core.training.runs import Run
-from refine_core.training.sharding import local
+from refine_core.training.shards import local
 from refine_core.training.state import Row, TrainState
 from tests.ranks import started
 from tests.refine_core.tiny import DIM, refiner, with_methods
