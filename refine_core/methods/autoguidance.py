@@ -110,9 +110,8 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
             return {}
         step = Noise(done.noise.seed, done.noise.index.new_zeros(1))
         if float(self.stream(step).uniform(0)) >= self.share:
-            return {
-                "weak": torch.stack([0 * local(p).sum() for p in self.parts.parameters()]).sum()
-            }
+            own = map(local, self.parts.parameters())
+            return {"weak": torch.stack([0 * p.sum() for p in own]).sum()}
         apart = replace(done, context=mapped(done.context, Tensor.detach))
         return {"weak": self.weaker(refiner).losses_on(apart)["loss"]}
 

@@ -42,7 +42,7 @@ CONFIG = StudyConfig(
     ),
     budget=Budget(tokens=5000, batch=16, precision="32-true"),
     tuning=Tuning(images=50, samples=40),
-    measurement=Measurement(samples=50, bits_images=10),
+    measurement=Measurement(samples=50, bits_images=10, energy_samples=50),
 )
 
 
@@ -126,7 +126,7 @@ def test_configs_plan_what_every_claim_needs(name: str, tmp_path: Path) -> None:
         config,
         images=None,
         tuning=replace(config.tuning, images=50, samples=40),
-        measurement=replace(config.measurement, samples=50, bits_images=10),
+        measurement=replace(config.measurement, samples=50, bits_images=10, energy_samples=50),
     )
     bench = Bench.of(few, IMAGES, tmp_path)
     plan = make_plan(bench, Speed(1e-6, 1e-6, 1e-6, 1e-6))
