@@ -424,20 +424,21 @@ def _step_seconds(part: Json) -> float:
 
 
 def _tuning(findings: Findings) -> str:
-    """Distances of the trials of learning rates, and the weights of guidance that were chosen."""
+    """Losses of the trials of learning rates, and the weights of guidance that were chosen."""
     rates = [f"{rate:g}" for rate in findings.config.tuning.learning_rates]
     rows = []
     for arm in findings:
         row: dict[str, object] = {"arm": arm.label}
         for trial in arm.trials:
-            found = trial["frechet"]
+            found = trial["held_loss"]
             row[f"{trial['learning_rate']:g}"] = "diverged" if found is None else f"{found:.3g}"
         chosen = arm.number("guidance", "guidance").values()
         row["guidance chosen"] = ", ".join(f"{weight:g}" for weight in chosen) or None
         rows.append(row)
     text = (
-        "Frechet distance to held-out images by learning rate, at "
-        f"{findings.config.tuning.share:.3g} of the budget, unguided; then the weight of guidance "
-        "that was chosen for each seed."
+        "Loss of held-out images by learning rate, at "
+        f"{findings.config.tuning.share:.3g} of the budget, each arm's own, of which the smallest "
+        "was chosen; then the weight of guidance that was chosen for each seed, by the Frechet "
+        "distance of samples to held-out images."
     )
     return f"{text}\n\n{table(['arm', *rates, 'guidance chosen'], rows, missing='–')}"

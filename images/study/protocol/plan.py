@@ -147,7 +147,7 @@ class _Planner:
         trials, seeds = dict[str, tuple[Task, ...]](), dict[str, dict[int, SeedTasks]]()
         for name in self.config.arms:
             trials[name] = tuple(
-                self._trial(name, rate, traits[name]) for rate in self.config.tuning.learning_rates
+                self._trial(name, rate) for rate in self.config.tuning.learning_rates
             )
             seeds[name] = {
                 seed: self._seed(name, seed, traits[name], trials[name])
@@ -235,11 +235,11 @@ class _Planner:
         run = ArmRun(name, seed, tokenizer, self.bench.folder)
         return run, content, () if task is None else (task,)
 
-    def _trial(self, name: str, rate: float, traits: Traits) -> Task:
+    def _trial(self, name: str, rate: float) -> Task:
         share = self.config.tuning.share
         run, content, needs = self._training(name, self.config.seeds[0])
         content |= {"learning_rate": rate, "share": share}
-        cost = self._training_cost(share) + self._judging_cost(name, traits)
+        cost = self._training_cost(share)
         try_rate = partial(tasks.try_rate, run, rate)
         return self._task("trial", f"{name}-{rate:g}", content, needs, cost, try_rate)
 

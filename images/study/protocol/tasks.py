@@ -17,7 +17,7 @@ from typing import cast
 from images.config import TokenizerConfig
 from images.study.model import Setting
 from images.study.protocol import measuring
-from images.study.protocol.scoring import Bench, Scores, distance
+from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import time_settings
 from images.study.protocol.training import MODEL, ArmRun, TokenizerRun, untrained_arm
 from refine_core.app.parallel import Job, Tick
@@ -103,36 +103,31 @@ def tokenize(config: TokenizerConfig, seed: int, home: Path, bench: Bench, tick:
 
 
 def try_rate(run: ArmRun, rate: float, home: Path, bench: Bench, tick: Tick) -> Json:
-    """Train an arm for a share of the budget with one learning rate; its scores."""
-    own, row = replace(run, folder=home), dict[str, object]()
+    """Train an arm with one learning rate for a share of the budget; its loss, if it has one."""
+    own, loss = replace(run, folder=home), None
     try:
-        found = own.train(
-            bench,
-            tick,
-            learning_rate=rate,
-            share=bench.config.tuning.share,
-            measure=lambda model: measuring.trial_scores(model, bench, run.seed),
-        )
+        share = bench.config.tuning.share
+        found = own.train(bench, tick, learning_rate=rate, share=share, measure=lambda model: {})
         (row,) = cast(list[Json], found["curve"])
+        loss = row["held_loss"]
     except InputError as error:
         if not _diverged(error):
             raise
     shutil.rmtree(home)
-    scores = {name: row.get(name) for name in ("frechet", "accuracy", "held_loss")}
-    return {"learning_rate": rate, **scores}
+    return {"learning_rate": rate, "held_loss": loss}
 
 
 def train(run: ArmRun, trials: Sequence[Path], home: Path, bench: Bench, tick: Tick) -> Json:
-    """Train an arm with the learning rate whose trial scored best.
+    """Train an arm with the learning rate whose trial has the smallest loss of held-out images.
 
     Where that diverges, which a longer training may, the next best is taken.
 
     Raises:
         InputError: All diverged.
     """
-    tried = [each for each in map(_read, trials) if each["frechet"] is not None]
+    tried = [each for each in map(_read, trials) if each["held_loss"] is not None]
     failed: list[float] = []
-    for best in sorted(tried, key=lambda each: distance(cast(Scores, each))):
+    for best in sorted(tried, key=lambda each: cast(float, each["held_loss"])):
         rate = cast(float, best["learning_rate"])
         try:
             found = replace(run, folder=home).train(

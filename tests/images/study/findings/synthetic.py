@@ -73,7 +73,7 @@ def _arm(
         "about": asdict(replace(ARMS[name])),
         "tokens": 49,
         "parameters": 1_300_000,
-        "trials": [{"learning_rate": rate, "frechet": rate * 1e3} for rate in (1e-3, 2e-3)],
+        "trials": [{"learning_rate": rate, "held_loss": rate * 1e3} for rate in (1e-3, 2e-3)],
         "seeds": {
             str(seed): _seed(by_calls, factor, bits, own and own.format(seed))
             for seed, factor in zip(seeds, factors, strict=True)

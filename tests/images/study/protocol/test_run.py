@@ -66,7 +66,7 @@ def test_results(whole: Path) -> None:
     ]
     train = arm["seeds"]["0"]["train"]
     assert train["steps"] == 40 and [row["step"] for row in train["curve"]] == [10, 20, 40]
-    scores = {trial["learning_rate"]: trial["frechet"] for trial in arm["trials"]}
+    scores = {trial["learning_rate"]: trial["held_loss"] for trial in arm["trials"]}
     assert train["learning_rate"] == min(scores, key=lambda rate: scores[rate])
     assert plain["arms"]["toy-scales"]["seeds"]["0"]["bits"]["kind"] == "exact"
     assert arm["seeds"]["0"]["bits"]["bits"] is None
@@ -251,7 +251,7 @@ def test_a_diverged_trial_is_not_chosen(config: StudyConfig, tmp_path: Path) -> 
     wild = replace(wild, tuning=replace(wild.tuning, learning_rates=(1e38, 0.1)))
     run_study(wild, IMAGES, tmp_path / "out", quiet=True)
     plain = json.loads((tmp_path / "out/study.json").read_text())["arms"]["toy-scales"]
-    assert plain["trials"][0]["frechet"] is None
+    assert plain["trials"][0]["held_loss"] is None
     assert plain["seeds"]["0"]["train"]["learning_rate"] == 0.1
     wilder = replace(wild, tuning=replace(wild.tuning, learning_rates=(1e38,)))
     with pytest.raises(InputError, match="toy-scales diverges with every learning rate"):
