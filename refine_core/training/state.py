@@ -255,9 +255,17 @@ class TrainState(Generic[Module]):
 def differences(
     old: Mapping[str, object], new: Mapping[str, object], path: str = ""
 ) -> dict[str, tuple[object, object]]:
-    """Map dotted paths to the two values that configs have there, where they differ."""
+    """Map dotted paths to the two values that configs have there, where they differ.
+
+    A field that `old` lacks, as it is of an older version, is no difference while it is off.
+
+    >>> differences({"dim": 8, "depth": 2}, {"dim": 16, "depth": 2, "fsdp": False})
+    {'dim': (8, 16)}
+    """
     found: dict[str, tuple[object, object]] = {}
     for name in dict.fromkeys([*old, *new]):
+        if name not in old and not new[name]:
+            continue
         before, after = old.get(name), new.get(name)
         if isinstance(before, dict) and isinstance(after, dict):
             found |= differences(before, after, f"{path}{name}.")
