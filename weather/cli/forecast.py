@@ -70,8 +70,8 @@ def forecast(
         workers: Processes that share the members; auto is one for each core where that pays.
         chunks: Lengths of the chunks along dimensions, as number=all lead=1 for maps of all
             members, or number=all latitude=8 longitude=8 for series at points. By default a chunk
-            is a member, which suits a stop; along what is not named it is undivided, but for
-            times and members.
+            is a member, or a lead of one of more than a GiB, which suits a stop; along what is not
+            named it is undivided, but for times and members.
         precision: Largest rounding error, as a share of each variable's standard deviation;
             rounded to .001 a file takes half the space. By default values are not rounded.
         layout: Whose names the dimensions have. WeatherBench-X has init_time and lead_time in
