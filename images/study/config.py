@@ -120,7 +120,8 @@ class Tuning:
     share: Share = 0.25
     """Share of the budget of a run that each trial of a learning rate gets."""
     guidance: OneOrMore[Guidance] = (0.0, 0.5, 1.0, 2.0)
-    """Weights of classifier-free guidance; chosen anew for every run."""
+    """Weights of classifier-free guidance; chosen for every run and sampler, and for few calls
+    and more than `measurement.many`."""
     calls: PositiveInt = 16
     """Candidates sample by the arm's setting of most calls among those of that many at most."""
 

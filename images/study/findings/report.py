@@ -1,7 +1,7 @@
 """REPORT.md and report.html of a study: verdicts, pictures, each arm, and how it was matched."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import cast
@@ -432,13 +432,23 @@ def _tuning(findings: Findings) -> str:
         for trial in arm.trials:
             found = trial["held_loss"]
             row[f"{trial['learning_rate']:g}"] = "diverged" if found is None else f"{found:.3g}"
-        chosen = arm.number("guidance", "guidance").values()
-        row["guidance chosen"] = ", ".join(f"{weight:g}" for weight in chosen) or None
+        row["guidance chosen"] = "; ".join(_weights(arm)) or None
         rows.append(row)
     text = (
         "Loss of held-out images by learning rate, at "
         f"{findings.config.tuning.share:.3g} of the budget, each arm's own, of which the smallest "
-        "was chosen; then the weight of guidance that was chosen for each seed, by the Frechet "
-        "distance of samples to held-out images."
+        "was chosen; then the weights of guidance that were chosen for the seeds, by the Frechet "
+        "distance of samples to held-out images: for each sampler, and for few calls (judged by "
+        f"the most of up to {findings.config.tuning.calls}) and many (by the fewest) on their own."
     )
     return f"{text}\n\n{table(['arm', *rates, 'guidance chosen'], rows, missing='–')}"
+
+
+def _weights(arm: ArmResults) -> Iterator[str]:
+    """The weights of guidance of the seeds, for each group of settings."""
+    chosen: dict[str, list[str]] = {}
+    for part in arm.part("guidance").values():
+        for group, found in cast(dict[str, Json], part["groups"]).items():
+            chosen.setdefault(group, []).append(f"{found['guidance']:g}")
+    for group, weights in chosen.items():
+        yield f"{group} {', '.join(weights)}".strip()

@@ -3,6 +3,7 @@
 import base64
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -30,7 +31,7 @@ _STREAMS: dict[Which, int] = {
 }
 
 
-def judged(settings: list[Setting], calls: int) -> Setting:
+def judged(settings: Sequence[Setting], calls: int) -> Setting:
     """The first setting of most calls among those of at most `calls`, or else the cheapest.
 
     >>> judged([Setting(4), Setting(16), Setting(64)], 20).calls
@@ -38,6 +39,25 @@ def judged(settings: list[Setting], calls: int) -> Setting:
     """
     few = [each for each in settings if each.calls <= calls]
     return max(few, key=lambda each: each.calls) if few else min(settings, key=lambda s: s.calls)
+
+
+def group(setting: Setting, many: int) -> str:
+    """Name of the settings with which one shares a weight of guidance.
+
+    They are those of its sampler, of few calls or of more than `many`.
+
+    >>> group(Setting(16, "ddim"), 16), group(Setting(32, "ddim"), 16), group(Setting(4), 16)
+    ('ddim', 'ddim, many calls', '')
+    """
+    return setting.sampler + (", many calls" if setting.calls > many else "")
+
+
+def groups(settings: Sequence[Setting], many: int) -> dict[str, list[Setting]]:
+    """Settings by their `group`."""
+    found: dict[str, list[Setting]] = {}
+    for setting in settings:
+        found.setdefault(group(setting, many), []).append(setting)
+    return found
 
 
 def trial_scores(model: StudyModel, bench: Bench, seed: int) -> Scores:
@@ -48,17 +68,32 @@ def trial_scores(model: StudyModel, bench: Bench, seed: int) -> Scores:
     return bench.score(made, "held", brief=True)
 
 
-def choose_guidance(model: StudyModel, bench: Bench, seed: int, tick: Tick) -> dict[str, object]:
-    """Try every weight of guidance on held-out images; `guidance` is the best."""
-    tuning, rows = bench.config.tuning, []
-    setting, own = judged(model.settings(), tuning.calls), derive(seed, _STREAMS["guidance"])
-    for weight in tuning.guidance:
-        guided = replace(setting, guidance=weight)
-        made = sample(model, bench, guided, tuning.samples, "held", own)
-        rows.append({"guidance": weight, **bench.score(made, "held", brief=True)})
-        tick(1 / len(tuning.guidance))
-    best = min(rows, key=lambda row: distance(row))
-    return {"guidance": best["guidance"], "calls": setting.calls, "candidates": rows}
+def choose_guidance(
+    model: StudyModel, bench: Bench, settings: Sequence[Setting], seed: int, tick: Tick
+) -> dict[str, object]:
+    """Try every weight of guidance on held-out images, for each of the `groups` of settings.
+
+    Returns:
+        By the name of the group, the best `guidance`, the `calls` by which it was judged, and the
+        distance and accuracy of all.
+    """
+    tuning, own = bench.config.tuning, derive(seed, _STREAMS["guidance"])
+    found: dict[str, object] = {}
+    each = groups(settings, bench.config.measurement.many)
+    for name, members in each.items():
+        setting, rows = judged(members, tuning.calls), []
+        for weight in tuning.guidance:
+            guided = replace(setting, guidance=weight)
+            made = sample(model, bench, guided, tuning.samples, "held", own)
+            rows.append({"guidance": weight, **bench.score(made, "held", brief=True)})
+            tick(1 / (len(each) * len(tuning.guidance)))
+        best = min(rows, key=lambda row: distance(row))
+        found[name] = {
+            "guidance": best["guidance"],
+            "calls": setting.calls,
+            "candidates": rows,
+        }
+    return {"groups": found}
 
 
 def measure_point(

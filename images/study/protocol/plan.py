@@ -8,7 +8,7 @@ from itertools import chain
 from images.study import build
 from images.study.model import Setting
 from images.study.protocol import tasks
-from images.study.protocol.measuring import judged
+from images.study.protocol.measuring import groups, judged
 from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import Speed
 from images.study.protocol.tasks import Json, Run, Task
@@ -252,9 +252,18 @@ class _Planner:
         train = self._task("train", of, content, (*needs, *trials), cost, fit)
         run = replace(run, folder=train.home)
         tuning, measured = self.config.tuning, self.config.measurement
-        content = {"candidates": tuning.guidance, "judged": [tuning.samples, tuning.calls]}
-        cost = 1.8 * len(tuning.guidance) * self._judging_cost(name, traits)
-        guide = partial(tasks.guide, run)
+        by = {
+            group: judged(members, tuning.calls)
+            for group, members in groups(traits.settings, measured.many).items()
+        }
+        content = {
+            "candidates": tuning.guidance,
+            "samples": tuning.samples,
+            "judged": {group: setting.calls for group, setting in by.items()},
+        }
+        cost = sum(self._sampling_cost(name, traits, s, tuning.samples) for s in by.values())
+        cost *= 1.8 * len(tuning.guidance)
+        guide = partial(tasks.guide, run, traits.settings)
         guidance = self._task("guidance", of, content, (train,), cost, guide)
         content = {"samples": measured.energy_samples, "calls": tuning.calls}
         cost = 3 * self._sampling_cost(name, traits, traits.judged, measured.energy_samples)

@@ -24,7 +24,7 @@ from refine_core.app.parallel import Job, Tick
 from refine_core.errors import InputError
 from refine_core.storage.files import digest
 
-VERSION = 1
+VERSION = 2
 """Part of every key: raised when the code of jobs changes their results."""
 MODELS = ("tokenizer", "train")
 """Kinds of tasks that leave a model."""
@@ -150,9 +150,9 @@ def train(run: ArmRun, trials: Sequence[Path], home: Path, bench: Bench, tick: T
     )
 
 
-def guide(run: ArmRun, home: Path, bench: Bench, tick: Tick) -> Json:
-    """Choose the weight of guidance."""
-    return measuring.choose_guidance(run.load(bench), bench, run.seed, tick)
+def guide(run: ArmRun, settings: Sequence[Setting], home: Path, bench: Bench, tick: Tick) -> Json:
+    """Choose the weights of guidance of all settings."""
+    return measuring.choose_guidance(run.load(bench), bench, settings, run.seed, tick)
 
 
 def score(
@@ -176,7 +176,7 @@ def score(
         tick: Told of progress.
     """
     if guidance is not None:
-        setting = replace(setting, guidance=cast(float, _read(guidance)["guidance"]))
+        setting = _guided(setting, guidance, bench)
     if unguided is not None and setting.guidance == 0:
         return _read(unguided)
     return measuring.measure_point(run.load(bench), bench, setting, run.seed, tick)
@@ -191,7 +191,7 @@ def follow_energy(
     run: ArmRun, setting: Setting, guidance: Path, home: Path, bench: Bench, tick: Tick
 ) -> Json:
     """Energy after each call of the judged setting, guided as chosen."""
-    setting = replace(setting, guidance=cast(float, _read(guidance)["guidance"]))
+    setting = _guided(setting, guidance, bench)
     return measuring.measure_energy(run.load(bench), bench, setting, run.seed, tick)
 
 
@@ -214,6 +214,13 @@ def time_arms(
     }
     rows = time_settings(models, both, bench, tick)
     return {"rows": rows, "load": os.getloadavg()[0]}
+
+
+def _guided(setting: Setting, guidance: Path, bench: Bench) -> Setting:
+    """A setting with the weight that was chosen for its group."""
+    chosen = cast(dict[str, Json], _read(guidance)["groups"])
+    own = chosen[measuring.group(setting, bench.config.measurement.many)]
+    return replace(setting, guidance=cast(float, own["guidance"]))
 
 
 def _diverged(error: InputError) -> bool:

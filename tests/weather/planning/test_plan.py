@@ -5,7 +5,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ from weather.fields.grid import equiangular
 from weather.forecaster.refinement import RefineHead
 from weather.planning.networks import Trained, networks, sample_step, sampling_cost, training_cost
 from weather.planning.outline import Outline, outline
-from weather.planning.stages import ALLOCATED, Plan, Stage, _Planning, plan
+from weather.planning.stages import ALLOCATED, GROUP, Plan, Stage, _Planning, plan
 
 GRID = equiangular(8, 16)
 STAGES = {
@@ -81,6 +83,7 @@ def test_parameters_and_checkpoints_are_as_they_turn_out(folder: Path, stage: Tr
 
 MEASURE = """
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from tests.weather.planning import test_plan
 from weather.planning.networks import warm_up
 def size(name):
@@ -132,6 +135,51 @@ def forecast_middle() -> None:
     forecaster = networks(config, data.grid).eval()
     for _ in range(2):
         sample_step(forecaster, config, data.grid, 10)
+
+
+def forecast_large() -> None:
+    """Two groups of members of 20 steps on a grid of 512 x 1024, lead by lead."""
+    from unittest.mock import patch
+
+    from tests.weather.synthetic import atmosphere, times
+    from weather.forecast.initial_states import InitialStates
+    from weather.forecast.run import write_forecast
+    from weather.forecaster.build import build_untrained
+    from weather.io.source import Source
+    from weather.model import WeatherModel
+
+    config, source = large_forecast()[0], Source("", atmosphere(times(2), h=512, w=1024))
+    statics, count = len(config.data.static), len(config.data.channels)
+    forecaster = build_untrained(config.data, config.mean, config.head, source.grid, statics)
+    maps = source.read(config.data.channels, np.arange(2))
+    mean, std = (torch.from_numpy(f((0, 2, 3))).float() for f in (maps.mean, maps.std))
+    assert len(mean) == count
+    none = torch.zeros(0)
+    model = WeatherModel(forecaster.eval(), config, source.grid, mean, std + 1, none, none)
+    initial = InitialStates(source, model)
+    with TemporaryDirectory() as folder, patch("weather.forecast.run.LARGE", 1):
+        first = initial.choose("2000-01-02")
+        out = Path(folder, "f.zarr")
+        write_forecast(initial, first, out, members=2 * GROUP, steps=20, workers=1, quiet=True)
+
+
+def large_forecast() -> tuple[WeatherConfig, Outline]:
+    """A small mean on a large grid."""
+    config = tiny._config("", "deterministic")
+    return config, outline(config.data, equiangular(512, 1024), None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak")
+def test_the_memory_of_a_forecast_lead_by_lead_is_predicted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("weather.planning.stages.LARGE", 1)
+    config, data = large_forecast()
+    step, weights = sampling_cost(config, data.grid, GROUP)
+    planned = _Planning(config, data, 2 * GROUP, 20, 1, 2 * GROUP, 0)
+    memory = planned._forecast(step, weights, 0).memory
+    assert ALLOCATED * memory == pytest.approx(measured("forecast_large"), rel=0.25)
 
 
 @pytest.mark.slow

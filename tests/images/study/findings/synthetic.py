@@ -92,7 +92,7 @@ def _seed(
             "learning_rate": 1e-3,
             "curve": [_row(step, by_calls[most] * factor) for step in (100, 200, 400)],
         },
-        "guidance": {"guidance": 0.5},
+        "guidance": {"groups": {"": {"guidance": 0.5, "calls": most}}},
         "points": [
             {"calls": calls, "sampler": "", "guided": guided, "guidance": 0.5 * guided}
             | {"frechet": value * factor * (1 if guided else 1.5)}

@@ -6,16 +6,21 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from images.study.config import StudyConfig
+from images.study.model import Setting, StudyModel
 from images.study.protocol import measuring, plan, run
+from images.study.protocol.measuring import choose_guidance
 from images.study.protocol.run import run_study
 from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import Speed
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from tests.images.study.protocol.toy import install, toy_config
 from tests.images.tiny import IMAGES
 
@@ -225,6 +230,53 @@ def test_what_cannot_be_measured_is_refused_before_the_work(
     wrong = replace(config, **{section: replace(getattr(config, section), **values)})
     with pytest.raises(InputError, match=expected):
         run_study(wrong, IMAGES, tmp_path / "out", report_only=True)
+
+
+def test_test_images_are_spread_and_their_labels_with_them(
+    config: StudyConfig, tmp_path: Path
+) -> None:
+    bench = Bench.of(config, IMAGES, tmp_path)
+    count, every = 7, len(bench.test)
+    few, labels = bench.real("test", count), bench.test.labels
+    places = [i * every // count for i in range(count)]
+    assert labels is not None and places[-1] > 0.8 * every
+    assert torch.equal(few.images, bench.test.images[places])
+    assert torch.equal(bench.labels("test", count), labels[places])
+
+
+def test_each_sampler_and_many_calls_have_a_weight_of_their_own(
+    config: StudyConfig, tmp_path: Path
+) -> None:
+    class Model:
+        """Its samples are near the images with the weight that suits the setting only."""
+
+        def eval(self) -> "Model":
+            return self
+
+        def modules(self) -> list[nn.Module]:
+            return []
+
+        def sample(self, noise: Noise, labels: Tensor, setting: Setting) -> Tensor:
+            best = 0.5 if setting.sampler == "ddim" and setting.calls > 1 else 0.0
+            images = bench.real("held", len(labels)).images
+            return images if setting.guidance == best else 1 - images
+
+    config = replace(
+        config,
+        measurement=replace(config.measurement, many=2),
+        tuning=replace(config.tuning, calls=2, guidance=(0.0, 0.5)),
+    )
+    bench = Bench.of(config, IMAGES, tmp_path)
+    settings = [Setting(1, "ddim"), Setting(2, "ddim"), Setting(4, "ddim"), Setting(3, "heun")]
+    model, shares = cast(StudyModel, Model()), list[float]()
+    found = choose_guidance(model, bench, settings, 0, shares.append)
+    chosen = cast(dict[str, dict[str, float]], found["groups"])
+    assert {name: (row["guidance"], row["calls"]) for name, row in chosen.items()} == {
+        "ddim": (0.5, 2),
+        "ddim, many calls": (0.5, 4),
+        "heun, many calls": (0.0, 3),
+    }
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_keys_follow_from_content_alone(config: StudyConfig, tmp_path: Path) -> None:
