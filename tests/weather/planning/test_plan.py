@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pytest
 import torch
 
 from refine_core.errors import InputError
 from tests.weather import tiny
+from tests.weather.synthetic import atmosphere, times
 from weather.cli.main import main
 from weather.config import WeatherConfig
 from weather.data.preparation import prepare
@@ -83,7 +83,6 @@ def test_parameters_and_checkpoints_are_as_they_turn_out(folder: Path, stage: Tr
 
 MEASURE = """
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from tests.weather.planning import test_plan
 from weather.planning.networks import warm_up
 def size(name):
@@ -92,7 +91,7 @@ def size(name):
 warm_up()
 Path("/proc/self/clear_refs").write_text("5")  # the peak is what it is now
 before = size("VmRSS")
-test_plan.{work}()
+test_plan.{work}
 print(size("VmHWM") - before)
 """
 
@@ -137,49 +136,41 @@ def forecast_middle() -> None:
         sample_step(forecaster, config, data.grid, 10)
 
 
-def forecast_large() -> None:
-    """Two groups of members of 20 steps on a grid of 512 x 1024, lead by lead."""
+def forecast_large(states: str) -> None:
+    """Two groups of members of six steps, lead by lead."""
     from unittest.mock import patch
 
-    from tests.weather.synthetic import atmosphere, times
     from weather.forecast.initial_states import InitialStates
     from weather.forecast.run import write_forecast
     from weather.forecaster.build import build_untrained
     from weather.io.source import Source
     from weather.model import WeatherModel
 
-    config, source = large_forecast()[0], Source("", atmosphere(times(2), h=512, w=1024))
+    config, source = tiny._config("", "deterministic"), Source.open(states)
     statics, count = len(config.data.static), len(config.data.channels)
     forecaster = build_untrained(config.data, config.mean, config.head, source.grid, statics)
-    maps = source.read(config.data.channels, np.arange(2))
-    mean, std = (torch.from_numpy(f((0, 2, 3))).float() for f in (maps.mean, maps.std))
-    assert len(mean) == count
-    none = torch.zeros(0)
-    model = WeatherModel(forecaster.eval(), config, source.grid, mean, std + 1, none, none)
-    initial = InitialStates(source, model)
+    ones, none = torch.ones(count), torch.zeros(0)
+    model = WeatherModel(forecaster.eval(), config, source.grid, 0 * ones, ones, none, none)
     with TemporaryDirectory() as folder, patch("weather.forecast.run.LARGE", 1):
-        first = initial.choose("2000-01-02")
-        out = Path(folder, "f.zarr")
-        write_forecast(initial, first, out, members=2 * GROUP, steps=20, workers=1, quiet=True)
-
-
-def large_forecast() -> tuple[WeatherConfig, Outline]:
-    """A small mean on a large grid."""
-    config = tiny._config("", "deterministic")
-    return config, outline(config.data, equiangular(512, 1024), None)
+        initial = InitialStates(source, model)
+        first, out = initial.choose("2000-01-02"), Path(folder, "f.zarr")
+        write_forecast(initial, first, out, members=2 * GROUP, steps=6, workers=1, quiet=True)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak")
 def test_the_memory_of_a_forecast_lead_by_lead_is_predicted(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("weather.planning.stages.LARGE", 1)
-    config, data = large_forecast()
+    config, states = tiny._config("", "deterministic"), tmp_path / "states.zarr"
+    atmosphere(times(2), h=256, w=512).to_zarr(states, consolidated=False)
+    data = outline(config.data, equiangular(256, 512), None)
     step, weights = sampling_cost(config, data.grid, GROUP)
-    planned = _Planning(config, data, 2 * GROUP, 20, 1, 2 * GROUP, 0)
+    planned = _Planning(config, data, 2 * GROUP, 6, 1, 2 * GROUP, 0)
     memory = planned._forecast(step, weights, 0).memory
-    assert ALLOCATED * memory == pytest.approx(measured("forecast_large"), rel=0.25)
+    used = measured(f"forecast_large({str(states)!r})")
+    assert ALLOCATED * memory == pytest.approx(used, rel=0.25)
 
 
 @pytest.mark.slow
@@ -187,7 +178,7 @@ def test_the_memory_of_a_forecast_lead_by_lead_is_predicted(
 def test_the_memory_of_a_training_is_predicted() -> None:
     config, data = middle()
     cost = training_cost(config, data, "mean")
-    assert ALLOCATED * cost.memory == pytest.approx(measured("train_middle"), rel=0.25)
+    assert ALLOCATED * cost.memory == pytest.approx(measured("train_middle()"), rel=0.25)
 
 
 @pytest.mark.slow
@@ -196,7 +187,7 @@ def test_the_memory_of_a_forecast_is_predicted() -> None:
     config, data = middle()
     cost, weights = sampling_cost(config, data.grid, 10)
     assert 0 < weights < cost.memory
-    assert ALLOCATED * cost.memory == pytest.approx(measured("forecast_middle"), rel=0.25)
+    assert ALLOCATED * cost.memory == pytest.approx(measured("forecast_middle()"), rel=0.25)
 
 
 def test_large_grids_take_no_memory_to_plan() -> None:
