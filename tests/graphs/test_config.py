@@ -35,7 +35,7 @@ from refine_core.errors import InputError
         ("--sampling.calls 8", "calls follow from the size of its graphs"),
         ("--model.kind masked --sampling.parallel one", "kind 'masked', which has no such"),
         ("--model.kind maskd", "model.kind: found 'maskd', expected .* Did you mean 'masked'"),
-        ("--model.kind masked --model.cycles", "--model.cycles"),
+        ("--model.kind masked --model.edge_tokens none", "--model.edge_tokens"),
     ],
 )
 def test_numbers_out_of_range_and_settings_of_other_kinds(
@@ -67,7 +67,7 @@ def test_a_file_has_the_settings_of_its_kind_only(tmp_path: Path) -> None:
     path.write_text("model: {kind: masked, weightin: plain}\n")
     with pytest.raises(InputError) as error:
         load(GraphsConfig, path)
-    assert "Did you mean 'weighting'?" in str(error.value) and "cycles" not in str(error.value)
+    assert "Did you mean 'weighting'?" in str(error.value) and "edge_tokens" not in str(error.value)
     path.write_text("model: {kind: masekd}\n")
     with pytest.raises(InputError, match="model.kind: found 'masekd', expected 'contraction'"):
         load(GraphsConfig, path)

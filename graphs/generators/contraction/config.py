@@ -14,7 +14,7 @@ from refine_core.config.ranges import Share, admitting
 from refine_core.config.schema import config
 from refine_core.methods.registry import Methods
 
-EdgeTokens = Literal["all", "splitting", "none"]
+EdgeTokens = Literal["all", "none"]
 
 
 @config
@@ -49,18 +49,9 @@ class ContractionConfig(NetworkConfig):
     cluster; rings: likewise, and rings before the edges that join them; dense: one with many paths
     of one or two edges in between, which keeps clusters inside communities; tight: one with no
     more than two common neighbours, which keeps triangulations such."""
-    coupled: bool = False
-    """Whether the edges of a cluster that splits are assigned to its children one after the other,
-    each depending on those before it."""
-    smooth: bool = False
-    """Whether the logits of large counts are interpolated, so that what is learnt of 100 edges
-    holds for 101: pays where counts are large and graphs few."""
-    cycles: bool = False
-    """Whether attention distinguishes triangles."""
     edge_tokens: EdgeTokens = "all"
-    """Edges that are tokens: all; those at clusters that split next, which is several times as
-    fast where graphs are large, but hides the labels of others; or none, which is the fastest:
-    edges pass messages between clusters, and their labels bias attention."""
+    """Edges that are tokens: all; or none, which is the fastest: edges pass messages between
+    clusters, and their labels bias attention."""
     scale_subsampling: (
         Annotated[float, admitting(lambda x: x >= 1, "a number of at least 1")] | None
     ) = None

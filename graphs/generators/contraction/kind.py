@@ -75,7 +75,6 @@ class Contraction:
             reach=config.reach,
             properties=properties,
             valence_limits=limits,
-            cycles=config.cycles,
             edge_tokens=config.edge_tokens,
         )
 
@@ -88,12 +87,10 @@ class Contraction:
             values,
             tokens.connected,
             limits,
-            config.coupled,
-            config.smooth,
             tokens.kinds if config.edge_tokens == "none" else None,
         )
         sizes = tokens.labels, tokens.kinds, values
-        counts = CountHead(config.dim, *sizes, tokens.connected, limits, smooth=config.smooth)
+        counts = CountHead(config.dim, *sizes, tokens.connected, limits)
         tables = tokens.fragments
         attachment = None if tables is None else AttachmentHead(config.dim, tables)
         return ContractionHead(counts, split, attachment)

@@ -67,9 +67,8 @@ def test_the_scaffold_is_in_every_sample(mode: Parallel, piece: GraphBatch) -> N
 
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
-def test_also_where_edges_know_of_each_other(piece: GraphBatch) -> None:
-    model = refiner(coupled=True, cycles=True, edge_tokens="splitting", smooth=True)
-    batch = drawn(model, piece, 15)
+def test_also_where_edges_are_no_tokens(piece: GraphBatch) -> None:
+    batch = drawn(refiner(edge_tokens="none"), piece, 15)
     for g in range(15):
         assert holds(batch, g, piece) and nx.is_connected(to_networkx(batch, g))
 
