@@ -12,7 +12,7 @@ from torch import Tensor
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
-from graphs.generators.common.config import Order, Parallel, SamplingConfig
+from graphs.generators.common.config import SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
 from graphs.generators.common.particles import REFUSED, resampled
 from graphs.generators.common.refiner import GraphRefiner
@@ -111,9 +111,7 @@ class GraphModel:
         first: int = 0,
         where: dict[str, float] | None = None,
         guidance: float | None = None,
-        parallel: Parallel | None = None,
         calls: int | None = None,
-        order: Order | None = None,
         temperature: float | None = None,
         first_temperature: float | None = None,
         methods: SamplingMethods | None = None,
@@ -136,9 +134,7 @@ class GraphModel:
             first: Number of the first graph: further graphs begin where earlier ones ended.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
-            parallel: Clusters that split in one call; by default the model's.
             calls: Network calls, where the model's kind leaves them free; by default the model's.
-            order: The labels that masked diffusion reveals next; by default the model's.
             temperature: By default the model's.
             first_temperature: Of the first call of contractions; by default the model's.
             methods: Methods of sampling by name, with their fields; by default the model's.
@@ -168,9 +164,7 @@ class GraphModel:
         check_memory(LEAST_BYTES * count, f"A list of {count} graphs", remedy)
         settings = self.settings(
             guidance=guidance,
-            parallel=parallel,
             calls=calls,
-            order=order,
             temperature=temperature,
             first_temperature=first_temperature,
             methods=methods,

@@ -33,7 +33,9 @@ from refine_core.errors import InputError
         ("--sampling.temperature -1", "temperature: found -1.0, expected a number of at least 0"),
         ("--sampling.guidance -1", "guidance: found -1.0"),
         ("--sampling.calls 8", "calls follow from the size of its graphs"),
-        ("--model.kind masked --sampling.parallel one", "kind 'masked', which has no such"),
+        ("--model.matching dense", "matching: found 'dense', expected .*rings"),
+        ("--model.kind expansion --model.matching rings", "matching: found 'rings'"),
+        ("--model.kind masked --sampling.guidance 1", "kind 'masked', which has no such"),
         ("--model.kind maskd", "model.kind: found 'maskd', expected .* Did you mean 'masked'"),
         ("--model.kind masked --model.edge_tokens none", "--model.edge_tokens"),
     ],
@@ -64,10 +66,10 @@ def test_a_file_has_the_settings_of_its_kind_only(tmp_path: Path) -> None:
     assert config.model == ExpansionConfig(counted=True, scale_subsampling=4)
     path.write_text(dump(config))
     assert load(GraphsConfig, path) == config
-    path.write_text("model: {kind: masked, weightin: plain}\n")
+    path.write_text("model: {kind: masked, bounde: true}\n")
     with pytest.raises(InputError) as error:
         load(GraphsConfig, path)
-    assert "Did you mean 'weighting'?" in str(error.value) and "edge_tokens" not in str(error.value)
+    assert "Did you mean 'bounded'?" in str(error.value) and "edge_tokens" not in str(error.value)
     path.write_text("model: {kind: masekd}\n")
     with pytest.raises(InputError, match="model.kind: found 'masekd', expected 'contraction'"):
         load(GraphsConfig, path)

@@ -69,8 +69,6 @@ class MaskedStream(IntEnum):
 
     LABELS = 0
     """Labels of one scale."""
-    CONFIDENCE = 2
-    """Gumbel noise of confidences."""
     SIZE = -1
     """Size of a sampled graph."""
     ORDER = -3
