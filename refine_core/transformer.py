@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError, check_choice
 from refine_core.tokens import History, Tokens, visible
 from refine_core.training.muon import linear_weights
 
@@ -94,11 +94,7 @@ class Transformer(nn.Module):
             raise InputError(
                 f"A width of {dim} does not divide into {heads} heads: choose a multiple."
             )
-        if history not in get_args(History):
-            raise InputError(
-                f"History is one of {get_args(History)}, found {history!r}."
-                f"{suggest(history, get_args(History))}"
-            )
+        check_choice("The history", history, get_args(History))
         self.dim, self.levels, self.history = dim, levels, history
         hidden = int(dim * mlp)
         self.blocks = nn.ModuleList(

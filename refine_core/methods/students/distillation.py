@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.embed import ContextT, StateT
-from refine_core.errors import InputError, suggest
+from refine_core.errors import check_choice
 from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.heads.distribution import Distribution
 from refine_core.methods.students.merging import inherited, merged_scales
@@ -94,12 +94,8 @@ class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         states: States = "data",
     ) -> None:
         super().__init__()
-        for name, value, known in (("targets", targets, Targets), ("states", states, States)):
-            if value not in get_args(known):
-                raise InputError(
-                    f"{name} is one of {get_args(known)}, found {value!r}."
-                    f"{suggest(value, get_args(known))}"
-                )
+        check_choice("targets", targets, get_args(Targets))
+        check_choice("states", states, get_args(States))
         many, few = teacher.tokenizer.schedule, student.tokenizer.schedule
         self.groups = merged_scales(many, few)
         self.sampling = per_scale("sampling", sampling, len(many))

@@ -146,7 +146,10 @@ def test_adapters_learn_to_skip_scales() -> None:
 
 def test_wrong_settings() -> None:
     of = teacher()
-    with pytest.raises(InputError, match="targets is one of"):
+    with pytest.raises(
+        InputError,
+        match="targets is 'law', expected one of draws, laws",
+    ):
         Distillation(of, student(of), targets="law")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="consecutive parts"):
         Distillation(student(of, 1), student(of, 3))
