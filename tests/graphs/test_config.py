@@ -61,9 +61,9 @@ def test_properties_are_for_contractions() -> None:
 
 def test_a_file_has_the_settings_of_its_kind_only(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text("model: {kind: expansion, counted: true, scale_subsampling: 4}\n")
+    path.write_text("model: {kind: expansion, counted: true, scale_thinning: 4}\n")
     config = load(GraphsConfig, path)
-    assert config.model == ExpansionConfig(counted=True, scale_subsampling=4)
+    assert config.model == ExpansionConfig(counted=True, scale_thinning=4)
     path.write_text(dump(config))
     assert load(GraphsConfig, path) == config
     path.write_text("model: {kind: masked, bounde: true}\n")

@@ -60,7 +60,7 @@ class ExpansionStream(IntEnum):
     """Size of a sampled graph."""
     NEIGHBOUR_ORDER = -5
     """Order in which edges to neighbours are assigned."""
-    SCALE_SUBSAMPLING = -6
+    SCALE_THINNING = -6
     """Scales that a step of training learns from."""
 
 

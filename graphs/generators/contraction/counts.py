@@ -22,7 +22,6 @@ from graphs.generators.contraction.split.distribution import ATTEMPTS
 from graphs.generators.contraction.split.law import bounded
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.state.valence import violated
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.heads.causal import CausalBlock
 from refine_core.noise import Noise
 
@@ -263,13 +262,9 @@ class _Draw:
 
     def _drawn(self, logits: Tensor, inside: Tensor, uniform: Tensor, going: Tensor) -> Tensor:
         """Values (b,) of logits (b, v) among those `inside`."""
-        law, within = self.law, logits.masked_fill(~inside, -torch.inf)
-        digits = CodeDistribution(within[:, None, None])
-        digits = digits.sharpened(law.temperature, law.top_k, law.top_p)
-        scale = max(law.temperature, 1e-3)
-        share = (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)
-        self.share = self.share + torch.where(going, share, 0)
-        return digits.inverse(uniform[:, None, None])[:, 0, 0]
+        within = logits.masked_fill(~inside, -torch.inf)
+        self.share = self.share + torch.where(going, self.law.log_share(within, logits), 0)
+        return self.law.drawn(within, uniform)
 
 
 def _allowed(low: Tensor, high: Tensor, last: Tensor) -> Tensor:

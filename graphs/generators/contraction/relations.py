@@ -8,7 +8,7 @@ fewer than tokens.
 import torch
 from torch import Tensor
 
-from graphs.data.edge_list import sparse_product
+from graphs.data.edge_list import hops
 
 TWICE = 2  # name of a relation, counted from `reach`
 EXTRA = 3  # distances and names of relations beyond `reach`
@@ -25,13 +25,12 @@ def token_relations(counts: Tensor, ends: Tensor, reach: int) -> Tensor:
         ends: (b, e, 2) int64 clusters at both ends of the edges that are tokens.
         reach: Largest distance that is distinguished.
     """
-    joined = counts > 0
-    hops = _hops(joined, reach // 2 + 1)
+    distance = hops(counts > 0, reach // 2 + 1)
     far = reach + 1
-    among = (2 * hops).clamp(max=far)
+    among = (2 * distance).clamp(max=far)
     among = torch.where(counts > 1, reach + TWICE, among)
     first, second = ends.unbind(2)
-    from_first, from_second = _rows(hops, first), _rows(hops, second)
+    from_first, from_second = _rows(distance, first), _rows(distance, second)
     across = (1 + 2 * torch.minimum(from_first, from_second)).clamp(max=far)  # (b, e, m)
     same = [(x[:, :, None] == y[:, None]) for x in (first, second) for y in (first, second)]
     between = [
@@ -46,17 +45,6 @@ def token_relations(counts: Tensor, ends: Tensor, reach: int) -> Tensor:
     gap.diagonal(dim1=1, dim2=2).zero_()
     top = torch.cat([among, across.transpose(1, 2)], 2)
     return torch.cat([top, torch.cat([across, gap], 2)], 1)
-
-
-def _hops(joined: Tensor, most: int) -> Tensor:
-    """(b, m, m) int16 length of the shortest path between clusters; beyond `most`, `most + 1`."""
-    reached = torch.eye(joined.shape[1], device=joined.device).expand(joined.shape)
-    hops = torch.where(reached > 0, 0, most + 1).short()
-    for step in range(1, most + 1):
-        wider = ((reached + sparse_product(joined, reached)) > 0).float()
-        hops = torch.where((wider > 0) & (reached == 0), step, hops)
-        reached = wider
-    return hops
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:

@@ -30,9 +30,9 @@ class ExpansionConfig(NetworkConfig):
     counted: bool = False
     """Whether edges between clusters are counted, for graphs whose communities show in how many
     there are; or it is only known that there are some."""
-    scale_subsampling: PositiveInt | None = None
+    scale_thinning: PositiveInt | None = None
     """The chance of training on a scale of m clusters is this / m, so that a step can hold more
-    graphs. null trains on all scales."""
+    graphs; fine scales then weigh less in the loss. null trains on all scales."""
 
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that expansions do not know."""

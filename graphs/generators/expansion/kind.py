@@ -44,7 +44,7 @@ class Expansion(GeneratorKind):
             CoarseEmbed(config.dim, config.heads, config.reach, config.counted),
             set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=2),
             head,
-            scale_subsampling=config.scale_subsampling,
+            scale_thinning=config.scale_thinning,
         )
 
     def symmetry_checks(

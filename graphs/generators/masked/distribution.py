@@ -1,23 +1,23 @@
 """The distribution of the labels that a scale reveals."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.generators.common.mixed_law import SharpenedLaw
 from graphs.generators.common.streams import MaskedStream
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.masked.state import PartialGraphs, uniforms
 from refine_core.errors import InputError
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 ATTEMPTS = 20  # draws of labels before some that exceed valence limits are let pass
 
 
 @dataclass(frozen=True)
-class RevealDistribution:
+class RevealDistribution(SharpenedLaw):
     """Independent labels of the elements that a scale reveals.
 
     Args:
@@ -26,9 +26,6 @@ class RevealDistribution:
         state: State of the graphs before the scale.
         goal: (b,) int64, count of known elements after the scale.
         valence_limits: Labels that exceed them are drawn again; None allows all.
-        temperature: Divides the logits.
-        top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
-        top_p: See `CodeDistribution.sharpened`.
     """
 
     nodes: Tensor
@@ -36,9 +33,6 @@ class RevealDistribution:
     state: PartialGraphs
     goal: Tensor
     valence_limits: ValenceLimits | None = None
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     @property
     def valid(self) -> Tensor:
@@ -83,12 +77,6 @@ class RevealDistribution:
         """There is no context to be guided by."""
         raise InputError("Masked diffusion takes no properties, so there is no guidance.")
 
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> "RevealDistribution":
-        """With a temperature, and the likeliest labels only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
-
     def _log_prob(self, logits: Tensor, digit: Tensor) -> Tensor:
         """Log-probability of digits 1 + label; zero where the digit is 0."""
         label = (digit - 1).clamp(min=0)
@@ -97,13 +85,8 @@ class RevealDistribution:
 
     def _labels(self, noise: Noise) -> tuple[Tensor, Tensor]:
         """Labels (b, n) and (b, n, n) of all elements."""
-        uniform = uniforms(noise, MaskedStream.LABELS, self.nodes.shape[1], self.state.width)
-        labels = []
-        for logits, number in zip((self.nodes, self.edges), uniform, strict=True):
-            digits = CodeDistribution(logits.flatten(1, -2)[:, :, None])
-            sharp = digits.sharpened(self.temperature, self.top_k, self.top_p)
-            labels.append(sharp.inverse(number.flatten(1)[:, :, None]).view_as(number))
-        return labels[0], labels[1]
+        node, edge = uniforms(noise, MaskedStream.LABELS, self.nodes.shape[1], self.state.width)
+        return self.drawn(self.nodes, node), self.drawn(self.edges, edge)
 
     def _revealed(self) -> tuple[Tensor, Tensor]:
         """Which nodes (b, n) and pairs (b, n, n) are revealed: the next in the random order."""

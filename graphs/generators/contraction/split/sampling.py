@@ -14,7 +14,6 @@ from graphs.generators.contraction.split.bounds import Budget, Demand
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, bounded
 from graphs.generators.contraction.split.numbers import Columns
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 LETTERS = 64  # labels in one graph that are drawn with random numbers of their own
@@ -82,11 +81,9 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
             each = [w * own.logits(h, memory[own], digit, cap).float() for w, own, h in entered]
             logits = torch.stack(each).sum(0)
             within = bounded(logits, low, high)
-            number = CodeDistribution(within[:, None, None])
-            number = number.sharpened(law.temperature, law.top_k, law.top_p)
-            rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
+            rows[:, i] = law.drawn(within, uniform[:, i])
             if demand is not None:
-                share = share + _share(within, bounded(logits, *wide), law.temperature)
+                share = share + law.log_share(within, bounded(logits, *wide))
         memory = {own: old + own.remembered(digit, rows[:, i], cap) for own, old in memory.items()}
     return rows, columns, share
 
@@ -130,9 +127,3 @@ def _subsets(
 
 def _normaliser(table: Tensor, size: Tensor) -> Tensor:
     return subset.log_normaliser(table, size)[:, 0].gather(1, size[:, None])[:, 0]
-
-
-def _share(within: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """(r,) logarithm of the mass of `logits` that `within` leaves."""
-    scale = max(temperature, 1e-3)
-    return (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)
