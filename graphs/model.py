@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
-from graphs.generators.common.config import Order, Parallel, SamplingConfig
+from graphs.generators.common.config import SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
 from graphs.generators.common.particles import REFUSED, resampled
 from graphs.generators.common.refiner import GraphRefiner
@@ -32,7 +32,7 @@ from refine_core.noise import Noise
 from refine_core.sampling.intermediates import AfterScale, through
 from refine_core.sampling.settings import Sampling
 from refine_core.storage.model_card import ModelCard
-from refine_core.storage.pretrained import Pretrained
+from refine_core.storage.pretrained import Pretrained, StoredModel
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights"
 
 
 @dataclass
-class GraphModel:
+class GraphModel(StoredModel):
     """A trained generator of graphs.
 
     Args:
@@ -111,9 +111,7 @@ class GraphModel:
         first: int = 0,
         where: dict[str, float] | None = None,
         guidance: float | None = None,
-        parallel: Parallel | None = None,
         calls: int | None = None,
-        order: Order | None = None,
         temperature: float | None = None,
         first_temperature: float | None = None,
         methods: SamplingMethods | None = None,
@@ -136,9 +134,7 @@ class GraphModel:
             first: Number of the first graph: further graphs begin where earlier ones ended.
             where: Wanted values of properties by name, in the data's units.
             guidance: Weight of classifier-free guidance; by default the model's.
-            parallel: Clusters that split in one call; by default the model's.
             calls: Network calls, where the model's kind leaves them free; by default the model's.
-            order: The labels that masked diffusion reveals next; by default the model's.
             temperature: By default the model's.
             first_temperature: Of the first call of contractions; by default the model's.
             methods: Methods of sampling by name, with their fields; by default the model's.
@@ -168,9 +164,7 @@ class GraphModel:
         check_memory(LEAST_BYTES * count, f"A list of {count} graphs", remedy)
         settings = self.settings(
             guidance=guidance,
-            parallel=parallel,
             calls=calls,
-            order=order,
             temperature=temperature,
             first_temperature=first_temperature,
             methods=methods,
@@ -290,30 +284,14 @@ class GraphModel:
 
         return to_smiles(graphs, self.vocabulary)
 
-    def save(self, path: Path, *, half: bool = True) -> None:
-        """Write the model as one safetensors file, by default in half precision."""
-        MODELS.save(path, self.refiner, self._spec, half=half)
-
-    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
-        """Write the model to be shared: a folder with its weights, config and model card.
-
-        Args:
-            folder: Is made if it is not there.
-            half: Whether weights are written in half precision.
-
-        Raises:
-            InputError: There is a file in place of the folder.
-        """
-        MODELS.save_folder(Path(folder), self.refiner, self._spec, self._card(), half=half)
-
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "GraphModel":
         """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
         return load(folder, device)
 
     @property
-    def _spec(self) -> GraphSpec:
-        return GraphSpec(self.config, self.statistics, self.properties)
+    def _stored(self) -> tuple[Pretrained[GraphSpec], nn.Module, GraphSpec]:
+        return MODELS, self.refiner, GraphSpec(self.config, self.statistics, self.properties)
 
     def _card(self) -> ModelCard:
         what = "molecules" if self.is_molecular else "graphs"

@@ -24,7 +24,7 @@ from refine_core.sampling.intermediates import AfterScale, Intermediates, throug
 from refine_core.sampling.settings import Keep, Sampling
 from refine_core.schedule import ScaleSchedule
 from refine_core.storage.model_card import ModelCard
-from refine_core.storage.pretrained import Pretrained
+from refine_core.storage.pretrained import Pretrained, StoredModel
 
 Labels = int | Sequence[int] | Tensor | None
 """One class for all images, one per image (-1 is any class), or None."""
@@ -55,7 +55,7 @@ class SamplingFields(TypedDict, total=False):
 
 
 @dataclass
-class ImageModel:
+class ImageModel(StoredModel):
     """A tokeniser and a generator of images. Images come from and go to the CPU.
 
     Args:
@@ -274,30 +274,14 @@ class ImageModel:
         codes = self.tokenizer.encode(images.to(self.device))[: self._calls(scales)]
         return self._edit(seed, labels, len(images), codes=codes)
 
-    def save(self, path: Path, *, half: bool = True) -> None:
-        """Write the model as one safetensors file, by default in half precision."""
-        MODELS.save(path, self.refiner, self._spec, half=half)
-
-    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
-        """Write the model to be shared: a folder with its weights, config and model card.
-
-        Args:
-            folder: Is made if it is not there.
-            half: Whether weights are written in half precision.
-
-        Raises:
-            InputError: There is a file in place of the folder.
-        """
-        MODELS.save_folder(Path(folder), self.refiner, self._spec, self._card(), half=half)
-
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "ImageModel":
         """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
         return load(folder, device)
 
     @property
-    def _spec(self) -> ImageSpec:
-        return ImageSpec(self.config, self.shape, self.classes)
+    def _stored(self) -> tuple[Pretrained[ImageSpec], nn.Module, ImageSpec]:
+        return MODELS, self.refiner, ImageSpec(self.config, self.shape, self.classes)
 
     def _card(self) -> ModelCard:
         sizes = " ".join(f"{high}x{wide}" for high, wide in dict.fromkeys(self.schedule.sizes))

@@ -5,10 +5,13 @@ from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
+from refine_core.errors import InputError
 from refine_core.tokens import Tokens
 
 StateT = TypeVar("StateT")
 ContextT = TypeVar("ContextT")
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_CONVOLUTIONS: dict[int, type[Convolution]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class Embed(nn.Module, ABC, Generic[StateT, ContextT]):
@@ -59,3 +62,14 @@ class Embed(nn.Module, ABC, Generic[StateT, ContextT]):
     def level(self, state: StateT, k: int) -> int:
         """Level of the tokens of scale k, 1 or more; the transformer has parameters for each."""
         return k + 1
+
+
+def convolution(axes: int, channels: int, dim: int) -> Convolution:
+    """A convolution of 3 x ... x 3 cells of a grid, (b, channels, *size) to (b, dim, *size).
+
+    Raises:
+        InputError: The grid has more than three axes.
+    """
+    if axes not in _CONVOLUTIONS:
+        raise InputError(f"Grids have one to three axes, found {axes}: write an `Embed`.")
+    return _CONVOLUTIONS[axes](channels, dim, 3, padding=1)

@@ -1,6 +1,6 @@
 """The one exception that stands for a mistake of the user's."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 
@@ -36,3 +36,26 @@ def suggest(word: str, known: Iterable[str]) -> str:
     spelled = {candidate.lower(): candidate for candidate in known}
     near = get_close_matches(word.lower(), spelled, n=1)
     return f" Did you mean {spelled[near[0]]!r}?" if near else ""
+
+
+def check_choice(name: str, value: str, known: Collection[str]) -> None:
+    """Refuse a word that is none of those known.
+
+    Args:
+        name: What is chosen, as the subject of a sentence.
+        value: What was found.
+        known: What would have been understood.
+
+    Raises:
+        InputError: `value` is none of them.
+
+    >>> check_choice("The loop", "closd", ("closed", "open"))
+    Traceback (most recent call last):
+    ...
+    refine_core.errors.InputError: The loop is 'closd', expected one of closed, open: choose one...
+    """
+    if value not in known:
+        raise InputError(
+            f"{name} is {value!r}, expected one of {', '.join(known)}: choose one."
+            f"{suggest(value, known)}"
+        )

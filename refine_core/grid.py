@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.embed import Embed
-from refine_core.errors import InputError
+from refine_core.embed import Embed, convolution
 from refine_core.heads.config import HeadConfig, build_head
 from refine_core.heads.distribution import Head
 from refine_core.methods.base import Method
@@ -28,8 +27,6 @@ from refine_core.transformer import Transformer
 C = TypeVar("C")
 ANY_CLASS = -1
 """The label of a sample of which the class is not known."""
-
-_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class GridEmbed(Embed[Tensor, Tensor]):
@@ -62,12 +59,9 @@ class GridEmbed(Embed[Tensor, Tensor]):
         self, tokenizer: ResidualTokenizer, dim: int, classes: int = 0, *, kinds: int = 1
     ) -> None:
         super().__init__()
-        axes = len(tokenizer.schedule[0].size)
-        if axes not in _CONVOLUTIONS:
-            raise InputError(f"Grids have one to three axes, found {axes}: write an `Embed`.")
         self.view = tokenizer.view
         self.classes = classes
-        self.enter = _CONVOLUTIONS[axes](tokenizer.dim, dim, 3, padding=1)
+        self.enter = convolution(len(tokenizer.schedule[0].size), tokenizer.dim, dim)
         self.position = nn.ParameterList(
             nn.Parameter(0.02 * torch.randn(scale.tokens, dim)) for scale in tokenizer.schedule
         )

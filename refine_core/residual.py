@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError, check_choice
 from refine_core.noise import Noise, Stream
 from refine_core.pyramid import Pyramid
 from refine_core.quantizers.base import Quantized, Quantizer
@@ -244,10 +244,7 @@ def _check(
     loop: str,
 ) -> None:
     """Refuse parts that do not fit together."""
-    if loop not in get_args(Loop):
-        raise InputError(
-            f"The loop is one of {get_args(Loop)}, found {loop!r}.{suggest(loop, get_args(Loop))}"
-        )
+    check_choice("The loop", loop, get_args(Loop))
     for name, found in (("quantisers", quantizers), ("maps phi", phi)):
         if found is not None and len(found) != len(schedule):
             raise InputError(

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar, get_args
 
 import torch
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError, check_choice
 from refine_core.pyramid import Size
 
 T = TypeVar("T")
@@ -51,11 +51,7 @@ class Scale:
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
         object.__setattr__(self, "part", tuple(self.part))
-        if self.order not in get_args(Order):
-            raise InputError(
-                f"The order of parts is one of {get_args(Order)}, found {self.order!r}."
-                f"{suggest(self.order, get_args(Order))}"
-            )
+        check_choice("The order of parts", self.order, get_args(Order))
         wrong = {
             "size": any(n < 1 for n in self.size),
             "codes": self.codes is not None and self.codes < 2,

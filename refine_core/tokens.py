@@ -16,8 +16,8 @@ state that it refines still carries what the coarser scales said)."""
 class Tokens:
     """A padded batch of tokens of one or several levels.
 
-    Positions, where there are any, are already in `value` or `rotary`; relations between tokens (a
-    graph's edges) are in `bias`.
+    Positions, where there are any, are already in `value`; relations between tokens (a graph's
+    edges) are in `bias`.
 
     Args:
         value: (b, n, d).
@@ -27,7 +27,6 @@ class Tokens:
         valid: (b, n) bool, False at padding; None means all.
         bias: (b or 1, heads or 1, n, n) added to attention logits between tokens of the same
             level; None is zero.
-        rotary: (n, head_dim / 2) angles by which queries and keys are turned; None turns nothing.
         condition: (b, c) vector that every adaptive norm sees, e.g. of a class, or (b, n, c) one
             for each token; None is zero.
 
@@ -43,7 +42,6 @@ class Tokens:
     level: Tensor | None = None
     valid: Tensor | None = None
     bias: Tensor | None = None
-    rotary: Tensor | None = None
     condition: Tensor | None = None
 
     @property
@@ -94,22 +92,13 @@ def join(parts: Sequence[Tokens], condition: Tensor | None = None) -> Tokens:
     if len(parts) == 1:
         own = parts[0].condition
         return replace(parts[0], condition=condition if own is None else own)
-    values = torch.cat([part.value for part in parts], 1)
-    rotary = None
-    if any(part.rotary is not None for part in parts):
-        width = next(part.rotary.shape[1] for part in parts if part.rotary is not None)
-        still = [values.new_zeros(part.value.shape[1], width) for part in parts]
-        rotary = torch.cat(
-            [s if p.rotary is None else p.rotary for p, s in zip(parts, still, strict=True)]
-        )
     return Tokens(
-        value=values,
+        value=torch.cat([part.value for part in parts], 1),
         level=torch.cat([part.levels for part in parts]),
         valid=None
         if all(p.valid is None for p in parts)
         else torch.cat([p.real for p in parts], 1),
         bias=_join_bias(parts),
-        rotary=rotary,
         condition=_join_condition(parts, condition),
     )
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError, check_choice
 from refine_core.tokens import History, Tokens, visible
 from refine_core.training.muon import linear_weights
 
@@ -94,11 +94,7 @@ class Transformer(nn.Module):
             raise InputError(
                 f"A width of {dim} does not divide into {heads} heads: choose a multiple."
             )
-        if history not in get_args(History):
-            raise InputError(
-                f"History is one of {get_args(History)}, found {history!r}."
-                f"{suggest(history, get_args(History))}"
-            )
+        check_choice("The history", history, get_args(History))
         self.dim, self.levels, self.history = dim, levels, history
         hidden = int(dim * mlp)
         self.blocks = nn.ModuleList(
@@ -140,7 +136,7 @@ class Transformer(nn.Module):
         x = tokens.value
         for number, block in enumerate(self.blocks):
             past = cache.pairs[number] if cache is not None and cache.level is not None else None
-            x, pair = block(x, samples[number], level, mask, tokens.rotary, past)
+            x, pair = block(x, samples[number], level, mask, past)
             if cache is not None:
                 cache.pairs[number : number + 1] = [pair]
         if cache is not None:
@@ -198,15 +194,12 @@ class Block(nn.Module):
         sample: Tensor | None,
         level: Tensor,
         mask: Tensor | None,
-        rotary: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Next hidden states (b, n, d); keys and values (b, heads, cached + n, head_dim)."""
         six = self.modulation(sample, level)
         entering = torch.addcmul(six[1], self.norm(x), six[0])
         q, k, v = self.qkv(entering).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        if rotary is not None:
-            q, k = rotate(q, rotary), rotate(k, rotary)
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
         mixed = attend(q, k, v, mask)
@@ -253,18 +246,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
     return torch.softmax(logits if mask is None else logits + mask.to(q.dtype), -1) @ v
-
-
-def rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """Turn pairs of channels by angles (rotary positions, Su et al., arXiv 2104.09864).
-
-    Args:
-        x: (b, heads, n, head_dim).
-        angles: (n, head_dim / 2).
-    """
-    first, second = x.chunk(2, -1)
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
 
 
 def _extend(cache: Cache, tokens: Tokens) -> Tensor | None:

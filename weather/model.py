@@ -17,7 +17,7 @@ from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.sampling.intermediates import AfterScale
 from refine_core.storage.model_card import ModelCard
-from refine_core.storage.pretrained import Pretrained
+from refine_core.storage.pretrained import Pretrained, StoredModel
 from weather.config import WeatherConfig
 from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
@@ -54,7 +54,7 @@ MODELS = Pretrained("weather.model", WeatherSpec, Path(__file__).parent / "weigh
 
 
 @dataclass
-class WeatherModel:
+class WeatherModel(StoredModel):
     """A trained forecast model.
 
     Args:
@@ -252,37 +252,22 @@ class WeatherModel:
             quiet=quiet,
         )
 
-    def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
-        """Write the model as one safetensors file; `half` and `small` as in `checkpoint.save`."""
-        MODELS.save(path, self.forecaster, self._spec, half=half, small=small)
-
-    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
-        """Write the model to be shared: a folder with its weights, config and model card.
-
-        Args:
-            folder: Is made if it is not there.
-            half: Whether weights are written in half precision.
-
-        Raises:
-            InputError: There is a file in place of the folder.
-        """
-        MODELS.save_folder(Path(folder), self.forecaster, self._spec, self._card(), half=half)
-
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "WeatherModel":
         """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
         return load(folder, device)
 
     @property
-    def _spec(self) -> WeatherSpec:
+    def _stored(self) -> tuple[Pretrained[WeatherSpec], nn.Module, WeatherSpec]:
         statistics = (self.mean, self.std, self.forcing_mean, self.forcing_std)
-        return WeatherSpec(
+        spec = WeatherSpec(
             self.config,
             tuple(self.grid.latitude.tolist()),
             tuple(self.grid.longitude.tolist()),
             len(self.forecaster.mean.get_buffer("static")),
             tuple(tuple(values.tolist()) for values in statistics),
         )
+        return MODELS, self.forecaster, spec
 
     def _card(self) -> ModelCard:
         hours, (rows, columns) = self.data.step_hours, self.grid.shape

@@ -1,7 +1,7 @@
 """The commands that measure a model of graphs."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from graphs.cli.sample import requested
 from refine_core.app.outputs import OutputFolder, output_file
@@ -15,7 +15,6 @@ def evaluate(
     model: str,
     count: PositiveInt = 10_000,
     seed: int = 0,
-    parallel: Literal["one", "independent", "all"] | None = None,
     temperature: NonNegativeFloat | None = None,
     held_out: PositiveInt | None = None,
     samples: Path | None = None,
@@ -27,7 +26,6 @@ def evaluate(
         model: A shipped model's name, a run's folder or a file.
         count: Graphs to sample.
         seed: Seed of the samples.
-        parallel: Clusters that split in one call; by default the model's.
         temperature: By default the model's.
         held_out: Test graphs to compare with; by default all, of planar, tree and sbm 40.
         samples: A .smi file of molecules to score, in place of samples of the model.
@@ -41,7 +39,6 @@ def evaluate(
         out,
         count=count,
         seed=seed,
-        parallel=parallel,
         temperature=temperature,
         held_out=held_out,
         samples=samples,
@@ -110,7 +107,6 @@ def compare(
     models: tuple[str, ...],
     calls: tuple[PositiveInt, ...] = (4, 8, 16, 32),
     temperatures: tuple[NonNegativeFloat, ...] = (),
-    parallel: tuple[Literal["one", "independent", "all"], ...] = (),
     count: PositiveInt = 2000,
     seed: int = 0,
     out: OutputFolder = Path("comparison"),
@@ -121,7 +117,6 @@ def compare(
         models: Shipped models' names, runs' folders or files.
         calls: Network calls to try, where a model leaves them free.
         temperatures: To try; by default each model's.
-        parallel: Ways to split of contractions, in place of those that make `calls`.
         count: Molecules to sample in each way.
         seed: Seed of the samples.
         out: Folder for calls.json, CALLS.md and calls.png.
@@ -136,7 +131,6 @@ def compare(
         out,
         calls=calls,
         temperatures=temperatures or (None,),
-        parallel=parallel,
         count=count,
         seed=seed,
         say=say,

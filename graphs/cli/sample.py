@@ -24,9 +24,7 @@ def sample(
     seed: int = 0,
     where: tuple[str, ...] = (),
     guidance: float | None = None,
-    parallel: Literal["one", "independent", "all"] | None = None,
     calls: PositiveInt | None = None,
-    order: Literal["random", "confidence"] | None = None,
     temperature: NonNegativeFloat | None = None,
     first_temperature: NonNegativeFloat | None = None,
     batch: PositiveInt = 250,
@@ -44,9 +42,7 @@ def sample(
         seed: Seed of the samples; graph i depends on it and i only.
         where: Properties requested, in the data's units, as logp=2.5,qed=0.6.
         guidance: Weight of classifier-free guidance; by default the model's.
-        parallel: Clusters that split in one call; by default the model's.
         calls: Network calls, for models of kind masked.
-        order: What masked diffusion reveals next.
         temperature: By default the model's.
         first_temperature: Of the first call of contractions; by default the model's.
         batch: Graphs at a time.
@@ -71,9 +67,7 @@ def sample(
         seed=seed,
         where=properties,
         guidance=guidance,
-        parallel=parallel,
         calls=calls,
-        order=order,
         temperature=temperature,
         first_temperature=first_temperature,
         batch=batch,

@@ -93,3 +93,24 @@ def sparse_product(sparse: Tensor, table: Tensor) -> Tensor:
     matrix = torch.sparse_coo_tensor(ends, values, size, is_coalesced=True, check_invariants=False)
     product: Tensor = torch.sparse.mm(matrix, table.flatten(0, 1))
     return product.view_as(table)
+
+
+def hops(joined: Tensor, most: int) -> Tensor:
+    """(b, m, m) int16 length of the shortest path between clusters; beyond `most`, `most + 1`.
+
+    >>> path = torch.ones(3, 3).tril(-1).triu(-1)
+    >>> hops((path + path.T)[None] > 0, 1).tolist()
+    [[[0, 1, 2], [1, 0, 1], [2, 1, 0]]]
+
+    Args:
+        joined: (b, m, m) bool, symmetric.
+        most: Largest length that is told.
+    """
+    m = joined.shape[1]
+    reached = torch.eye(m, device=joined.device).expand(joined.shape)
+    result = torch.where(reached > 0, 0, most + 1).short()
+    for step in range(1, min(most, m) + 1):
+        wider = ((reached + sparse_product(joined, reached)) > 0).float()
+        result = torch.where((wider > 0) & (reached == 0), step, result)
+        reached = wider
+    return result

@@ -11,7 +11,6 @@ import torch
 
 from graphs.datasets.load import load_splits
 from graphs.evaluation.network_calls import CallCounter, SamplingSetting, sampling_settings
-from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
 from refine_core.app import figures
 from refine_core.app.report import Column, table, write_report
@@ -83,7 +82,6 @@ def compare_models(
     *,
     calls: tuple[int, ...] = (4, 8, 16, 32),
     temperatures: tuple[float | None, ...] = (None,),
-    parallel: tuple[Parallel, ...] = (),
     count: int = 2000,
     seed: int = 0,
     say: Say = lambda _: None,
@@ -97,7 +95,6 @@ def compare_models(
         out: Folder for calls.json, CALLS.md and calls.png.
         calls: Numbers of network calls to try, where a model makes any number.
         temperatures: To try; None is the model's.
-        parallel: For contractions, the settings to try; by default those of `sampling_settings`.
         count: Molecules per point. The Frechet ChemNet distance falls with it, so points compare
             only with each other and with the training molecules.
         seed: Seed of the samples.
@@ -117,7 +114,7 @@ def compare_models(
     scorer = Scorer(models[0][1], count, say)
     points = [CurvePoint("training molecules", "", scorer.training_scores())]
     for name, model in models:
-        for setting in _settings(model, calls, parallel):
+        for setting in sampling_settings(model, calls):
             for temperature in temperatures:
                 points.append(scorer.point(name, model, setting, temperature, seed))
                 say(_line(points[-1]))
@@ -125,14 +122,6 @@ def compare_models(
                 write_report(out / "CALLS.md", curve_table(points))
     plot_calls(points, out / "calls.png")
     return points
-
-
-def _settings(
-    model: GraphModel, calls: tuple[int, ...], parallel: tuple[Parallel, ...]
-) -> list[SamplingSetting]:
-    if model.config.model.kind != "contraction" or not parallel:
-        return sampling_settings(model, calls)
-    return [SamplingSetting(each, {"parallel": each}) for each in parallel]
 
 
 class Scorer:

@@ -13,7 +13,6 @@ from graphs.evaluation.html_report import metrics_page, molecule_section, pictur
 from graphs.evaluation.molecules import molecule_metrics, read_smiles
 from graphs.evaluation.network_calls import CallCounter
 from graphs.evaluation.plain_graphs import graph_metrics
-from graphs.generators.common.config import Parallel
 from graphs.model import GraphModel
 from refine_core.app.html import write_page
 from refine_core.app.report import Column, table, write_report
@@ -32,7 +31,6 @@ def evaluate(
     *,
     count: int = 10_000,
     seed: int = 0,
-    parallel: Parallel | None = None,
     temperature: float | None = None,
     held_out: int | None = None,
     samples: Path | None = None,
@@ -50,12 +48,11 @@ def evaluate(
             molecules.
         count: Graphs to sample.
         seed: Seed of the samples.
-        parallel: Clusters that split in one call; by default the model's.
         temperature: By default the model's.
         held_out: How many test graphs to compare with, evenly spaced; by default all, for the
             families of `graphs.evaluation.plain_graphs.PROTOCOL` as many as published.
         samples: A .smi file of molecules to score in place of sampling; a line that RDKit refuses
-            is an invalid one. Count, seed, parallel and temperature are then ignored; cost,
+            is an invalid one. Count, seed and temperature are then ignored; cost,
             stability and `corrected_`, which need sampled graphs, are left out.
         say: Receives a line about each stage.
 
@@ -78,9 +75,7 @@ def evaluate(
     say(f"sampling {count} graphs")
     with CallCounter(model) as counter:
         started = time.process_time()
-        graphs = model.sample(
-            count, seed=seed, parallel=parallel, temperature=temperature, batch=BATCH, workers=1
-        )
+        graphs = model.sample(count, seed=seed, temperature=temperature, batch=BATCH, workers=1)
         smiles = model.smiles(graphs) if model.is_molecular else []
         seconds = time.process_time() - started
     cost: dict[str, float] = {"calls": counter.per_batch(count, BATCH)}

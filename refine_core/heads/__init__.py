@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from refine_core.heads.distribution import Head as Head
     from refine_core.heads.distribution import OwnLoss as OwnLoss
     from refine_core.heads.flow import FlowHead as FlowHead
-    from refine_core.heads.gaussian import GaussianHead as GaussianHead
     from refine_core.heads.gaussian import GaussianMixture as GaussianMixture
     from refine_core.heads.gaussian import GaussianMixtureHead as GaussianMixtureHead
     from refine_core.heads.mixture import MixtureHead as MixtureHead

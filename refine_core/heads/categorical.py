@@ -34,6 +34,12 @@ class CodeDistribution:
         """Log-probability (b,) of codes (b, n, g), in nats."""
         return self.token_log_prob(code).sum(1)
 
+    def entropy(self) -> Tensor:
+        """Entropy (b, n) of each token's code, in nats; zero at padding."""
+        log = self.logits.log_softmax(-1)
+        tokens = -torch.nan_to_num(log.exp() * log).sum((2, 3))
+        return tokens if self.valid is None else torch.where(self.valid, tokens, 0)
+
     def sample(self, noise: Noise) -> Tensor:
         """Codes (b, n, g)."""
         return self.inverse(noise.uniform(Stream.CODES, *self.logits.shape[1:3]))

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError, check_choice
 from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.heads.causal import CausalBlock
 from refine_core.noise import Noise, Stream
@@ -278,11 +278,7 @@ def _check(digits: int, sizes: Sequence[int], across: str, width: int, heads: in
         raise InputError(
             f"A head needs digits of 2 values or more, found {digits} of {list(sizes)} values."
         )
-    if across not in get_args(Across):
-        raise InputError(
-            f"across is one of {get_args(Across)}, found {across!r}."
-            f"{suggest(across, get_args(Across))}"
-        )
+    check_choice("across", across, get_args(Across))
     if width % heads:
         raise InputError(
             f"A width of {width} does not divide into {heads} heads: choose a multiple."

@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import InputError, check_choice
 from refine_core.noise import Noise, Stream
 from refine_core.training.muon import linear_weights
 
@@ -279,8 +279,4 @@ def _check(counts: dict[str, int], solver: str) -> None:
     for name, count in counts.items():
         if count < 1:
             raise InputError(f"A flow head needs {name} of 1 or more, found {count}.")
-    if solver not in get_args(Solver):
-        raise InputError(
-            f"The solver is one of {get_args(Solver)}, found {solver!r}."
-            f"{suggest(solver, get_args(Solver))}"
-        )
+    check_choice("The solver", solver, get_args(Solver))

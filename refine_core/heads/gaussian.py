@@ -1,4 +1,4 @@
-"""Real-valued codes: mixtures of diagonal Gaussians, and one Gaussian as their simplest case.
+"""Real-valued codes: mixtures of diagonal Gaussians, of which one is the simplest case.
 
     p(c) = sum_m pi_m prod_i N(c_i; mu_mi, sigma_mi^2)
 
@@ -179,31 +179,6 @@ class GaussianMixtureHead(nn.Module):
                 torch.logaddexp(log_scale, floor) + spread.log(),
                 valid,
             )
-
-
-class GaussianHead(GaussianMixtureHead):
-    """One diagonal Gaussian for each token: a mean and a log-scale for each channel.
-
-    Args:
-        dim: See `GaussianMixtureHead`, as for all further arguments.
-        channels: See there.
-        scales: See there.
-        mean: See there.
-        spread: See there.
-        floor: See there.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        channels: int,
-        scales: int,
-        *,
-        mean: Tensor | None = None,
-        spread: Tensor | None = None,
-        floor: float = 1e-4,
-    ) -> None:
-        super().__init__(dim, channels, scales, 1, mean=mean, spread=spread, floor=floor)
 
 
 def _of(values: Tensor, component: Tensor | None) -> Tensor:

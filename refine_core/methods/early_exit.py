@@ -106,8 +106,7 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
         self, dist: CodeDistribution, tokenizer: ResidualTokenizer, state: Tensor, k: int
     ) -> Tensor:
         """Which samples (b,) leave, by the distribution of scale k and the state before it."""
-        log = dist.logits.log_softmax(-1)
-        entropy = -torch.nan_to_num(log.exp() * log).sum((2, 3)).mean(1) / math.log(2)
+        entropy = dist.entropy().mean(1) / math.log(2)
         expected = tokenizer.add(state, expected_value(dist, tokenizer, k), k)
         change = expected - tokenizer.carry(state, k)
         moved, size = ((x.square().flatten(1).sum(1)) for x in (change, expected))

@@ -1,7 +1,7 @@
 """What every quantiser is: a map from vectors to digits, from digits to vectors, and its gradient.
 
 A quantiser rounds `project(z)`, a differentiable map of the input onto the set the codes live in:
-the identity for a plain codebook, the sphere for a cosine one, a bounded box for FSQ. The value
+the identity for a codebook, the sphere for BSQ, a bounded box for FSQ. The value
 returned is a code exactly; its gradient is that of `project(z)`: the straight-through estimator
 (Bengio et al., 2013, arXiv 1308.3432).
 """

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refine_core.errors import InputError, suggest
+from refine_core.errors import check_choice
 from refine_core.quantizers.base import (
     Quantized,
     Quantizer,
@@ -71,11 +71,7 @@ class Bitwise(Quantizer):
     ) -> None:
         super().__init__()
         positive(bits=bits, scale=scale, temperature=temperature)
-        if kind not in get_args(Kind):
-            raise InputError(
-                f"kind is {kind!r}, expected one of {get_args(Kind)}: choose one."
-                f"{suggest(kind, get_args(Kind))}"
-            )
+        check_choice("kind", kind, get_args(Kind))
         self.dim = self.digits = bits
         self.kind, self.scale, self.temperature = kind, scale, temperature
         self.commitment, self.entropy = commitment, entropy

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from refine_core.errors import InputError
 from refine_core.quantizers.base import Quantized, Quantizer, positive
-from refine_core.quantizers.vq import VQ, Learn, Metric
+from refine_core.quantizers.vq import VQ
 
 
 class ProductQuantizer(Quantizer):
@@ -16,9 +16,7 @@ class ProductQuantizer(Quantizer):
         groups: g, equal parts that a vector is cut into.
         codes: Size of each codebook.
         dim: d, channels of the whole vector.
-        metric: See `VQ`, as for all further arguments.
-        learn: See `VQ`.
-        decay: See `VQ`.
+        decay: See `VQ`, as for all further arguments.
         commitment: See `VQ`.
         restart_below: See `VQ`.
 
@@ -39,8 +37,6 @@ class ProductQuantizer(Quantizer):
         codes: int,
         dim: int,
         *,
-        metric: Metric = "euclidean",
-        learn: Learn = "ema",
         decay: float = 0.99,
         commitment: float = 0.25,
         restart_below: float = 0.1,
@@ -57,18 +53,12 @@ class ProductQuantizer(Quantizer):
             VQ(
                 codes,
                 dim // groups,
-                metric=metric,
-                learn=learn,
                 decay=decay,
                 commitment=commitment,
                 restart_below=restart_below,
             )
             for _ in range(groups)
         )
-
-    def project(self, z: Tensor) -> Tensor:
-        """The groups' projections, side by side."""
-        return torch.cat([vq.project(x) for vq, x in self._cut(z)], -1)
 
     def forward(self, z: Tensor) -> Quantized:
         """Quantise (b, n, d) vectors; the loss is the mean of the groups', `clipped` is zero."""
@@ -86,7 +76,7 @@ class ProductQuantizer(Quantizer):
 
     def decode(self, code: Tensor) -> Tensor:
         """The vectors (b, n, d) of the indices (b, n, g)."""
-        codebooks = torch.cat([vq.project(vq.codebook) for vq in self._vqs()])
+        codebooks = torch.cat([vq.codebook for vq in self._vqs()])
         first = torch.arange(self.digits, device=code.device) * self.size
         return F.embedding(code + first, codebooks).flatten(-2)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.quantizers.base import Quantized, Quantizer, positive, straight_through
-from refine_core.quantizers.vq import VQ, Learn
+from refine_core.quantizers.vq import VQ
 
 
 class ResidualVQ(Quantizer):
@@ -18,8 +18,7 @@ class ResidualVQ(Quantizer):
         digits: g.
         codes: Size of each codebook.
         dim: d, channels of a vector.
-        learn: See `VQ`, as for all further arguments.
-        decay: See `VQ`.
+        decay: See `VQ`, as for all further arguments.
         commitment: See `VQ`.
         restart_below: See `VQ`.
 
@@ -33,7 +32,6 @@ class ResidualVQ(Quantizer):
         codes: int,
         dim: int,
         *,
-        learn: Learn = "ema",
         decay: float = 0.99,
         commitment: float = 0.25,
         restart_below: float = 0.1,
@@ -45,7 +43,6 @@ class ResidualVQ(Quantizer):
             VQ(
                 codes,
                 dim,
-                learn=learn,
                 decay=decay,
                 commitment=commitment,
                 restart_below=restart_below,

@@ -18,9 +18,10 @@ To be shared, a model is a folder of three files, whose names are those of huggi
 """
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -202,3 +203,34 @@ class Pretrained(Generic[Spec]):
         choices = ", ".join([*map(repr, known), "a run's folder, or a .safetensors file"])
         near = suggest(str(name), known)
         raise InputError(f"There is no model {str(name)!r}: give {choices}.{near}")
+
+
+class StoredModel(ABC):
+    """What a user holds of a domain, and how it is saved; the domain says of what it consists."""
+
+    @property
+    @abstractmethod
+    def _stored(self) -> tuple[Pretrained[Any], nn.Module, Any]:
+        """Where models of its kind are kept, its module, and what that is rebuilt from."""
+
+    @abstractmethod
+    def _card(self) -> ModelCard:
+        """What README.md says of it."""
+
+    def save(self, path: Path, *, half: bool = True, small: bool = False) -> None:
+        """Write the model as one safetensors file; `half` and `small` as in `checkpoint.save`."""
+        models, module, spec = self._stored
+        models.save(path, module, spec, half=half, small=small)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = True) -> None:
+        """Write the model to be shared: a folder with its weights, config and model card.
+
+        Args:
+            folder: Is made if it is not there.
+            half: Whether weights are written in half precision.
+
+        Raises:
+            InputError: There is a file in place of the folder.
+        """
+        models, module, spec = self._stored
+        models.save_folder(Path(folder), module, spec, self._card(), half=half)

@@ -13,7 +13,7 @@ The results are settings of `refine_core.sampling.Sampling`; weights and likelih
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -131,22 +131,14 @@ def entropy_matched(
 
     def choose(state: StateT, k: int) -> object:
         dist = _independent(call(state, k))
+        exact = replace(dist, logits=dist.logits.double())
         goal = held_out.nats(k, best[k])
-        found.append(_crossing(lambda t: entropy(dist.sharpened(t)), goal))
+        found.append(_crossing(lambda t: float(exact.sharpened(t).entropy().sum(1).mean()), goal))
         return refiner.tokenizer.lookup(dist.sharpened(found[-1]).sample(noise.fork(k)), k)
 
     best = held_out.temperatures()
     refiner.tokenizer.unroll(refiner.tokenizer.start(len(noise), noise), choose)  # type: ignore[arg-type]
     return found
-
-
-@torch.no_grad()
-def entropy(dist: CodeDistribution) -> float:
-    """Entropy in nats, the mean of a sample's."""
-    log = dist.logits.double().log_softmax(-1)
-    each = -torch.nan_to_num(log.exp() * log).sum((2, 3))
-    real = each if dist.valid is None else torch.where(dist.valid, each, 0)
-    return float(real.sum(1).mean())
 
 
 def _crossing(rising: Callable[[float], float], goal: float) -> float:

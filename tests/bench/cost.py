@@ -33,9 +33,7 @@ OUT = Path(__file__).parents[2] / "results" / "graphs" / "cost"
 SIZES = (9, 16, 32, 64, 128, 256, 500, 1000)
 FITTED = 64  # sizes from here on say the exponent
 BATCH = 2
-CONFIG = ContractionConfig(
-    dim=64, depth=3, heads=4, matching="dense", coupled=True, cycles=True, edge_tokens="splitting"
-)
+CONFIG = ContractionConfig(dim=64, depth=3, heads=4)  # as configs/graphs/tree.yaml
 COLUMNS = {"train_s": "training step, s", "sample_s": "sampling, s", "memory_mb": "memory, MB"}
 
 Row = dict[str, float]

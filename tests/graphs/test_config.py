@@ -33,9 +33,11 @@ from refine_core.errors import InputError
         ("--sampling.temperature -1", "temperature: found -1.0, expected a number of at least 0"),
         ("--sampling.guidance -1", "guidance: found -1.0"),
         ("--sampling.calls 8", "calls follow from the size of its graphs"),
-        ("--model.kind masked --sampling.parallel one", "kind 'masked', which has no such"),
+        ("--model.matching dense", "Found --model.matching dense, expected one of random, rings"),
+        ("--model.kind expansion --model.matching rings", "expected one of dense, random, tight"),
+        ("--model.kind masked --sampling.guidance 1", "kind 'masked', which has no such"),
         ("--model.kind maskd", "model.kind: found 'maskd', expected .* Did you mean 'masked'"),
-        ("--model.kind masked --model.cycles", "--model.cycles"),
+        ("--model.kind masked --model.edge_tokens none", "--model.edge_tokens"),
     ],
 )
 def test_numbers_out_of_range_and_settings_of_other_kinds(
@@ -59,15 +61,15 @@ def test_properties_are_for_contractions() -> None:
 
 def test_a_file_has_the_settings_of_its_kind_only(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text("model: {kind: expansion, counted: true, scale_subsampling: 4}\n")
+    path.write_text("model: {kind: expansion, counted: true, scale_thinning: 4}\n")
     config = load(GraphsConfig, path)
-    assert config.model == ExpansionConfig(counted=True, scale_subsampling=4)
+    assert config.model == ExpansionConfig(counted=True, scale_thinning=4)
     path.write_text(dump(config))
     assert load(GraphsConfig, path) == config
-    path.write_text("model: {kind: masked, weightin: plain}\n")
+    path.write_text("model: {kind: masked, bounde: true}\n")
     with pytest.raises(InputError) as error:
         load(GraphsConfig, path)
-    assert "Did you mean 'weighting'?" in str(error.value) and "cycles" not in str(error.value)
+    assert "Did you mean 'bounded'?" in str(error.value) and "edge_tokens" not in str(error.value)
     path.write_text("model: {kind: masekd}\n")
     with pytest.raises(InputError, match="model.kind: found 'masekd', expected 'contraction'"):
         load(GraphsConfig, path)

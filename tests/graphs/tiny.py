@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.generators.common.config import Parallel, SamplingConfig
+from graphs.generators.common.config import SamplingConfig
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
@@ -74,14 +74,13 @@ def same(a: "nx.Graph[int]", b: "nx.Graph[int]") -> bool:
 
 
 def refiner(
-    parallel: Parallel = "independent",
     *,
     connected: bool = True,
     properties: int = 0,
     **options: Any,
 ) -> ContractionRefiner:
     """A contraction without valence limits; options as of `ContractionConfig`."""
-    config = ContractionConfig(**SMALL, parallel=parallel, **options)
+    config = ContractionConfig(**SMALL, **options)
     statistics = replace(STATISTICS, connected=connected)
     made = untrained(config, statistics, properties, 0.05)
     assert isinstance(made, ContractionRefiner)

@@ -36,8 +36,20 @@ def test_every_kind_of_tokeniser(config: TokenizerConfig) -> None:
         tokens.after_step()
     refiner = build(CONFIG.generator, tokens.eval(), 2)
     refiner((x, labels[:32]), Noise(0, torch.arange(32)))["loss"].backward()
-    found = refiner.eval().sample(Noise(0, torch.arange(3)), torch.tensor([0, 1, -1]))
+    noise, classes = Noise(0, torch.arange(3)), torch.tensor([0, 1, -1])
+    trace = refiner.eval().sample_trace(noise, classes)
+    found = tokens.finish(trace.states[-1])
     assert found.shape == (3, 1, 11, 12) and found.isfinite().all()
+    # What is drawn step by step is what the laws of the whole trace give, and what codes say.
+    laws = refiner.distributions(trace.states[:-1], classes)
+    for k, (law, code) in enumerate(zip(laws, trace.codes, strict=True)):
+        assert torch.equal(law.sample(noise.fork(k)), code)
+        assert int(code.min()) >= 0 and int(code.max()) < tokens.digit_values(k)
+    assert torch.allclose(tokens.decode(trace.codes), found, atol=1e-5)
+    # Codes of images decode to the last state of their trace, and tell images apart.
+    codes, states = tokens.encode(x), tokens.trace(tokens.features(x)).states
+    assert torch.allclose(tokens.decode(codes), tokens.finish(states[-1]), atol=1e-5)
+    assert len(torch.cat([code.flatten(1) for code in codes], 1).unique(dim=0)) > 1
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:

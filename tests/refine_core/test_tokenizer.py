@@ -151,7 +151,7 @@ def test_counts_of_scales_are_checked() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loop": "clsoed"}, "found 'clsoed'. Did you mean 'closed'"),
+        ({"loop": "clsoed"}, "is 'clsoed', expected .* Did you mean 'closed'"),
         ({"quantizers": [VQ(8, DIM), VQ(8, DIM), VQ(8, DIM + 1)]}, "all the same dimension"),
         ({"phi": [nn.Identity()]}, "1 maps phi for 3 scales"),
         ({"schedule": ScaleSchedule.of([(1, 1), (2, 2), (5, 5)], codes=[9])}, "digits of 9"),

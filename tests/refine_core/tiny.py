@@ -38,7 +38,7 @@ OPEN: list[tuple[str, Loop]] = [(kind, "open") for kind in QUANTIZERS if kind !=
 
 
 class TinyEmbed(Embed[Tensor, Tensor]):
-    """Linear embedding with rotary positions, `memory` context tokens and a class vector."""
+    """Linear embedding with sines as positions, `memory` context tokens and a class vector."""
 
     def __init__(self, tokenizer: ResidualTokenizer, dim: int, memory: int) -> None:
         super().__init__()
@@ -49,8 +49,8 @@ class TinyEmbed(Embed[Tensor, Tensor]):
 
     def forward(self, state: Tensor, k: int, context: Tensor | None = None) -> Tokens:
         value = self.enter(self.take(self.view(state, k), k))
-        angles = torch.arange(value.shape[1])[:, None] * torch.tensor([1.0, 0.3])
-        return Tokens(value, rotary=angles)
+        places = torch.arange(value.shape[1])[:, None] * torch.linspace(1, 0.3, value.shape[2])
+        return Tokens(value + places.sin())
 
     def condition(self, context: Tensor | None, count: int) -> Tensor:
         vector: Tensor = self.label(self.known(context, count))

@@ -11,8 +11,6 @@ from refine_core.methods.registry import SamplingMethods
 from refine_core.training.config import Optimisation
 
 Matching = Literal["random", "rings", "dense", "tight"]
-Parallel = Literal["one", "independent", "all"]
-Order = Literal["random", "confidence"]
 
 
 @config
@@ -69,14 +67,9 @@ class SamplingConfig:
     others (contraction)."""
     guidance: NonNegativeFloat = 0.0
     """Weight of classifier-free guidance, where properties are asked for (contraction)."""
-    parallel: Parallel | None = None
-    """Clusters that split in one call; null splits as in training (contraction)."""
     calls: PositiveInt | None = None
     """Network calls; null makes 32 (masked). The calls of other kinds follow from the size of the
     graph."""
-    order: Order | None = None
-    """Labels that are revealed next: those at random places, or the likeliest; null takes random
-    places (masked)."""
     methods: SamplingMethods = field(default_factory=dict)
     """Methods of sampling, after the generator's own, as a list of names or fields by name
     (contraction)."""
@@ -85,7 +78,6 @@ class SamplingConfig:
 class SamplingOptions(TypedDict, total=False):
     """Options of `graphs.model.GraphModel.sample` that change the number of network calls."""
 
-    parallel: Parallel
     calls: int
 
 

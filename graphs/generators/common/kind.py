@@ -1,8 +1,8 @@
 """What the rest of the domain asks of a kind of generator."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
@@ -27,12 +27,13 @@ class Names:
     properties: tuple[str, ...] = ()
 
 
-class GeneratorKind(Protocol):
+class GeneratorKind(ABC):
     """One kind of generator, made from its config; `graphs.generators.kinds` lists all of them.
 
     The likelihood of graphs is the `code_log_prob` of the refiner that a kind builds.
     """
 
+    @abstractmethod
     def build(self, statistics: GraphStatistics, properties: int = 0) -> GraphRefiner:
         """An untrained refiner.
 
@@ -44,15 +45,30 @@ class GeneratorKind(Protocol):
             InputError: The kind takes no such graphs, or no properties.
         """
 
-    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
-        """Set a refiner up for sampling."""
+    @abstractmethod
+    def symmetry_checks(
+        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
+    ) -> list[NamedCheck]:
+        """Checks that each part of a refiner treats nodes as a set.
+
+        Args:
+            refiner: Refiner of this kind.
+            batch: Graphs with its labels.
+            seed: Seed of relabellings.
+        """
+
+    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:  # noqa: B027
+        """Set a refiner up for sampling; most need nothing."""
 
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """Settings that make different numbers of network calls, by name, fewest first.
 
+        There is one where the number of calls follows from the graphs.
+
         Args:
             calls: Wanted numbers, where they are free.
         """
+        return {"as trained": {}}
 
     def transferred(
         self,
@@ -69,17 +85,7 @@ class GeneratorKind(Protocol):
             ours: Our labels and properties.
             theirs: Theirs.
         """
-
-    def symmetry_checks(
-        self, refiner: GraphRefiner, batch: GraphBatch, seed: int
-    ) -> list[NamedCheck]:
-        """Checks that each part of a refiner treats nodes as a set.
-
-        Args:
-            refiner: Refiner of this kind.
-            batch: Graphs with its labels.
-            seed: Seed of relabellings.
-        """
+        return dict(given)
 
 
 def refuse_directed(kind: str, statistics: GraphStatistics) -> None:

@@ -1,4 +1,4 @@
-"""What laws of codes share where sampling is guided: logits of several heads, added up."""
+"""What laws of codes share: how numbers are drawn, and logits of several heads, added up."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,46 @@ from typing import Generic, Self, TypeVar
 import torch
 from torch import Tensor
 
+from refine_core.heads.categorical import CodeDistribution
+
 H = TypeVar("H")
 S = TypeVar("S")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharpenedLaw:
+    """A law whose numbers are drawn with a temperature, and of the likeliest values only.
+
+    Args:
+        temperature: Divides all logits; 0 takes the likeliest.
+        top_k: Applied to each number that is drawn, see `CodeDistribution.sharpened`.
+        top_p: Applied to each number that is drawn, see `CodeDistribution.sharpened`.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+
+    def sharpened(
+        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
+    ) -> Self:
+        """With a temperature, and the likeliest values of each number only."""
+        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
+
+    def drawn(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        """Values (...) of logits (..., v), by the inverse distribution function at `uniform`."""
+        digits = CodeDistribution(logits.flatten(0, -2)[:, None, None])
+        digits = digits.sharpened(self.temperature, self.top_k, self.top_p)
+        return digits.inverse(uniform.flatten()[:, None, None]).view_as(uniform)
+
+    def log_share(self, within: Tensor, logits: Tensor) -> Tensor:
+        """(r,) logarithm of the mass of logits (r, v) that those `within` bounds leave."""
+        scale = max(self.temperature, 1e-3)
+        return (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)
+
+
 @dataclass(frozen=True)
-class MixedLaw(Generic[H, S]):
+class MixedLaw(SharpenedLaw, Generic[H, S]):
     """A law of codes of states.
 
     Args:
@@ -20,17 +54,11 @@ class MixedLaw(Generic[H, S]):
         state: b states.
         hidden: Weights, heads and hidden states (b, ...), whose logits are added up; several where
             sampling is guided.
-        temperature: Divides all logits; 0 takes the likeliest.
-        top_k: Applied to each number that is drawn, see `CodeDistribution.sharpened`.
-        top_p: Applied to each number that is drawn, see `CodeDistribution.sharpened`.
     """
 
     head: H
     state: S
     hidden: tuple[tuple[float, H, Tensor], ...]
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     def weighted(
         self, logits: Callable[[H, Tensor], Tensor], known: Sequence[Tensor] | None = None
@@ -50,12 +78,6 @@ class MixedLaw(Generic[H, S]):
         strong = tuple((w * (1 + weight), head, h) for w, head, h in self.hidden)
         away = tuple((-weight * w, head, h) for w, head, h in unconditional.hidden)
         return replace(self, hidden=strong + away)
-
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> Self:
-        """With a temperature, and the likeliest values of each number only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def repeated(self, state: S, times: int) -> Self:
         """For states in which each of those before is `times` times."""

@@ -3,31 +3,22 @@
 import torch
 from torch import Tensor
 
-from graphs.generators.common.config import Parallel
 
-
-def choose(sizes: Tensor, joined: Tensor, uniform: Tensor, parallel: Parallel) -> Tensor:
+def choose(sizes: Tensor, joined: Tensor, uniform: Tensor) -> Tensor:
     """Clusters (b, m) to split next, a symmetric function of the state and of exchangeable noise.
 
-    Large clusters go first, equals in random order. 'all' splits every cluster of two nodes or
-    more; 'independent' only clusters without an edge between them, since splits in one call are
-    independent of each other; 'one' a single cluster.
+    Large clusters go first, equals in random order; and only clusters without an edge between
+    them, since splits in one call are independent of each other.
 
     Args:
         sizes: (b, m) int64 nodes of each cluster, 0 at padding.
         joined: (b, m, m) bool.
         uniform: (b, m) in [0, 1).
-        parallel: How many at once.
     """
     free = sizes > 1
-    if parallel == "all":
-        return free
     # Ranks, not sums: of two neighbours with equal sums, neither would be chosen.
     key = sizes * 2**24 + (uniform * 2**24).long()  # all 24 bits, on devices without float64, too
     rank = key.argsort(dim=1, stable=True).argsort(dim=1)
-    if parallel == "one":
-        best = rank.masked_fill(~free, -1).argmax(1, keepdim=True)
-        return torch.zeros_like(free).scatter(1, best, True) & free
     joined = joined & ~torch.eye(joined.shape[1], dtype=torch.bool, device=joined.device)
     chosen = torch.zeros_like(free)
     while bool(free.any()):

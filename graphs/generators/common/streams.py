@@ -60,7 +60,7 @@ class ExpansionStream(IntEnum):
     """Size of a sampled graph."""
     NEIGHBOUR_ORDER = -5
     """Order in which edges to neighbours are assigned."""
-    SCALE_SUBSAMPLING = -6
+    SCALE_THINNING = -6
     """Scales that a step of training learns from."""
 
 
@@ -69,8 +69,6 @@ class MaskedStream(IntEnum):
 
     LABELS = 0
     """Labels of one scale."""
-    CONFIDENCE = 2
-    """Gumbel noise of confidences."""
     SIZE = -1
     """Size of a sampled graph."""
     ORDER = -3

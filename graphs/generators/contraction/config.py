@@ -4,9 +4,7 @@ from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 from graphs.generators.common.config import (
-    Matching,
     NetworkConfig,
-    Parallel,
     SamplingConfig,
     check_known,
 )
@@ -14,7 +12,7 @@ from refine_core.config.ranges import Share, admitting
 from refine_core.config.schema import config
 from refine_core.methods.registry import Methods
 
-EdgeTokens = Literal["all", "splitting", "none"]
+EdgeTokens = Literal["all", "none"]
 
 
 @config
@@ -27,8 +25,8 @@ class ContractionConfig(NetworkConfig):
         InputError: A value is out of its range, or `heads` does not divide `dim`.
 
     >>> import graphs
-    >>> graphs.ContractionConfig(dim=256, matching="rings").parallel
-    'independent'
+    >>> graphs.ContractionConfig(dim=256, matching="rings").edge_tokens
+    'all'
     >>> graphs.ContractionConfig(dim=100, heads=8)
     Traceback (most recent call last):
     ...
@@ -39,28 +37,15 @@ class ContractionConfig(NetworkConfig):
 
     kind: Literal["contraction"] = "contraction"
     """`expansion` and `masked` are the other kinds; their options follow `--model.kind`."""
-    parallel: Parallel = "independent"
-    """Clusters that split in one call: one; all but neighbours; all."""
     bounded: bool = True
     """Whether splits are drawn again that leave a node more edges, or of higher order, than any
     node of its label had in training."""
-    matching: Matching = "random"
+    matching: Literal["random", "rings"] = "random"
     """The neighbour with which a cluster is contracted. random: any with which it makes a small
-    cluster; rings: likewise, and rings before the edges that join them; dense: one with many paths
-    of one or two edges in between, which keeps clusters inside communities; tight: one with no
-    more than two common neighbours, which keeps triangulations such."""
-    coupled: bool = False
-    """Whether the edges of a cluster that splits are assigned to its children one after the other,
-    each depending on those before it."""
-    smooth: bool = False
-    """Whether the logits of large counts are interpolated, so that what is learnt of 100 edges
-    holds for 101: pays where counts are large and graphs few."""
-    cycles: bool = False
-    """Whether attention distinguishes triangles."""
+    cluster; rings: likewise, and rings before the edges that join them."""
     edge_tokens: EdgeTokens = "all"
-    """Edges that are tokens: all; those at clusters that split next, which is several times as
-    fast where graphs are large, but hides the labels of others; or none, which is the fastest:
-    edges pass messages between clusters, and their labels bias attention."""
+    """Edges that are tokens: all; or none, which is the fastest: edges pass messages between
+    clusters, and their labels bias attention."""
     scale_subsampling: (
         Annotated[float, admitting(lambda x: x >= 1, "a number of at least 1")] | None
     ) = None
@@ -76,9 +61,6 @@ class ContractionConfig(NetworkConfig):
 
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that contractions do not know."""
-        advice = {
-            "calls": "whose calls follow from the size of its graphs: "
-            "give parallel one, independent or all"
-        }
-        known = ("temperature", "first_temperature", "guidance", "parallel", "methods")
+        advice = {"calls": "whose calls follow from the size of its graphs: leave it out"}
+        known = ("temperature", "first_temperature", "guidance", "methods")
         check_known("contraction", sampling, known, advice)

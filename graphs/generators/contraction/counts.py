@@ -20,10 +20,8 @@ from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.bounds import INNER, NODES, Budget, Demand
 from graphs.generators.contraction.split.distribution import ATTEMPTS
 from graphs.generators.contraction.split.law import bounded
-from graphs.generators.contraction.split.numbers import interpolation
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.state.valence import violated
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.heads.causal import CausalBlock
 from refine_core.noise import Noise
 
@@ -41,7 +39,6 @@ class CountHead(nn.Module):
         values: Values of a count.
         connected: Whether all graphs are.
         valence_limits: Counts that exceed them are drawn again; None allows all.
-        smooth: Whether what is learnt of large counts is interpolated, see `interpolation`.
         width: Width w of the transformer.
         depth: Its blocks.
     """
@@ -55,27 +52,23 @@ class CountHead(nn.Module):
         connected: bool,
         valence_limits: ValenceLimits | None = None,
         *,
-        smooth: bool = False,
         width: int = 128,
         depth: int = 2,
     ) -> None:
         super().__init__()
         self.labels, self.kinds, self.values, self.connected = labels, kinds, values, connected
         self.valence_limits = valence_limits
-        self.knots: Tensor | None
-        self.register_buffer("knots", interpolation(values) if smooth else None, persistent=False)
-        rows = values if self.knots is None else len(self.knots)
         self.enter = nn.Linear(dim, width)
         self.label = nn.Embedding(labels + 1 + kinds, width)
-        self.count = nn.Parameter(0.5 * torch.randn(rows, width))
+        self.count = nn.Parameter(0.5 * torch.randn(values, width))
         nn.init.normal_(self.label.weight, std=0.5)
         self.blocks = nn.ModuleList(CausalBlock(width, 4) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.next = nn.Linear(width, labels + 1)
         self.ask = nn.Embedding(labels + 1 + kinds, width)
         self.number = nn.Sequential(nn.GELU(), nn.Linear(width, width), nn.GELU())
-        self.out = nn.Linear(width, rows)
-        self.bias = nn.Parameter(torch.zeros(labels + 1 + kinds, rows))
+        self.out = nn.Linear(width, values)
+        self.bias = nn.Parameter(torch.zeros(labels + 1 + kinds, values))
 
     def forward(self, hidden: Tensor, state: Partition) -> "CountDistribution":
         """Law of the counts of graphs from hidden states (b, 1, d)."""
@@ -118,12 +111,10 @@ class CountHead(nn.Module):
     def count_logits(self, known: Tensor, label: Tensor) -> Tensor:
         """(..., values) logits of the count of a label (...)."""
         made: Tensor = self.out(self.number(known + self.ask(label))) + self.bias[label]
-        return made if self.knots is None else made @ self.knots.to(made.dtype)
+        return made
 
     def _pairs(self, label: Tensor, count: Tensor) -> Tensor:
-        number = count.clamp(max=self.values - 1)
-        row = self.count[number] if self.knots is None else self.knots.T[number] @ self.count
-        return F.gelu(self.label(label) + row)
+        return F.gelu(self.label(label) + self.count[count.clamp(max=self.values - 1)])
 
 
 @dataclass(frozen=True)
@@ -271,13 +262,9 @@ class _Draw:
 
     def _drawn(self, logits: Tensor, inside: Tensor, uniform: Tensor, going: Tensor) -> Tensor:
         """Values (b,) of logits (b, v) among those `inside`."""
-        law, within = self.law, logits.masked_fill(~inside, -torch.inf)
-        digits = CodeDistribution(within[:, None, None])
-        digits = digits.sharpened(law.temperature, law.top_k, law.top_p)
-        scale = max(law.temperature, 1e-3)
-        share = (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)
-        self.share = self.share + torch.where(going, share, 0)
-        return digits.inverse(uniform[:, None, None])[:, 0, 0]
+        within = logits.masked_fill(~inside, -torch.inf)
+        self.share = self.share + torch.where(going, self.law.log_share(within, logits), 0)
+        return self.law.drawn(within, uniform)
 
 
 def _allowed(low: Tensor, high: Tensor, last: Tensor) -> Tensor:

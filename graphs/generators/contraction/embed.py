@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.config import EdgeTokens
 from graphs.generators.contraction.relations import EXTRA, token_relations
-from graphs.generators.contraction.state.edge_tokens import between, reduced
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.state.valence import slack
 from refine_core.embed import Embed
@@ -32,8 +31,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         reach: Largest distance that is distinguished; a neighbouring cluster is at 2.
         properties: Count of properties in the context.
         valence_limits: Clusters' tokens hold their slack, if given.
-        cycles: Whether attention distinguishes triangles.
-        edge_tokens: Which edges are tokens, see `state.edge_tokens`.
+        edge_tokens: Which edges are tokens; where none are, attention knows their labels.
     """
 
     def __init__(
@@ -46,18 +44,16 @@ class GraphEmbed(Embed[Partition, Tensor]):
         reach: int = 8,
         properties: int = 0,
         valence_limits: ValenceLimits | None = None,
-        cycles: bool = False,
         edge_tokens: EdgeTokens = "all",
     ) -> None:
         super().__init__()
         self.labels, self.reach, self.properties = len(most), reach, properties
-        self.cycles, self.edge_tokens = cycles, edge_tokens
         self.valence_limits = valence_limits
         self.cluster = Counts([*most, *[values] * (2 * kinds + 2)], values, dim)
         self.split = nn.Embedding(4, dim)
         self.label = nn.Embedding(kinds, dim)
         self.end = nn.Linear(dim, dim, bias=False)
-        self.bias = nn.Embedding(reach + (EXTRA if cycles else 3), heads)
+        self.bias = nn.Embedding(reach + EXTRA, heads)
         nn.init.zeros_(self.bias.weight)
         self.link = nn.Embedding(kinds, heads) if edge_tokens == "none" else None
         if self.link is not None:
@@ -85,11 +81,9 @@ class GraphEmbed(Embed[Partition, Tensor]):
         ends = self.end(F.gelu(cluster))
         if self.link is not None:
             return self._clusters(cluster, ends, state)
-        joined = state.edge_counts
-        state = reduced(state) if self.edge_tokens == "splitting" else state
-        value = torch.cat([cluster, self.label(state.label) + between(ends, state)], 1)
+        value = torch.cat([cluster, self.label(state.label) + state.between(ends)], 1)
         valid = torch.cat([state.valid, state.real], 1)
-        relation = token_relations(joined, state.ends, self.reach, self.cycles)
+        relation = token_relations(state.edge_counts, state.ends, self.reach)
         bias = self.bias(relation.int()).permute(0, 3, 1, 2)
         return Tokens(value, valid=valid, bias=bias)
 
@@ -109,7 +103,7 @@ class GraphEmbed(Embed[Partition, Tensor]):
         message = F.gelu(ends.flatten(0, 1).index_select(0, there) + label)
         value = cluster.flatten(0, 1).index_add(0, here, message).view_as(cluster)
         links = state.links
-        relation = token_relations(links.sum(3), state.ends[:, :0], self.reach, self.cycles)
+        relation = token_relations(links.sum(3), state.ends[:, :0], self.reach)
         bias = self.bias(relation.int()) + links.float() @ self.link.weight
         return Tokens(value, valid=state.valid, bias=bias.permute(0, 3, 1, 2))
 

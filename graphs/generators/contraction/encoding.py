@@ -10,7 +10,7 @@ from graphs.data.batch import GraphBatch
 from graphs.data.edge_list import Edges, pair_counts
 from graphs.data.fragments import FragmentTables, canonical
 from graphs.generators.common.coarsening import Tree, contract
-from graphs.generators.common.config import Matching, Parallel
+from graphs.generators.common.config import Matching
 from graphs.generators.common.parallel import choose
 from graphs.generators.contraction.state.partition import both_ways, letters_first
 from refine_core.noise import Noise
@@ -51,7 +51,6 @@ def encode(
     node_noise: Tensor,
     labels: int,
     kinds: int,
-    parallel: Parallel,
     matching: Matching = "random",
     reverse: Tensor | None = None,
     fragments: FragmentTables | None = None,
@@ -65,7 +64,6 @@ def encode(
         node_noise: (b, n) in [0, 1), breaks the symmetry of nodes.
         labels: Count T of node labels.
         kinds: Count O of edge labels.
-        parallel: See `graphs.generators.common.parallel.choose`.
         matching: See `graphs.generators.common.coarsening.contract`.
         reverse: As of `Partition`. An edge inside a cluster counts with its label as seen from the
             end that will be in the first child, once its two ends are in different children.
@@ -85,7 +83,7 @@ def encode(
     unordered = both_ways(edges.label, reverse).amin(2)
     sums = torch.cat([nodes, inside @ _one_hot(edges, unordered, kinds)], 2).long()
     children = _ordered(tree, sums, node_noise, wide, arcs)
-    steps = _descend(tree, children, edges, sums[:, :, :wide].sum(2), noise, parallel)
+    steps = _descend(tree, children, edges, sums[:, :, :wide].sum(2), noise)
     time, turned = _appearance(tree, children, steps, edges)
     label = torch.where(turned, both_ways(edges.label, reverse)[:, :, 1], edges.label)
     sums = torch.cat([nodes, inside @ _one_hot(edges, label, kinds)], 2).long()
@@ -155,7 +153,7 @@ def _arcs_between(tree: Tree, pair: Tensor, arcs: Tensor) -> Tensor:
 
 
 def _descend(
-    tree: Tree, children: Tensor, edges: Edges, size: Tensor, noise: Noise, parallel: Parallel
+    tree: Tree, children: Tensor, edges: Edges, size: Tensor, noise: Noise
 ) -> list[_Step]:
     """Split from the root down to single nodes."""
     node, count = tree.root[:, None], torch.ones_like(tree.root)
@@ -167,7 +165,7 @@ def _descend(
         joined = pair_counts(edges.at(place), edges.real, m) > 0
         sizes = size.gather(1, node) * valid
         step = len(steps) + 1
-        split = choose(sizes, joined, noise.uniform(step, m), parallel)
+        split = choose(sizes, joined, noise.uniform(step, m))
         if not bool(split.any()):
             return steps
         steps.append(_Step(node, place, split))

@@ -7,7 +7,6 @@ from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.attachment.head import AttachmentHead
 from graphs.generators.contraction.counts import CountHead
 from graphs.generators.contraction.split.head import SplitHead
-from graphs.generators.contraction.state.edge_tokens import between, spread
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.heads.distribution import Distribution
 
@@ -42,8 +41,6 @@ class ContractionHead(nn.Module):
         if state.attaching:
             assert self.attachment is not None
             return self.attachment(hidden[:, :m], state)  # type: ignore[no-any-return]
-        if self.split.label is None:
-            hidden = spread(hidden, state)
-        else:
-            hidden = torch.cat([hidden, between(hidden, state)], 1)
+        if self.split.label is not None:
+            hidden = torch.cat([hidden, state.between(hidden)], 1)
         return self.split(hidden, state)  # type: ignore[no-any-return]

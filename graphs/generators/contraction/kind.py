@@ -1,14 +1,13 @@
 """Contraction as a kind of generator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.fragments import FragmentTables
-from graphs.generators.common.config import SamplingConfig, SamplingOptions
-from graphs.generators.common.kind import Names
+from graphs.generators.common.kind import GeneratorKind, Names
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
@@ -29,8 +28,8 @@ from refine_core.methods.registry import build_methods
 
 
 @dataclass(frozen=True)
-class Contraction:
-    """A `graphs.generators.common.kind.GeneratorKind`."""
+class Contraction(GeneratorKind):
+    """Graphs come apart split by split."""
 
     config: ContractionConfig
 
@@ -45,7 +44,6 @@ class Contraction:
         tokens = ContractionTokenizer(
             statistics.vocabulary,
             statistics.max_counts,
-            config.parallel,
             statistics.connected,
             config.matching,
             _tables(statistics.vocabulary),
@@ -75,7 +73,6 @@ class Contraction:
             reach=config.reach,
             properties=properties,
             valence_limits=limits,
-            cycles=config.cycles,
             edge_tokens=config.edge_tokens,
         )
 
@@ -88,28 +85,13 @@ class Contraction:
             values,
             tokens.connected,
             limits,
-            config.coupled,
-            config.smooth,
             tokens.kinds if config.edge_tokens == "none" else None,
         )
         sizes = tokens.labels, tokens.kinds, values
-        counts = CountHead(config.dim, *sizes, tokens.connected, limits, smooth=config.smooth)
+        counts = CountHead(config.dim, *sizes, tokens.connected, limits)
         tables = tokens.fragments
         attachment = None if tables is None else AttachmentHead(config.dim, tables)
         return ContractionHead(counts, split, attachment)
-
-    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
-        """Set which clusters split in one call."""
-        tokens = refiner.tokenizer
-        assert isinstance(tokens, ContractionTokenizer)
-        tokens.parallel = sampling.parallel or self.config.parallel
-
-    def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
-        """All clusters split at once, or all but neighbours."""
-        return {
-            "all at once": {"parallel": "all"},
-            "no neighbours": {"parallel": "independent"},
-        }
 
     def transferred(
         self,

@@ -8,34 +8,29 @@ fewer than tokens.
 import torch
 from torch import Tensor
 
-from graphs.data.edge_list import sparse_product
+from graphs.data.edge_list import hops
 
-TWICE, TRIANGLE, ACROSS, SHARED = 2, 3, 4, 5  # names of relations, counted from `reach`
-EXTRA = 6  # distances and names of relations beyond `reach`
+TWICE = 2  # name of a relation, counted from `reach`
+EXTRA = 3  # distances and names of relations beyond `reach`
 
 
-def token_relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = False) -> Tensor:
+def token_relations(counts: Tensor, ends: Tensor, reach: int) -> Tensor:
     """(b, m + e, m + e) int16, the relation of tokens.
 
     0 to `reach` is a distance and `reach + 1` a larger one. `reach + TWICE` relates tokens at
     distance 2 with two common neighbours: edges between the same clusters, and those clusters.
-    With `cycles`, `reach + TRIANGLE` relates edges that share one end while their other ends are
-    joined, `reach + ACROSS` a cluster and an edge to both of whose ends it is joined, and
-    `reach + SHARED` clusters joined by one edge that have a common neighbour.
 
     Args:
         counts: (b, m, m) int64 edges between m clusters.
         ends: (b, e, 2) int64 clusters at both ends of the edges that are tokens.
         reach: Largest distance that is distinguished.
-        cycles: Whether triangles are distinguished.
     """
-    joined = counts > 0
-    hops = _hops(joined, reach // 2 + 1)
+    distance = hops(counts > 0, reach // 2 + 1)
     far = reach + 1
-    among = (2 * hops).clamp(max=far)
+    among = (2 * distance).clamp(max=far)
     among = torch.where(counts > 1, reach + TWICE, among)
     first, second = ends.unbind(2)
-    from_first, from_second = _rows(hops, first), _rows(hops, second)
+    from_first, from_second = _rows(distance, first), _rows(distance, second)
     across = (1 + 2 * torch.minimum(from_first, from_second)).clamp(max=far)  # (b, e, m)
     same = [(x[:, :, None] == y[:, None]) for x in (first, second) for y in (first, second)]
     between = [
@@ -47,28 +42,9 @@ def token_relations(counts: Tensor, ends: Tensor, reach: int, cycles: bool = Fal
     gap = (2 + 2 * nearest).clamp(max=far)  # (b, e, e)
     parallel = (same[0] & same[3]) | (same[1] & same[2])
     gap = torch.where(parallel, reach + TWICE, gap)
-    if cycles:
-        third = (sparse_product(joined, joined.float()) > 0) & (counts == 1)
-        among = torch.where(third, reach + SHARED, among)
-        across = torch.where((from_first == 1) & (from_second == 1), reach + ACROSS, across)
-        # Whether the ends that are not shared are joined.
-        closed = [same[3 - k] & (between[k] == 1) for k in range(4)]
-        triangle = closed[0] | closed[1] | closed[2] | closed[3]
-        gap = torch.where(triangle & ~parallel, reach + TRIANGLE, gap)
     gap.diagonal(dim1=1, dim2=2).zero_()
     top = torch.cat([among, across.transpose(1, 2)], 2)
     return torch.cat([top, torch.cat([across, gap], 2)], 1)
-
-
-def _hops(joined: Tensor, most: int) -> Tensor:
-    """(b, m, m) int16 length of the shortest path between clusters; beyond `most`, `most + 1`."""
-    reached = torch.eye(joined.shape[1], device=joined.device).expand(joined.shape)
-    hops = torch.where(reached > 0, 0, most + 1).short()
-    for step in range(1, most + 1):
-        wider = ((reached + sparse_product(joined, reached)) > 0).float()
-        hops = torch.where((wider > 0) & (reached == 0), step, hops)
-        reached = wider
-    return hops
 
 
 def _rows(table: Tensor, index: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from graphs.data.arcs import OUT
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.fragments import FragmentTables
-from graphs.generators.common.config import Matching, Parallel
+from graphs.generators.common.config import Matching
 from graphs.generators.common.parallel import choose
 from graphs.generators.common.streams import ContractionStream, GraphStream
 from graphs.generators.contraction.encoding import EncodedGraphs, encode
@@ -35,7 +35,6 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
     Args:
         vocabulary: Labels of nodes and edges.
         max_counts: Largest count of nodes of each label, then of edges of each label, in a graph.
-        parallel: Which clusters split at once, see `graphs.generators.common.parallel.choose`.
         connected: Whether all graphs are.
         matching: What is contracted first, see `graphs.generators.common.coarsening.contract`.
         fragments: Of node labels, where these are fragments: then a last scale says at which of
@@ -50,7 +49,6 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         self,
         vocabulary: Vocabulary,
         max_counts: tuple[int, ...],
-        parallel: Parallel = "independent",
         connected: bool = True,
         matching: Matching = "random",
         fragments: FragmentTables | None = None,
@@ -65,7 +63,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
             never = {i for i in places if not names[i].startswith(OUT)}
             max_counts = tuple(0 if i in never else most for i, most in enumerate(max_counts))
         self.max_counts = max_counts
-        self.parallel, self.connected, self.matching = parallel, connected, matching
+        self.connected, self.matching = connected, matching
         self.labels, self.kinds = len(vocabulary.nodes), len(vocabulary.edges)
         self.reverse: Tensor | None
         self.register_buffer("reverse", vocabulary.reverse, persistent=False)
@@ -96,7 +94,6 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
             node_noise.cpu(),
             self.labels,
             self.kinds,
-            self.parallel,
             self.matching,
             reverse,
             self.fragments,
@@ -149,7 +146,7 @@ class ContractionTokenizer(Tokenizer[GraphBatch, EncodedGraphs, Partition]):
         after = divide(state, value)
         sizes = after.sizes * after.valid
         uniform = after.noise.uniform(k + 1, sizes.shape[1])
-        split = choose(sizes, after.joined, uniform, self.parallel)
+        split = choose(sizes, after.joined, uniform)
         attaching = self.fragments is not None and not bool(split.any())
         return replace(after, split=split, attaching=attaching)
 

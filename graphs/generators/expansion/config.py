@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from graphs.generators.common.config import Matching, NetworkConfig, SamplingConfig, check_known
+from graphs.generators.common.config import NetworkConfig, SamplingConfig, check_known
 from refine_core.config.ranges import PositiveInt
 from refine_core.config.schema import config
 
@@ -22,15 +22,17 @@ class ExpansionConfig(NetworkConfig):
 
     kind: Literal["expansion"] = "expansion"
     """`contraction` and `masked` are the other kinds; their options follow `--model.kind`."""
-    matching: Matching = "random"
-    """The neighbour with which a cluster is contracted, as for contractions: random, rings, dense
-    (for block models) or tight (for triangulations)."""
+    matching: Literal["random", "dense", "tight"] = "random"
+    """The neighbour with which a cluster is contracted. random: any with which it makes a small
+    cluster; dense: one with many paths of one or two edges in between, which keeps clusters inside
+    communities; tight: one with no more than two common neighbours, which keeps triangulations
+    such."""
     counted: bool = False
     """Whether edges between clusters are counted, for graphs whose communities show in how many
     there are; or it is only known that there are some."""
-    scale_subsampling: PositiveInt | None = None
+    scale_thinning: PositiveInt | None = None
     """The chance of training on a scale of m clusters is this / m, so that a step can hold more
-    graphs. null trains on all scales."""
+    graphs; fine scales then weigh less in the loss. null trains on all scales."""
 
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that expansions do not know."""

@@ -1,49 +1,66 @@
 """The distribution of splits of a coarse graph."""
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.generators.common.mixed_law import SharpenedLaw
 from graphs.generators.common.streams import ExpansionStream
 from graphs.generators.expansion.neighbours import Neighbours
 from graphs.generators.expansion.state import CLUSTER_DIGITS, CoarseGraph
 from refine_core.errors import InputError
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 
-class ExpansionLogits(Protocol):
-    """Logits of the parts of a code; see `graphs.generators.expansion.head` for shapes."""
+class ExpansionLogits(ABC):
+    """Logits of the parts of a code.
 
-    @property
-    def width(self) -> int:
-        """Neighbours that random numbers are drawn for."""
+    Attributes:
+        width: Neighbours that random numbers are drawn for, so that they do not depend on the
+            batch.
+    """
 
+    width: int
+
+    @abstractmethod
     def places(self, state: CoarseGraph) -> tuple[int, ...]:
         """Digits of a code that are drawn, in order."""
 
+    @abstractmethod
     def digit_logits(
         self, place: int, own: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
     ) -> Tensor:
-        """(r, v) logits of a digit, given those before it."""
+        """(r, v) logits of a digit, given those before it in code (r, CLUSTER_DIGITS)."""
 
+    @abstractmethod
     def completed(self, state: CoarseGraph, neighbours: Neighbours, code: Tensor) -> Tensor:
         """Digits (r, CLUSTER_DIGITS) with those that follow from the others."""
 
+    @abstractmethod
     def labels(self, neighbours: Neighbours, code: Tensor) -> Tensor:
-        """(r, d) int64 values of edges in the end (r, 2 m) of a code."""
+        """(r, d) int64 values of edges in the end (r, 2 m) of a code; 0 at padding."""
 
+    @abstractmethod
     def coded(self, state: CoarseGraph, neighbours: Neighbours, label: Tensor) -> Tensor:
         """(r, 2 m): inverse of `labels`."""
 
+    @abstractmethod
     def edge_states(
         self, hidden: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
     ) -> Tensor:
-        """(r, d, 2 dim) states of edges, given the digits of their clusters."""
+        """(r, d, 2 dim) states of edges, given the digits (r, CLUSTER_DIGITS) of their clusters.
 
+        Args:
+            hidden: (b, m, dim).
+            state: What splits.
+            neighbours: Neighbours of the r clusters that split, at the other ends of the edges.
+            code: (r, CLUSTER_DIGITS).
+        """
+
+    @abstractmethod
     def edge_logits(
         self,
         edge: Tensor,
@@ -53,11 +70,11 @@ class ExpansionLogits(Protocol):
         label: Tensor,
         place: slice,
     ) -> Tensor:
-        """(r, q, v) logits of edges at `place`, given the values of those before them."""
+        """(r, q, v) logits of edges at `place`, given the values (r, d) of those before them."""
 
 
 @dataclass(frozen=True)
-class ExpansionDistribution:
+class ExpansionDistribution(SharpenedLaw):
     """Clusters split independently; the edges of each get their values one after the other.
 
         p(code) = prod_j p(digit_j | digits before j) prod_i p(edge_i | digits, edges before i)
@@ -67,18 +84,12 @@ class ExpansionDistribution:
         state: What splits.
         hidden: (b, m, d).
         neighbours: Neighbours of the clusters that split, in order.
-        temperature: Divides the logits.
-        top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
-        top_p: See `CodeDistribution.sharpened`.
     """
 
     head: ExpansionLogits
     state: CoarseGraph
     hidden: Tensor
     neighbours: Neighbours
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     @property
     def valid(self) -> Tensor:
@@ -124,7 +135,7 @@ class ExpansionDistribution:
         digits = torch.zeros(len(own), CLUSTER_DIGITS, dtype=torch.int64, device=device)
         for place in head.places(state):
             logits = head.digit_logits(place, own, state, neighbours, digits)
-            digits[:, place] = self._values(logits, uniform[:, place])
+            digits[:, place] = self.drawn(logits, uniform[:, place])
         digits = head.completed(state, neighbours, digits)
         label = self._edge_values(digits, noise)
         ends = head.coded(state, neighbours, label)
@@ -143,7 +154,7 @@ class ExpansionDistribution:
         for t in range(label.shape[1]):
             one = slice(t, t + 1)
             logits = head.edge_logits(edge, state, neighbours, digits, label, one)[:, 0]
-            label[:, t] = self._values(logits, uniform[:, t]) * neighbours.real[:, t]
+            label[:, t] = self.drawn(logits, uniform[:, t]) * neighbours.real[:, t]
         return label
 
     def guided(
@@ -151,15 +162,3 @@ class ExpansionDistribution:
     ) -> "ExpansionDistribution":
         """There is no context to be guided by."""
         raise InputError("Expansion takes no properties, so there is no guidance.")
-
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> "ExpansionDistribution":
-        """With a temperature, and the likeliest values only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
-
-    def _values(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        """(r,) values of logits (r, v) at uniform numbers (r,)."""
-        every = CodeDistribution(logits[:, None, None])
-        sharp = every.sharpened(self.temperature, self.top_k, self.top_p)
-        return sharp.inverse(uniform[:, None, None])[:, 0, 0]

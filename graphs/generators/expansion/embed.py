@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphs.data.edge_list import hops
 from graphs.generators.expansion.state import CoarseGraph
 from refine_core.embed import Embed
 from refine_core.tokens import Tokens
@@ -60,14 +61,8 @@ class CoarseEmbed(Embed[CoarseGraph, Tensor]):
 
     def relations(self, joined: Tensor, shared: Tensor) -> Tensor:
         """(b, m, m) int64 distances; of joined clusters `reach + 2` + their common neighbours."""
-        eye = torch.eye(joined.shape[1], device=joined.device)
-        reached, hops = eye.expand_as(joined), (self.reach + 1) * (1 - eye).long()
-        for step in range(1, min(self.reach, joined.shape[1]) + 1):
-            wider = ((reached + reached @ joined) > 0).float()
-            hops = torch.where((wider > 0) & (reached == 0), step, hops)
-            reached = wider
         common = self.reach + 2 + shared.long().clamp(max=SHARED - 1)
-        return torch.where(joined > 0, common, hops)
+        return torch.where(joined > 0, common, hops(joined > 0, self.reach))
 
     def level(self, state: CoarseGraph, k: int) -> int:
         """One level for all scales."""

@@ -1,13 +1,11 @@
 """From hidden states of clusters to how they split: which edges there are."""
 
-from abc import ABC, abstractmethod
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.generators.expansion.count_laws import NEVER
-from graphs.generators.expansion.distribution import ExpansionDistribution
+from graphs.generators.expansion.distribution import ExpansionDistribution, ExpansionLogits
 from graphs.generators.expansion.neighbours import CONTEXT, LABELS, Neighbours
 from graphs.generators.expansion.state import CoarseGraph
 
@@ -15,14 +13,13 @@ KNOTS = 16  # of the logits of the first child's share of nodes, linear in betwe
 SMALL = 6  # all larger sizes have the same one-hot digit
 
 
-class ExpansionHead(nn.Module, ABC):
+class ExpansionHead(nn.Module, ExpansionLogits):
     """The nodes of the first child, and the states of edges; which edges there are is abstract.
 
     Args:
         dim: Width d.
         connected: Whether the children of a cluster are always joined.
-        width: Neighbours that random numbers are drawn for, so that they do not depend on the
-            batch.
+        width: See `ExpansionLogits`.
         facts: Count of features of each cluster that splits.
 
     Attributes:
@@ -44,53 +41,6 @@ class ExpansionHead(nn.Module, ABC):
     ) -> ExpansionDistribution:
         """Distribution of the codes of scale k."""
         return ExpansionDistribution(self, state, hidden, Neighbours.of(state, k, self.ring))
-
-    @abstractmethod
-    def places(self, state: CoarseGraph) -> tuple[int, ...]:
-        """Digits of a code that are drawn, in order."""
-
-    @abstractmethod
-    def digit_logits(
-        self, place: int, own: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
-    ) -> Tensor:
-        """(r, v) logits of a digit, given those before it in code (r, CLUSTER_DIGITS)."""
-
-    @abstractmethod
-    def completed(self, state: CoarseGraph, neighbours: Neighbours, code: Tensor) -> Tensor:
-        """Digits (r, CLUSTER_DIGITS) with those that follow from the others."""
-
-    @abstractmethod
-    def labels(self, neighbours: Neighbours, code: Tensor) -> Tensor:
-        """(r, d) int64 values of edges in the end (r, 2 m) of a code; 0 at padding."""
-
-    @abstractmethod
-    def coded(self, state: CoarseGraph, neighbours: Neighbours, label: Tensor) -> Tensor:
-        """(r, 2 m): inverse of `labels`."""
-
-    @abstractmethod
-    def edge_states(
-        self, hidden: Tensor, state: CoarseGraph, neighbours: Neighbours, code: Tensor
-    ) -> Tensor:
-        """(r, d, 2 dim) states of edges, given the digits (r, CLUSTER_DIGITS) of their clusters.
-
-        Args:
-            hidden: (b, m, dim).
-            state: What splits.
-            neighbours: Neighbours of the r clusters that split, at the other ends of the edges.
-            code: (r, CLUSTER_DIGITS).
-        """
-
-    @abstractmethod
-    def edge_logits(
-        self,
-        edge: Tensor,
-        state: CoarseGraph,
-        neighbours: Neighbours,
-        code: Tensor,
-        label: Tensor,
-        place: slice,
-    ) -> Tensor:
-        """(r, q, v) logits of edges at `place`, given the values (r, d) of those before them."""
 
     def size_logits(self, own: Tensor, size: Tensor) -> Tensor:
         """(r, s) logits of 0, 1, ... nodes in the first child, half of them or more.

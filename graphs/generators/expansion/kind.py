@@ -1,13 +1,10 @@
 """Local expansion as a kind of generator."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.config import SamplingConfig, SamplingOptions, refuse_properties
-from graphs.generators.common.kind import Names, refuse_directed
+from graphs.generators.common.config import refuse_properties
+from graphs.generators.common.kind import GeneratorKind, refuse_directed
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
@@ -22,8 +19,8 @@ from graphs.invariance.report import NamedCheck
 
 
 @dataclass(frozen=True)
-class Expansion:
-    """A `graphs.generators.common.kind.GeneratorKind`."""
+class Expansion(GeneratorKind):
+    """Graphs without labels come apart, and assign their edges one by one."""
 
     config: ExpansionConfig
 
@@ -47,25 +44,8 @@ class Expansion:
             CoarseEmbed(config.dim, config.heads, config.reach, config.counted),
             set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=2),
             head,
-            scale_subsampling=config.scale_subsampling,
+            scale_thinning=config.scale_thinning,
         )
-
-    def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
-        """There is nothing to set."""
-
-    def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
-        """None: the number of calls follows from the graphs."""
-        return {"as trained": {}}
-
-    def transferred(
-        self,
-        own: Mapping[str, Tensor],
-        given: Mapping[str, Tensor],
-        ours: Names,
-        theirs: Names,
-    ) -> dict[str, Tensor]:
-        """The weights as they are."""
-        return dict(given)
 
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.data.edge_list import hops
 from graphs.generators.common.streams import ExpansionStream
 from graphs.generators.expansion.state import CoarseGraph
 
@@ -120,16 +121,9 @@ def _permuted(table: Tensor, order: Tensor) -> Tensor:
 
 
 def _relations(link: Tensor, adjacent: Tensor, real: Tensor) -> Tensor:
-    eye = torch.eye(link.shape[1], device=link.device)
-    near, reached = adjacent.float(), eye.expand_as(link)
-    hops = torch.where(link & ~adjacent, FAR + 1, FAR)
-    for step in range(FAR):
-        wider = ((reached + reached @ near) > 0).float()
-        fresh = (wider > 0) & (reached == 0) & (hops == FAR)
-        hops = torch.where(fresh, step, hops)
-        reached = wider
-    outside = ~(real[:, :, None] & real[:, None]) | (eye > 0)
-    return hops.masked_fill(outside, RELATIONS)
+    near = torch.where(link & ~adjacent, FAR + 1, hops(adjacent, FAR).long() - 1)
+    itself = torch.eye(link.shape[1], device=link.device).bool()
+    return near.masked_fill(~(real[:, :, None] & real[:, None]) | itself, RELATIONS)
 
 
 def separating(

@@ -25,8 +25,8 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
         embed: See `Refiner`.
         transformer: See `Refiner`.
         head: See `Refiner`.
-        scale_subsampling: The chance of training on a scale of m clusters is this / m; None trains
-            on all. Coarse scales are few and cheap, and each decides much.
+        scale_thinning: The chance of training on a scale of m clusters is this / m; None trains
+            on all. The loss is not weighted in turn: coarse scales are few, and each decides much.
     """
 
     calls_vary = True
@@ -39,24 +39,24 @@ class ExpansionRefiner(Refiner[GraphBatch, Contracted, CoarseGraph, Tensor]):
         transformer: Transformer,
         head: ExpansionHead,
         *,
-        scale_subsampling: int | None = None,
+        scale_thinning: int | None = None,
     ) -> None:
         super().__init__(tokenizer, embed, transformer, head)
-        self.scale_subsampling = scale_subsampling
+        self.scale_thinning = scale_thinning
 
     def forward(self, batch: GraphData, noise: Noise) -> dict[str, Tensor]:
         """Training losses of graphs `batch[0]`, as of `Refiner`, on some of the scales."""
         if self._nothing_splits(batch[0]):
             nothing = sum(((0 * p).sum() for p in self.parameters()), torch.zeros(()))
             return {"loss": nothing, "bits": nothing.detach(), "count": torch.tensor(1)}
-        if self.scale_subsampling is None:
+        if self.scale_thinning is None:
             return super().forward(batch, noise)
         with torch.no_grad():
             trace = self.tokenizer.trace(self.tokenizer.features(batch[0], noise))
         width = torch.tensor([state.size.shape[1] for state in trace.states[:-1]])
-        chance = (self.scale_subsampling / width).clamp(max=1)
+        chance = (self.scale_thinning / width).clamp(max=1)
         uniform = Noise(noise.seed, torch.zeros(1, dtype=torch.int64)).uniform(
-            ExpansionStream.SCALE_SUBSAMPLING, len(chance)
+            ExpansionStream.SCALE_THINNING, len(chance)
         )[0]
         chosen = torch.nonzero(uniform < chance)[:, 0].tolist()
         nats, count, bits = torch.zeros(()), 0, torch.zeros(())

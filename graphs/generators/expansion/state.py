@@ -99,7 +99,7 @@ class CoarseGraph:
             return replace(self, split=self.valid)
         uniform = self.noise.uniform(k, self.size.shape[1])
         large = self.size * 2 > self.size.amax(1, keepdim=True)
-        split = choose(self.size * large, self.edges > 0, uniform, "independent")
+        split = choose(self.size * large, self.edges > 0, uniform)
         return replace(self, split=split)
 
     @staticmethod

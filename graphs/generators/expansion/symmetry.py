@@ -25,7 +25,7 @@ class Hidden(nn.Module):
     def forward(self, graphs: GraphBatch, node_noise: Tensor) -> Tensor:
         """Hidden states of clusters; `node_noise` (b, n) chooses which of them split."""
         size, joined = graphs.valid * 2, graphs.edges > 0
-        split = choose(size, joined, node_noise, "independent")
+        split = choose(size, joined, node_noise)
         noise = Noise(0, torch.arange(len(graphs)))
         state = CoarseGraph(size, size * 0, joined.long(), split, noise)
         hidden: Tensor = self.transformer(self.embed(state, 1))

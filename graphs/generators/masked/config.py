@@ -5,8 +5,6 @@ from typing import Literal
 from graphs.generators.common.config import NetworkConfig, SamplingConfig, check_known
 from refine_core.config.schema import config
 
-Weighting = Literal["bound", "plain"]
-
 
 @config
 class MaskedConfig(NetworkConfig):
@@ -16,7 +14,7 @@ class MaskedConfig(NetworkConfig):
         InputError: A value is out of its range, or `heads` does not divide `dim`.
 
     >>> import graphs
-    >>> sampling = graphs.SamplingConfig(calls=64, order="confidence")
+    >>> sampling = graphs.SamplingConfig(calls=64)
     >>> graphs.GraphsConfig(model=graphs.MaskedConfig(), sampling=sampling).sampling.calls
     64
     """
@@ -26,9 +24,7 @@ class MaskedConfig(NetworkConfig):
     bounded: bool = True
     """Whether labels are drawn again that give a node more edges, or of higher order, than any
     node of its label had in training."""
-    weighting: Weighting = "plain"
-    """Weight of hidden elements in the loss: as in the bound on the likelihood, or all alike."""
 
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that masked diffusion does not know."""
-        check_known("masked", sampling, ("temperature", "calls", "order"))
+        check_known("masked", sampling, ("temperature", "calls"))

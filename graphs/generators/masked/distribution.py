@@ -1,24 +1,23 @@
 """The distribution of the labels that a scale reveals."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphs.generators.common.config import Order
+from graphs.generators.common.mixed_law import SharpenedLaw
 from graphs.generators.common.streams import MaskedStream
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
+from graphs.generators.masked.state import PartialGraphs, uniforms
 from refine_core.errors import InputError
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 ATTEMPTS = 20  # draws of labels before some that exceed valence limits are let pass
 
 
 @dataclass(frozen=True)
-class RevealDistribution:
+class RevealDistribution(SharpenedLaw):
     """Independent labels of the elements that a scale reveals.
 
     Args:
@@ -26,24 +25,14 @@ class RevealDistribution:
         edges: (b, n, n, O + 1) logits, symmetric; label 0 is no edge.
         state: State of the graphs before the scale.
         goal: (b,) int64, count of known elements after the scale.
-        order: The elements revealed: the next in the state's random order, or those drawn with the
-            highest confidence, plus noise that falls to zero (MaskGIT, Chang et al., arXiv
-            2202.04200).
         valence_limits: Labels that exceed them are drawn again; None allows all.
-        temperature: Divides the logits.
-        top_k: As in `refine_core.heads.categorical.CodeDistribution.sharpened`.
-        top_p: See `CodeDistribution.sharpened`.
     """
 
     nodes: Tensor
     edges: Tensor
     state: PartialGraphs
     goal: Tensor
-    order: Order = "random"
     valence_limits: ValenceLimits | None = None
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
 
     @property
     def valid(self) -> Tensor:
@@ -66,14 +55,14 @@ class RevealDistribution:
 
         Labels that exceed valence limits are drawn again, `ATTEMPTS` times at most.
         """
-        node, edge, revealed = self._sample(noise)
-        revealed_node, revealed_edge = revealed
+        node, edge = self._labels(noise)
+        revealed_node, revealed_edge = self._revealed()
         code = torch.cat([((node + 1) * revealed_node)[:, :, None], (edge + 1) * revealed_edge], 2)
         for attempt in range(1, ATTEMPTS if self.valence_limits else 1):
             wrong = self._violated(self.state.filled(code))
             if not bool(wrong.any()):
                 break
-            node, edge, _ = self._sample(noise.fork(attempt))
+            node, edge = self._labels(noise.fork(attempt))
             touched = wrong[:, :, None] | wrong[:, None]
             code = torch.cat(
                 [
@@ -88,54 +77,23 @@ class RevealDistribution:
         """There is no context to be guided by."""
         raise InputError("Masked diffusion takes no properties, so there is no guidance.")
 
-    def sharpened(
-        self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
-    ) -> "RevealDistribution":
-        """With a temperature, and the likeliest labels only."""
-        return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
-
     def _log_prob(self, logits: Tensor, digit: Tensor) -> Tensor:
         """Log-probability of digits 1 + label; zero where the digit is 0."""
         label = (digit - 1).clamp(min=0)
         each = F.log_softmax(logits, -1).gather(-1, label[..., None])[..., 0]
         return torch.where(digit > 0, each, 0.0)
 
-    def _sample(self, noise: Noise) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """Labels (b, n) and (b, n, n) of all elements, and which of them are revealed."""
-        uniform = uniforms(noise, MaskedStream.LABELS, self.nodes.shape[1], self.state.width)
-        labels, confidences = [], []
-        for logits, number in zip((self.nodes, self.edges), uniform, strict=True):
-            flat = logits.flatten(1, -2)[:, :, None]
-            sharp = CodeDistribution(flat).sharpened(self.temperature, self.top_k, self.top_p)
-            label = sharp.inverse(number.flatten(1)[:, :, None])
-            confidence = F.log_softmax(flat, -1).gather(3, label[..., None])
-            labels.append(label.view_as(number))
-            confidences.append(confidence.view_as(number))
-        return labels[0], labels[1], self._revealed(noise, confidences)
+    def _labels(self, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Labels (b, n) and (b, n, n) of all elements."""
+        node, edge = uniforms(noise, MaskedStream.LABELS, self.nodes.shape[1], self.state.width)
+        return self.drawn(self.nodes, node), self.drawn(self.edges, edge)
 
-    def _revealed(self, noise: Noise, confidences: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Which nodes (b, n) and pairs (b, n, n) are revealed, given the confidence in each."""
-        state = self.state
-        hidden = state.node_hidden, state.edge_hidden
-        order = state.node_rank, state.edge_rank
-        if self.order == "confidence":
-            # Gumbel noise, whose scale falls from one to zero.
-            left = 1 - self.goal / state.elements
-            scores = []
-            numbers = uniforms(
-                noise, MaskedStream.CONFIDENCE, self.nodes.shape[1], self.state.width
-            )
-            for number, score in zip(numbers, confidences, strict=True):
-                gumbel = -(-(number.clamp(1e-7, 1 - 1e-7)).log()).log()
-                scores.append(-(score + gumbel * left.view(-1, *[1] * (score.ndim - 1))))
-            hidden_scores = (
-                torch.where(hidden[0], scores[0], -1e9),
-                torch.where(hidden[1], scores[1], -1e9),
-            )
-            order = ranks(*hidden_scores, state.valid)
+    def _revealed(self) -> tuple[Tensor, Tensor]:
+        """Which nodes (b, n) and pairs (b, n, n) are revealed: the next in the random order."""
+        state, goal = self.state, self.goal
         return (
-            hidden[0] & (order[0] < self.goal[:, None]),
-            hidden[1] & (order[1] < self.goal[:, None, None]),
+            state.node_hidden & (state.node_rank < goal[:, None]),
+            state.edge_hidden & (state.edge_rank < goal[:, None, None]),
         )
 
     def _violated(self, state: PartialGraphs) -> Tensor:

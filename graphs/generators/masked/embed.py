@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graphs.data.edge_list import hops
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.masked.state import PartialGraphs
 from refine_core.embed import Embed
@@ -31,13 +32,7 @@ class PairRelations(nn.Module):
 
     def forward(self, state: PartialGraphs) -> Tensor:
         """(b, n, n) int64."""
-        joined = ((state.edges > 0) & ~state.edge_hidden).float()
-        reached = torch.eye(joined.shape[1], device=joined.device).expand_as(joined)
-        distance = self.reach + 1 - reached.long() * (self.reach + 1)
-        for step in range(1, min(self.reach, joined.shape[1]) + 1):
-            wider = ((reached + reached @ joined) > 0).float()
-            distance = torch.where((wider > 0) & (reached == 0), step, distance)
-            reached = wider
+        distance = hops((state.edges > 0) & ~state.edge_hidden, self.reach)
         return state.edges * (self.reach + 2) + distance
 
 

@@ -14,7 +14,7 @@ class RevealHead(nn.Module):
     """Logits of nodes, and symmetric ones of pairs, from the states of both nodes.
 
     Args:
-        tokenizer: Gives the count of elements that a scale reveals, and their order.
+        tokenizer: Gives the count of elements that a scale reveals.
         dim: Width d.
         reach: As of the embedding.
         valence_limits: Labels that exceed them are drawn again; None allows all.
@@ -45,6 +45,5 @@ class RevealHead(nn.Module):
             self.edge(hidden, self.pairs(state)),
             state,
             tokens.goal(state, k),
-            tokens.order,
             self.valence_limits,
         )

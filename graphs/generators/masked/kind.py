@@ -1,13 +1,11 @@
 """Masked diffusion as a kind of generator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig, SamplingOptions, refuse_properties
-from graphs.generators.common.kind import Names, refuse_directed
+from graphs.generators.common.kind import GeneratorKind, refuse_directed
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
@@ -23,8 +21,8 @@ CALLS = 32
 
 
 @dataclass(frozen=True)
-class Masked:
-    """A `graphs.generators.common.kind.GeneratorKind`."""
+class Masked(GeneratorKind):
+    """Masked diffusion of labels."""
 
     config: MaskedConfig
 
@@ -40,28 +38,17 @@ class Masked:
             PartialEmbed(config.dim, config.heads, tokens.labels, config.reach, limits),
             set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=2),
             RevealHead(tokens, config.dim, config.reach, limits),
-            weighting=config.weighting,
         )
 
     def prepare(self, refiner: GraphRefiner, sampling: SamplingConfig) -> None:
-        """Set the number of calls, and what they reveal."""
+        """Set the number of calls."""
         tokens = refiner.tokenizer
         assert isinstance(tokens, MaskedTokenizer)
-        tokens.set_calls(sampling.calls or CALLS, sampling.order or "random")
+        tokens.set_calls(sampling.calls or CALLS)
 
     def alternatives(self, calls: Sequence[int]) -> dict[str, SamplingOptions]:
         """The numbers of calls."""
         return {f"{number} calls": {"calls": number} for number in sorted(set(calls))}
-
-    def transferred(
-        self,
-        own: Mapping[str, Tensor],
-        given: Mapping[str, Tensor],
-        ours: Names,
-        theirs: Names,
-    ) -> dict[str, Tensor]:
-        """The weights as they are."""
-        return dict(given)
 
     def symmetry_checks(
         self, refiner: GraphRefiner, batch: GraphBatch, seed: int

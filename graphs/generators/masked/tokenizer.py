@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
-from graphs.generators.common.config import Order
 from graphs.generators.common.sizes import Sizes
 from graphs.generators.common.streams import MaskedStream
 from graphs.generators.masked.state import PartialGraphs, ranks, uniforms
@@ -31,7 +30,6 @@ class MaskedTokenizer(Tokenizer[GraphBatch, PartialGraphs, PartialGraphs]):
         vocabulary: Labels of nodes and edges.
         sizes: Count of training graphs of size 0, 1, ...
         calls: Scales K.
-        order: The elements revealed next: random ones, or the likeliest.
 
     Raises:
         InputError: There is no training graph, or no scale.
@@ -42,22 +40,20 @@ class MaskedTokenizer(Tokenizer[GraphBatch, PartialGraphs, PartialGraphs]):
         vocabulary: Vocabulary,
         sizes: tuple[int, ...],
         calls: int = 32,
-        order: Order = "random",
     ) -> None:
         super().__init__()
         self.labels = len(vocabulary.nodes), len(vocabulary.edges)
         self.sizes = Sizes(sizes)
-        self.set_calls(calls, order)
+        self.set_calls(calls)
 
-    def set_calls(self, calls: int, order: Order) -> None:
-        """Choose the number of scales, and the elements that they reveal.
+    def set_calls(self, calls: int) -> None:
+        """Choose the number of scales.
 
         Raises:
             InputError: There is no scale.
         """
         if calls < 1:
             raise InputError(f"Found {calls} network calls, expected one at least.")
-        self.order = order
         self.schedule = ScaleSchedule((Scale(),) * calls)
 
     def features(self, x: GraphBatch, noise: Noise | None = None) -> PartialGraphs:

@@ -24,16 +24,15 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, cast, get_args
+from typing import TYPE_CHECKING, Generic, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from refine_core.embed import ContextT, StateT
-from refine_core.errors import InputError, suggest
+from refine_core.errors import check_choice
 from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.heads.distribution import Distribution
-from refine_core.methods.students.coupling import NoiseEmbed
 from refine_core.methods.students.merging import inherited, merged_scales
 from refine_core.noise import Noise, Stream
 from refine_core.sampling.settings import Sampling
@@ -95,12 +94,8 @@ class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         states: States = "data",
     ) -> None:
         super().__init__()
-        for name, value, known in (("targets", targets, Targets), ("states", states, States)):
-            if value not in get_args(known):
-                raise InputError(
-                    f"{name} is one of {get_args(known)}, found {value!r}."
-                    f"{suggest(value, get_args(known))}"
-                )
+        check_choice("targets", targets, get_args(Targets))
+        check_choice("states", states, get_args(States))
         many, few = teacher.tokenizer.schedule, student.tokenizer.schedule
         self.groups = merged_scales(many, few)
         self.sampling = per_scale("sampling", sampling, len(many))
@@ -128,12 +123,7 @@ class Distillation(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.student.dropout
             context = self.student.embed.drop(context, dropped)
         lessons = self.lessons(batch[0], context, noise)
-        embed, states = self.student.embed, [lesson.state for lesson in lessons]
-        if isinstance(embed, NoiseEmbed):
-            given = cast(ContextT, embed.couple(noise, context))
-            dists = self.student.distributions(states, given)
-        else:
-            dists = self.student.distributions(states, context)
+        dists = self.student.distributions([lesson.state for lesson in lessons], context)
         losses, bits, gaps, count = [], [], [], 0
         for lesson, dist in zip(lessons, dists, strict=True):
             digits = _given(dist, lesson.code)

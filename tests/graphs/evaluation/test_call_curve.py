@@ -23,8 +23,8 @@ def test_models_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("b", untrained(tmp_path / "few.smi", MOLECULES, "masked")),
     ]
     out = tmp_path / "out"
-    points = compare_models(models, out, calls=(4,), parallel=("one", "all"), count=6)
-    assert [point.sampling for point in points] == ["", "one", "all", "4 calls"]
+    points = compare_models(models, out, calls=(4,), count=6)
+    assert [point.sampling for point in points] == ["", "as trained", "4 calls"]
     last = points[-1]
     assert last.calls == 4 and last.model == "b" and 0 <= last.scores.valid <= 1
     assert json.loads((out / "calls.json").read_text()) == [point.row() for point in points]

@@ -135,11 +135,10 @@ def test_numbers_that_no_sample_can_follow(options: dict[str, Any], sentence: st
 @pytest.mark.parametrize(
     ("kind", "options", "sentence"),
     [
-        ("contraction", {"calls": 4}, "calls follow from the size of its graphs: give parallel"),
-        ("contraction", {"order": "confidence"}, "Found order 'confidence' for a generator of"),
+        ("contraction", {"calls": 4}, "calls follow from the size of its graphs: leave it out"),
         ("expansion", {"calls": 4}, "calls follow from the size of its graphs: leave it out"),
-        ("expansion", {"parallel": "all"}, "kind 'expansion', which has no such setting"),
-        ("masked", {"parallel": "all"}, "kind 'masked', which has no such setting"),
+        ("expansion", {"first_temperature": 0.5}, "kind 'expansion', which has no such setting"),
+        ("masked", {"first_temperature": 0.5}, "kind 'masked', which has no such setting"),
         ("masked", {"calls": 0}, "calls: found 0, expected a whole number above 0"),
         ("masked", {"scaffold": "CCO"}, "cannot extend a scaffold"),
         ("masked", {"where": {"logp": 1.0}}, "takes no properties"),

@@ -27,7 +27,7 @@ def proposed(line: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
             ["qm9_large", "qm9_masked", "qm9_properties", "qm9_properties_large", "qm9_quick"],
         ),
         ("refine graphs train --model.kind ", ["contraction", "expansion", "masked"]),
-        ("refine graphs sample --parallel in", ["independent"]),
+        ("refine graphs sample --coordinates 2", ["2d"]),
         ("refine weather train --mean.training.learning_", ["--mean.training.learning-rate"]),
         ("refine weather train --mean.turn", ["--mean.turned"]),
         ("refine weather train --mean.no-", ["--mean.no-turned"]),

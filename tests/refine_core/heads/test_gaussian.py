@@ -10,7 +10,7 @@ from torch import Tensor
 
 from refine_core.errors import InputError
 from refine_core.heads.categorical import CategoricalHead
-from refine_core.heads.gaussian import GaussianHead, GaussianMixture, GaussianMixtureHead
+from refine_core.heads.gaussian import GaussianMixture, GaussianMixtureHead
 from refine_core.noise import Noise
 from refine_core.quantizers.exact import Exact
 from refine_core.refiner import Refiner
@@ -231,7 +231,7 @@ def test_a_refiner_learns_real_codes() -> None:
 
 def test_units_and_the_floor_of_a_head() -> None:
     mean, spread = torch.full((2, 3), 5.0), torch.full((2, 3), 0.1)
-    head = GaussianHead(8, 3, 2, mean=mean, spread=spread, floor=0.01)
+    head = GaussianMixtureHead(8, 3, 2, 1, mean=mean, spread=spread, floor=0.01)
     law = head(torch.randn(4, 6, 8), None, 1)
     assert bool((law.mean - 5).abs().max() < 0.5)
     assert bool((law.log_scale > math.log(0.001)).all())
@@ -247,14 +247,14 @@ def test_wrong_heads() -> None:
     with pytest.raises(InputError, match="needs channels, scales, components"):
         GaussianMixtureHead(8, 2, 1, 0)
     with pytest.raises(InputError, match="spread of codes"):
-        GaussianHead(8, 2, 1, spread=torch.zeros(1, 2))
+        GaussianMixtureHead(8, 2, 1, 1, spread=torch.zeros(1, 2))
     with pytest.raises(InputError, match="dim is 0"):
         Exact(0)
     tokens = real_tokenizer()
     model = real_refiner()
     parts = (tokens, TinyEmbed(tokens, 8, 0), model.transformer)
     with pytest.raises(InputError, match="The head predicts codes"):
-        Refiner(*parts, GaussianHead(8, DIM + 1, 3))
+        Refiner(*parts, GaussianMixtureHead(8, DIM + 1, 3, 1))
     with pytest.raises(InputError, match="The head predicts codes"):
         Refiner(*parts, CategoricalHead(8, 1, [4] * 3))
 

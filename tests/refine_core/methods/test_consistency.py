@@ -7,9 +7,15 @@ from torch import Tensor
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
 from refine_core.methods.consistency import JumpToEnd
+from refine_core.methods.students.jump import GridJump
 from refine_core.noise import Noise
+from refine_core.pyramid import halvings
 from refine_core.refiner import Refiner
-from tests.refine_core.tiny import DIM, tokenizer
+from refine_core.training.config import Optimisation
+from refine_core.training.data import Tensors
+from refine_core.training.loop import fit
+from tests.refine_core.methods.students import exact
+from tests.refine_core.tiny import DIM, real_tokenizer, tokenizer
 
 X = torch.randn(8, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(8) % 3
@@ -81,3 +87,33 @@ def test_what_cannot_jump() -> None:
         ready(model(), Jump(sizes=1))
     with pytest.raises(InputError, match="fewer than the model's 3"):
         ready(model(Jump(dim=8, heads=2)), Jump(sizes=3))
+
+
+def test_the_jump_is_the_mean_of_the_ends() -> None:
+    tokens, x, labels = exact.tokenizer(), exact.data(1024), torch.arange(1024) % 2
+    torch.manual_seed(0)
+    jump, embed = Jump(dim=16, depth=2, heads=2), GridEmbed(tokens, 16, 2)
+    made = build_refiner(tokens, embed, dim=16, depth=2, heads=2, methods=[jump])
+    opt = Optimisation(epochs=15, batch=128, learning_rate=8e-3, weight_decay=0.0, ema=0.95)
+    fitted, _ = fit(made, Tensors(x, labels), opt, seed=0, quiet=True)
+    own = fitted.methods[0]
+    assert isinstance(own, JumpToEnd) and own.jump is not None
+    trace = tokens.trace(x)
+    first = trace.codes[0][:, 0, 0]
+    jumped = own.jump(trace.states[1], 1, labels).detach()
+    for value in range(exact.VALUES):
+        for label in range(2):
+            these = (first == value) & (labels == label)
+            ends = trace.states[-1][these]
+            spread = (ends - ends.mean(0)).square().mean()
+            assert (jumped[these].mean(0) - ends.mean(0)).square().mean() < 0.05 * spread
+
+
+def test_an_untrained_jump_expands_the_state() -> None:
+    tokens = real_tokenizer("open")
+    made = GridJump(tokens, dim=8, depth=1, heads=2)
+    trace = tokens.trace(torch.randn(3, tokens.dim, 5, 5))
+    for k, state in enumerate(trace.states):
+        small = tuple(state.shape[2:])
+        whole = tokens.pyramid.resample(state, halvings((5, 5), 3).index(small), 2)
+        assert torch.allclose(made(state, k), whole, atol=1e-6)

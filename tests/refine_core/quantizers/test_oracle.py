@@ -7,16 +7,16 @@ from torch import Tensor
 
 from refine_core.quantizers.bitwise import Bitwise, Kind
 from refine_core.quantizers.fsq import FSQ
-from refine_core.quantizers.vq import VQ, Metric
+from refine_core.quantizers.vq import VQ
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def twins(metric: Metric, *, decay: float = 0.8) -> tuple[VQ, library.VectorQuantize]:
+def twins(decay: float = 0.8) -> tuple[VQ, library.VectorQuantize]:
     """The same codebook, counts and sums in both."""
-    ours = VQ(32, 6, metric=metric, decay=decay, restart_below=0.0)
+    ours = VQ(32, 6, decay=decay, restart_below=0.0)
     theirs = library.VectorQuantize(
         dim=6,
         codebook_size=32,
@@ -24,7 +24,6 @@ def twins(metric: Metric, *, decay: float = 0.8) -> tuple[VQ, library.VectorQuan
         eps=0.0,
         commitment_weight=0.25,
         threshold_ema_dead_code=0,
-        use_cosine_sim=metric == "cosine",
         rotation_trick=False,
     )
     book = theirs._codebook
@@ -35,9 +34,8 @@ def twins(metric: Metric, *, decay: float = 0.8) -> tuple[VQ, library.VectorQuan
     return ours, theirs
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_vq_chooses_the_same_codes(metric: Metric) -> None:
-    ours, theirs = twins(metric)
+def test_vq_chooses_the_same_codes() -> None:
+    ours, theirs = twins()
     z = normal(4, 100, 6)
     result = ours.eval()(z)
     value, code, _ = theirs.eval()(z)
@@ -45,9 +43,8 @@ def test_vq_chooses_the_same_codes(metric: Metric) -> None:
     assert torch.allclose(result.value, value, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_vq_moves_alike(metric: Metric) -> None:
-    ours, theirs = twins(metric)
+def test_vq_moves_alike() -> None:
+    ours, theirs = twins()
     for step in range(3):
         z = normal(4, 100, 6, seed=step)
         result = ours(z)

@@ -20,11 +20,7 @@ from refine_core.quantizers.vq import VQ
 DIM = 4
 MAKE: dict[str, Callable[[], Quantizer]] = {
     "vq": lambda: VQ(32, DIM),
-    "vq-cosine": lambda: VQ(32, DIM, metric="cosine"),
-    "vq-gradient": lambda: VQ(32, DIM, learn="gradient"),
-    "vq-cosine-gradient": lambda: VQ(32, DIM, metric="cosine", learn="gradient"),
     "product": lambda: ProductQuantizer(2, 12, DIM),
-    "product-cosine": lambda: ProductQuantizer(2, 12, DIM, metric="cosine"),
     "residual": lambda: ResidualVQ(2, 12, DIM),
     "channels": lambda: ChannelGroup(VQ(12, 2), 1, DIM),
     "fsq": lambda: FSQ([3, 4, 5, 8]),
@@ -35,7 +31,7 @@ MAKE: dict[str, Callable[[], Quantizer]] = {
 GREEDY = "residual"  # takes the nearest vector digit by digit, not the nearest sum
 NEAREST = [name for name in MAKE if name != GREEDY]
 FIXED = [name for name in NEAREST if name != "fsq"]  # whose values are fixed points
-COMPOSED = ("product", "product-cosine", "residual", "channels")
+COMPOSED = ("product", "residual", "channels")
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -93,7 +89,7 @@ def test_gradient_is_that_of_the_projection(name: str) -> None:
     (got,) = torch.autograd.grad(quantizer(z).value, z, upstream)
     (expected,) = torch.autograd.grad(quantizer.project(z) * 1.0, z, upstream)
     assert torch.allclose(got, expected, rtol=0, atol=1e-6)
-    if name in ("vq", "vq-gradient", "product", "sign", "lfq"):
+    if name in ("vq", "product", "sign", "lfq"):
         assert torch.equal(got, upstream)
 
 
@@ -160,8 +156,6 @@ def test_repr_is_the_call(name: str) -> None:
     "make",
     [
         lambda: VQ(0, 4),
-        lambda: VQ(8, 4, metric="cosin"),  # type: ignore[arg-type]
-        lambda: VQ(8, 4, learn="adam"),  # type: ignore[arg-type]
         lambda: VQ(8, 4, decay=1.0),
         lambda: VQ(8, 4, commitment=-1.0),
         lambda: VQ(8, 4, restart_below=-1.0),

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from refine_core.quantizers.clustering import kmeans, nearest
 from refine_core.quantizers.usage import Usage
-from refine_core.quantizers.vq import VQ, Learn, Metric
+from refine_core.quantizers.vq import VQ
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -56,27 +56,19 @@ def test_nearest_in_blocks_is_the_brute_force() -> None:
     assert torch.allclose(found, distance.min(1, keepdim=True).values, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("learn", ["ema", "gradient"])
-def test_loss_is_equation_1(learn: Learn) -> None:
-    vq = VQ(8, 4, learn=learn, commitment=0.3).eval()
+def test_loss_is_the_commitment_of_equation_1() -> None:
+    vq = VQ(8, 4, commitment=0.3).eval()
     z = normal(3, 5, 4).requires_grad_()
     result = vq(z)
     gap = (z - result.value).detach()
-    terms = 1.3 if learn == "gradient" else 0.3
-    assert torch.allclose(result.loss, terms * gap.square().mean())
+    assert torch.allclose(result.loss, 0.3 * gap.square().mean())
     result.loss.backward()
     assert torch.allclose(z.grad, 0.6 * gap / gap.numel())  # type: ignore[arg-type]
-    if learn == "gradient":
-        pull = torch.zeros(8, 4).index_add_(0, result.code.flatten(), gap.reshape(-1, 4))
-        assert torch.allclose(vq.codebook.grad, -2 * pull / gap.numel())  # type: ignore[arg-type]
-    else:
-        assert not list(vq.parameters())
+    assert not list(vq.parameters())
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize("learn", ["ema", "gradient"])
-def test_calls_before_one_update_equal_their_concatenation(metric: Metric, learn: Learn) -> None:
-    one, many = (started(VQ(16, 4, metric=metric, learn=learn)) for _ in range(2))
+def test_calls_before_one_update_equal_their_concatenation() -> None:
+    one, many = (started(VQ(16, 4)) for _ in range(2))
     many.load_state_dict(state(one))
     z = normal(4, 21, 4, seed=1)
     one(torch.cat([z[:, :1].flatten(0, 1), z[:, 1:5].flatten(0, 1), z[:, 5:].flatten(0, 1)])[None])
@@ -150,10 +142,9 @@ def test_repeated_vectors_do_not_use_up_codes() -> None:
     assert float(torch.cdist(centres, few).min(1).values.max()) < 1e-3
 
 
-@pytest.mark.parametrize("learn", ["ema", "gradient"])
-def test_dead_codes_revive(learn: Learn) -> None:
+def test_dead_codes_revive() -> None:
     z = blobs(2000, seed=0)
-    vq = VQ(16, 4, learn=learn)
+    vq = VQ(16, 4)
     vq(z)
     vq.update()
     with torch.no_grad():

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphs.generators.contraction.split import conditional_bernoulli as subset
-from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget
 from graphs.generators.contraction.split.law import SplitLaw, SplitLogits, bounded
 from graphs.generators.contraction.split.numbers import Columns
@@ -30,25 +29,20 @@ class SplitDistribution(SplitLaw):
         budget, columns = Budget.of(state, self.head.connected).compact(self.head.labels)
         given = columns.compact(code[:, :m][state.split])
         total = self._numbers_log_prob(budget, columns, given)
-        for half_edges, pair in self.half_edges():
+        for half_edges in self.half_edges():
             second = code[half_edges.graph, m + half_edges.slot, half_edges.side]
             stays = half_edges.table(second == 0, False)
             table = half_edges.table(self.stay_logits(half_edges, columns, given), -1e4)
-            if pair is None:
-                subsets = subset.log_prob(table, stays)
-            else:
-                subsets = coupled.log_prob(table, pair, half_edges.real, stays)
-            total = total.index_add(0, half_edges.owner, subsets)
+            total = total.index_add(0, half_edges.owner, subset.log_prob(table, stays))
         result = total.new_zeros(code.shape[:2])
         result[:, :m][state.split] = total
         return result
 
     def _numbers_log_prob(self, budget: Budget, columns: Columns, given: Tensor) -> Tensor:
         """Log-probability (r,) of the numbers of clusters that split, compact codes (r, c)."""
-        free = given.shape[1] - self.tied
-        low, high = (bound[:, :free] for bound in budget.bounds(given))
+        low, high = budget.bounds(given)
         least = self.head.numbers.values - 1
-        ruled_out = ((given[:, :free] < low) | (given[:, :free] > high)).any(1)
+        ruled_out = ((given < low) | (given > high)).any(1)
         # What the bounds leave no choice of is certain.
         row, column = (low < high).nonzero(as_tuple=True)
         digit, cap = columns.digit[row, column], columns.cap[row, column]

@@ -54,7 +54,7 @@ class HalfEdges:
         return cls(graph, slot, side, cluster, row, place, keys // kinds, keys % kinds)
 
     def by_degree(self) -> Iterator["HalfEdges"]:
-        """In parts whose rows are of similar length, so that tables of pairs stay small.
+        """In parts whose rows are of similar length, so that tables stay small.
 
         One part of the rows of up to `SHORT` half-edges, then of up to twice as many, and so on.
         """
@@ -72,11 +72,6 @@ class HalfEdges:
             row, place = number[self.row[here]], self.place[here]
             owner, label = self.owner[rows], self.label[rows]
             yield HalfEdges(graph, slot, side, cluster, row, place, owner, label)
-
-    @property
-    def real(self) -> Tensor:
-        """(rows, D) bool, False at padding of tables."""
-        return self.table(torch.ones_like(self.place).bool(), False)
 
     def table(self, values: Tensor, fill: float) -> Tensor:
         """(rows, D, ...) of values (t, ...)."""

@@ -3,15 +3,13 @@
 The numbers of one cluster's code depend on each other, so they are drawn one after the other by a
 small network behind the transformer (as RQ-Transformer draws the digits of a residual code, Lee
 et al., arXiv 2203.01941), within the bounds of `bounds`. The half-edges that stay with the first
-child are then a random subset of the size drawn (`conditional_bernoulli`), or one whose members
-depend on each other (`coupled_bernoulli`).
+child are then a random subset of the size drawn (`conditional_bernoulli`).
 """
 
 from torch import Tensor, nn
 
 from graphs.generators.common.steady import by_rows
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.split.coupled_bernoulli import Coupling
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.generators.contraction.split.numbers import NumberNet
 from graphs.generators.contraction.state.partition import Partition
@@ -27,8 +25,6 @@ class SplitHead(nn.Module):
         values: Values of a number.
         connected: Whether all graphs are.
         valence_limits: Splits that exceed them are drawn again; None allows all.
-        coupled: Whether the half-edges of a cluster depend on each other.
-        smooth: Whether logits of numbers beyond 8 are interpolated, see `interpolation`.
         kinds: Count of edge labels where edges are no tokens; else None.
     """
 
@@ -40,8 +36,6 @@ class SplitHead(nn.Module):
         values: int,
         connected: bool,
         valence_limits: ValenceLimits | None = None,
-        coupled: bool = False,
-        smooth: bool = False,
         kinds: int | None = None,
     ) -> None:
         super().__init__()
@@ -49,11 +43,10 @@ class SplitHead(nn.Module):
         self.label = None if kinds is None else nn.Embedding(kinds, dim)
         self.connected = connected
         self.labels = labels
-        self.numbers = NumberNet(dim, labels + 3 * edge_labels, values, smooth)
+        self.numbers = NumberNet(dim, labels + 3 * edge_labels, values)
         self.edge = nn.Linear(dim, dim)
         self.owner = nn.Linear(dim, dim, bias=False)
         self.stay = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
-        self.coupling = Coupling(dim) if coupled else None
 
     def forward(self, hidden: Tensor, state: Partition) -> SplitDistribution:
         """Law of the splits of a state from hidden states (b, m + e, d) of clusters and edges."""

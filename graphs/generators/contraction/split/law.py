@@ -10,7 +10,6 @@ from torch import Tensor
 
 from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.numbers import Columns, NumberNet
 from graphs.generators.contraction.state.partition import Partition
@@ -35,10 +34,6 @@ class SplitLogits(Protocol):
     def valence_limits(self) -> ValenceLimits | None:
         """Splits that exceed them are drawn again; None allows all."""
 
-    @property
-    def coupling(self) -> coupled.Coupling | None:
-        """Couples the half-edges of a cluster; None leaves them independent."""
-
     def edge_states(self, edge: Tensor, label: Tensor) -> Tensor:
         """(t, d) states of half-edges, from those of their edges and their labels (t,)."""
 
@@ -58,45 +53,19 @@ class SplitLaw(MixedLaw[SplitLogits, Partition]):
         """(b, m + e): clusters that split; the edges' part of the code counts as theirs."""
         return F.pad(self.state.split, (0, self.state.real.shape[1]))
 
-    @property
-    def tied(self) -> int:
-        """Last numbers of a code that follow from which half-edges stay, if these are coupled."""
-        return 0 if self.head.coupling is None else self.state.inner.shape[2]
-
-    def half_edges(self) -> Iterator[tuple[HalfEdges, Tensor | None]]:
-        """Half-edges in the order in which they are drawn, and their couplings (rows, D, D).
-
-        They come in parts whose rows are of similar length; couplings are None where half-edges
-        are independent.
-        """
+    def half_edges(self) -> Iterator[HalfEdges]:
+        """Half-edges in parts whose rows are of similar length."""
         half_edges = HalfEdges.of(self.state)
-        if not len(half_edges.row):
-            return
-        kinds = None if self.head.coupling is None else coupled.cluster_kinds(self.state)
-        for part in half_edges.by_degree():
-            yield (part, None) if kinds is None else self._coupled(part, kinds)
-
-    def _coupled(self, half_edges: HalfEdges, kinds: Tensor) -> tuple[HalfEdges, Tensor]:
-        """Half-edges in their order, and their couplings, given `cluster_kinds`."""
-        pair_kinds = coupled.pair_kinds(kinds, self.state, half_edges)
-        near, kinds = coupled.ordered(half_edges, pair_kinds)
-
-        def pairs(head: SplitLogits, hidden: Tensor) -> Tensor:
-            assert head.coupling is not None, "heads that are mixed are of one kind"
-            found: Tensor = head.coupling(near.table(self._edges(head, hidden, near), 0), kinds)
-            return found
-
-        return near, self.weighted(pairs)
+        if len(half_edges.row):
+            yield from half_edges.by_degree()
 
     def stay_logits(self, half_edges: HalfEdges, columns: Columns, code: Tensor) -> Tensor:
         """(t,) logits that half-edges stay with the first child, given compact codes (r, c)."""
-        free = code.shape[1] - self.tied
         owner = half_edges.owner[half_edges.row]
 
         def logits(head: SplitLogits, hidden: Tensor) -> Tensor:
             cluster = hidden[half_edges.graph, half_edges.cluster]
-            parts = (x[:, :free] for x in (columns.digit, code, columns.cap))
-            memory = head.numbers.remembered(*parts).sum(1)
+            memory = head.numbers.remembered(columns.digit, code, columns.cap).sum(1)
             edges = self._edges(head, hidden, half_edges)
             return head.stay_logits(cluster, edges, memory[owner])
 

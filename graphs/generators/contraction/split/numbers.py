@@ -70,23 +70,19 @@ class NumberNet(nn.Module):
         dim: Width d.
         digits: Digits g of a whole code.
         values: Values of a number.
-        smooth: Whether what is learnt of large numbers is interpolated, see `interpolation`.
     """
 
-    def __init__(self, dim: int, digits: int, values: int, smooth: bool = False) -> None:
+    def __init__(self, dim: int, digits: int, values: int) -> None:
         super().__init__()
         self.values = values
-        self.knots: Tensor | None
-        self.register_buffer("knots", interpolation(values) if smooth else None, persistent=False)
-        rows = values if self.knots is None else len(self.knots)
         self.enter = nn.Linear(dim, dim)
         self.place = nn.Parameter(0.02 * torch.randn(digits, dim))
-        self.cap = nn.Parameter(0.02 * torch.randn(rows, dim))
+        self.cap = nn.Parameter(0.02 * torch.randn(values, dim))
         self.past = nn.Parameter(0.5 * torch.randn(digits, dim))
-        self.number = nn.Parameter(0.5 * torch.randn(rows, dim))
+        self.number = nn.Parameter(0.5 * torch.randn(values, dim))
         self.keep = nn.Sequential(nn.GELU(), nn.Linear(dim, dim))
-        self.out = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, rows))
-        self.bias = nn.Parameter(torch.zeros(digits, rows))
+        self.out = nn.Sequential(nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, values))
+        self.bias = nn.Parameter(torch.zeros(digits, values))
 
     def entered(self, hidden: Tensor) -> Tensor:
         """(r, d) hidden states of clusters, as `logits` takes them."""
@@ -100,36 +96,8 @@ class NumberNet(nn.Module):
     def logits(self, entered: Tensor, memory: Tensor, digit: Tensor, cap: Tensor) -> Tensor:
         """(r, values) of numbers, from `entered` and the memory (r, d) of those before."""
         x = entered + memory + self.place[digit] + self._row(self.cap, cap)
-        made = by_rows(self.out, x) + self.bias[digit]
-        return made if self.knots is None else made @ self.knots.to(made.dtype)
+        return by_rows(self.out, x) + self.bias[digit]
 
     def _row(self, table: Tensor, number: Tensor) -> Tensor:
-        """Rows (..., d) of numbers in a table (values or knots, d)."""
-        number = number.clamp(max=self.values - 1)
-        if self.knots is None:
-            return table[number]
-        return self.knots.T[number] @ table
-
-
-def interpolation(values: int, ratio: float = 1.08) -> Tensor:
-    """(k, values): each number as a mixture of the two knots about it.
-
-    Every number up to 8 is a knot; from there on each is `ratio` times the one before.
-
-    >>> interpolation(12)[8:, 8:].T.sum(1).tolist()
-    [1.0, 1.0, 1.0, 1.0]
-    """
-    knots = [float(k) for k in range(min(values, 9))]
-    while knots[-1] < values - 1:
-        knots.append(min(max(knots[-1] * ratio, knots[-1] + 1), values - 1.0))
-    place = torch.tensor(knots)
-    value = torch.arange(values).float()
-    after = torch.searchsorted(place, value).clamp(min=1, max=max(1, len(knots) - 1))
-    table = torch.zeros(len(knots), values)
-    if len(knots) == 1:
-        return table + 1
-    share = (value - place[after - 1]) / (place[after] - place[after - 1])
-    each = torch.arange(values)
-    table[after, each] = share
-    table[after - 1, each] += 1 - share
-    return table
+        """Rows (..., d) of numbers in a table (values, d)."""
+        return table[number.clamp(max=self.values - 1)]

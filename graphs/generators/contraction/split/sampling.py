@@ -10,12 +10,10 @@ from torch import Tensor
 
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.contraction.split import conditional_bernoulli as subset
-from graphs.generators.contraction.split import coupled_bernoulli as coupled
 from graphs.generators.contraction.split.bounds import Budget, Demand
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, bounded
 from graphs.generators.contraction.split.numbers import Columns
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.noise import Noise
 
 LETTERS = 64  # labels in one graph that are drawn with random numbers of their own
@@ -41,11 +39,8 @@ def sample(
     state, m = law.state, law.state.valid.shape[1]
     rows, columns, share = _numbers(law, noise, demand)
     code = rows.new_zeros(*law.valid.shape, columns.digits)
-    for half_edges, pair in law.half_edges():
-        stays, left = _half_edges(law, half_edges, pair, columns, rows, noise, forced)
-        if pair is not None:
-            stay = half_edges.table(stays, False).sum(1)
-            rows[half_edges.owner, half_edges.label + rows.shape[1] - law.tied] = stay
+    for half_edges in law.half_edges():
+        stays, left = _half_edges(law, half_edges, columns, rows, noise, forced)
         share = share.index_add(0, half_edges.owner, left)
         code[half_edges.graph, m + half_edges.slot, half_edges.side] = (~stays).long()
     code[:, :m][state.split] = columns.whole(rows)
@@ -76,7 +71,7 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     ]
     memory = {own: torch.zeros_like(h).float() for _, own, h in entered}
     share = entered[0][2].new_zeros(len(rows))
-    for i in range(rows.shape[1] - law.tied):
+    for i in range(rows.shape[1]):
         low, high = (bound[:, i] for bound in budget.bounds(rows))
         wide = (low, high) if demand is None else [bound[:, i] for bound in free.bounds(rows)]
         digit, cap = columns.digit[:, i], columns.cap[:, i]
@@ -86,11 +81,9 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
             each = [w * own.logits(h, memory[own], digit, cap).float() for w, own, h in entered]
             logits = torch.stack(each).sum(0)
             within = bounded(logits, low, high)
-            number = CodeDistribution(within[:, None, None])
-            number = number.sharpened(law.temperature, law.top_k, law.top_p)
-            rows[:, i] = number.inverse(uniform[:, i, None, None])[:, 0, 0]
+            rows[:, i] = law.drawn(within, uniform[:, i])
             if demand is not None:
-                share = share + _share(within, bounded(logits, *wide), law.temperature)
+                share = share + law.log_share(within, bounded(logits, *wide))
         memory = {own: old + own.remembered(digit, rows[:, i], cap) for own, old in memory.items()}
     return rows, columns, share
 
@@ -98,7 +91,6 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
 def _half_edges(
     law: SplitLaw,
     half_edges: HalfEdges,
-    pair: Tensor | None,
     columns: Columns,
     rows: Tensor,
     noise: Noise,
@@ -112,14 +104,8 @@ def _half_edges(
         noise.uniform(SplitStream.HALF_EDGES, law.state.real.shape[1], 2)[at], 1.0
     )
     want = None if forced is None else half_edges.table(forced[at], FREE)
-    if pair is not None:
-        inside, outside = (None if want is None else want == child for child in (FIRST, SECOND))
-        stays, share = coupled.sample(
-            table, pair / scale, half_edges.real, uniform, inside, outside
-        )
-    else:
-        size = rows[half_edges.owner, half_edges.label + rows.shape[1] - law.state.inner.shape[2]]
-        stays, share = _subsets(table, size, uniform, want)
+    size = rows[half_edges.owner, half_edges.label + rows.shape[1] - law.state.inner.shape[2]]
+    stays, share = _subsets(table, size, uniform, want)
     return stays[half_edges.row, half_edges.place], share
 
 
@@ -141,9 +127,3 @@ def _subsets(
 
 def _normaliser(table: Tensor, size: Tensor) -> Tensor:
     return subset.log_normaliser(table, size)[:, 0].gather(1, size[:, None])[:, 0]
-
-
-def _share(within: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """(r,) logarithm of the mass of `logits` that `within` leaves."""
-    scale = max(temperature, 1e-3)
-    return (within / scale).logsumexp(1) - (logits / scale).logsumexp(1)

@@ -1,4 +1,4 @@
-"""The graph of clusters that splits refine, how a code divides it, and which edges are tokens."""
+"""The graph of clusters that splits refine, and how a code divides it."""
 
 from typing import TYPE_CHECKING
 

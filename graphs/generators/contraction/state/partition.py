@@ -157,6 +157,12 @@ class Partition:
             table.index_put_(place, torch.ones_like(b), accumulate=True)
         return table
 
+    def between(self, hidden: Tensor) -> Tensor:
+        """(b, e, d) sums of the hidden states (b, m, d) of the clusters at both ends of edges."""
+        row = torch.arange(len(hidden), device=hidden.device)[:, None, None] * hidden.shape[1]
+        both = hidden.flatten(0, 1).index_select(0, (self.ends + row).flatten())
+        return both.view(*self.ends.shape, hidden.shape[2]).sum(2)
+
     @property
     def label_at(self) -> Tensor:
         """(b, e, 2) int64 labels of edges, seen from each end."""

@@ -11,7 +11,6 @@ from graphs.data.convert_networkx import from_networkx, to_networkx
 from graphs.datasets.statistics import all_acyclic
 from graphs.evaluation.equivariance import check_equivariance
 from graphs.generators.common.coarsening import contract, reachable
-from graphs.generators.common.config import Parallel
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.state.partition import Partition
@@ -20,8 +19,6 @@ from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
 from tests.graphs.digraphs import acyclic_digraphs, batch_of, digraphs, same
 from tests.graphs.tiny import names
-
-PARALLEL: tuple[Parallel, ...] = ("one", "independent", "all")
 
 
 def _cyclic(state: Partition, outward: Tensor) -> bool:
@@ -44,15 +41,12 @@ def test_graphs_without_cycles_are_recognised() -> None:
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-@pytest.mark.parametrize("parallel", PARALLEL)
-def test_codes_lead_through_acyclic_states_to_the_graph(
-    labelled: bool, parallel: Parallel
-) -> None:
+def test_codes_lead_through_acyclic_states_to_the_graph(labelled: bool) -> None:
     graphs = acyclic_digraphs(labelled)
     store = from_networkx(graphs)
     statistics = GraphStatistics.of(store)
     tokens = ContractionTokenizer(
-        store.vocabulary, statistics.max_counts, parallel, connected=False, acyclic=True
+        store.vocabulary, statistics.max_counts, connected=False, acyclic=True
     )
     outward = store.vocabulary.outward
     assert outward is not None
@@ -75,8 +69,8 @@ def test_trees_are_shallow() -> None:
     assert int(depth[tree.root[0]]) <= 10
 
 
-def _model(graphs: "list[nx.DiGraph[int]]", parallel: Parallel = "independent") -> GraphModel:
-    settings = ContractionConfig(dim=16, depth=1, heads=2, edge_tokens="none", parallel=parallel)
+def _model(graphs: "list[nx.DiGraph[int]]") -> GraphModel:
+    settings = ContractionConfig(dim=16, depth=1, heads=2, edge_tokens="none")
     statistics = GraphStatistics.of(from_networkx(graphs))
     torch.manual_seed(0)
     refiner = kind_of(settings).build(statistics).eval()
@@ -85,10 +79,9 @@ def _model(graphs: "list[nx.DiGraph[int]]", parallel: Parallel = "independent") 
 
 @torch.no_grad()
 @pytest.mark.parametrize("labelled", [False, True])
-@pytest.mark.parametrize("parallel", PARALLEL)
-def test_samples_of_an_untrained_model_have_no_cycle(labelled: bool, parallel: Parallel) -> None:
+def test_samples_of_an_untrained_model_have_no_cycle(labelled: bool) -> None:
     graphs = acyclic_digraphs(labelled)
-    model = _model(graphs, parallel)
+    model = _model(graphs)
     drawn = to_networkx(model.sample(100), model.vocabulary)
     assert all(nx.is_directed_acyclic_graph(graph) for graph in drawn)
     assert sum(graph.number_of_edges() > 3 for graph in drawn) > 10

@@ -12,7 +12,6 @@ from graphs.data.convert_networkx import from_networkx, to_networkx
 from graphs.data.store import GraphStore
 from graphs.datasets.statistics import max_counts
 from graphs.evaluation.equivariance import check_equivariance
-from graphs.generators.common.config import Parallel
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.embed import GraphEmbed
@@ -40,11 +39,10 @@ def _model(store: GraphStore) -> GraphModel:
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-@pytest.mark.parametrize("parallel", ["one", "independent"])
-def test_codes_decode_to_the_graph(labelled: bool, parallel: Parallel) -> None:
+def test_codes_decode_to_the_graph(labelled: bool) -> None:
     graphs = digraphs(labelled)
     store = from_networkx(graphs)
-    tokens = ContractionTokenizer(store.vocabulary, max_counts(store), parallel, connected=False)
+    tokens = ContractionTokenizer(store.vocabulary, max_counts(store), connected=False)
     noise = Noise(3, torch.arange(len(graphs)))
     trace = tokens.trace(tokens.features(batch_of(store), noise))
     for graph, back in zip(

@@ -34,14 +34,13 @@ def weaker(made: ContractionRefiner) -> ContractionRefiner:
     return found
 
 
-@pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize("edge_tokens", ["all", "none"])
-def test_samples_follow_the_mixed_logits(edge_tokens: str, coupled: bool) -> None:
-    made, noise = guided(edge_tokens=edge_tokens, coupled=coupled), names(16, seed=5)
+def test_samples_follow_the_mixed_logits(edge_tokens: str) -> None:
+    made, noise = guided(edge_tokens=edge_tokens), names(16, seed=5)
     trace = made.sample_trace(noise)
     strong = made.distributions(trace.states[:-1])
     weak = weaker(made).distributions(trace.states[:-1])
-    plain = refiner(edge_tokens=edge_tokens, coupled=coupled).sample_trace(noise)
+    plain = refiner(edge_tokens=edge_tokens).sample_trace(noise)
     assert any(
         a.shape != b.shape or not torch.equal(a, b)
         for a, b in zip(trace.codes, plain.codes, strict=False)

@@ -12,7 +12,7 @@ from graphs.generators.contraction.refiner import scale_weights, split_examples
 from refine_core.errors import InputError
 from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
-EDGE_TOKENS = ("all", "splitting", "none")
+EDGE_TOKENS = ("all", "none")
 
 
 def _bits(model: GraphRefiner, batch: GraphBatch) -> float:
@@ -74,9 +74,8 @@ def test_what_is_read_at_once_is_of_like_size() -> None:
         assert bool(part.state.split.any(1).all())
 
 
-@pytest.mark.parametrize("coupled", [False, True])
-def test_edges_need_not_be_tokens(coupled: bool) -> None:
-    model, noise = refiner(edge_tokens="none", coupled=coupled), names(16, seed=5)
+def test_edges_need_not_be_tokens() -> None:
+    model, noise = refiner(edge_tokens="none"), names(16, seed=5)
     trace = model.sample_trace(noise)
     assert any(state.real.any() for state in trace.states)
     forced = model.distributions(trace.states[:-1])
@@ -106,7 +105,7 @@ def test_a_chance_below_that_of_one_cluster_is_refused() -> None:
 def test_what_is_computed_again_for_lack_of_memory_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    batch, noise, model = graphs(16, 9), names(16), refiner(coupled=True, cycles=True)
+    batch, noise, model = graphs(16, 9), names(16), refiner()
 
     def gradients() -> list[torch.Tensor]:
         model.zero_grad()

@@ -4,13 +4,7 @@ import networkx as nx
 import pytest
 import torch
 
-from graphs.generators.contraction.relations import (
-    ACROSS,
-    SHARED,
-    TRIANGLE,
-    TWICE,
-    token_relations,
-)
+from graphs.generators.contraction.relations import TWICE, token_relations
 from graphs.generators.contraction.state.partition import Partition
 from tests.graphs.tiny import graphs, names, refiner
 
@@ -45,24 +39,3 @@ def test_relations_are_distances_and_common_neighbours(reach: int) -> None:
                     if wanted == 2 and len(set(network[a]) & set(network[b])) > 1:
                         wanted = reach + TWICE
                     assert found[g, a, b] == wanted
-
-
-def test_triangles_are_told() -> None:
-    ends = torch.tensor([[[0, 1], [1, 2], [2, 0], [2, 3]]])
-    one = torch.ones(1, 4, 1).long()
-    state = Partition(
-        nodes=one,
-        inner=0 * one,
-        valid=torch.ones(1, 4).bool(),
-        ends=ends,
-        label=torch.zeros(1, 4).long(),
-        real=torch.ones(1, 4).bool(),
-        split=torch.zeros(1, 4).bool(),
-        noise=names(1),
-    )
-    plain, told = (token_relations(state.edge_counts, ends, 8, each)[0] for each in (False, True))
-    assert torch.equal(told, told.T)
-    assert told[0, 1] == told[1, 2] == 8 + SHARED and plain[0, 1] == 2
-    assert told[4, 5] == told[5, 6] == 8 + TRIANGLE and plain[4, 5] == 2
-    assert told[2, 4] == told[0, 5] == 8 + ACROSS and plain[2, 4] == 3
-    assert told[2, 3] == 2 and told[5, 7] == 2 and told[3, 4] == plain[3, 4] == 5

@@ -103,7 +103,7 @@ def test_some_scales_have_on_average_the_bits_of_all() -> None:
     assert isinstance(refiner, ExpansionRefiner)
     with torch.no_grad():
         whole = float(refiner((batch,), tiny.names(32))["bits"])
-        refiner.scale_subsampling = 2
+        refiner.scale_thinning = 2
         noise = [Noise(seed, torch.arange(32)) for seed in range(40)]
         some = sum(float(refiner((batch,), one)["bits"]) for one in noise) / len(noise)
     assert some == pytest.approx(whole, rel=0.1)

@@ -12,7 +12,6 @@ from graphs import model as trained
 from graphs.chem.scores import scores
 from graphs.chem.substructure import contain
 from graphs.data.batch import GraphBatch
-from graphs.generators.common.config import Parallel
 from graphs.generators.contraction.counts import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.bounds import Demand
@@ -23,9 +22,6 @@ from graphs.model import GraphModel
 from refine_core.errors import InputError
 from refine_core.sampling.settings import Sampling
 from tests.graphs.tiny import graph, names, refiner, to_networkx
-
-MODES: tuple[Parallel, ...] = ("one", "independent", "all")
-
 
 RING = graph([0] * 6, [(i, (i + 1) % 6, 1 + i % 2) for i in range(6)])
 PIECES = {
@@ -57,19 +53,17 @@ def holds(batch: GraphBatch, g: int, piece: GraphBatch) -> bool:
     return bool(match.subgraph_is_monomorphic())
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
-def test_the_scaffold_is_in_every_sample(mode: Parallel, piece: GraphBatch) -> None:
-    batch = drawn(refiner(mode), piece, 15)
+def test_the_scaffold_is_in_every_sample(piece: GraphBatch) -> None:
+    batch = drawn(refiner(), piece, 15)
     for g in range(15):
         assert holds(batch, g, piece) and nx.is_connected(to_networkx(batch, g))
     assert len(batch.sizes.unique()) > 2
 
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
-def test_also_where_edges_know_of_each_other(piece: GraphBatch) -> None:
-    model = refiner(coupled=True, cycles=True, edge_tokens="splitting", smooth=True)
-    batch = drawn(model, piece, 15)
+def test_also_where_edges_are_no_tokens(piece: GraphBatch) -> None:
+    batch = drawn(refiner(edge_tokens="none"), piece, 15)
     for g in range(15):
         assert holds(batch, g, piece) and nx.is_connected(to_networkx(batch, g))
 
@@ -112,7 +106,7 @@ def test_shares_are_the_probability_of_meeting_a_demand() -> None:
 
 def test_the_rest_follows_the_model() -> None:
     """With one node as scaffold, graphs come as often as the model's, times its occurrences."""
-    model, node, count = refiner("all"), PIECES["node"], 200
+    model, node, count = refiner(), PIECES["node"], 200
     with torch.no_grad():
         free = model.sample(names(2000, seed=9))
 
@@ -128,7 +122,7 @@ def test_the_rest_follows_the_model() -> None:
 
 
 def test_no_order_leaks() -> None:
-    model, scaffold = refiner("all"), Scaffold.of(PIECES["triangle"])
+    model, scaffold = refiner(), Scaffold.of(PIECES["triangle"])
     how: dict[str, Any] = {"sampling": [Sampling()], "particles": 1, "candidates": 4}
 
     def sample(seed: int) -> GraphBatch:

@@ -6,16 +6,13 @@ import torch
 from refine_core.errors import InputError
 from refine_core.heads.config import HeadConfig
 from refine_core.methods.students.adapter import adapt, merge
-from refine_core.methods.students.coupling import NoiseEmbed, hats
 from refine_core.methods.students.distillation import (
     Distillation,
     States,
     Targets,
     start_from_teacher,
 )
-from refine_core.methods.students.merging import merged_scales
 from refine_core.noise import Noise
-from refine_core.refiner import Refiner
 from refine_core.sampling.settings import Sampling
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Tensors
@@ -147,34 +144,12 @@ def test_adapters_learn_to_skip_scales() -> None:
     assert distance(law(model, LABELS), product(law(of, LABELS))) < min(0.05, before / 2)
 
 
-def test_a_student_imitates_the_map_from_noise_to_codes() -> None:
-    of, plain = teacher(), student(teacher())
-    groups = merged_scales(of.tokenizer.schedule, plain.tokenizer.schedule)
-    embed = NoiseEmbed(plain.embed, groups, of.tokenizer.schedule, 1, 16)
-    parts = (plain.tokenizer, embed, plain.transformer, plain.head)
-    model: TinyRefiner = Refiner(*parts)  # type: ignore[arg-type]
-    model, _ = distilled(model, of=of, targets="draws", states="teacher", epochs=16)
-    noise, labels = Noise.range(1, 4000), torch.arange(4000) % 2
-    given = model.embed.couple(noise, labels)  # type: ignore[operator]
-    drawn = model.sample_trace(noise, given, sampling=[Sampling(temperature=0.0)]).codes
-    wanted = torch.cat(of.sample_trace(noise, labels).codes, 1)
-    assert float((drawn[0] == wanted).all(1).float().mean()) > 0.85
-    part = Noise(1, torch.tensor([7, 8]))
-    again = model.embed.couple(part, labels[7:9])  # type: ignore[operator]
-    assert torch.equal(
-        model.sample_trace(part, again, sampling=[Sampling(temperature=0.0)]).codes[0],
-        drawn[0][7:9],
-    )
-
-
-def test_features_of_noise_sum_to_one() -> None:
-    uniform = Noise.range(0, 50).uniform(0, 3)
-    assert torch.allclose(hats(uniform).sum(-1), torch.ones(50, 3), atol=1e-5)
-
-
 def test_wrong_settings() -> None:
     of = teacher()
-    with pytest.raises(InputError, match="targets is one of"):
+    with pytest.raises(
+        InputError,
+        match="targets is 'law', expected one of draws, laws",
+    ):
         Distillation(of, student(of), targets="law")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="consecutive parts"):
         Distillation(student(of, 1), student(of, 3))
