@@ -11,6 +11,7 @@ from refine_core.errors import InputError
 from weather.data.prepared import Maps, Prepared
 from weather.fields.arrays import Array
 from weather.metrics.ensemble import crps, predicted_square, spread_skill, variance
+from weather.metrics.spectra import zonal_power
 from weather.model import WeatherModel
 
 Row = dict[str, float]
@@ -69,12 +70,14 @@ class Candidate:
         temperature: Temperature of the head, one or one per scale.
         correction: Buffers of the correction.
         ratios: (steps, C) spread-skill ratios.
+        waves: (steps, C, W // 2 + 1) those of each zonal wavenumber.
     """
 
     row: Row
     temperature: tuple[float, ...]
     correction: dict[str, Tensor]
     ratios: Array
+    waves: Array
 
     @property
     def order(self) -> tuple[float, float]:
@@ -99,8 +102,9 @@ def score(model: WeatherModel, data: Prepared, rollouts: RolloutConfig) -> Candi
     work, device = partial(_score_start, model, rollouts), model.forecaster.device.type
     given = (_given(data, start, rollouts.steps) for start in chosen)
     made = list(map_in_workers(work, given, len(chosen), device=device))
-    crpss, predicted, errors = (np.stack(part) for part in zip(*made, strict=True))
-    ratios = spread_skill(predicted.mean(0), errors.mean(0))
+    crpss, *squares = (np.stack(part) for part in zip(*made, strict=True))
+    predicted, errors, *waves = (square.mean(0) for square in squares)
+    ratios = spread_skill(predicted, errors)
     temperature = model.config.head.temperature
     row = {
         "crps": float((crpss.mean((0, 1)) / model.std.numpy()).mean()),
@@ -110,7 +114,7 @@ def score(model: WeatherModel, data: Prepared, rollouts: RolloutConfig) -> Candi
     row |= {f"temperature_{k + 1}": value for k, value in enumerate(temperature)}
     row |= {f"spread_skill_{k + 1}": float(ratio) for k, ratio in enumerate(ratios.mean(1))}
     buffers = {k: v.clone() for k, v in model.forecaster.correction.state_dict().items()}
-    return Candidate(row, temperature, buffers, ratios)
+    return Candidate(row, temperature, buffers, ratios, spread_skill(*waves))
 
 
 _Given = tuple[Maps, np.datetime64, Maps | None, Maps]
@@ -127,10 +131,11 @@ def _given(data: Prepared, start: int, steps: int) -> _Given:
     return past, data.times[start], forcing, np.asarray(data.states[valid])
 
 
-def _score_start(
-    model: WeatherModel, rollouts: RolloutConfig, given: _Given
-) -> tuple[Array, Array, Array]:
-    """Fair CRPS, predicted and found square error of the ensemble's mean, (steps, C) each."""
+def _score_start(model: WeatherModel, rollouts: RolloutConfig, given: _Given) -> tuple[Array, ...]:
+    """Fair CRPS, predicted and found square error of the ensemble's mean, (steps, C) each.
+
+    Then both squares by zonal wavenumber, (steps, C, W // 2 + 1) each.
+    """
     past, time, forcing, truth = given
     members, area = rollouts.members, model.grid.area()[:, None]
     states = model.rollout(
@@ -141,12 +146,16 @@ def _score_start(
         seed=rollouts.seed,
         forcing=forcing,
     )
-    rows = []
+    rows = list[list[Array]]()
     for state, expected in zip(states, truth, strict=True):
         ensemble = state.values.numpy()
+        mean = ensemble.mean(0)
         spread = predicted_square(variance(ensemble), members)
-        square = np.square(ensemble.mean(0) - expected)
-        maps = (crps(ensemble, expected), spread, square)
-        rows.append([(each * area).mean((1, 2)) for each in maps])
-    found = np.array(rows)
-    return found[:, 0], found[:, 1], found[:, 2]
+        maps = (crps(ensemble, expected), spread, np.square(mean - expected))
+        waves = zonal_power(ensemble - mean).sum(0) / (members - 1)
+        powers = (predicted_square(waves, members), zonal_power(mean - expected))
+        rows.append(
+            [(each * area).mean((1, 2)) for each in maps]
+            + [(each * area).mean(1) for each in powers]
+        )
+    return tuple(np.stack(part) for part in zip(*rows, strict=True))

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from weather.calibration.candidate import Candidate, RolloutConfig, Row, score
 from weather.calibration.single_step import fit_single_step
 from weather.data.prepared import Prepared
-from weather.forecaster.correction import Correction
+from weather.fields.arrays import Array
+from weather.forecaster.correction import Correction, smooth
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel
 
@@ -33,8 +35,8 @@ def calibrate(
     """Calibrate a model; return it, and a row of scores for each candidate.
 
     Temperatures are chosen for the scales of one size after the other, by the CRPS; for each
-    choice, `gain` and `memory` are fitted to the mean's errors. Then every round changes the gain
-    of each channel, at the first step and later, by its spread-skill ratios. The best candidate
+    choice, the correction is fitted to single steps. Then every round changes the gain of each
+    channel and zonal wave by its spread-skill ratios, and of the first step. The best candidate
     has the least deviation from 1 of the worst ratio, of all channels and leads; among those
     under 0.1, the lowest fair CRPS.
 
@@ -173,9 +175,14 @@ def _checked(
 
 
 def _centre(correction: Correction, candidate: Candidate) -> None:
-    """Bring spread-skill ratios to 1 by channel, at the first lead and in the middle of later."""
-    later = candidate.ratios[1:] if len(candidate.ratios) > 1 else candidate.ratios
-    first = candidate.ratios[0].clip(0.5, 2.0)
-    middle = np.sqrt(later.min(0) * later.max(0)).clip(0.5, 2.0)
-    for buffer, factor in ((correction.gain, 1 / middle), (correction.first, middle / first)):
-        buffer.mul_(torch.from_numpy(factor).to(buffer)[:, None, None])
+    """Bring spread-skill ratios to 1: by wave in the middle of later leads, and at the first."""
+
+    def middle(ratios: Array) -> Tensor:
+        later = ratios[1:] if len(ratios) > 1 else ratios
+        found = np.sqrt(later.min(0) * later.max(0)).clip(0.5, 2.0)
+        return torch.from_numpy(found).to(correction.gain)
+
+    waves = smooth(middle(candidate.waves).log()[:, None]).exp()
+    first = middle(candidate.ratios) / middle(candidate.ratios[:1])
+    correction.gain.div_(waves)
+    correction.first.mul_(first[:, None, None])

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from weather.data.prepared import Prepared
 from weather.data.windows import Windows
-from weather.forecaster.correction import local_ratio, log_power_ratio, smooth, zonal_waves
+from weather.forecaster.correction import (
+    drizzle,
+    local_ratio,
+    log_power_ratio,
+    slopes,
+    smooth,
+    zonal_waves,
+)
 from weather.model import WeatherModel
 
 Index = NDArray[np.int64]
@@ -19,7 +26,7 @@ WINDOWS = 540
 
 @torch.no_grad()
 def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
-    """Give sampled residuals the size, the power and the persistence of the mean's errors.
+    """Regress the mean, and give sampled residuals the size, power and persistence of its errors.
 
     What was fitted before is reset.
     """
@@ -28,22 +35,23 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
     windows = Windows(data, "validation")
     index = torch.arange(0, len(windows), max(1, len(windows) // WINDOWS))
 
-    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-        """Errors (b, C, H, W) of the mean, and what was drawn about it, always the same."""
+    def pairs() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Next states (b, C, H, W), their mean, and what was drawn about it, always the same."""
         for batch, noise in windows.batches(index, forecaster.device, size=32, seed=seed):
             given, future, _ = forecaster.mean.unpack(batch, noise)
             mean, drawn = forecaster.sample(given, noise)
-            yield future - mean, drawn
+            yield future, correction.mean(mean), drawn
 
+    _fit_slope(model, windows, index)
     first, second = _pairs(data, windows.starts[index.numpy()])
     before = dict(zip(second.tolist(), first.tolist(), strict=True))
     sampled, power, product = (torch.zeros_like(correction.gain) for _ in range(3))
     followed, place = set(first.tolist()), 0
     # Errors by place, until that of one step later is known.
     waiting: dict[int, Tensor] = {}
-    for errors, drawn in pairs():
+    for future, mean, drawn in pairs():
         sampled += zonal_waves(drawn).abs().square().sum(0)
-        for error in zonal_waves(errors):
+        for error in zonal_waves(future - mean):
             power += error.abs().square()
             if place in before:
                 product += (waiting.pop(before[place]) * error.conj()).real
@@ -59,10 +67,41 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
         correction.memory.copy_(smooth(related).clamp(0.0, 0.9).expand_as(power))
 
     sizes = [torch.zeros_like(correction.local) for _ in range(2)]
-    for errors, drawn in pairs():
-        for total, maps in zip(sizes, (errors, correction.residual(drawn, None)[0]), strict=True):
+    for future, mean, drawn in pairs():
+        residual, _ = correction.residual(drawn, None)
+        for total, maps in zip(sizes, (future - mean, residual), strict=True):
             total += maps.square().sum(0)
     correction.local.copy_(local_ratio(*sizes))
+
+    only = slice(len(model.data.state_channels), None)  # nothing follows from these
+    truth, made = list[Tensor](), list[Tensor]()
+    if len(model.data.channels[only]):
+        for future, mean, drawn in pairs():
+            truth.append(future[:, only])
+            made.append((mean + correction.residual(drawn, None)[0])[:, only])
+        least = forecaster.get_buffer("lower")[only]
+        correction.drizzle[only] = drizzle(torch.cat(made), torch.cat(truth), least)
+
+
+def _fit_slope(model: WeatherModel, windows: Windows, index: Tensor) -> None:
+    """Regress the next state on the mean, both as departures from the average state."""
+    mean_of, correction = model.forecaster.mean, model.forecaster.correction
+    maps = [torch.zeros_like(correction.centre, dtype=torch.float64) for _ in range(2)]
+    product, power = (torch.zeros_like(correction.slope, dtype=torch.float64) for _ in range(2))
+    for batch, noise in windows.batches(index, model.forecaster.device, size=32, seed=0):
+        given, future, _ = mean_of.unpack(batch, noise)
+        both = future, mean_of.predict(given, mean_of.context(given))
+        for total, each in zip(maps, both, strict=True):
+            total += each.sum(0)
+        truth, known = (zonal_waves(each) for each in both)
+        product += (truth * known.conj()).real.sum(0)
+        power += known.abs().square().sum(0)
+    count = len(index)
+    centre, known = (zonal_waves(each / count) for each in maps)
+    product -= count * (centre * known.conj()).real
+    power -= count * (2 * centre * known.conj() - centre.abs().square()).real
+    correction.centre.copy_(maps[0] / count)
+    correction.slope.copy_(slopes(product, power))
 
 
 def _pairs(data: Prepared, starts: Index) -> tuple[Index, Index]:

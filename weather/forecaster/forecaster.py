@@ -127,8 +127,9 @@ class Forecaster(nn.Module):
         def corrected(drawn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             mean, sampled = drawn
             residual, waves = self.correction.residual(sampled, before)
-            state = self.correction.at_poles(mean + residual)
-            return torch.maximum(state, self.get_buffer("lower")), waves
+            state = self.correction.at_poles(self.correction.mean(mean) + residual)
+            state = torch.maximum(state - self.correction.drizzle, self.get_buffer("lower"))
+            return state, waves
 
         def states(drawn: tuple[Tensor, Tensor]) -> Tensor:
             return corrected(drawn)[0]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from refine_core.errors import InputError
 from tests.weather import tiny
 from weather.calibration.candidate import Candidate, score
 from weather.calibration.reconstruction_error import reconstruction_error
-from weather.calibration.search import calibrate
+from weather.calibration.search import _centre, calibrate
 from weather.data.preparation import prepare
 from weather.data.prepared import Prepared
 from weather.forecaster.refinement import RefineHead
@@ -33,6 +34,18 @@ def test_calibration_brings_the_spread_to_the_skill(
     best.save(tmp_path / "best.safetensors", half=False)
     again = load(tmp_path / "best.safetensors").forecaster.correction
     assert torch.equal(again.gain, best.forecaster.correction.gain)
+
+
+def test_the_gain_of_each_wave_follows_its_spread(model: WeatherModel) -> None:
+    correction = model.forecaster.correction
+    correction.reset()
+    channels, _, count = correction.gain.shape
+    ratios = np.array([[2.0], [1.0], [0.25]]) * np.ones(channels)
+    waves = np.ones((3, channels, count)) * np.where(np.arange(count) > 4, 2.0, 0.5)
+    _centre(correction, Candidate({}, (1.0,), {}, ratios, waves))
+    assert torch.allclose(correction.gain[:, :, :3], torch.tensor(2.0))
+    assert torch.allclose(correction.gain[:, :, -1], torch.tensor(0.5), rtol=0.01)
+    assert torch.allclose(correction.first, torch.tensor(0.25))
 
 
 def test_temperatures_are_chosen_size_by_size(model: WeatherModel, data: Prepared) -> None:

@@ -22,7 +22,23 @@ def test_residuals_get_the_power_of_errors(model: WeatherModel, data: Prepared) 
     def power(x: Tensor) -> Tensor:
         return zonal_waves(x).abs().square().mean((0, 2, 3))
 
-    assert torch.allclose(power(residual), power(future - mean), rtol=0.25)
+    error = future - model.forecaster.correction.mean(mean)
+    assert torch.allclose(power(residual), power(error), rtol=0.25)
+
+
+def test_the_regressed_mean_errs_less_and_small_waves_most(
+    model: WeatherModel, data: Prepared
+) -> None:
+    fit_single_step(model, data, seed=0)
+    windows = Windows(data, "validation")
+    index = torch.arange(len(windows))
+    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
+    mean = model.forecaster.sample(given, Noise(0, index))[0]
+    errors = (future - mean, future - model.forecaster.correction.mean(mean))
+    before, after = (zonal_waves(each).abs().square().mean((0, 1, 2)) for each in errors)
+    assert after.sum() < before.sum()
+    slope = model.forecaster.correction.slope
+    assert slope.min() >= 0 and slope.max() <= 1 and slope.min() < 0.9
 
 
 def test_residuals_are_large_where_errors_are(model: WeatherModel, data: Prepared) -> None:
@@ -52,7 +68,8 @@ def test_memory_is_the_correlation_of_errors_a_step_apart(
     index = torch.arange(len(windows))
     given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
     with torch.no_grad():
-        error = zonal_waves(future - model.forecaster.sample(given, Noise(0, index))[0])
+        mean = model.forecaster.correction.mean(model.forecaster.sample(given, Noise(0, index))[0])
+    error = zonal_waves(future - mean)
     place = {int(start): number for number, start in enumerate(windows.starts)}
     pairs = [(n, place[s + data.stride]) for s, n in place.items() if s + data.stride in place]
     assert len(pairs) > 1

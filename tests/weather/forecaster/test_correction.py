@@ -7,9 +7,11 @@ import torch
 from weather.fields.grid import Grid
 from weather.forecaster.correction import (
     Correction,
+    drizzle,
     from_waves,
     local_ratio,
     log_power_ratio,
+    slopes,
     smooth,
     zonal_waves,
 )
@@ -21,6 +23,7 @@ def test_unfitted_it_changes_nothing() -> None:
     correction = Correction(GRID, [False, True])
     x, before = torch.randn(3, 2, 4, 8), zonal_waves(torch.randn(3, 2, 4, 8))
     assert torch.allclose(correction.residual(x, before)[0], x, atol=1e-6)
+    assert torch.equal(correction.mean(x), x)
     assert correction.at_poles(x) is x
 
 
@@ -31,6 +34,34 @@ def test_memory_correlates_steps_and_keeps_the_power() -> None:
     second, _ = correction.residual(torch.randn(20_000, 1, 4, 8), before)
     assert float(second.var()) == pytest.approx(1, abs=0.02)
     assert float((first * second).mean()) == pytest.approx(0.6, abs=0.02)
+
+
+def test_waves_of_the_mean_shrink_towards_the_average_state() -> None:
+    correction = Correction(GRID, [False])
+    correction.centre.copy_(torch.randn(1, 4, 8))
+    correction.slope[..., 2:] = 0.5
+    wave = torch.cos(torch.arange(8) * torch.pi / 2).expand(1, 4, 8)  # wavenumber 2
+    slow = torch.cos(torch.arange(8) * torch.pi / 4).expand(1, 4, 8)
+    made = correction.mean((correction.centre + wave + slow)[None])[0]
+    assert torch.allclose(made, correction.centre + wave / 2 + slow, atol=1e-6)
+
+
+def test_slopes_are_of_the_regression() -> None:
+    known = torch.tensor([3.0, 1.0, 1.0]) * torch.randn(50_000, 2, 3)
+    truth = torch.tensor([0.2, 0.9, 1.7]) * known + torch.randn(50_000, 2, 3)
+    found = slopes((truth * known).sum(0), known.square().sum(0))
+    expected = [(0.2 * 27 + 0.9) / 28, (0.2 * 9 + 2 * 0.9 + 1.7) / 12, 1]
+    assert torch.allclose(found[0], torch.tensor(expected), atol=0.02)
+
+
+def test_without_drizzle_as_many_values_are_zero() -> None:
+    truth = (torch.randn(500, 2, 3, 8) - torch.tensor([0.5, -0.5, -9.0])[:, None]).clamp_min(0)
+    made, least = truth + 0.2 * torch.randn(500, 2, 3, 8) + 0.1, torch.zeros(2, 1, 1)
+    least[1] = -torch.inf
+    taken = drizzle(made, truth, least)
+    assert (taken[0, :2] > 0.05).all() and (taken[0, 2] == 0) and (taken[1] == 0).all()
+    dry = ((made - taken)[:, 0] <= 0).double().mean((0, 2))
+    assert torch.allclose(dry, (truth[:, 0] == 0).double().mean((0, 2)), atol=2e-3)
 
 
 def test_the_first_step_has_a_gain_of_its_own() -> None:
