@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,17 @@ def test_tutorials_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_figures_are_small_drawings() -> None:
     for name, draw in figures.FIGURES.items():
         assert draw().startswith("<svg") and len(draw()) < 10_000, name
+
+
+def test_the_page_of_methods_runs() -> None:
+    """But for the method of one's own, whose name would stay registered."""
+    page = (ROOT / "docs" / "guide" / "methods.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        if "@method" not in block:
+            exec(block, names)
+    assert [each.shape for each in names["coarse_to_fine"]] == [names["images"].shape] * 10
 
 
 PAGES = [
