@@ -138,6 +138,20 @@ def test_links_hold_in_the_repository_too(page: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="the extra docs is not installed")
+def test_what_runs_leave_in_results_is_not_on_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docs.tools import hooks
+
+    monkeypatch.setattr(hooks, "ROOT", tmp_path)
+    for name in ("REPORT.md", "runs/results/a.json", "runs/generators/b/metrics.csv"):
+        path = tmp_path / "results" / "images" / "methods" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    assert list(hooks._results()) == ["results/images/methods/REPORT.md"]
+
+
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="the extra docs is not installed")
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path / "site")]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,6 +1,6 @@
 """What `make gpu` reads on a machine without a network: MNIST, QM9, and the package's metadata.
 
-`make gpu-data` writes it to a folder that git ignores, of 22 MB, to be copied with the repository.
+`make gpu-data` writes it to a folder that git ignores, of 21 MB, to be copied with the repository.
 Weather is trained on the bundled sample there, and MOSES is left out.
 """
 
@@ -30,14 +30,15 @@ def pack(folder: Path = FOLDER) -> int:
 
 
 def use(folder: Path = FOLDER) -> None:
-    """Unpack the data beside the archives and let all read them, unless a cache is named."""
+    """Unpack the data into a folder beside it and let all read them, unless a cache is named."""
     if "REFINE_CACHE" in os.environ or not folder.exists():
         return
+    cache = folder.resolve().with_name(f"{folder.name}-unpacked")
     for source in folder.glob("*/*.gz"):
-        if not source.with_suffix("").exists():
-            with atomic_write(source.with_suffix("")) as path:
+        if not (whole := cache / source.parent.name / source.stem).exists():
+            with atomic_write(whole) as path:
                 path.write_bytes(gzip.decompress(source.read_bytes()))
-    os.environ["REFINE_CACHE"] = str(folder.resolve())
+    os.environ["REFINE_CACHE"] = str(cache)
 
 
 if __name__ == "__main__":

@@ -71,11 +71,12 @@ def test_data_are_packed_small_and_read_from_there(
     assert gzip.decompress((folder / "qm9/qm9.csv.gz").read_bytes()) == b"qm9.csv" * 1000
     monkeypatch.setenv("REFINE_CACHE", "another")
     data.use(folder)
-    assert os.environ["REFINE_CACHE"] == "another" and not (folder / "qm9/qm9.csv").exists()
+    assert os.environ["REFINE_CACHE"] == "another" and not (tmp_path / "packed-unpacked").exists()
     monkeypatch.delenv("REFINE_CACHE")
     data.use(folder)
-    assert os.environ["REFINE_CACHE"] == str(folder)
-    assert (folder / "mnist" / sources[0].name).read_bytes() == sources[0].read_bytes()
+    cache = Path(os.environ["REFINE_CACHE"])
+    assert {path.name for path in (cache / "mnist").iterdir()} == set(FILES_SHA256)
+    assert (cache / "mnist" / sources[0].name).read_bytes() == sources[0].read_bytes()
     look = "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; "
     look += "from importlib.metadata import version; print(version('refine'))"
     alone = [sys.executable, "-S", "-c", look]
