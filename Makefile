@@ -3,10 +3,10 @@ BIN := .venv/bin
 STAMP := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test house slow fuzz demo bench gpu docs tutorials dist results data controls
+.PHONY: help install test house slow fuzz demo bench gpu gpu-data docs tutorials dist results data controls
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(STAMP)  ## create .venv and install the pinned versions
 
@@ -39,8 +39,12 @@ demo: install  ## the main job of every domain on real or bundled data, with pic
 bench: install  ## measure ratios of speed and memory, into results/bench/: a quarter of an hour
 	$(BIN)/python -m tests.bench.run
 
-gpu: install  ## on one accelerator, in ten minutes: its tests, throughput, larger models, into runs/gpu/
-	$(BIN)/python -m tests.gpu.run
+gpu:  ## on one accelerator, in ten minutes: its tests, throughput, larger models, into runs/gpu/
+	test -e $(STAMP) || $(PYTHON) -c "import torch" || $(MAKE) install
+	python=$$(test -e $(STAMP) && echo $(BIN)/python || echo $(PYTHON)); PYTHONPATH=.:runs/gpu-data $$python -m tests.gpu.run
+
+gpu-data: install  ## pack what gpu reads, into runs/gpu-data/, for a machine without a network
+	$(BIN)/python -m tests.gpu.data
 
 docs: install  ## build the site, into build/site/index.html; fails on any warning
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -19,7 +19,7 @@ class Encoder(nn.Module):
         self.leave = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, dim, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of images."""
+        """Features (b, d, ceil(h / patch), ceil(w / patch)) of images (b, c, h, w)."""
         height, width = image.shape[2:]
         padded = F.pad(image, (0, -width % self.patch, 0, -height % self.patch), mode="replicate")
         hidden = self.blocks(self.enter(F.pixel_unshuffle(padded, self.patch)))
@@ -47,7 +47,7 @@ class Decoder(nn.Module):
         self.smooth = nn.Sequential(nn.SiLU(), nn.Conv2d(fine, channels, 3, padding=1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Images of features."""
+        """Images (b, c, h, w) of features (b, d, ceil(h / patch), ceil(w / patch))."""
         hidden = F.pixel_shuffle(self.leave(self.blocks(self.enter(features))), self.patch)
         image: Tensor = self.smooth(hidden).sigmoid()
         return image[:, :, : self.size[0], : self.size[1]]

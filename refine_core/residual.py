@@ -92,16 +92,16 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
                 self.register_buffer(f"cells_{k}", torch.tensor(scale.cells), persistent=False)
 
     def features(self, x: Tensor, noise: Noise | None = None) -> Tensor:
-        """Features (b, d, *finest) of data."""
+        """Features (b, d, *finest) of data that the encoder takes, such as (b, c, *size)."""
         return self.encoder(x)  # type: ignore[no-any-return]
 
     def start(self, count: int, noise: Noise | None = None) -> Tensor:
-        """Zeros: nothing is known."""
+        """Zeros (count, d, *canvas): nothing is known."""
         size = self.schedule[self._canvas(-1)].size
         return self.get_buffer("nothing").new_zeros(count, self.dim, *size)
 
     def view(self, state: Tensor, k: int) -> Tensor:
-        """What scale k sees of the state before it, on its own grid: C of eq. 18."""
+        """What scale k sees of the state before it, (b, d, *size) on its own grid: C of eq. 18."""
         return self.pyramid.resample(state, self._canvas(k - 1), k)
 
     def take(self, grid: Tensor, k: int) -> Tensor:
@@ -169,13 +169,13 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
         return self.quantizer(k).size
 
     def add(self, state: Tensor, value: Tensor, k: int) -> Tensor:
-        """State plus phi_k of the value, both on the canvas of scale k."""
+        """State (b, d, *canvas) plus phi_k of the value (b, n_k, d), on the canvas of scale k."""
         grid = self.pyramid.resample(self.put(value, k), k, self._canvas(k))
         refined: Tensor = self.carry(state, k) + self.phi[k](grid)
         return refined
 
     def carry(self, state: Tensor, k: int) -> Tensor:
-        """The state before scale k where that after it lives, without anything added."""
+        """The state (b, d, *canvas) before scale k on the canvas after it, with nothing added."""
         return self.pyramid.resample(state, self._canvas(k - 1), self._canvas(k))
 
     def expand(self, state: Tensor) -> Tensor:

@@ -76,6 +76,9 @@ def stability(graphs: GraphBatch, vocabulary: Vocabulary) -> dict[str, float]:
 def valences(name: str) -> tuple[int, ...]:
     """Return what the orders of a stable atom's edges add up to, hydrogens included.
 
+    Raises:
+        InputError: The name is of no atom with a known valence.
+
     >>> valences("C"), valences("N+1"), valences("O-1"), valences("P"), valences("NH")
     ((4,), (4,), (1,), (3, 5), (2,))
     """

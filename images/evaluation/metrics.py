@@ -80,7 +80,11 @@ def _variance(features: Tensor) -> Tensor:
 
 
 def checked(features: Tensor, least: int = 1) -> Tensor:
-    """Features (n, d) as they are; refuses values that are not finite and fewer than `least`."""
+    """Features (n, d) as they are.
+
+    Raises:
+        InputError: They have another shape, are fewer than `least`, or are not all finite.
+    """
     if features.ndim != 2 or len(features) < least:
         raise InputError(
             f"found features of shape {tuple(features.shape)}; expected (n, d) with n >= {least}."

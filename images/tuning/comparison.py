@@ -1,14 +1,15 @@
 """Methods compared, off and on: trained over one tokeniser, tuned alike, measured on test images.
 
 For each seed one tokeniser is trained, and another where an arm changes it, and over it one
-generator for each distinct training. An arm takes the generator of its training, its own settings
-of sampling, and is calibrated or tuned on held-out images if it says so. Every result is a JSON
-file, so a comparison goes on where it was stopped.
+generator for each distinct training. An arm takes the generator of its training, or a student of
+it, its own settings of sampling, and is calibrated or tuned on held-out images if it says so.
+Every result is a JSON file under `runs/`, so a comparison goes on where it was stopped.
 """
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig, SamplingConfig
 from images.data.load import Images, LabelledImages
+from images.distillation import distil
 from images.evaluation.classifier import Evaluator
 from images.evaluation.metrics import class_accuracy, frechet
 from images.evaluation.neighbours import neighbourhoods
@@ -32,7 +35,9 @@ from images.tuning.search import Scorer, sampling_measure
 from refine_core.app.parallel import Job, Tick, run_jobs
 from refine_core.config.schema import dump, from_dict, to_dict
 from refine_core.storage.files import digest
+from refine_core.tokens import Tokens
 from refine_core.training.stages import Stages
+from refine_core.transformer import Transformer
 from refine_core.tuning.search import Trials, coordinate_search, random_points
 
 Array = NDArray[np.generic]
@@ -78,19 +83,25 @@ class Plan:
         config = with_settings(self.base(seed), arm.tokenizer)
         used = str((self.config.base.holdout, self.config.images))
         key = digest(dump(config.tokenizer), used)
-        return self.folder / "tokenizers" / f"{key}-{seed}"
+        return self.folder / "runs" / "tokenizers" / f"{key}-{seed}"
 
     def model(self, arm: Arm, seed: int) -> Path:
         """Folder of the generator of an arm, which arms with the same training share."""
         settings = json.dumps(self.training(arm, seed), sort_keys=True)
         key = digest(self.tokenizer(arm, seed).name, dump(self.base(seed).generator), settings)
-        return self.folder / "generators" / key
+        return self.folder / "runs" / "generators" / key
+
+    def student(self, arm: Arm, seed: int) -> Path:
+        """Folder of the student of an arm that has one."""
+        assert arm.student is not None
+        about = json.dumps([to_dict(arm.student), arm.sampling], sort_keys=True)
+        return self.folder / "runs" / "students" / digest(self.model(arm, seed).name, about)
 
     def result(self, arm: Arm, seed: int) -> Path:
         """File of the scores of an arm."""
         about = json.dumps([to_dict(arm), self.config.samples, self.config.tuning_samples])
         key = digest(self.model(arm, seed).name, dump(self.config.base.sampling), about)
-        return self.folder / "results" / f"{key}.json"
+        return self.folder / "runs" / "results" / f"{key}.json"
 
     def training(self, arm: Arm, seed: int) -> dict[str, object]:
         """The settings of an arm's training, with the paths of the models that it uses."""
@@ -116,6 +127,11 @@ class Plan:
                 others = [path / "result.json" for path in used]
                 train = partial(_train_generator, arm, seed)
                 jobs.append(Job(model, 1000.0, train, (tokens, *others)))
+                if arm.student is not None:
+                    teacher, model = model, self.student(arm, seed) / "result.json"
+                    jobs.append(
+                        Job(model, 1000.0, partial(_distil, arm, seed), (teacher, *others))
+                    )
                 if arm.shown:
                     measure = partial(_measure_arm, arm, seed)
                     jobs.append(Job(self.result(arm, seed), 200.0, measure, (model, *others)))
@@ -167,7 +183,8 @@ def measure(
     real = judge.evaluate(compared)
     model.sample(10, seed=seed)  # what is made once, such as caches of kernels, is not timed
     started = time.perf_counter()
-    sampled = model.sample(count, seed=seed, labels=labels, workers=1)
+    with _counted() as passes:
+        sampled = model.sample(count, seed=seed, labels=labels, workers=1)
     seconds = time.perf_counter() - started
     made = judge.evaluate(sampled)
     copy = judge.evaluate(model.reconstruct(compared))
@@ -179,8 +196,25 @@ def measure(
         "recall": near.recall,
         "accuracy": class_accuracy(made.logits, labels),
         "bits": code_bits(model.refiner, images.images, every),
+        "calls": sum(passes) / count,
         "ms": 1000 * seconds / count,
     }
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """How many samples went through a transformer, of any network, in each call of one."""
+    passes: list[int] = []
+
+    def count(module: nn.Module, given: tuple[Tokens, ...]) -> None:
+        if isinstance(module, Transformer):
+            passes.append(len(given[0].value))
+
+    hook = register_module_forward_pre_hook(count)
+    try:
+        yield passes
+    finally:
+        hook.remove()
 
 
 def _train_tokenizer(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
@@ -211,15 +245,37 @@ def _train_generator(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     }
 
 
+def _distil(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
+    """Train the student of an arm's model, which samples as the arm says."""
+    plan = Plan(shared.config, shared.folder)
+    folder = plan.student(arm, seed)
+    images = shared.images.split(shared.config.base.holdout)[0]
+    assert arm.student is not None
+    config = replace(arm.student, name=folder.name, seed=seed)
+    student = distil(_sampled(arm, plan, seed), config, images, folder.parent, quiet=True)
+    rounds = [json.loads(path.read_text("utf-8")) for path in folder.glob("*/metrics.json")]
+    before = json.loads((plan.model(arm, seed) / "result.json").read_text("utf-8"))
+    tick(1.0)
+    return {
+        "seconds": before["seconds"] + sum(row["seconds"] for rows in rounds for row in rows),
+        "parameters": sum(p.numel() for p in student.refiner.parameters() if p.requires_grad),
+    }
+
+
+def _sampled(arm: Arm, plan: Plan, seed: int) -> ImageModel:
+    """The model of an arm's training, which samples by its settings."""
+    model = load(plan.model(arm, seed))
+    settings = resolved(arm.settings, plan.models(arm.settings, seed))
+    assert isinstance(settings, dict)
+    config = replace(model.config, sampling=plan.config.base.sampling)
+    return replace(model, config=with_settings(config, settings))
+
+
 def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     plan = Plan(shared.config, shared.folder)
     held_out = shared.images.split(shared.config.base.holdout)[1]
-    folder = plan.model(arm, seed)
-    model = load(folder)
-    settings = resolved(arm.settings, plan.models(arm.settings, seed))
-    assert isinstance(settings, dict)
-    config = replace(model.config, sampling=shared.config.base.sampling)
-    model = replace(model, config=with_settings(config, settings))
+    folder = plan.model(arm, seed) if arm.student is None else plan.student(arm, seed)
+    model = _sampled(arm, plan, seed) if arm.student is None else load(folder)
     if arm.calibrate != "no":
         model = calibrate(model, held_out, by=arm.calibrate)
     tick(0.2)
@@ -232,7 +288,6 @@ def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
         **scores,
         "training_seconds": training["seconds"],
         "parameters": training["parameters"],
-        "calls": len(model.schedule),
         "trials": tuned,
     }
 

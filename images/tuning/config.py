@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Literal
 
-from images.config import ImagesConfig
+from images.config import DistillationConfig, ImagesConfig
 from refine_core.config.ranges import OneOrMore, PositiveFloat, PositiveInt, Share
 from refine_core.config.schema import config, from_dict, to_dict
 from refine_core.errors import InputError
@@ -27,6 +27,9 @@ class Arm:
     """Values to try, by the dotted path of a setting of sampling; the best on held-out images."""
     calibrate: Literal["no", "likelihood", "entropy"] = "no"
     """What temperatures are calibrated by, on held-out images."""
+    student: DistillationConfig | None = None
+    """A student that is trained of the model and takes its place; its name, data, model and seed
+    are those of the arm. null measures the model itself."""
     shown: bool = True
     """Whether it has a row, and is not there for others to use its model."""
 
@@ -47,6 +50,11 @@ class Arm:
     def tokenizer(self) -> dict[str, object]:
         """The settings that change the tokeniser."""
         return {k: v for k, v in self.settings.items() if k.startswith(TOKENIZER)}
+
+    @property
+    def sampling(self) -> dict[str, object]:
+        """The settings of sampling."""
+        return {k: v for k, v in self.settings.items() if k.startswith(SAMPLING)}
 
     @property
     def training(self) -> dict[str, object]:

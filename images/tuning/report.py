@@ -14,7 +14,7 @@ SCORES = {
     "precision": "{:.3f}",
     "accuracy": "{:.2%}",
     "bits": "{:.1f}",
-    "calls": "{:.0f}",
+    "calls": "{:.1f}",
     "ms": "{:.2f}",
     "parameters": "{:,.0f}",
 }
@@ -40,7 +40,8 @@ def markdown(config: MethodsConfig, rows: Mapping[str, Sequence[Row]]) -> str:
         "images, ratio: over that of the tokeniser's reconstructions; mean and standard deviation "
         f"over seeds. against {first}: change of the distance, paired by seed, with the 95 % "
         "interval of its mean. bits: negative log-likelihood of the test images' codes. calls: of "
-        "the transformer for a sample; ms: of an image, on one thread. parameters: of the "
+        "transformers for a sample, counted as made; guided ones are two, and those of smaller "
+        "networks count alike. ms: of an image, on one thread. parameters: of the "
         "generator; training: its minutes."
     )
     return "\n\n".join([*([config.note] if config.note else []), about, table(columns, cells)])

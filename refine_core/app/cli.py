@@ -156,6 +156,11 @@ def _sentence(error: BaseException) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         lost = error.filename or "a file"
         return f"the disk is full, {lost} was not written; free some space and start again."
+    if error.errno == errno.EROFS and error.filename:
+        return (
+            f"{error.filename} cannot be written to ({error.strerror}): write elsewhere, or set "
+            "REFINE_CACHE where it is the cache."
+        )
     return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
 
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @config
 class HeadConfig:
-    """How the codes of a scale depend on each other, given the transformer's hidden states."""
+    """How the codes of a scale depend on each other, given the transformer's hidden states.
+
+    Raises:
+        InputError: The heads do not divide the width.
+    """
 
     kind: Literal["independent", "depth", "mixture"] = "independent"
     """independent: digits know nothing of each other; depth: they are drawn one after the other by

@@ -69,9 +69,8 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
             shared = {id(refiner.tokenizer): refiner.tokenizer}  # whose methods an embedding holds
             embed, transformer = deepcopy(refiner.embed, shared), deepcopy(refiner.transformer)
             transformer.blocks = transformer.blocks[: self.depth]
-            self.parts = nn.ModuleList(
-                [embed, transformer, cast(nn.Module, deepcopy(refiner.head))]
-            )
+            head = cast(nn.Module, deepcopy(refiner.head))
+            self.parts = nn.ModuleList([embed, transformer, head])
 
     def connect(self, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]", find: Find) -> None:
         """Load the weaker model, or take the networks that were trained beside the refiner."""
@@ -93,8 +92,8 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
     ) -> "Refiner[DataT, FeaturesT, StateT, ContextT]":
         """The weaker model as a refiner."""
         if self.parts is None:
-            weak = self.others[0].to(next(refiner.parameters()).device)
-            return cast("Refiner[DataT, FeaturesT, StateT, ContextT]", weak)
+            weak = cast("Refiner[DataT, FeaturesT, StateT, ContextT]", self.others[0])
+            return weak.to(next(refiner.parameters()).device)
         embed, transformer, head = self.parts
         return refiner.with_parts(
             cast("Embed[StateT, ContextT]", embed), cast("Transformer", transformer), head
@@ -130,13 +129,7 @@ class Autoguidance(Method[DataT, FeaturesT, StateT, ContextT]):
 
 
 class AwayFrom(Wrapped[StateT]):
-    """A call that is guided away from another.
-
-    Args:
-        strong: The stronger.
-        weak: The weaker.
-        weights: Weight w of each scale.
-    """
+    """A stronger call that is guided away from a weaker one, by a weight w for each scale."""
 
     def __init__(self, strong: Call[StateT], weak: Call[StateT], weights: Sequence[float]) -> None:
         super().__init__(strong)

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from refine_core.embed import ContextT, StateT
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.depth import DepthHead
 from refine_core.heads.distribution import Distribution
+from refine_core.heads.mixture import MixtureHead
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.sampling.caller import Call, Chooser
@@ -249,14 +251,14 @@ def _equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-def check_independent(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
-    """Refuse a head whose digits are not independent given the hidden states.
+def check_digits(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:
+    """Refuse a head that does not draw digits of codes.
 
     Raises:
         InputError: It is such a head.
     """
-    if not isinstance(refiner.head, CategoricalHead | BitwiseHead):
+    if not isinstance(refiner.head, CategoricalHead | BitwiseHead | DepthHead | MixtureHead):
         raise InputError(
-            f"The method {name!r} needs a head of independent digits, found a "
-            f"{type(refiner.head).__name__}: take a CategoricalHead or a BitwiseHead."
+            f"The method {name!r} needs a head over digits of codes, found a "
+            f"{type(refiner.head).__name__}: take an independent, a depth or a mixture head."
         )

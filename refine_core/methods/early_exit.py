@@ -8,7 +8,9 @@ codes of a size are drawn, a sample leaves if either
     |E s_{k+1} - s_k|^2 < change^2 |E s_{k+1}|^2   (the size was expected to change little).
 
 It leaves the batch, so that later calls are smaller, and keeps the state that it had. Both are
-measured on distributions that sampling computes anyway, before temperature and the like.
+measured on distributions that sampling computes anyway, before temperature and the like. Where
+digits are drawn one after the other, they are estimated along the digits that were drawn; of a
+mixture H is the entropy of its marginals (`refine_core.methods.expectation`).
 """
 
 import math
@@ -20,14 +22,8 @@ from torch import Tensor
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.embed import ContextT
 from refine_core.heads.categorical import CodeDistribution
-from refine_core.methods.base import (
-    Find,
-    Method,
-    Unroll,
-    check_independent,
-    grid_tokenizer,
-)
-from refine_core.methods.expectation import expected_value
+from refine_core.methods.base import Find, Method, Unroll, check_digits, grid_tokenizer
+from refine_core.methods.expectation import digit_distribution, expected_value
 from refine_core.methods.registry import method
 from refine_core.quantizers.base import Quantized
 from refine_core.residual import ResidualTokenizer
@@ -63,9 +59,9 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
         self.entropy, self.change, self.sizes = entropy, change, sizes
 
     def connect(self, refiner: "Refiner[DataT, Tensor, Tensor, ContextT]", find: Find) -> None:
-        """Refuse other than grids and independent digits."""
+        """Refuse other than grids and codes of digits."""
         grid_tokenizer(self.name, refiner)
-        check_independent(self.name, refiner)
+        check_digits(self.name, refiner)
 
     def unroll(
         self,
@@ -93,8 +89,9 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
                 chosen.append(_padded(choice, active, len(state)))
                 if choose.after is not None:
                     choose.after(states[-1], k)
-                if k in ends and isinstance(choose.dist, CodeDistribution):
-                    stay = ~self.settled(choose.dist, tokenizer, before, k)
+                if k in ends and choose.dist is not None:
+                    dist = digit_distribution(choose.dist, choice.code)
+                    stay = ~self.settled(dist, tokenizer, before, k)
                     active, choose = active[stay], choose.rows(stay.nonzero()[:, 0])
                 if not len(active):
                     break

@@ -10,7 +10,9 @@ map of e_k, zero before training, is added to each token.
 
 In half of the training steps the estimates come from a first pass without gradient, in which no
 scale is told anything; in the other half no scale is told anything. Sampling and likelihoods take
-the estimate of the call before, so a likelihood takes one call a scale.
+the estimate of the call before, so a likelihood takes one call a scale. Where digits are drawn
+one after the other, the expectation is that of each given the likeliest ones before it, and takes
+as many steps of the small network as a draw does.
 """
 
 from dataclasses import replace
@@ -20,10 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.embed import ContextT
-from refine_core.heads.categorical import CodeDistribution
 from refine_core.heads.distribution import Distribution
-from refine_core.methods.base import Method, check_independent, grid_tokenizer
-from refine_core.methods.expectation import expected_value
+from refine_core.methods.base import Method, check_digits, grid_tokenizer
+from refine_core.methods.expectation import digit_distribution, expected_value
 from refine_core.methods.registry import method
 from refine_core.tokenizer import DataT
 from refine_core.tokens import Tokens
@@ -40,8 +41,8 @@ class SelfConditioning(Method[DataT, Tensor, Tensor, ContextT]):
 
     def attach(self, refiner: "Refiner[DataT, Tensor, Tensor, ContextT]") -> None:
         """Make the linear map."""
-        check_independent(self.name, refiner)
         dim = grid_tokenizer(self.name, refiner).dim
+        check_digits(self.name, refiner)
         self.enter = nn.Linear(dim, refiner.transformer.dim, bias=False)
         nn.init.zeros_(self.enter.weight)
 
@@ -61,6 +62,5 @@ class SelfConditioning(Method[DataT, Tensor, Tensor, ContextT]):
         tokenizer = grid_tokenizer(self.name, refiner)
         if k + 1 == len(tokenizer.schedule):
             return None
-        assert isinstance(dist, CodeDistribution)
-        value = torch.nan_to_num(expected_value(dist, tokenizer, k))
+        value = torch.nan_to_num(expected_value(digit_distribution(dist), tokenizer, k))
         return tokenizer.take(tokenizer.view(tokenizer.add(state, value, k), k + 1), k + 1)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,17 @@ def test_figures_are_small_drawings() -> None:
         assert draw().startswith("<svg") and len(draw()) < 10_000, name
 
 
+@pytest.mark.parametrize("name", ["concepts/heads", "guide/methods"])
+def test_the_code_of_pages_runs(name: str) -> None:
+    """But for the method of one's own, whose name would stay registered."""
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in (each for each in blocks if "@method" not in each):
+        exec(block, names)
+    assert "law" in names or names["images"].shape == names["coarse_to_fine"][-1].shape
+
+
 PAGES = [
     ROOT / "README.md",
     *(page for name in ("docs", "results") for page in sorted((ROOT / name).rglob("*.md"))),
@@ -123,6 +135,20 @@ def test_links_hold_in_the_repository_too(page: Path) -> None:
         made = re.compile(r"figures/\w+\.svg$|tutorials/\w+\.md$|CHANGELOG\.md$")
         links = [to for to in LINK.findall(page.read_text()) if not made.search(to)]
         assert not [to for to in links if not (page.parent / to).exists()]
+
+
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="the extra docs is not installed")
+def test_what_runs_leave_in_results_is_not_on_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docs.tools import hooks
+
+    monkeypatch.setattr(hooks, "ROOT", tmp_path)
+    for name in ("REPORT.md", "runs/results/a.json", "runs/generators/b/metrics.csv"):
+        path = tmp_path / "results" / "images" / "methods" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    assert list(hooks._results()) == ["results/images/methods/REPORT.md"]
 
 
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="the extra docs is not installed")

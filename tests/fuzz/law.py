@@ -12,7 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+from images.data.load import Images
 from refine_core.app.cli import main
+from tests.images.study.test_build import noise_images
 
 DEADLINE = {signal.ITIMER_PROF: 20.0, signal.ITIMER_REAL: 300.0}
 """Seconds of the processor for a command, and by the clock, on a machine that does much else."""
@@ -20,8 +22,13 @@ LONG = (
     "refine_core.training.stages.fit",
     "refine_core.training.stages.Pace.of",
     "images.evaluation.classifier.fit",
+    "images.experiments.parallel.run_jobs",
+    "images.study.protocol.run.run_jobs",
+    "images.tuning.comparison.run_jobs",
 )
 """What trains: a command that gets there has accepted its input."""
+MNIST = Images(noise_images(300), noise_images(60), 10)
+"""Stands for the data that would be fetched."""
 MAY_APPEAR = re.compile(r"work/(out|runs)(/|$|\.)|cache(/|$)")
 LITTER = re.compile(r"(^|/)(\.[0-9a-f]{8}-\d+-|[^/]*\.lock$)")
 
@@ -65,6 +72,7 @@ def hold(case: Case) -> int:
         stack.enter_context(patch.dict(os.environ, caches))
         for target in LONG:
             stack.enter_context(patch(target, side_effect=_Accepted))
+        stack.enter_context(patch("images.data.load.mnist", lambda *_: MNIST))
         old = Path.cwd()
         stack.callback(os.chdir, old)
         os.chdir(work)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +16,18 @@ from graphs.chem.files import write_molecules
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
 from graphs.generators.contraction.config import ContractionConfig
+from images.config import DistillationConfig
 from images.data.idx import write_idx
+from images.data.load import LabelledImages
+from images.evaluation.classifier import EVALUATORS, Evaluator, EvaluatorShape, EvaluatorSpec
 from images.model import ImageModel
+from images.tuning.config import Arm, MethodsConfig, SearchConfig
 from refine_core.config.schema import to_dict
 from tests.graphs.evaluation.untrained import untrained
 from tests.images import tiny as tiny_images
+from tests.images.experiments.test_ablation import CONFIG as ABLATION
+from tests.images.study.test_build import CONFIG as STUDY
+from tests.images.study.test_build import noise_images
 from tests.weather import tiny as tiny_weather
 from tests.weather.synthetic import atmosphere, times
 
@@ -75,6 +82,24 @@ def pictures() -> Files:
     return made
 
 
+def archive(images: LabelledImages) -> bytes:
+    """Images as an .npz."""
+    made = BytesIO()
+    pixels = (images.images * 255).byte().numpy()
+    labels = images.labels
+    assert labels is not None
+    np.savez(made, images=pixels, labels=labels.numpy())
+    return made.getvalue()
+
+
+def judge(size: tuple[int, int], classes: int) -> Files:
+    """An untrained classifier of images."""
+    torch.manual_seed(0)
+    shape = EvaluatorShape(1, size, classes)
+    save = partial(EVALUATORS.save, module=Evaluator(1, size, classes), spec=EvaluatorSpec(shape))
+    return written("judge.safetensors", save)
+
+
 def _idx(path: Path, array: Any) -> None:
     path.parent.mkdir(parents=True)
     write_idx(path, array)
@@ -121,3 +146,44 @@ def configs() -> dict[str, dict[str, Any]]:
 
 def sources(domain: str) -> Files:
     return {"graphs": molecules, "images": pictures, "weather": maps}[domain]()
+
+
+def comparisons() -> dict[str, dict[str, Any]]:
+    """A config of each command of images that trains more than one model, or a student."""
+    base = replace(
+        tiny_images.CONFIG,
+        data=Path("a.npz"),
+        holdout=20,
+        tokenizer=replace(tiny_images.CONFIG.tokenizer, patch=7),
+    )
+    arms = (
+        Arm("off", tune={"sampling.guidance": ([0.0], [1.0])}),
+        Arm("told", {"generator.methods": ["self_conditioning"]}, calibrate="entropy"),
+        Arm("student", student=DistillationConfig()),
+    )
+    space: dict[str, tuple[object, ...]] = {
+        "sampling.guidance": ([0.0], [1.0]),
+        "tokenizer.parts": ([1], [1, 2, 2]),
+    }
+    made: dict[str, Any] = {
+        "ablate": replace(ABLATION, workers=1),
+        "distil": DistillationConfig(
+            data=Path("a.npz"), model="images.safetensors", training=tiny_images.TRAINING
+        ),
+        "methods": MethodsConfig(
+            base=base, arms=arms, seeds=(0,), trials=2, samples=16, workers=1
+        ),
+        "search": SearchConfig(base=base, space=space, trials=2, fidelities=(1, 2), samples=16),
+        "study": replace(
+            STUDY, data=Path("a.npz"), judge=Path("judge.safetensors"), seeds=(0,), workers=1
+        ),
+    }
+    return {name: to_dict(each) for name, each in made.items()}
+
+
+@cache
+def compared(command: str) -> Files:
+    """What such a command reads beside its config."""
+    if command == "distil":
+        return {**pictures(), "images.safetensors": models()["images.safetensors"]}
+    return {"a.npz": archive(noise_images(600)), **judge((28, 28), 10)}

@@ -1,7 +1,7 @@
 """The commands that read something, and the damaged input that each is given."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -167,8 +167,21 @@ def foreign(draw: st.DrawFn, domain: str) -> bytes:
         return path.read_bytes()
 
 
+def comparison(command: str) -> Callable[[], st.SearchStrategy[Case]]:
+    """A command of images by a damaged config, on data as they should be."""
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Case:
+        text = draw(damaged_config(materials.comparisons()[command]))
+        argv = ("images", command, "--config", "c.yaml")
+        return Case(argv, {**materials.compared(command), "c.yaml": text})
+
+    return drawn
+
+
 TARGETS = {
     "configs": configs,
+    **{f"{command} configs": comparison(command) for command in materials.comparisons()},
     "options": options,
     "graph files": graph_files,
     "image files": image_files,

@@ -9,7 +9,13 @@ from tests.fuzz import materials
 from tests.fuzz.law import Case, hold
 from tests.fuzz.targets import TARGETS
 
-FEW = {"configs": 6, "options": 12, "weather files": 4, "checkpoints": 6}
+FEW = {
+    "configs": 6,
+    **{f"{name} configs": 3 for name in materials.comparisons()},
+    "options": 12,
+    "weather files": 4,
+    "checkpoints": 6,
+}
 """Inputs of kinds that take long, or that are many."""
 
 
@@ -36,6 +42,14 @@ def test_as_they_are_the_inputs_are_accepted(words: str) -> None:
     configs = {f"{n}.yaml": yaml.safe_dump(c).encode() for n, c in materials.configs().items()}
     argv = tuple(words.split())
     assert hold(Case(argv, {**materials.sources(argv[0]), **materials.models(), **configs})) == 0
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("command", materials.comparisons())
+def test_as_they_are_configs_of_comparisons_are_accepted(command: str) -> None:
+    config = yaml.safe_dump(materials.comparisons()[command]).encode()
+    argv = ("images", command, "--config", "c.yaml")
+    assert hold(Case(argv, {**materials.compared(command), "c.yaml": config})) == 0
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -1,12 +1,14 @@
 """All that one device is asked for within minutes: tests, throughput, larger models (`make gpu`).
 
 Weights and metrics of the trainings go to folders of their own beside the report; started again,
-they go on. Data are read as by the commands: MNIST, QM9 and MOSES from `$REFINE_CACHE`, weather
-from the current folder. What is not there is left out, and the report says so.
+they go on. Data are read as by the commands: MNIST, QM9 and MOSES from `$REFINE_CACHE`, or from
+what `make gpu-data` has packed, weather from the current folder, or else the bundled sample. What
+is not there is left out, and the report says so.
 """
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import graphs
@@ -24,7 +26,9 @@ from refine_core.errors import InputError
 from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json
 from tests.bench.throughput import SHIPPED, Row, measure, peak
+from tests.gpu import data as packed
 from weather.config import WeatherConfig
+from weather.samples import STATES
 from weather.training.run import train as train_weather
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +57,7 @@ def run(
         size: Of the matrices whose product gives the peak.
         tests: Whether to run the tests of devices.
     """
+    packed.use()
     found: dict[str, object] = {"device": str(find_device()), "versions": versions()}
     if tests:
         found["tests"] = _tests()
@@ -91,10 +96,27 @@ def _train(path: Path, out: Path, within: float) -> str:
         elif domain == "graphs":
             graphs.train(load(GraphsConfig, path), out, seconds=each)
         else:
-            train_weather(load(WeatherConfig, path), out, seconds=each)
+            train_weather(weather_config(path), out, seconds=each)
     except (InputError, OSError) as error:
         return str(error)
     return str(out / path.stem / "model.safetensors")
+
+
+def weather_config(path: Path) -> WeatherConfig:
+    """A config whose data are there: without its own it has 50 days of the bundled sample."""
+    config = load(WeatherConfig, path)
+    if Path(config.data.source).exists():
+        return config
+    say(f"{config.data.source} is not there: {path.stem} learns from {STATES.name}")
+    sample = replace(
+        config.data,
+        source=str(STATES),
+        train=("2019-11-01", "2019-12-06"),
+        validation=("2019-12-07", "2019-12-12"),
+        test=("2019-12-13", "2019-12-20"),
+        gap_days=0,
+    )
+    return replace(config, data=sample)
 
 
 def _markdown(found: dict[str, object], rows: list[Row], trained: dict[str, str]) -> str:

@@ -1,10 +1,20 @@
 """`make gpu` from end to end, small and on the CPU; started again it goes on."""
 
+import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from images.data.mnist_archive import FILES_SHA256
 from tests.bench.throughput import SHIPPED
-from tests.gpu.run import LARGE, run
+from tests.gpu import data
+from tests.gpu.run import LARGE, run, weather_config
+from weather.data.preparation import prepare
+from weather.samples import STATES
 
 MODELS = ("images/mnist", "graphs/qm9", "weather/gcm")
 TREE = """
@@ -45,3 +55,43 @@ def test_a_run_measures_and_trains(tmp_path: Path) -> None:
 def test_every_shipped_model_has_a_larger_config() -> None:
     names = {path.stem for path in LARGE}
     assert names == {f"{name.partition('/')[2]}_large" for name in SHIPPED}
+
+
+def test_data_are_packed_small_and_read_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [tmp_path / "mnist" / name for name in FILES_SHA256]
+    for path in (*sources, tmp_path / "qm9" / "qm9.csv"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(path.name.encode() * 1000)
+    monkeypatch.setattr(data, "mnist_folder", lambda: tmp_path / "mnist")
+    monkeypatch.setattr(data, "qm9_file", lambda: tmp_path / "qm9" / "qm9.csv")
+    folder = tmp_path / "packed"
+    assert data.pack(folder) < 50_000
+    assert gzip.decompress((folder / "qm9/qm9.csv.gz").read_bytes()) == b"qm9.csv" * 1000
+    monkeypatch.setenv("REFINE_CACHE", "another")
+    data.use(folder)
+    assert os.environ["REFINE_CACHE"] == "another" and not (tmp_path / "packed-unpacked").exists()
+    monkeypatch.delenv("REFINE_CACHE")
+    data.use(folder)
+    cache = Path(os.environ["REFINE_CACHE"])
+    assert {path.name for path in (cache / "mnist").iterdir()} == set(FILES_SHA256)
+    assert (cache / "mnist" / sources[0].name).read_bytes() == sources[0].read_bytes()
+    look = "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; "
+    look += "from importlib.metadata import version; print(version('refine'))"
+    alone = [sys.executable, "-S", "-c", look]
+    found = subprocess.run(alone, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True)
+    assert found.stdout.strip() == "0.2.0", found.stderr
+
+
+def test_without_its_own_data_weather_learns_from_the_bundled_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFINE_CACHE", str(tmp_path))
+    (large,) = (path for path in LARGE if path.parent.name == "weather")
+    monkeypatch.chdir(tmp_path)
+    config = weather_config(large)
+    assert config.data.source == str(STATES)
+    windows = prepare(config.data, quiet=True)
+    counts = [len(windows.starts(part)) for part in ("train", "validation", "test")]
+    assert counts[0] >= config.mean.training.batch and min(counts) > 0

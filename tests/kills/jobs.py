@@ -3,15 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from images.data.load import LabelledImages
-from images.evaluation.classifier import EVALUATORS, Evaluator, EvaluatorShape, EvaluatorSpec
 from refine_core.config.schema import dump
 from tests.fuzz import materials
 from tests.images import tiny as tiny_images
@@ -65,26 +59,9 @@ def _with_models() -> Files:
     return {**materials.models(), **materials.maps()}
 
 
-def _archive(images: LabelledImages) -> bytes:
-    archive = BytesIO()
-    pixels = (images.images * 255).byte().numpy()
-    labels = images.labels
-    assert labels is not None
-    np.savez(archive, images=pixels, labels=labels.numpy())
-    return archive.getvalue()
-
-
 def _evaluation() -> Files:
-    images = {"a.npz": _archive(tiny_images.IMAGES.train)}
-    return {**materials.models(), **images, **_judge((11, 12), 2)}
-
-
-def _judge(size: tuple[int, int], classes: int) -> Files:
-    """An untrained classifier of images."""
-    torch.manual_seed(0)
-    shape = EvaluatorShape(1, size, classes)
-    save = partial(EVALUATORS.save, module=Evaluator(1, size, classes), spec=EvaluatorSpec(shape))
-    return materials.written("judge.safetensors", save)
+    images = {"a.npz": materials.archive(tiny_images.IMAGES.train)}
+    return {**materials.models(), **images, **materials.judge((11, 12), 2)}
 
 
 def _study() -> Files:
@@ -105,8 +82,8 @@ def _study() -> Files:
         ),
         workers=1,
     )
-    images = {"a.npz": _archive(noise_images(600))}
-    return {"c.yaml": dump(made).encode(), **images, **_judge((28, 28), 10)}
+    images = {"a.npz": materials.archive(noise_images(600))}
+    return {"c.yaml": dump(made).encode(), **images, **materials.judge((28, 28), 10)}
 
 
 def _verification() -> Files:

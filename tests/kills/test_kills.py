@@ -27,6 +27,8 @@ TIMED = ("last.safetensors", "curves.png", "report.html")
 """Files that say how long something took."""
 TIMES = {"seconds", "seconds_per_step", "seconds_per_image", "ms", "least", "most", "load"}
 """Keys of tables and JSON that do."""
+WHOLE = ("model.safetensors", "REPORT.md", "report.html", "results.json")
+"""Files that say that a command has ended."""
 UNFINISHED = ("run.json", "metrics.csv", "metrics.json")
 """Whole files that grow."""
 
@@ -153,10 +155,12 @@ def test_killed_as_it_writes_a_training_ends_as_if_undisturbed(
     same(whole, killed, job.timed)
 
 
-QUICK = ["sample graphs", "sample images", "forecast", "forecast netCDF", "regrid"]
+SLOW = ("study", "simulate")
+"""Commands that take more than half a minute."""
+QUICK = [pytest.param(x, marks=pytest.mark.slow if x in SLOW else ()) for x in JOBS]
 
 
-@pytest.mark.parametrize("name", ["train graphs", *QUICK])
+@pytest.mark.parametrize("name", QUICK)
 def test_a_full_disk_ends_in_a_sentence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,12 +216,17 @@ def test_a_disk_that_takes_nothing_ends_in_a_sentence(
 ) -> None:
     job = JOBS[name]
     here, disk = prepared(tmp_path / "here", job), tmp_path / "disk"
-    out = disk / job.out
+    argv = (*job.argv[:-1], str(disk / job.out))
+    if job.out == "runs":  # neither the folder of all runs nor that of prepared data is an option
+        folder = tmp_path / "here-cache" if name == "prepare" else here / "runs"
+        folder.symlink_to(disk)
+        argv = job.argv
     with small_disk(disk, options):
         if options != "ro":
             (disk / "ballast").write_bytes(b"x" * 4096 * 3)  # a block is left, for the lock
         with pytest.raises(SystemExit) as end:
-            run(Job((*job.argv[:-1], str(out)), job.files, str(out)), here, monkeypatch)
-        assert not out.exists()
+            run(Job(argv, job.files, job.out), here, monkeypatch)
+        left = content(disk).keys() - {"ballast"}
+        assert not [name for name in left if name.endswith((*WHOLE, job.out))], left
     assert end.value.code == 2
     assert re.match(expected, capsys.readouterr().err.splitlines()[-1])

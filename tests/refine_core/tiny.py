@@ -1,12 +1,15 @@
 """A tiny refiner on 5x5 grids, one for each kind of code, for the laws of the core."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from refine_core.embed import Embed
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
+from refine_core.heads.config import HeadConfig, build_head
+from refine_core.heads.depth import Across
 from refine_core.heads.gaussian import GaussianMixtureHead
 from refine_core.methods.base import Method
 from refine_core.pyramid import area, gaussian, halvings
@@ -129,6 +132,19 @@ def refiner(
     for parameter in model.transformer.parameters():
         nn.init.normal_(parameter, std=0.3)
     return model.eval()
+
+
+def joint_refiner(
+    kind: Literal["depth", "mixture"], across: Across
+) -> Refiner[Tensor, Tensor, Tensor, Tensor]:
+    """The same with a head whose digits know each other, over codes of two digits."""
+    plain = refiner("product")
+    sizes = [plain.tokenizer.digit_values(k) for k in range(len(plain.tokenizer.schedule))]
+    config = HeadConfig(kind=kind, across=across, width=8, depth=1, heads=2, components=3, rank=4)
+    head = build_head(config, 8, plain.tokenizer.digits(0), sizes)
+    for parameter in head.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return Refiner(plain.tokenizer, plain.embed, plain.transformer, head).eval()
 
 
 def with_methods(

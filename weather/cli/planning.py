@@ -37,7 +37,7 @@ def plan(
         starts: Number of initial times of the forecast.
         batch: Number of members that are forecast at a time.
         memory: Memory of the machine, such as 64GB, for which it says what to lower; by default
-            that of this one.
+            what a process may take here, by `ulimit` and control groups, too.
     """
     from refine_core.app.processes.memory import parse_size
     from weather.cli.data import chosen_grid

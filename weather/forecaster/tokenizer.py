@@ -28,7 +28,7 @@ class Patches(nn.Module):
         self.cells = Cells(grid, (size[0] * self.patch, size[1] * self.patch))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Tokens."""
+        """Tokens (b, n, m * p * p) of maps (b, m, H, W)."""
         cells = self.cells.enter(maps)
         return nn.functional.pixel_unshuffle(cells, self.patch).flatten(2).transpose(1, 2)
 
@@ -53,7 +53,7 @@ class Encoder(nn.Module):
         return tokens
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Features."""
+        """Features (b, d, h, w) of residual maps (b, C, H, W)."""
         tokens: Tensor = self.enter(self.tokens(maps)).transpose(1, 2)
         features: Tensor = tokens.unflatten(2, self.patches.size)
         return features
@@ -72,7 +72,7 @@ class Decoder(nn.Module):
         self.linear = nn.Conv2d(config.dim, channels * self.patch**2, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Maps."""
+        """Residual maps (b, C, H, W) of features (b, d, h, w)."""
         maps = self.cells.leave(nn.functional.pixel_shuffle(self.linear(features), self.patch))
         return self.balance.leave(maps)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from refine_core.app.processes.memory import machine_memory, readable_size
+from refine_core.app.processes.memory import readable_size, usable_memory
 from refine_core.errors import InputError
 from weather.calibration.candidate import RolloutConfig
 from weather.calibration.single_step import WINDOWS
@@ -83,7 +83,7 @@ class Plan:
     data: Outline
     threads: int
     notes: tuple[str, ...]
-    memory: int = field(default_factory=machine_memory)
+    memory: int = field(default_factory=usable_memory)
 
     @property
     def total(self) -> Stage:
@@ -184,7 +184,7 @@ def plan(
         f"Pages of the prepared data, up to {readable_size(data.disk)}, are counted as memory by "
         "some tools; the system takes them back when it needs them."
     )
-    there = machine_memory() if memory is None else memory
+    there = usable_memory() if memory is None else memory
     room = (there - libraries) / ALLOCATED
     planned = _Planning(config, data, members, steps, starts, batch, room)
     found = [

@@ -28,32 +28,36 @@ def keep_freed() -> None:
 
 
 def check_memory(nbytes: int, what: str, remedy: str) -> None:
-    """Check that values fit into the memory of the machine.
+    """Check that values fit into the memory that this process may take.
 
     Raises:
         InputError: They do not.
     """
-    there = machine_memory()
+    there = usable_memory()
     if nbytes > there:
         raise InputError(
-            f"{what} takes {readable_size(nbytes)} of memory, this machine has "
-            f"{readable_size(there)}: {remedy}, or ask for fewer."
+            f"{what} takes {readable_size(nbytes)} of memory, this process may "
+            f"take {readable_size(there)}: {remedy}, or ask for fewer."
         )
 
 
-def machine_memory() -> int:
-    """Bytes of memory that this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def usable_memory() -> int:
+    """Bytes of memory that this process may take.
+
+    They are the machine's memory, or what its control groups allow, as batch systems use them, or
+    what is left of `ulimit -d` and `ulimit -v`, whichever is least.
+    """
+    return min(_shared_memory(), _unlimited())
 
 
 def memory_share() -> int:
-    """Bytes that this process may take where one runs on each core.
+    """Bytes that this process may take where one runs on each core, see `usable_memory`."""
+    return min(_shared_memory() // (os.cpu_count() or 1), _unlimited())
 
-    They are of the machine's memory, or of what its control groups allow, as batch systems use
-    them, or all that is left of `ulimit -d` and `ulimit -v`, whichever is least.
-    """
-    cores = os.cpu_count() or 1
-    return max(0, min(machine_memory() // cores, _group_limit() // cores, _unlimited()))
+
+def _shared_memory() -> int:
+    """Bytes of memory that all processes of this machine, or of the control group, have."""
+    return min(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _group_limit())
 
 
 def _group_limit() -> int:
@@ -79,7 +83,7 @@ def _unlimited() -> int:
             most, _ = resource.getrlimit(limit)
             if most != resource.RLIM_INFINITY:
                 left.append(most - count * resource.getpagesize())
-    return min(left)
+    return max(0, min(left))
 
 
 def readable_size(nbytes: float) -> str:

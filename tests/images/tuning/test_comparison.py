@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from images.config import SamplingConfig
+from images.config import DistillationConfig, SamplingConfig
 from images.evaluation.classifier import Evaluation, Evaluator
 from images.model import load
 from images.tuning.comparison import Plan, compare
@@ -33,6 +33,8 @@ ARMS = (
     Arm("weak", settings={"generator.depth": 1, "generator.dim": 8}, shown=False),
     Arm("away", settings={"sampling.methods": {"autoguidance": {"weak": "@weak"}}}),
     Arm("told", settings={"generator.methods": ["self_conditioning"]}, calibrate="likelihood"),
+    Arm("jump", settings={"generator.methods": {"consistency": {"sizes": 1, "dim": 8}}}),
+    Arm("student", student=DistillationConfig(training=ONE_EPOCH)),
     Arm("parts", settings={"tokenizer.parts": [1, 2, 2]}),
 )
 SMALL = MethodsConfig(
@@ -59,11 +61,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_arm_is_measured_for_every_seed(folder: Path) -> None:
     rows = compare(SMALL, IMAGES, Stripes(), folder, quiet=True)
-    assert list(rows) == ["off", "guided", "early", "away", "told", "parts"]
+    assert list(rows) == ["off", "guided", "early", "away", "told", "jump", "student", "parts"]
     assert all(len(each) == 2 for each in rows.values())
     for row in (row for each in rows.values() for row in each):
         assert row["frechet"] > 0 and 0 <= row["recall"] <= 1 and row["ms"] > 0
         assert row["training_seconds"] > 0
+    calls = {name: each[0]["calls"] for name, each in rows.items()}
+    scales = len(BASE.tokenizer.sizes)
+    expected = {"off": scales, "early": 1, "away": 2 * scales, "told": scales, "jump": 2}
+    assert {name: calls[name] for name in expected} == expected
+    assert calls["guided"] == 2 * scales and calls["parts"] == 5
+    assert rows["student"][0]["training_seconds"] > rows["off"][0]["training_seconds"]
     # Sampling changes no likelihood; training does.
     for name in ("guided", "early", "away"):
         assert [r["bits"] for r in rows[name]] == [r["bits"] for r in rows["off"]]
@@ -77,9 +85,10 @@ def test_what_arms_share_is_made_once_and_kept(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     compare(SMALL, IMAGES, Stripes(), folder, quiet=True)
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
-    assert len(list((folder / "tokenizers").iterdir())) == 2 * 2
-    assert len(list((folder / "generators").iterdir())) == 2 * 4
-    assert len(list((folder / "results").iterdir())) == 2 * 6
+    assert len(list((folder / "runs" / "tokenizers").iterdir())) == 2 * 2
+    assert len(list((folder / "runs" / "generators").iterdir())) == 2 * 5
+    assert len(list((folder / "runs" / "results").iterdir())) == 2 * 8
+    assert [path.name for path in folder.iterdir()] == ["runs"], "what git ignores"
     plan = Plan(SMALL, folder)
     models = [load(plan.model(arm, 0)) for arm in ARMS[:-1]]
     first = models[0].tokenizer.state_dict()
@@ -92,7 +101,7 @@ def test_table(folder: Path) -> None:
     text = markdown(replace(SMALL, note="Quick."), compare(SMALL, IMAGES, Stripes(), folder))
     assert text.startswith("Quick.") and "2 seeds, 32 samples" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 6 and "against off" in lines[0]
+    assert len(lines) == 2 + 8 and "against off" in lines[0]
     assert lines[2].split("|")[1:5][3].strip() == "" and lines[3].count("±") > 5
 
 

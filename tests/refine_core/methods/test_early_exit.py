@@ -1,17 +1,20 @@
 """Samples leave when they are settled, and keep what they have."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
+from refine_core.heads.depth import Across
 from refine_core.methods.early_exit import LEFT, EarlyExit
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.sampling.intermediates import Intermediates
 from refine_core.sampling.settings import Sampling
 from refine_core.tokens import History
-from tests.refine_core.tiny import TinyEmbed, real_refiner, refiner, tokenizer
+from tests.refine_core.tiny import TinyEmbed, joint_refiner, real_refiner, refiner, tokenizer
 
 COUNT = 24
 LABELS = torch.arange(COUNT) % 3
@@ -119,8 +122,23 @@ def test_open_loops_grow_to_the_same_size() -> None:
     assert torch.allclose(made[early], stopped[early], atol=1e-4) and bool(early.any())
 
 
+@pytest.mark.parametrize("kind", ["depth", "mixture"])
+@pytest.mark.parametrize("across", ["digits", "tokens"])
+def test_with_heads_whose_digits_know_each_other_some_leave(
+    kind: Literal["depth", "mixture"], across: Across
+) -> None:
+    model = joint_refiner(kind, across)
+    own = Own(0.0, _dividing(model, (Sampling(),)))
+    whole, found = (model.sample_trace(NOISE, LABELS, methods=m) for m in ([], [own]))
+    calls = left(found.codes)
+    for i, count in enumerate(calls.tolist()):
+        assert all(torch.equal(found.codes[k][i], whole.codes[k][i]) for k in range(count))
+    alone = model.sample(Noise(0, torch.arange(5, 12)), LABELS[5:12], methods=[own])
+    assert torch.allclose(alone, model.sample(NOISE, LABELS, methods=[own])[5:12], atol=1e-5)
+
+
 def test_other_heads_are_refused() -> None:
-    with pytest.raises(InputError, match="'early_exit' needs a head of independent digits"):
+    with pytest.raises(InputError, match="'early_exit' needs a head over digits of codes"):
         Own().connect(real_refiner(), nn.Module().get_submodule)
 
 

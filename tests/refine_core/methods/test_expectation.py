@@ -1,10 +1,22 @@
-"""Expected values equal the mean over all codes, whatever the quantiser."""
+"""Expected values equal the mean over all codes, whatever the quantiser and the head."""
+
+import math
 
 import pytest
 import torch
 
 from refine_core.heads.categorical import CodeDistribution
-from refine_core.methods.expectation import digit_vectors, expected_value
+from refine_core.methods.expectation import digit_distribution, digit_vectors, expected_value
+from refine_core.noise import Noise
+from tests.refine_core.heads.test_joint import (
+    CASES,
+    DIGITS,
+    TOKENS,
+    VALUES,
+    Across,
+    every_code,
+    repeated,
+)
 from tests.refine_core.tiny import QUANTIZERS, tokenizer
 
 
@@ -28,3 +40,44 @@ def test_values_are_sums_over_digits(kind: str) -> None:
     code = torch.randint(values, (4, 5, digits), generator=torch.Generator().manual_seed(4))
     summed = base + sum(vectors[t, code[..., t]] for t in range(digits))
     assert torch.allclose(summed, tokens.lookup(code, k).value, atol=1e-5)
+
+
+def one_hot(code: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(code, VALUES).float()
+
+
+@pytest.mark.parametrize("across", ["digits", "tokens"])
+def test_of_a_mixture_digits_have_their_marginals(across: Across) -> None:
+    codes = every_code()
+    chance = repeated("mixture", across, len(codes)).log_prob(codes).exp()
+    marginals = torch.einsum("c,cngv->ngv", chance, one_hot(codes))
+    found = digit_distribution(repeated("mixture", across, 1)).logits[0].exp()
+    assert torch.allclose(found, marginals, atol=1e-5)
+
+
+@pytest.mark.parametrize("across", ["digits", "tokens"])
+def test_along_draws_expectation_and_entropy_are_without_bias(across: Across) -> None:
+    """Averaged over all codes as often as they are drawn, they are those of the law."""
+    codes = every_code()
+    dist = repeated("depth", across, len(codes))
+    log = dist.log_prob(codes).detach()
+    chance = log.exp()
+    given = digit_distribution(dist, codes).logits.log_softmax(-1).detach()
+    mean = torch.einsum("c,cngv->ngv", chance, given.exp())
+    assert torch.allclose(mean, torch.einsum("c,cngv->ngv", chance, one_hot(codes)), atol=1e-5)
+    entropy = -(given.exp() * given).sum((1, 2, 3))
+    assert math.isclose(float(chance @ entropy), float(-(chance @ log)), rel_tol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "across"), CASES)
+def test_without_a_code_the_first_digit_s_is_exact(kind: str, across: Across) -> None:
+    codes = every_code()
+    chance = repeated(kind, across, len(codes)).log_prob(codes).exp()  # type: ignore[arg-type]
+    found = digit_distribution(repeated(kind, across, 1)).logits[0].softmax(-1)  # type: ignore[arg-type]
+    assert found.shape == (TOKENS, DIGITS, VALUES)
+    first = torch.einsum("c,cv->v", chance, one_hot(codes)[:, 0, 0])
+    assert torch.allclose(found[0, 0], first, atol=1e-5)
+    if kind == "depth":
+        likeliest = repeated("depth", across, 1).sharpened(0).sample(Noise.range(9, 1))
+        again = digit_distribution(repeated("depth", across, 1), likeliest)
+        assert torch.allclose(again.logits[0].softmax(-1), found, atol=1e-6)

@@ -1,15 +1,25 @@
 """Self-conditioning: off before training, the same stepwise and teacher-forced, and trained."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
+from refine_core.heads.depth import Across
 from refine_core.methods.self_conditioning import SelfConditioning
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import History
-from tests.refine_core.tiny import DIM, QUANTIZERS, real_refiner, refiner, with_methods
+from tests.refine_core.tiny import (
+    DIM,
+    QUANTIZERS,
+    joint_refiner,
+    real_refiner,
+    refiner,
+    with_methods,
+)
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 1, 2, 0, 1, -1])
@@ -78,6 +88,24 @@ def test_the_map_is_trained() -> None:
     assert 0 < sum(size > 0 for size in sizes) < 8
 
 
+@pytest.mark.parametrize("kind", ["depth", "mixture"])
+@pytest.mark.parametrize("across", ["digits", "tokens"])
+def test_heads_whose_digits_know_each_other_tell_as_well(
+    kind: Literal["depth", "mixture"], across: Across
+) -> None:
+    own = SelfConditioning[Tensor, Tensor]()
+    model, noise = with_methods(joint_refiner(kind, across), own), Noise.range(0, 6)
+    nn.init.normal_(own.enter.weight)
+    trace = model.sample_trace(noise, LABELS)
+    forced = model.distributions(trace.states[:-1], LABELS)
+    for k, (dist, code) in enumerate(zip(forced, trace.codes, strict=True)):
+        assert torch.equal(dist.sample(noise.fork(k)), code)
+    plain = joint_refiner(kind, across).distributions(trace.states[:-1], LABELS)
+    a, b = (each[2].log_prob(trace.codes[2]) for each in (forced, plain))
+    assert not torch.allclose(a, b)
+    model.train()((X, LABELS), Noise.range(0, 6))["loss"].backward()
+
+
 def test_other_heads_are_refused() -> None:
-    with pytest.raises(InputError, match="'self_conditioning' needs a head of independent digits"):
+    with pytest.raises(InputError, match="'self_conditioning' needs a head over digits of codes"):
         with_methods(real_refiner(), SelfConditioning())

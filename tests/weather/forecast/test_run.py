@@ -177,7 +177,9 @@ def test_what_does_not_fit_is_refused_with_its_size(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "sysconf", lambda name: 100)
-        with pytest.raises(InputError, match="takes 64.5 kB of memory, this machine has 10 kB"):
+        with pytest.raises(
+            InputError, match="takes 64.5 kB of memory, this process may take 10 kB"
+        ):
             model.forecast(atmosphere(), START, members=7, steps=2)
     with monkeypatch.context() as patch:
         full = type("usage", (), {"free": 1000})

@@ -52,6 +52,12 @@ def test_the_data_are_as_they_turn_out(folder: Path) -> None:
     assert found.disk == pytest.approx(sum(file.stat().st_size for file in files), abs=600)
 
 
+def test_memory_is_what_a_process_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refine_core.app.processes.memory._group_limit", lambda: 10**8)
+    data = outline(tiny._config("", "refine").data, GRID, None)
+    assert Plan((), data, 1, ()).memory == 10**8
+
+
 def test_without_data_times_are_a_step_apart_or_as_said() -> None:
     config = tiny._config("", "refine").data
     steps, hours = outline(config, GRID, None), outline(config, GRID, 6)
