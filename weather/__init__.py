@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from weather.config import WeatherConfig as WeatherConfig
     from weather.data.preparation import prepare as prepare
     from weather.earth2studio_model import Earth2StudioModel as Earth2StudioModel
+    from weather.fields.grid import Grid as Grid
     from weather.forecast.initial_states import InitialStates as InitialStates
     from weather.forecast.run import write_forecast as write_forecast
     from weather.forecaster.rollout import State as State

@@ -142,8 +142,8 @@ def verify(
             tables and the pictures are of the first.
         mask: Shares of cells that count, as file:variable, such as data.nc:land_sea_mask; with
             1-variable the shares that do not. Where it is zero, numbers may be missing.
-        thresholds: Values above which there is an event, as variable=value,value in SI units.
-            Precipitation has some by default.
+        thresholds: Values above which there is an event, as variable=value,value in SI units, such
+            as z500=50000. Precipitation has some by default.
         limit: Path or URL of an ensemble of the perfect model; scores are given as multiples of
             its scores, too.
         seed: Seed of ties in ranks, of shuffled members and of the intervals.

@@ -30,6 +30,12 @@ class Areas:
 
     def __init__(self, grid: Grid, regions: Sequence[str], mask: Array | None = None) -> None:
         self._given = grid, tuple(regions), mask
+        if mask is not None and np.isnan(mask).any():
+            raise InputError(
+                f"The mask has no value in {int(np.isnan(mask).sum())} of {mask.size} cells, "
+                "expected one in each: fill them, with 0 where cells do not count "
+                "(mask.fillna(0))."
+            )
         if mask is not None and not ((mask >= -0.01) & (mask <= 1.01)).all():
             raise InputError(
                 f"Found a mask of values from {np.min(mask):.4g} to {np.max(mask):.4g}, expected "

@@ -102,8 +102,13 @@ def mask_values(mask: xr.DataArray, grid: Grid) -> Array:
     """Values (H, W) of a mask on the grid; of a mask that changes in time, the first.
 
     Raises:
-        InputError: It is on another grid, or has another dimension.
+        InputError: It is no map, is on another grid, or has another dimension.
     """
+    if not isinstance(mask, xr.DataArray):
+        raise InputError(
+            f"Found a mask of type {type(mask).__name__}, expected an xarray.DataArray, such as "
+            "data['land_sea_mask']."
+        )
     dataset = canonical(mask.to_dataset(name=str(mask.name or "mask")))
     check_grid("The mask", dataset, grid)
     field = next(iter(dataset.values()))
