@@ -10,6 +10,7 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.fields.times import parse_time
 from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units, in_order
 from weather.io.files import open_files, read_errors
@@ -164,8 +165,8 @@ def _select(what: str, states: xr.Dataset, channel: Channel, display: Display) -
 
 def _find_time(text: str, times: Times, name: str) -> np.datetime64:
     try:
-        wanted = np.datetime64(text, "ns")
-    except ValueError:
+        wanted = parse_time(text)
+    except InputError:
         raise InputError(f"Found --time {text}, expected one such as 2003-11-01T00.") from None
     if wanted not in times:
         first, last = times[[0, -1]].astype("datetime64[h]")
