@@ -18,7 +18,7 @@ HEADLINE = (
     "mean_sea_level_pressure",
     "total_precipitation_6hr",
 )
-"""Channels that tables show, if there are `LEAST_CHANNELS` of them."""
+"""Channels that tables and pictures show, if there are `LEAST_CHANNELS` of them."""
 LEAST_CHANNELS, MOST_CHANNELS, MOST_LEADS = 3, 6, 5
 BASELINES = {
     "crps_fair": ("climatological ensemble", "dressed persistence"),
@@ -63,9 +63,7 @@ class ReportTables:
     @cached_property
     def channels(self) -> list[str]:
         """The channels that tables show."""
-        names = list(self.report["channels"])
-        known = [name for name in HEADLINE if name in names]
-        return known if len(known) >= LEAST_CHANNELS else best_known(names, MOST_CHANNELS)
+        return shown_channels(self.report)
 
     @cached_property
     def leads(self) -> list[int]:
@@ -302,6 +300,13 @@ class ReportTables:
 
     def _days(self, lead: int) -> str:
         return f"{self.report['lead_days'][lead]:g} d"
+
+
+def shown_channels(report: VerificationReport) -> list[str]:
+    """The channels that tables and pictures show."""
+    names = list(report["channels"])
+    known = [name for name in HEADLINE if name in names]
+    return known if len(known) >= LEAST_CHANNELS else best_known(names, MOST_CHANNELS)
 
 
 def _table(titles: Sequence[str], lines: Lines) -> str:
