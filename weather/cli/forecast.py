@@ -126,8 +126,9 @@ def verify(
 ) -> None:
     """Measure a forecast against the truth, baselines and other forecasts.
 
-    Writes metrics.json, REPORT.md, report.html and pictures, and prints the fair CRPS over the
-    globe; with a limit also how many times that of the limit it and the RMSE are.
+    Writes metrics.json (what the tables show), metrics_all.json, REPORT.md, report.html and
+    pictures, and prints the fair CRPS over the globe; with a limit also how many times that of the
+    limit it and the RMSE are.
 
     Args:
         forecast: Path or URL of a forecast, of any number of members: ours, or in the layout of

@@ -81,7 +81,7 @@ class ReportTables:
         The forecast verified has its 95 % interval, if there are enough starts for one.
 
         Args:
-            score: Its name in metrics.json.
+            score: Its name in the report.
             region: The region.
             rows: Channels, and sets of them; those without the score are left out.
             twin: Whether to show the shuffled twin of the first forecast.
@@ -108,7 +108,7 @@ class ReportTables:
         """How much better the first forecast is than each other, in per cent.
 
         Args:
-            scores: Names of scores in metrics.json, and what they are called; only the first is
+            scores: Names of scores in the report, and what they are called; only the first is
                 shown of baselines.
             mean: Row of the comparisons.
         """

@@ -1,4 +1,4 @@
-"""The files of a report: metrics.json, REPORT.md, report.html and pictures."""
+"""The files of a report: numbers as JSON, REPORT.md, report.html and pictures."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from weather.fields.labels import channel_title, readable_unit
 from weather.verification import bootstrap
 from weather.verification.baselines import NAMES
 from weather.verification.cross_variable import ALL
+from weather.verification.headline import headline
 from weather.verification.report import MEAN, Estimate, Starts, VerificationReport
 from weather.verification.report_tables import BASELINES, UNDEFINED, ReportTables, cell
 from weather.verification.score_plots import plot_scores
@@ -49,15 +50,16 @@ PICTURES = {
 def write_files(
     report: VerificationReport, out: Path, maps: Callable[[], Sequence[Block]] = list
 ) -> None:
-    """Write metrics.json, REPORT.md, report.html and its pictures to a folder.
+    """Write metrics.json, metrics_all.json, REPORT.md, report.html and its pictures to a folder.
 
     Args:
         report: What `verify` returned.
         out: The folder.
         maps: Makes what report.html shows of the forecast itself; called when all else is written.
     """
-    numbers = json.dumps(report, ensure_ascii=False, allow_nan=False)
-    write_text(out / "metrics.json", numbers)
+    for name, numbers in {"metrics": headline(report), "metrics_all": report}.items():
+        text = json.dumps(numbers, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        write_text(out / f"{name}.json", text + "\n")
     captions = plot_scores(report, out)
     write_report(out / "REPORT.md", markdown(report, captions))
     write_page(out / "report.html", web_page(report, captions, out, maps()))
@@ -229,9 +231,10 @@ def _summary(tables: ReportTables) -> Iterator[str]:
     yield (
         f"Tables are of the region {tables.main}"
         + (f" and of {shown} of {known} variables" if shown < known else "")
-        + "; metrics.json, which is written beside it, holds all. Scores are area-weighted means "
-        "over region and starts, with roots taken last. CRPS, Brier, energy and variogram scores "
-        "are fair: those of an endless ensemble, so that numbers of members may differ."
+        + "; their numbers are in metrics.json, all others in metrics_all.json, which is written "
+        "beside it. Scores are area-weighted means over region and starts, with roots taken last. "
+        "CRPS, Brier, energy and variogram scores are fair: those of an endless ensemble, so that "
+        "numbers of members may differ."
     )
 
 

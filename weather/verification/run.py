@@ -85,7 +85,7 @@ def verify(
         quiet: Whether to show no progress.
 
     Returns:
-        What metrics.json holds: numbers, texts, lists over lead times and dicts of them.
+        What metrics_all.json holds: numbers, texts, lists over lead times and dicts of them.
 
     Raises:
         InputError: Grids, variables, units, times or names do not fit, a value is missing, a file

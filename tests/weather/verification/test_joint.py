@@ -386,7 +386,7 @@ def test_the_same_seed_gives_the_same_report_from_the_command(
         )
     said = capsys.readouterr().out
     assert "CRPS over that of the limit" in said and "RMSE over that of the limit" in said
-    first, second = ((tmp_path / out / "metrics.json").read_bytes() for out in "ab")
+    first, second = ((tmp_path / out / "metrics_all.json").read_bytes() for out in "ab")
     assert first == second and b'"mine"' in first and b"brier_fair_>262" in first
 
 

@@ -153,7 +153,7 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
         + ["--leads", "1", "3", "--regions", "global", "tropics"]
         + ["--variables", "temperature_850"]
     )
-    report = json.loads((out / "metrics.json").read_text())
+    report = json.loads((out / "metrics_all.json").read_text())
     assert report == verify(
         FORECAST,
         WORLD,
@@ -167,7 +167,7 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     pictures = re.findall(r"\]\((.*\.png)\)", text)
     assert len(pictures) == 9  # none beside a control of one member
     assert {path.name for path in out.iterdir()} == {
-        *(*pictures, "metrics.json", "REPORT.md", "report.html")
+        *(*pictures, "metrics.json", "metrics_all.json", "REPORT.md", "report.html")
     }
     page = (out / "report.html").read_text()
     assert len(page) < 5_000_000 and page.count("<img") >= len(pictures) + 2

@@ -1,5 +1,6 @@
 """Verification: what the report says, and its pictures."""
 
+import json
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,26 @@ def test_solid_lines_have_colours_that_can_be_told_apart() -> None:
     solid = [MAIN, *OTHERS, *(colour for colour, dashes in BASELINES.values() if dashes == "-")]
     for one, other in combinations(map(to_rgb, solid), 2):
         assert np.linalg.norm(np.subtract(one, other)) > 0.25
+
+
+def test_a_small_file_holds_the_numbers_of_the_tables(tmp_path: Path) -> None:
+    dates = starts(LEAST, "2002-02-01", 10)
+    others = {"other": ensemble(WORLD, 3, dates, seed=3)}
+    found = report(LEAST, against=others, limit=ensemble(WORLD, 3, dates, seed=4))
+    write_files(found, tmp_path)
+    kept = json.loads((tmp_path / "metrics.json").read_text())
+    assert json.loads((tmp_path / "metrics_all.json").read_text()) == found
+
+    def of(table: Any, score: str = "crps_fair") -> Any:
+        return table["temperature_850"]["global"][score]
+
+    whole = of(found["scores"]["forecast"])
+    for part, values in of(kept["scores"]["forecast"]).items():
+        np.testing.assert_allclose(values, whole[part], rtol=1e-3)
+    assert set(of(kept["scores"]["other"])) == {"value"}
+    assert "mae" in found["scores"]["other"]["temperature_850"]["global"]
+    assert "mae" not in kept["scores"]["other"]["temperature_850"]["global"]
+    assert set(of(kept["skill"]["other"], "rmse")) == {"value", "low", "high"}
+    assert list(kept["skill"]["persistence"]) == [MEAN]
+    assert list(kept["limit"]["multiples"]) == ["forecast"]
+    assert len(kept["spectrum"]["truth"]["temperature_850"]) == len(kept["lead_days"])
