@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from weather.model import WeatherModel as WeatherModel
     from weather.model import load as load
     from weather.planning.stages import plan as plan
+    from weather.plots.forecast_plots import plot as plot
     from weather.training.run import train as train
+    from weather.verification.report_writer import score_table as score_table
     from weather.verification.run import verify as verify
 else:
     __getattr__, __dir__, __all__ = lazy(__name__)

@@ -10,7 +10,7 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
-from weather.fields.times import parse_time
+from weather.fields.times import AnyTime, parse_time
 from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units, in_order
 from weather.io.files import open_files, read_errors
@@ -49,7 +49,7 @@ class ForecastRun:
         forecast: xr.Dataset,
         truth: xr.Dataset | None = None,
         variables: Sequence[str] = (),
-        time: str = "",
+        time: AnyTime = "",
         history: xr.Dataset | None = None,
     ) -> None:
         self.name = name
@@ -114,7 +114,7 @@ class ForecastRun:
         climatology = None if past is None else Climatology(past)
         return ForecastField(channel, display, self.name, self.start, array, truth, climatology)
 
-    def _choose_start(self, data: xr.Dataset, time: str) -> np.datetime64:
+    def _choose_start(self, data: xr.Dataset, time: AnyTime) -> np.datetime64:
         """The initial time that is asked for, or the default."""
         times: Times = data["time"].values
         if time:
@@ -163,7 +163,7 @@ def _select(what: str, states: xr.Dataset, channel: Channel, display: Display) -
     return States(what, display, array)
 
 
-def _find_time(text: str, times: Times, name: str) -> np.datetime64:
+def _find_time(text: AnyTime, times: Times, name: str) -> np.datetime64:
     try:
         wanted = parse_time(text)
     except InputError:

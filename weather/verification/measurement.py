@@ -17,11 +17,10 @@ from weather.io.compatibility import check_finite, check_size
 from weather.io.files import read_errors
 from weather.io.values import map_values, quantum_of, read_members, select_levels
 from weather.metrics.spectra import zonal_power
-from weather.verification.areas import Areas
 from weather.verification.baselines import Climate, History, baseline_forecasts, coverage
 from weather.verification.cross_variable import VariableSet, set_statistics, variable_sets
 from weather.verification.forecast_record import ForecastRecord, Records, StartRecord
-from weather.verification.selection import Selection
+from weather.verification.selection import Areas, Selection
 from weather.verification.statistics import (
     Table,
     diagnostics,

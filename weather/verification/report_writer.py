@@ -6,6 +6,7 @@ from pathlib import Path
 
 from refine_core.app.html import Block, Figure, KeyFigure, Page, Section, Text, write_page
 from refine_core.app.report import write_report
+from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
 from weather.fields.labels import channel_title, readable_unit
 from weather.verification import bootstrap
@@ -65,10 +66,35 @@ def write_files(
     write_page(out / "report.html", web_page(report, captions, out, maps()))
 
 
-def score_table(report: VerificationReport, score: str, region: str) -> str:
-    """A score of the best-known variables, by forecast and lead time; see `ReportTables.score`."""
-    tables = ReportTables(report)
-    return tables.score(score, region, tables.channels)
+def score_table(report: VerificationReport, score: str = "crps_fair", region: str = "") -> str:
+    """A table in Markdown of a score of the best-known variables, by forecast and lead time.
+
+    Args:
+        report: What `verify` returned.
+        score: A score of the report, such as crps_fair, rmse or spread_skill.
+        region: A region of the report; by default its first.
+
+    Returns:
+        The best forecast in bold; nothing if no forecast has the score.
+
+    Raises:
+        InputError: The report has no such region.
+
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> model = weather.load("gcm")
+    >>> made = model.forecast(STATES, "2019-11-15", members=2, steps=1, workers=1)
+    >>> report = weather.verify(made, STATES, variables="z500", regions="global")
+    >>> print(weather.score_table(report, "rmse").splitlines()[0])
+    | variable | forecast | 1 d |
+    """
+    tables, regions = ReportTables(report), report["regions"]
+    if region and region not in regions:
+        raise InputError(
+            f"Found region {region!r}, expected one of the report: {', '.join(regions)}."
+            f"{suggest(region, regions)}"
+        )
+    return tables.score(score, region or tables.main, tables.channels)
 
 
 def limit_tables(report: VerificationReport) -> str:

@@ -19,7 +19,6 @@ from weather.io.compatibility import in_order
 from weather.io.files import open_given
 from weather.io.forecasts import as_forecast, known_channels
 from weather.verification import bootstrap
-from weather.verification.areas import Areas
 from weather.verification.baselines import LEAST_STATES, NAMES, states_before
 from weather.verification.measurement import Measurement
 from weather.verification.perfect_model import PerfectModel
@@ -31,7 +30,13 @@ from weather.verification.report import (
     diagnostic_tables,
     score_tables,
 )
-from weather.verification.selection import Selection, check_history, mask_values, select_shared
+from weather.verification.selection import (
+    Areas,
+    Selection,
+    check_history,
+    mask_values,
+    select_shared,
+)
 
 Data = str | Path | xr.Dataset
 """A data set, or the path or URL of one."""

@@ -16,11 +16,11 @@ from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights
 from weather.metrics.balance import geostrophic_wind, in_band
-from weather.verification.areas import Areas
 from weather.verification.cross_variable import ALL, set_statistics, variable_sets
 from weather.verification.report import MEAN, VerificationReport
 from weather.verification.report_writer import markdown
 from weather.verification.run import verify
+from weather.verification.selection import Areas
 
 WORLD = world()
 FORECAST = ensemble(WORLD, 6)
