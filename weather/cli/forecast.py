@@ -152,33 +152,31 @@ def verify(
         out: Folder for the report.
     """
     from weather.fields.thresholds import parse_thresholds
-    from weather.io.files import check_shared, open_files
+    from weather.io.files import open_files
     from weather.verification.report_writer import limit_tables, score_table, write_files
     from weather.verification.run import verify
 
     values = parse_thresholds(thresholds)
     area = None if mask is None else _mask(mask)
-    others = _others(against)
-    check_shared(forecast, truth, *(path for path in (history, limit) if path), *others.values())
-    made, happened = open_files(forecast), open_files(truth)
     name = Path(forecast.rstrip("/")).stem or "forecast"
     report = verify(
-        made,
-        happened,
-        None if history is None else open_files(history),
+        forecast,
+        truth,
+        history,
         variables=variables,
         lead_days=leads,
         regions=regions,
         mask=area,
         thresholds=values,
-        limit=None if limit is None else open_files(limit),
-        against={name: open_files(path) for name, path in others.items()},
+        limit=limit,
+        against=_others(against),
         seed=seed,
         name=name,
         workers=workers,
         quiet=False,
     )
-    write_files(report, out, lambda: _maps(report, made, happened, name, regions))
+    opened = open_files(forecast), open_files(truth)
+    write_files(report, out, lambda: _maps(report, *opened, name, regions))
     for note in report["notes"]:
         say(f"note: {note}")
     main = report["regions"][0]

@@ -45,7 +45,7 @@ def open_given(given: str | Path | xr.Dataset, what: str) -> xr.Dataset:
     """A data set that was given as such, or by its path or URL.
 
     Args:
-        given: Where it is a path, workers of a cluster have to find it, too.
+        given: The data set, or the path or URL of one.
         what: What it holds, in messages.
 
     Raises:
@@ -54,7 +54,6 @@ def open_given(given: str | Path | xr.Dataset, what: str) -> xr.Dataset:
     if isinstance(given, xr.Dataset):
         return given
     if isinstance(given, str | Path):
-        check_shared(given)
         return open_files(str(given))
     remedy = ": make it one by to_dataset(name=...)" if isinstance(given, xr.DataArray) else ""
     raise InputError(

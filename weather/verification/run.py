@@ -16,7 +16,7 @@ from weather.fields.regions import REGIONS
 from weather.fields.thresholds import chosen_thresholds
 from weather.io.canonical import canonical
 from weather.io.compatibility import in_order
-from weather.io.files import open_given
+from weather.io.files import check_shared, open_given
 from weather.io.forecasts import as_forecast, known_channels
 from weather.verification import bootstrap
 from weather.verification.baselines import LEAST_STATES, NAMES, states_before
@@ -108,7 +108,8 @@ def verify(
     """
     others, seed = dict(against or {}), whole_number(seed, "the seed")
     _check_names(name, others)
-    datasets = {name: forecast} | others
+    datasets, given = {name: forecast} | others, (truth, history, limit)
+    check_shared(*(d for d in (*datasets.values(), *given) if isinstance(d, str | Path)))
     forecasts = {
         each: as_forecast(open_given(data, each), each) for each, data in datasets.items()
     }
