@@ -69,7 +69,7 @@ results: install  ## regenerate the reports of the shipped models (needs what da
 FORECAST = $(BIN)/refine weather forecast --init unseen.zarr --time 2019-01-04T00/2019-12-20T00/432h --overwrite
 CONTROLS = bank gaussian crps diffusion mean
 
-controls: install  ## train the controls of the forecast model and verify it against them: hours
+controls: install  ## train the controls of the forecast model and verify it against them (needs what data makes): hours
 	for kind in $(filter-out mean,$(CONTROLS)); do $(BIN)/refine weather train --config $$kind || exit; done
 	for kind in $(filter-out mean diffusion,$(CONTROLS)); do \
 	  $(BIN)/refine weather calibrate --model runs/$$kind --source unseen.zarr --out runs/$$kind/calibrated.safetensors || exit; \
@@ -83,7 +83,7 @@ ifneq ($(filter mean,$(CONTROLS)),)
 	$(FORECAST) --model runs/mean --members 1 --out runs/mean.zarr
 endif
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
-	$(BIN)/refine weather verify runs/gcm.zarr --truth unseen.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
+	$(BIN)/refine weather verify runs/gcm.zarr --truth unseen.zarr --limit limit.zarr --out results/weather/controls --against $(foreach kind,$(CONTROLS),$(kind)=runs/$(kind).zarr)
 
 data: gcm20.zarr unseen.zarr limit.zarr  ## simulate weather to train on, 20 years, and to judge by, four: three hours with -j2
 

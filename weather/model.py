@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.fields.times import AnyTime
 from weather.forecast.initial_states import InitialStates, TimesWanted
 from weather.forecast.run import make_forecast, steps_in
 from weather.forecaster.build import build_untrained, lower_limits
@@ -175,7 +175,7 @@ class WeatherModel(StoredModel):
     def rollout(
         self,
         initial: NDArray[np.float32] | Tensor,
-        time: str | datetime | np.datetime64,
+        time: AnyTime,
         *,
         members: int | Sequence[int] = 50,
         steps: int = 10,

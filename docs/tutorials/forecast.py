@@ -5,8 +5,6 @@
 # what happened, and drawn. Any regular grid and the usual names will do; the file here is
 # made of the bundled sample, with the short names that ECMWF uses, to stand for yours.
 # %%
-from pathlib import Path
-
 import xarray as xr
 
 import weather
@@ -39,28 +37,28 @@ print(z500.std("number").mean(("time", "latitude", "longitude")).values.round())
 # The fair CRPS of the forecast beside that of past years in the same season, lower is better. Two starts are few: the
 # full report has intervals where there are more.
 # %%
-truth, history = xr.open_dataset("mine.nc"), xr.open_dataset(HISTORY)
-report = weather.verify(forecast, truth, history, lead_days=[1, 3, 5], regions=["global"])
-from weather.verification.report_writer import score_table
-
-print(score_table(report, "crps_fair", "global"))
+report = weather.verify(forecast, "mine.nc", HISTORY, lead_days=[1, 3, 5], regions="global")
+print(weather.score_table(report, "crps_fair"))
 # %% [markdown]
 # ## Draw
 # %%
-from weather.plots.forecast_plots import ForecastPlots, PlotRequest
-from weather.plots.forecast_run import ForecastRun
-
 forecast.to_netcdf("forecast.nc")
-shown = ForecastRun.open("forecast.nc", "mine.nc", ("geopotential_500",), "2019-11-25T00", None)
-for path in ForecastPlots(
-    shown, PlotRequest(kinds=("maps",), named=True, leads=(1, 5)), Path()
-).plot():
+pictures = weather.plot(
+    "forecast.nc",
+    ".",
+    kinds="maps",
+    variables="z500",
+    lead_days=[1, 5],
+    time="2019-11-25T00",
+    truth="mine.nc",
+)
+for path in pictures:
     print(path)
 # %% [markdown]
 # The same on the command line, with a file of your own:
 #
 # ```
-# refine weather forecast --model gcm --init mine.nc --members 20 --lead-days 5 --out forecast.nc
+# refine weather forecast --model gcm --init mine.nc --time 2019-11-15T00 2019-11-25T00 --members 20 --lead-days 5 --out forecast.nc
 # refine weather verify forecast.nc --truth mine.nc --out scores
 # refine weather plot forecast.nc --truth mine.nc --out pictures
 # ```

@@ -177,6 +177,8 @@ class Pretrained(Generic[Spec]):
         stages = [*path.parent.glob("run.json"), *path.parent.glob("*/run.json")]
         if path.name == RESULT and stages:  # in the folder of its training
             return f"start the training of {path.parent} again, which goes on and writes it anew"
+        if path.name == RESULT and not path.with_name(CONFIG).exists():  # a run without stages
+            return "train it again"
         return checkpoint.REMEDY
 
     def names(self) -> dict[str, Path]:

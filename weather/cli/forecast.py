@@ -126,8 +126,9 @@ def verify(
 ) -> None:
     """Measure a forecast against the truth, baselines and other forecasts.
 
-    Writes metrics.json, REPORT.md, report.html and pictures, and prints the fair CRPS over the
-    globe; with a limit also how many times that of the limit it and the RMSE are.
+    Writes metrics.json (what the tables show), metrics_all.json, REPORT.md, report.html and
+    pictures, and prints the fair CRPS over the globe; with a limit also how many times that of the
+    limit it and the RMSE are.
 
     Args:
         forecast: Path or URL of a forecast, of any number of members: ours, or in the layout of
@@ -142,8 +143,8 @@ def verify(
             tables and the pictures are of the first.
         mask: Shares of cells that count, as file:variable, such as data.nc:land_sea_mask; with
             1-variable the shares that do not. Where it is zero, numbers may be missing.
-        thresholds: Values above which there is an event, as variable=value,value in SI units.
-            Precipitation has some by default.
+        thresholds: Values above which there is an event, as variable=value,value in SI units, such
+            as z500=50000. Precipitation has some by default.
         limit: Path or URL of an ensemble of the perfect model; scores are given as multiples of
             its scores, too.
         seed: Seed of ties in ranks, of shuffled members and of the intervals.
@@ -151,33 +152,31 @@ def verify(
         out: Folder for the report.
     """
     from weather.fields.thresholds import parse_thresholds
-    from weather.io.files import check_shared, open_files
+    from weather.io.files import open_files
     from weather.verification.report_writer import limit_tables, score_table, write_files
     from weather.verification.run import verify
 
     values = parse_thresholds(thresholds)
     area = None if mask is None else _mask(mask)
-    others = _others(against)
-    check_shared(forecast, truth, *(path for path in (history, limit) if path), *others.values())
-    made, happened = open_files(forecast), open_files(truth)
     name = Path(forecast.rstrip("/")).stem or "forecast"
     report = verify(
-        made,
-        happened,
-        None if history is None else open_files(history),
+        forecast,
+        truth,
+        history,
         variables=variables,
         lead_days=leads,
         regions=regions,
         mask=area,
         thresholds=values,
-        limit=None if limit is None else open_files(limit),
-        against={name: open_files(path) for name, path in others.items()},
+        limit=limit,
+        against=_others(against),
         seed=seed,
         name=name,
         workers=workers,
         quiet=False,
     )
-    write_files(report, out, lambda: _maps(report, made, happened, name, regions))
+    opened = open_files(forecast), open_files(truth)
+    write_files(report, out, lambda: _maps(report, *opened, name, regions))
     for note in report["notes"]:
         say(f"note: {note}")
     main = report["regions"][0]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from weather.fields.variables import long_name, on_level
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -24,3 +26,13 @@ class Channel:
     def is_wind(self) -> bool:
         """Whether it is a component of the wind, whose axes turn with longitude."""
         return "component_of_wind" in self.variable
+
+
+def usual_name(word: str) -> str:
+    """Name of the variable or channel that a short name such as msl, z or z500 means.
+
+    >>> usual_name("z500"), usual_name("t2m"), usual_name("t")
+    ('geopotential_500', '2m_temperature', 'temperature')
+    """
+    found = on_level(word)
+    return long_name(word, levels=True) if found is None else Channel(*found).name

@@ -16,6 +16,12 @@ class Grid:
     Args:
         latitude: (H,) degrees, ascending.
         longitude: (W,) degrees, ascending in [0, 360).
+
+    >>> import numpy as np
+    >>> import weather
+    >>> europe = weather.Grid(np.arange(35.0, 71.0), np.arange(0.0, 41.0))
+    >>> europe.shape
+    (36, 41)
     """
 
     latitude: Array

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -19,13 +18,13 @@ from weather.data.value_checks import ValueScan
 from weather.fields.arrays import Times
 from weather.fields.channel import Channel
 from weather.fields.insolation import COMPUTED
-from weather.fields.times import parse_time
+from weather.fields.times import AnyTime, parse_time
 from weather.forecaster.rollout import Rollable
 from weather.io.canonical import TRUTH_DIMS
 from weather.io.compatibility import check_dims, check_grid
+from weather.io.files import open_given
 from weather.io.source import Source
 
-AnyTime = str | datetime | np.datetime64
 TimesWanted = AnyTime | Sequence[AnyTime] | Times | xr.DataArray
 
 
@@ -67,10 +66,8 @@ class InitialStates:
             InputError: It cannot be read, lacks a variable or level, has a variable in units that
                 are none of it, or along a dimension that is unknown, or is on another grid.
         """
-        if isinstance(given, xr.Dataset):
-            source = Source.of(given, "The data set")
-        else:
-            source = Source.open(str(given))
+        name = str(given) if isinstance(given, str | Path) else "The data set"
+        source = Source.of(open_given(given, "initial states"), name)
         check_grid(source.path, source.dataset, model.grid, "the model")
         config, first = model.data, source.members[0]
         names = dict.fromkeys(config.atmospheric + config.surface + config.forcing)

@@ -16,6 +16,7 @@ from refine_core.app.processes.memory import check_memory
 from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
+from weather.fields.arguments import real_number, whole_number
 from weather.forecast.initial_states import ForecastModel, InitialStates
 from weather.forecast.size import check_count, check_disk
 from weather.forecaster.rollout import member_names, rollout
@@ -59,7 +60,8 @@ class EnsembleRun:
 
     def __post_init__(self) -> None:
         """Refuse what is empty, or larger than any machine."""
-        if self.batch < 1:
+        whole_number(self.seed, "the seed")
+        if whole_number(self.batch, "a batch of") < 1:
             raise InputError(f"Found batches of {self.batch} members, expected one or more.")
         hours = self.initial.model.data.step_hours
         check_count(len(self.times), len(self.members), self.steps, hours)
@@ -254,6 +256,7 @@ def write_forecast(
     Frozen({'time': 1, 'number': 2, 'prediction_timedelta': 2, 'latitude': 32, 'longitude': 64})
     """
     chunks = dict(chunks or {})
+    check_count(len(times), members, steps, initial.model.data.step_hours)
     run = EnsembleRun(initial, times, range(members), steps, seed, batch, chunks.get(LEAD, 1))
     chunks = {LEAD: 1, **chunks} if run.large else chunks
     if out.resolve() == Path(initial.source.path).resolve():
@@ -334,7 +337,7 @@ def steps_in(lead_days: float, step_hours: int) -> int:
     Raises:
         InputError: They are not a whole number, or none.
     """
-    steps = lead_days * 24 / step_hours
+    steps = real_number(lead_days, "lead days") * 24 / step_hours
     if not 1 <= steps < np.inf or steps != int(steps):
         raise InputError(
             f"Found --lead-days {lead_days}, expected a multiple of the model's step of "

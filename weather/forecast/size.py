@@ -5,12 +5,12 @@ from pathlib import Path
 
 from refine_core.app.processes.memory import readable_size
 from refine_core.errors import InputError
+from weather.fields.arguments import whole_number
+from weather.forecaster.rollout import MOST_MEMBERS
 from weather.io.forecast_layout import ForecastLayout
 
 LONGEST_DAYS = 36525
 """Longest forecast: a century; nanoseconds hold lead times of up to 292 years."""
-MOST_MEMBERS = 10**6
-"""Most members of all starts together: each has files of its own."""
 LEAST_SHARE = {False: 0.5, True: 0.1}
 """Least share of the bytes of a forecast that is left after compression: whole, and rounded."""
 
@@ -19,8 +19,10 @@ def check_count(starts: int, members: int, steps: int, step_hours: int) -> None:
     """Check the numbers of starts, members and steps.
 
     Raises:
-        InputError: The forecast is empty, or larger than any store can be.
+        InputError: The forecast is empty, or larger than any store can be, or a number is not
+            whole.
     """
+    members, steps = whole_number(members, "members"), whole_number(steps, "steps")
     if members < 1 or steps < 1:
         raise InputError(
             f"Found {members} members and {steps} steps, expected one or more of each."

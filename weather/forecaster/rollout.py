@@ -1,8 +1,8 @@
 """Rolls a model forward: states of an ensemble, step by step."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -10,15 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from refine_core.app.processes.memory import check_memory
 from refine_core.errors import InputError
 from refine_core.noise import Noise, derive
 from refine_core.sampling.intermediates import AfterScale, Intermediate
 from weather.data.config import DataConfig
+from weather.fields.arguments import brief, whole_number
 from weather.fields.grid import Grid
-from weather.fields.times import clock, parse_time
+from weather.fields.times import AnyTime, clock, parse_time
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.inputs import StepInput
 
+MOST_MEMBERS = 10**6
+"""Most members of a forecast, of all its starts together: in a store each has files of its own."""
 EXTREME = 25.0
 """Standard deviations of a channel beyond which a state is no weather."""
 
@@ -81,7 +85,7 @@ class Rollable(Protocol):
 def rollout(
     model: Rollable,
     initial: NDArray[np.float32] | Tensor,
-    time: str | datetime | np.datetime64,
+    time: AnyTime,
     *,
     members: int | Sequence[int] = 50,
     steps: int = 10,
@@ -109,13 +113,16 @@ def rollout(
             states as they are so far.
 
     Raises:
-        InputError: The time is no full hour, there are no members or steps, the initial state has
-            another shape or is not finite, the forcing is missing, or, later, a member leaves
-            what is physically possible.
+        InputError: The time is no full hour, there are no members or steps or more members than
+            memory holds, the initial state has another shape or is not finite, the forcing is
+            missing, or, later, a member leaves what is physically possible.
     """
     start, names = _full_hour(time), member_names(members)
+    steps, seed = whole_number(steps, "steps"), whole_number(seed, "the seed")
     if steps < 1:
         raise InputError(f"Found {steps} steps, expected one or more.")
+    held = 4 * len(names) * len(model.data.channels) * math.prod(model.grid.shape)
+    check_memory(held, f"A state of {len(names)} members", "roll out some of them at a time")
     past, fields = _initial(model, initial), _forcing(model, forcing, steps)
     return _states(model, past, fields, start, names, seed, after_scale)
 
@@ -184,10 +191,11 @@ def _in_groups(wanted: tuple[int, ...], size: int) -> tuple[list[int], Tensor]:
     """All members of the groups of those wanted, and the places of the wanted among them."""
     firsts = sorted({name // size * size for name in wanted})
     names = [first + place for first in firsts for place in range(size)]
-    return names, torch.tensor([names.index(name) for name in wanted], dtype=torch.int64)
+    places = {name: place for place, name in enumerate(names)}
+    return names, torch.tensor([places[name] for name in wanted], dtype=torch.int64)
 
 
-def _full_hour(time: str | datetime | np.datetime64) -> np.datetime64:
+def _full_hour(time: AnyTime) -> np.datetime64:
     """The time in hours."""
     exact = parse_time(time)
     hour: np.datetime64 = exact.astype("datetime64[h]")
@@ -203,15 +211,19 @@ def member_names(members: int | Sequence[int]) -> tuple[int, ...]:
     """Names of members, of their number or names.
 
     Raises:
-        InputError: There are none, or one is below 0.
+        InputError: There are none or too many, or one is below 0 or no whole number.
     """
-    if isinstance(members, int | np.integer):
-        names = tuple(range(int(members)))
+    if isinstance(members, Collection) and not isinstance(members, str):
+        given: Collection[int] = members
     else:
-        names = tuple(int(name) for name in members)
+        given = range(whole_number(members, "members"))
+    if len(given) > MOST_MEMBERS:
+        raise InputError(f"Found {len(given)} members, expected at most {MOST_MEMBERS} members.")
+    names = tuple(whole_number(name, "the member") for name in given)
     if not names or min(names) < 0:
         raise InputError(
-            f"Found the members {members}, expected a count of one or more, or names from 0."
+            f"Found the members {brief(members)}, expected a count of one or more, or names from "
+            "0."
         )
     return names
 

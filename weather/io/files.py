@@ -41,6 +41,27 @@ def open_files(path: str) -> xr.Dataset:
         return _local(path)
 
 
+def open_given(given: str | Path | xr.Dataset, what: str) -> xr.Dataset:
+    """A data set that was given as such, or by its path or URL.
+
+    Args:
+        given: The data set, or the path or URL of one.
+        what: What it holds, in messages.
+
+    Raises:
+        InputError: It is something else, or cannot be read.
+    """
+    if isinstance(given, xr.Dataset):
+        return given
+    if isinstance(given, str | Path):
+        return open_files(str(given))
+    remedy = ": make it one by to_dataset(name=...)" if isinstance(given, xr.DataArray) else ""
+    raise InputError(
+        f"Found {what} of type {type(given).__name__}, expected an xarray.Dataset, or the path or "
+        f"URL of one{remedy}."
+    )
+
+
 def check_shared(*paths: str | Path) -> None:
     """Check that the workers of a dask cluster, if one computes, find what paths or patterns name.
 

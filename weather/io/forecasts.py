@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from refine_core.errors import InputError, suggest
 from weather.fields.arrays import Leads
-from weather.fields.channel import Channel
+from weather.fields.channel import Channel, usual_name
 from weather.fields.labels import importance
-from weather.fields.variables import long_name, on_level
 from weather.io.canonical import LEAD, canonical
 from weather.io.compatibility import in_order
 
@@ -67,7 +66,7 @@ def chosen_channels(
         InputError: One of the data sets lacks a channel that is wanted, or they share none.
     """
     offered, known = known_channels(forecast), set(known_channels(truth))
-    wanted = [_usual_name(word) for word in wanted]
+    wanted = [usual_name(word) for word in wanted]
     chosen = [c for c in offered if not wanted or {c.name, c.variable} & set(wanted)]
     names = {n for c in offered for n in (c.name, c.variable)}
     for word in wanted:
@@ -87,12 +86,6 @@ def chosen_channels(
             f"{other} has {_listed(known)}."
         )
     return sorted((c for c in chosen if c in known), key=_report_order)
-
-
-def _usual_name(word: str) -> str:
-    """Name of the variable or channel that a short name such as msl, z or z500 means."""
-    found = on_level(word)
-    return long_name(word, levels=True) if found is None else Channel(*found).name
 
 
 def _report_order(channel: Channel) -> tuple[int, str, int]:

@@ -9,38 +9,37 @@ import xarray as xr
 from refine_core import __version__
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
-from weather.fields.grid import Grid
+from weather.fields.grid import Grid, parse_grid
 from weather.fields.regrid import Conservative
 from weather.io.canonical import canonical, grid_of
-from weather.io.files import open_files, read_errors
+from weather.io.files import open_files, open_given, read_errors
 from weather.io.partial_store import PartialStore
 
 BLOCK = 2**28
 """Bytes of maps in memory at a time, unless a chunk of the file is larger."""
 
 
-def regrid(dataset: xr.Dataset, grid: Grid) -> xr.Dataset:
+def regrid(dataset: str | Path | xr.Dataset, grid: Grid | str) -> xr.Dataset:
     """A data set on another grid, in canonical form, by `Conservative`; lazy if it is lazy.
 
     Args:
         dataset: States or a forecast, (..., latitude, longitude), with the names of WeatherBench 2
-            or the usual aliases.
-        grid: The other grid, in degrees.
+            or the usual aliases; or the path or URL of one.
+        grid: The other grid, in degrees; or numbers of rows and columns, such as 32x64.
 
     Raises:
         InputError: It is on no latitude-longitude grid, or the grid reaches beyond it.
 
-    >>> import numpy as np
     >>> import weather
     >>> import xarray as xr
-    >>> from weather.fields.grid import parse_grid
     >>> from weather.samples import STATES
     >>> with xr.open_dataset(STATES) as states:
-    ...     made = weather.regrid(states.isel(time=[0]), parse_grid("8x16"))
+    ...     made = weather.regrid(states.isel(time=[0]), "8x16")
     >>> made["2m_temperature"].shape
     (1, 8, 16)
     """
-    dataset = canonical(dataset).drop_encoding()
+    grid = parse_grid(grid) if isinstance(grid, str) else grid
+    dataset = canonical(open_given(dataset, "data")).drop_encoding()
     there = [name for name, a in dataset.coords.items() if a.ndim > 1 and set(a.dims) & _MAP]
     dataset, before = dataset.drop_vars(there), grid_of(dataset)
     for array in dataset.data_vars.values():

@@ -53,3 +53,11 @@ def read_members(
 def _chosen(array: xr.DataArray, dim: str, labels: NDArray[np.generic]) -> xr.DataArray:
     """The array at some labels; the array itself if these are all."""
     return array if np.array_equal(array[dim].values, labels) else array.sel({dim: labels})
+
+
+def quantum_of(states: xr.DataArray) -> float:
+    """Of which values are multiples, as their attribute says; 0 if it says nothing of use."""
+    found = states.attrs.get("quantum")
+    if isinstance(found, int | float | np.number) and np.isfinite(found):
+        return max(0.0, float(found))
+    return 0.0

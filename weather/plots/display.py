@@ -78,6 +78,13 @@ class Display:
         """Values in the units of the picture."""
         return values * np.float32(self.factor) + np.float32(self.offset)
 
+    def rounded(self, values: Array, quantum: float) -> Array:
+        """Values in the units of the picture, of multiples of a quantum in the file's units."""
+        if not quantum:
+            return values
+        steps = (values - np.float32(self.offset)) / np.float32(self.factor * quantum)
+        return self(np.round(steps) * np.float32(quantum))
+
     @property
     def heading(self) -> str:
         """The name at the beginning of a title."""

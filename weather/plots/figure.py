@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from refine_core.app.figures import PALETTE, save
-from weather.fields.labels import best_known, move_apart
+from weather.fields.labels import move_apart
 
-MOST_PANELS, COLUMNS = 12, 4
-"""Panels in a figure, and in a row."""
+COLUMNS = 4
+"""Panels in a row, at most."""
 GAP = 0.45
 """Height of the gap between two panels, over that of a panel."""
 NARROWEST = 7.0
@@ -81,15 +81,13 @@ def panels(
     """A figure with a panel for each name.
 
     Args:
-        names: Names of channels or lead times; only the best known of more than `MOST_PANELS`
-            channels.
+        names: Names of channels or lead times.
         margin: Inches to the right, for labels.
         bottom: Inches below, for a legend.
         under: Inches under each panel, for `panel_under`.
     """
-    names = best_known(names, MOST_PANELS)
-    columns = min(COLUMNS, len(names))
-    rows = -(-len(names) // columns)
+    rows = -(-len(names) // COLUMNS)
+    columns = -(-len(names) // rows)
     left, top = 0.65, 0.8  # inches; an automatic layout takes seconds
     width = max(NARROWEST, left + 2.7 * columns + margin)
     bottom += under

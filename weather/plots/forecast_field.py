@@ -14,7 +14,7 @@ from weather.fields.grid import Grid
 from weather.io.canonical import LEAD, grid_of
 from weather.io.compatibility import check_size
 from weather.io.files import read_errors
-from weather.io.values import read_members
+from weather.io.values import quantum_of, read_members
 from weather.metrics.ensemble import variance
 from weather.plots.display import Display
 from weather.plots.states import Climatology, States
@@ -62,6 +62,15 @@ class ForecastField:
     def is_single(self) -> bool:
         """Whether there is one member only."""
         return self.forecast.sizes["number"] == 1
+
+    @property
+    def quantum(self) -> float:
+        """Of which values of the truth and of past years are multiples, in the file's units.
+
+        It is 0 if they are multiples of none that is known.
+        """
+        past = None if self.climatology is None else self.climatology.states
+        return max((quantum_of(s.array) for s in (self.truth, past) if s is not None), default=0.0)
 
     @property
     def mean_name(self) -> str:

@@ -7,12 +7,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from refine_core.app.figures import house_style
-from refine_core.errors import InputError
+from refine_core.errors import InputError, suggest
+from weather.fields.arguments import several
 from weather.fields.arrays import Leads
 from weather.fields.channel import Channel
 from weather.fields.labels import importance, leads_to_show
+from weather.fields.times import AnyTime
+from weather.io.files import open_given
 from weather.io.forecasts import chosen_leads
 from weather.plots.forecast_field import ForecastField, lead_name
 from weather.plots.forecast_run import ForecastRun, speed_name
@@ -63,6 +67,81 @@ class PlotRequest:
     contours: Sequence[float] = ()
     above: Sequence[float] = ()
     below: Sequence[float] = ()
+
+
+def plot(
+    forecast: str | Path | xr.Dataset,
+    out: str | Path,
+    *,
+    kinds: str | Sequence[str] = (),
+    variables: str | Sequence[str] = (),
+    lead_days: float | Sequence[float] = (),
+    time: AnyTime = "",
+    truth: str | Path | xr.Dataset | None = None,
+    history: str | Path | xr.Dataset | None = None,
+    point: tuple[float, float] | None = None,
+    view: str = "",
+    above: float | Sequence[float] = (),
+    below: float | Sequence[float] = (),
+) -> list[Path]:
+    """Plot a forecast as `refine weather plot` does: maps, members, probabilities, spectra.
+
+    Args:
+        forecast: A data set, or the path or URL of one, of any number of members.
+        out: Folder for the pictures; those of that name that are there already are replaced.
+        kinds: Of maps, stamps, spaghetti, probabilities, spectra, animation, wind and meteogram;
+            by default all that the forecast allows.
+        variables: Such as geopotential, z500 or 2m_temperature; by default z500 and 2 m
+            temperature, or the first.
+        lead_days: By default up to four lead times.
+        time: The initial time; by default the last, or the last that the truth covers.
+        truth: What happened, on the same grid, to be plotted beside it.
+        history: States of earlier years; maps show anomalies from them.
+        point: Latitude and longitude of the meteogram; by default where members differ most.
+        view: globe, north or south.
+        above: Values that probabilities are to be above, in the unit of the picture.
+        below: Likewise, to be below.
+
+    Returns:
+        Paths of the pictures.
+
+    Raises:
+        InputError: Something cannot be read, or the forecast has no such variable, lead time or
+            initial time, or does not allow such a picture.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> model = weather.load("gcm")
+    >>> made = model.forecast(STATES, "2019-11-15", members=2, steps=1, workers=1)
+    >>> with TemporaryDirectory() as out:
+    ...     pictures = weather.plot(made, out, kinds="spectra", variables="z500", truth=STATES)
+    >>> pictures[0].name
+    'spectra_geopotential_500.png'
+    """
+    chosen: tuple[str, ...] = several(kinds)
+    names: tuple[str, ...] = several(variables)
+    for kind in chosen:
+        if kind not in KINDS:
+            near = suggest(str(kind), KINDS)
+            raise InputError(f"Found picture {kind!r}, expected one of {', '.join(KINDS)}.{near}")
+    happened, past = (
+        None if given is None else open_given(given, what)
+        for given, what in ((truth, "the truth"), (history, "the history"))
+    )
+    name = str(forecast) if isinstance(forecast, str | Path) else "forecast"
+    made = open_given(forecast, "a forecast")
+    run = ForecastRun(name, made, happened, names, time, past)
+    request = PlotRequest(
+        kinds=chosen,
+        named=bool(names),
+        leads=several(lead_days),
+        point=point,
+        view=view,
+        above=several(above),
+        below=several(below),
+    )
+    return list(ForecastPlots(run, request, Path(out)).plot())
 
 
 class ForecastPlots:

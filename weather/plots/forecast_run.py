@@ -10,6 +10,7 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.fields.times import AnyTime, parse_time
 from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units, in_order
 from weather.io.files import open_files, read_errors
@@ -48,7 +49,7 @@ class ForecastRun:
         forecast: xr.Dataset,
         truth: xr.Dataset | None = None,
         variables: Sequence[str] = (),
-        time: str = "",
+        time: AnyTime = "",
         history: xr.Dataset | None = None,
     ) -> None:
         self.name = name
@@ -113,7 +114,7 @@ class ForecastRun:
         climatology = None if past is None else Climatology(past)
         return ForecastField(channel, display, self.name, self.start, array, truth, climatology)
 
-    def _choose_start(self, data: xr.Dataset, time: str) -> np.datetime64:
+    def _choose_start(self, data: xr.Dataset, time: AnyTime) -> np.datetime64:
         """The initial time that is asked for, or the default."""
         times: Times = data["time"].values
         if time:
@@ -162,10 +163,10 @@ def _select(what: str, states: xr.Dataset, channel: Channel, display: Display) -
     return States(what, display, array)
 
 
-def _find_time(text: str, times: Times, name: str) -> np.datetime64:
+def _find_time(text: AnyTime, times: Times, name: str) -> np.datetime64:
     try:
-        wanted = np.datetime64(text, "ns")
-    except ValueError:
+        wanted = parse_time(text)
+    except InputError:
         raise InputError(f"Found --time {text}, expected one such as 2003-11-01T00.") from None
     if wanted not in times:
         first, last = times[[0, -1]].astype("datetime64[h]")

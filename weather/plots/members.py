@@ -36,7 +36,8 @@ MOST_UNCERTAIN = 0.2
 def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Path) -> None:
     """The mean, the truth if it is known, and every member, at one lead time.
 
-    With a climatology colours show the anomaly, and lines the values.
+    With a climatology colours show the anomaly, and lines the values; of amounts such as rain
+    colours show the values all the same, as most of their anomalies are that it is dry.
     """
     (members,) = field.members(np.array([lead]))
     truth, count = field.truth_at(lead), min(len(members), MOST_STAMPS)
@@ -51,7 +52,7 @@ def plot_stamps(field: ForecastField, lead: np.timedelta64, view: View, path: Pa
     values = np.stack(list(stamps.values()))
     scale, shaded = field.display.scale(area.inside(values)), values
     levels, label = scale.levels[::2], f"{field.display.name} ({field.display.unit})"
-    if field.climatology is not None:
+    if field.climatology is not None and not field.display.is_amount:
         shaded = values - field.climatology.mean(field.start + lead)
         scale = difference_scale(area.inside(shaded), scale, ANOMALY_COLOURS)
         lines = "" if field.display.noisy else f"; lines: {label}"

@@ -53,11 +53,21 @@ class Event:
             return np.asarray(field.climatology.quantiles(field.start + lead, level)[0])
         return np.asarray(self.value, np.float32)
 
-    def probability(self, members: Array, limit: Array) -> Array:
-        """Share (H, W) of members (M, H, W) in which it happens, in percent."""
+    def probability(self, members: Array, limit: Array, field: ForecastField) -> Array:
+        """Share (H, W) of members (M, H, W) in which it happens, in percent.
+
+        Members are rounded as the truth is, as in verification, or half a quantum would count. It
+        is NaN where the threshold of an amount is a quantile that rounds to zero, as of rain in
+        deserts: there any drop would be extreme.
+        """
+        display, quantum = field.display, field.quantum
+        known = np.isfinite(members).all(0)
+        members = display.rounded(members, quantum)
         happens = members > limit if self.above else members < limit
         share = np.asarray(100 * happens.mean(0, dtype=np.float32))
-        return np.where(np.isfinite(members).all(0), share, np.float32(np.nan))
+        if self.value is None and display.is_amount:
+            known &= display.rounded(limit, quantum) > 0
+        return np.where(known, share, np.float32(np.nan))
 
 
 def plot_probabilities(
@@ -82,7 +92,7 @@ def plot_probabilities(
     top = HEADED + view.margin / 2
     maps = MapFigure(len(leads) * count, columns, view, width, gap, bottom=0.75, top=top)
     wrapped = WrappedGrid(field.grid, view.centre)
-    ranges = {event: (np.inf, -np.inf) for event in events}
+    ranges, masked = {event: (np.inf, -np.inf) for event in events}, False
     for row, (lead, members) in enumerate(zip(leads, field.members(leads), strict=True)):
         for place, event in enumerate(events):
             map_axis = MapAxis(
@@ -90,18 +100,21 @@ def plot_probabilities(
             )
             map_axis.title("" if place else field.lead_title(lead))
             limit = event.limit(field, lead)
-            share = event.probability(members, limit)
+            share = event.probability(members, limit, field)
             low, high = ranges[event]
-            ranges[event] = min(low, float(share.min())), max(high, float(share.max()))
+            ranges[event] = np.fmin(low, share).min(), np.fmax(high, share).max()
             scale = probability_scale(ABOVE_COLOURS if event.above else BELOW_COLOURS)
             contours = map_axis.shade(share, scale)
+            map_axis.blank(np.isnan(share))
+            masked |= bool(np.isnan(share).any())
             if (truth := field.truth_at(lead)) is not None:
-                map_axis.contour(truth - limit, np.zeros(1), OUTLINE)
+                map_axis.contour(truth - limit + 0 * share, np.zeros(1), OUTLINE)
             if not row:
                 maps.heading(place, event.title(field.display.unit))
                 maps.colour_bar([place], contours, "probability (%)")
     _check_possible({event: ranges[event] for event in asked}, field)
     about = "; black lines: where it happened" if field.truth is not None else ""
+    about += "; grey: that quantile is zero, or a value is missing" if masked else ""
     heading = f"{field.display.heading}: probabilities"
     save_with_heading(maps.figure, path, heading, field.description + about)
 

@@ -10,7 +10,7 @@ from weather.fields.channel import Channel
 from weather.fields.regions import regional_mean
 from weather.metrics.balance import geostrophic_wind
 from weather.metrics.joint import cross_variogram_score, energy_score
-from weather.verification.areas import Areas
+from weather.verification.selection import Areas
 from weather.verification.statistics import Table
 
 ALL = "all variables"

@@ -15,13 +15,12 @@ from weather.fields.channel import Channel
 from weather.io import values as reading
 from weather.io.compatibility import check_finite, check_size
 from weather.io.files import read_errors
-from weather.io.values import map_values, read_members, select_levels
+from weather.io.values import map_values, quantum_of, read_members, select_levels
 from weather.metrics.spectra import zonal_power
-from weather.verification.areas import Areas
 from weather.verification.baselines import Climate, History, baseline_forecasts, coverage
 from weather.verification.cross_variable import VariableSet, set_statistics, variable_sets
 from weather.verification.forecast_record import ForecastRecord, Records, StartRecord
-from weather.verification.selection import Selection
+from weather.verification.selection import Areas, Selection
 from weather.verification.statistics import (
     Table,
     diagnostics,
@@ -39,14 +38,6 @@ HELD = 4
 no more than a quarter of what a process may take."""
 TRUTH, TWIN = "truth", "shuffled: "
 """Name of the truth, and what that of a shuffled twin begins with, among forecasts."""
-
-
-def quantum_of(truth: xr.DataArray) -> float:
-    """Of which values are multiples, as their attribute says; 0 if it says nothing of use."""
-    found = truth.attrs.get("quantum")
-    if isinstance(found, int | float | np.number) and np.isfinite(found):
-        return max(0.0, float(found))
-    return 0.0
 
 
 @dataclass

@@ -16,11 +16,10 @@ from weather.fields.arrays import Array
 from weather.io.canonical import LEAD
 from weather.io.forecasts import as_forecast, known_channels
 from weather.verification import bootstrap
-from weather.verification.areas import Areas
 from weather.verification.baselines import states_before
 from weather.verification.measurement import Measurement
 from weather.verification.report import Labels, ScoreTable, table_of
-from weather.verification.selection import select_shared
+from weather.verification.selection import Areas, select_shared
 from weather.verification.statistics import Table
 
 NAME = "limit"

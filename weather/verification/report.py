@@ -1,4 +1,4 @@
-"""The report of a verification: its type, as in metrics.json, and how it is made of records."""
+"""A report of verification: its type, as in metrics_all.json, and how it is made of records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypedDict, TypeVar, get_args

@@ -18,7 +18,7 @@ HEADLINE = (
     "mean_sea_level_pressure",
     "total_precipitation_6hr",
 )
-"""Channels that tables show, if there are `LEAST_CHANNELS` of them."""
+"""Channels that tables and pictures show, if there are `LEAST_CHANNELS` of them."""
 LEAST_CHANNELS, MOST_CHANNELS, MOST_LEADS = 3, 6, 5
 BASELINES = {
     "crps_fair": ("climatological ensemble", "dressed persistence"),
@@ -63,9 +63,7 @@ class ReportTables:
     @cached_property
     def channels(self) -> list[str]:
         """The channels that tables show."""
-        names = list(self.report["channels"])
-        known = [name for name in HEADLINE if name in names]
-        return known if len(known) >= LEAST_CHANNELS else best_known(names, MOST_CHANNELS)
+        return shown_channels(self.report)
 
     @cached_property
     def leads(self) -> list[int]:
@@ -83,7 +81,7 @@ class ReportTables:
         The forecast verified has its 95 % interval, if there are enough starts for one.
 
         Args:
-            score: Its name in metrics.json.
+            score: Its name in the report.
             region: The region.
             rows: Channels, and sets of them; those without the score are left out.
             twin: Whether to show the shuffled twin of the first forecast.
@@ -110,7 +108,7 @@ class ReportTables:
         """How much better the first forecast is than each other, in per cent.
 
         Args:
-            scores: Names of scores in metrics.json, and what they are called; only the first is
+            scores: Names of scores in the report, and what they are called; only the first is
                 shown of baselines.
             mean: Row of the comparisons.
         """
@@ -302,6 +300,13 @@ class ReportTables:
 
     def _days(self, lead: int) -> str:
         return f"{self.report['lead_days'][lead]:g} d"
+
+
+def shown_channels(report: VerificationReport) -> list[str]:
+    """The channels that tables and pictures show."""
+    names = list(report["channels"])
+    known = [name for name in HEADLINE if name in names]
+    return known if len(known) >= LEAST_CHANNELS else best_known(names, MOST_CHANNELS)
 
 
 def _table(titles: Sequence[str], lines: Lines) -> str:

@@ -1,4 +1,4 @@
-"""The files of a report: metrics.json, REPORT.md, report.html and pictures."""
+"""The files of a report: numbers as JSON, REPORT.md, report.html and pictures."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,11 +6,13 @@ from pathlib import Path
 
 from refine_core.app.html import Block, Figure, KeyFigure, Page, Section, Text, write_page
 from refine_core.app.report import write_report
+from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
 from weather.fields.labels import channel_title, readable_unit
 from weather.verification import bootstrap
 from weather.verification.baselines import NAMES
 from weather.verification.cross_variable import ALL
+from weather.verification.headline import headline
 from weather.verification.report import MEAN, Estimate, Starts, VerificationReport
 from weather.verification.report_tables import BASELINES, UNDEFINED, ReportTables, cell
 from weather.verification.score_plots import plot_scores
@@ -49,24 +51,50 @@ PICTURES = {
 def write_files(
     report: VerificationReport, out: Path, maps: Callable[[], Sequence[Block]] = list
 ) -> None:
-    """Write metrics.json, REPORT.md, report.html and its pictures to a folder.
+    """Write metrics.json, metrics_all.json, REPORT.md, report.html and its pictures to a folder.
 
     Args:
         report: What `verify` returned.
         out: The folder.
         maps: Makes what report.html shows of the forecast itself; called when all else is written.
     """
-    numbers = json.dumps(report, ensure_ascii=False, allow_nan=False)
-    write_text(out / "metrics.json", numbers)
+    for name, numbers in {"metrics": headline(report), "metrics_all": report}.items():
+        text = json.dumps(numbers, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        write_text(out / f"{name}.json", text + "\n")
     captions = plot_scores(report, out)
     write_report(out / "REPORT.md", markdown(report, captions))
     write_page(out / "report.html", web_page(report, captions, out, maps()))
 
 
-def score_table(report: VerificationReport, score: str, region: str) -> str:
-    """A score of the best-known variables, by forecast and lead time; see `ReportTables.score`."""
-    tables = ReportTables(report)
-    return tables.score(score, region, tables.channels)
+def score_table(report: VerificationReport, score: str = "crps_fair", region: str = "") -> str:
+    """A table in Markdown of a score of the best-known variables, by forecast and lead time.
+
+    Args:
+        report: What `verify` returned.
+        score: A score of the report, such as crps_fair, rmse or spread_skill.
+        region: A region of the report; by default its first.
+
+    Returns:
+        The best forecast in bold; nothing if no forecast has the score.
+
+    Raises:
+        InputError: The report has no such region.
+
+    >>> import weather
+    >>> from weather.samples import STATES
+    >>> model = weather.load("gcm")
+    >>> made = model.forecast(STATES, "2019-11-15", members=2, steps=1, workers=1)
+    >>> report = weather.verify(made, STATES, variables="z500", regions="global")
+    >>> print(weather.score_table(report, "rmse").splitlines()[0])
+    | variable | forecast | 1 d |
+    """
+    tables, regions = ReportTables(report), report["regions"]
+    if region and region not in regions:
+        raise InputError(
+            f"Found region {region!r}, expected one of the report: {', '.join(regions)}."
+            f"{suggest(region, regions)}"
+        )
+    return tables.score(score, region or tables.main, tables.channels)
 
 
 def limit_tables(report: VerificationReport) -> str:
@@ -229,9 +257,10 @@ def _summary(tables: ReportTables) -> Iterator[str]:
     yield (
         f"Tables are of the region {tables.main}"
         + (f" and of {shown} of {known} variables" if shown < known else "")
-        + "; metrics.json, which is written beside it, holds all. Scores are area-weighted means "
-        "over region and starts, with roots taken last. CRPS, Brier, energy and variogram scores "
-        "are fair: those of an endless ensemble, so that numbers of members may differ."
+        + "; their numbers are in metrics.json, all others in metrics_all.json, which is written "
+        "beside it. Scores are area-weighted means over region and starts, with roots taken last. "
+        "CRPS, Brier, energy and variogram scores are fair: those of an endless ensemble, so that "
+        "numbers of members may differ."
     )
 
 

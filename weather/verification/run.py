@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -9,14 +10,15 @@ import xarray as xr
 from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
+from weather.fields.arguments import real_number, several, whole_number
 from weather.fields.channel import Channel
 from weather.fields.regions import REGIONS
 from weather.fields.thresholds import chosen_thresholds
 from weather.io.canonical import canonical
 from weather.io.compatibility import in_order
+from weather.io.files import check_shared, open_given
 from weather.io.forecasts import as_forecast, known_channels
 from weather.verification import bootstrap
-from weather.verification.areas import Areas
 from weather.verification.baselines import LEAST_STATES, NAMES, states_before
 from weather.verification.measurement import Measurement
 from weather.verification.perfect_model import PerfectModel
@@ -28,21 +30,30 @@ from weather.verification.report import (
     diagnostic_tables,
     score_tables,
 )
-from weather.verification.selection import Selection, check_history, mask_values, select_shared
+from weather.verification.selection import (
+    Areas,
+    Selection,
+    check_history,
+    mask_values,
+    select_shared,
+)
+
+Data = str | Path | xr.Dataset
+"""A data set, or the path or URL of one."""
 
 
 def verify(
-    forecast: xr.Dataset,
-    truth: xr.Dataset,
-    history: xr.Dataset | None = None,
+    forecast: Data,
+    truth: Data,
+    history: Data | None = None,
     *,
-    variables: Sequence[str] = (),
-    lead_days: Sequence[float] = (),
-    regions: Sequence[str] = tuple(REGIONS),
+    variables: str | Sequence[str] = (),
+    lead_days: float | Sequence[float] = (),
+    regions: str | Sequence[str] = tuple(REGIONS),
     mask: xr.DataArray | None = None,
-    thresholds: Mapping[str, Sequence[float]] | None = None,
-    against: Mapping[str, xr.Dataset] | None = None,
-    limit: xr.Dataset | None = None,
+    thresholds: Mapping[str, float | Sequence[float]] | None = None,
+    against: Mapping[str, Data] | None = None,
+    limit: Data | None = None,
     seed: int = 0,
     name: str = "forecast",
     workers: Workers = 1,
@@ -50,23 +61,25 @@ def verify(
 ) -> VerificationReport:
     """Measure a forecast, baselines and other forecasts, all of the same starts and lead times.
 
-    Datasets are lazy or in memory, with the names of WeatherBench 2 or the usual aliases. A
-    forecast without members is an ensemble of one: its CRPS is its mean absolute error. A pair of
-    start and lead time counts if the truth holds its valid time and every forecast has it.
+    Datasets are lazy, in memory, or named by path or URL, with the names of WeatherBench 2 or the
+    usual aliases. Where one variable, lead time, region or threshold is wanted, it may stand for
+    itself. A forecast without members is an ensemble of one: its CRPS is its mean absolute error.
+    A pair of start and lead time counts if the truth holds its valid time and every forecast has
+    it.
 
     Args:
         forecast: (time, [number], prediction_timedelta, [level], latitude, longitude).
         truth: (time, [level], latitude, longitude).
         history: States for the baselines; those later than 15 days before the first start are not
             used. By default those of the truth.
-        variables: Such as geopotential or geopotential_500; by default all that are shared.
+        variables: Such as geopotential, geopotential_500 or z500; by default all that are shared.
         lead_days: Lead times in days; by default all but zero.
         regions: Names in `weather.fields.regions.REGIONS`, or your own, as
             name=south,north,west,east in degrees.
         mask: (latitude, longitude) share of each cell that counts, from 0 to 1, such as a land-sea
             mask. Where it is zero, numbers may be missing.
         thresholds: Values in SI units above which there is an event, by name of the variable or
-            channel. Precipitation has some by default.
+            channel, such as t2m or z500. Precipitation has some by default.
         against: Other forecasts by name, compared with this one start by start.
         limit: An ensemble of the perfect model, from starts of its own; scores are given as
             multiples of its scores, too.
@@ -77,44 +90,48 @@ def verify(
         quiet: Whether to show no progress.
 
     Returns:
-        What metrics.json holds: numbers, texts, lists over lead times and dicts of them.
+        What metrics_all.json holds: numbers, texts, lists over lead times and dicts of them.
 
     Raises:
-        InputError: Grids, variables, units, times or names do not fit, a value is missing, or a
-            worker is lost.
+        InputError: Grids, variables, units, times or names do not fit, a value is missing, a file
+            cannot be read, or a worker is lost.
 
     >>> import weather
-    >>> import xarray as xr
     >>> from weather.samples import STATES
     >>> model = weather.load("gcm")
     >>> made = model.forecast(STATES, "2019-11-15", members=2, steps=1, workers=1)
-    >>> part = {"variables": ["geopotential_500"], "regions": ["global"]}
-    >>> with xr.open_dataset(STATES) as truth:
-    ...     report = weather.verify(made, truth, **part)
+    >>> report = weather.verify(made, STATES, variables="z500", regions="global")
     >>> sorted(report["scores"])
     ['forecast', 'persistence']
     >>> report["scores"]["persistence"]["geopotential_500"]["global"]["crps"]["value"]  # m² s⁻²
     [227.422]
     """
-    others = dict(against or {})
+    others, seed = dict(against or {}), whole_number(seed, "the seed")
     _check_names(name, others)
-    datasets = {name: forecast} | others
-    forecasts = {each: as_forecast(data, each) for each, data in datasets.items()}
-    truth = in_order("The truth", canonical(truth))
-    selection = select_shared(forecasts, truth, variables, lead_days)
-    states = truth if history is None else in_order("The history", canonical(history))
-    check_history(states, truth, selection)
+    datasets, given = {name: forecast} | others, (truth, history, limit)
+    check_shared(*(d for d in (*datasets.values(), *given) if isinstance(d, str | Path)))
+    forecasts = {
+        each: as_forecast(open_given(data, each), each) for each, data in datasets.items()
+    }
+    happened = _states(truth, "The truth")
+    days = [real_number(each, "lead days") for each in several(lead_days)]
+    selection = select_shared(forecasts, happened, several(variables), days)
+    states = happened if history is None else _states(history, "The history")
+    check_history(states, happened, selection)
     past = states_before(states, selection.inits[0])
     area = None if mask is None else mask_values(mask, selection.grid)
-    areas = Areas(selection.grid, regions, area)
+    areas = Areas(selection.grid, several(regions), area)
     channels = [c for group in selection.channels.values() for c in group]
     events = chosen_thresholds(channels, thresholds or {})
     measurement = Measurement(
-        forecasts, truth, past, selection, areas, seed, events, workers=workers
+        forecasts, happened, past, selection, areas, seed, events, workers=workers
     )
     perfect = None
     if limit is not None:
-        perfect = PerfectModel(*(limit, truth, states, measurement, areas, events, seed, workers))
+        ideal = open_given(limit, "the limit")
+        perfect = PerfectModel(
+            *(ideal, happened, states, measurement, areas, events, seed, workers)
+        )
     steps = len(measurement) + (len(perfect.measurement) if perfect else 0)
     with Progress(f"verify {name}", steps, quiet=quiet) as bar:
         for done, _ in enumerate(chain(measurement, perfect.measurement if perfect else ()), 1):
@@ -124,10 +141,15 @@ def verify(
     notes = _notes(measurement, selection, unknown)
     if mask is not None:
         notes.insert(0, f"Cells count by their share in the mask {mask.name or 'given'}.")
-    return _report(measurement, perfect, selection, truth, areas, seed, notes)
+    return _report(measurement, perfect, selection, happened, areas, seed, notes)
 
 
-def _check_names(name: str, others: Mapping[str, xr.Dataset]) -> None:
+def _states(given: Data, name: str) -> xr.Dataset:
+    """Canonical states of the truth or the history, in the order of time."""
+    return in_order(name, canonical(open_given(given, name.lower())))
+
+
+def _check_names(name: str, others: Mapping[str, Data]) -> None:
     if name in others:
         raise InputError(f"Found two forecasts named {name!r}: give the other another name.")
     taken = sorted({name, *others} & {*NAMES, "truth", "limit"})

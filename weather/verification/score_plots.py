@@ -28,6 +28,7 @@ from weather.plots.figure import (
 )
 from weather.verification.baselines import NAMES
 from weather.verification.report import Curve, Estimate, VerificationReport
+from weather.verification.report_tables import shown_channels
 
 LEAST_SHARE = 0.002
 """Share of all grid cells that a point of a reliability diagram must stand for."""
@@ -35,12 +36,15 @@ UNDER = 1.0
 """Inches that the shares of cells take under a reliability diagram."""
 CONTROLLED = {
     "crps_fair": "CRPS",
+    "rmse": "RMSE of the ensemble mean",
     "variogram": "variogram score",
     "max_crps_4": "CRPS of maxima over 4 x 4 cells",
 }
 """Scores in which forecasts are drawn against controls, and what they are called."""
 REFERENCE = Line("black", 0.9, ":")
 TRUTH = Line("black", 1.2, ":")
+BESIDE = 0.16
+"""Distance of the dots of two controls, as a share of that of two lead times."""
 LEAD = 1.5
 """Width of the line of a lead time."""
 
@@ -56,9 +60,11 @@ def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
         Captions by file name.
     """
     first, region = next(iter(report["scores"])), report["regions"][0]
+    others = ", ".join(_controls(report, "crps_fair"))
+    lower = "{}: lower is better" + (f" (differences of {others}: below)" if others else "")
     pictures: list[tuple[str, str, Callable[[], Figure]]] = [
-        ("crps", "Fair CRPS{}: lower is better", lambda: curves(report, "crps_fair")),
-        ("rmse", "RMSE of the ensemble mean{}: lower is better", lambda: curves(report, "rmse")),
+        ("crps", f"Fair CRPS{lower}", lambda: curves(report, "crps_fair")),
+        ("rmse", f"RMSE of the ensemble mean{lower}", lambda: curves(report, "rmse")),
         ("spectra", "Zonal power spectra of the members{}", lambda: spectra(report, ratio=False)),
         ("ratio", "Power of members over truth{}", lambda: spectra(report, ratio=True)),
     ]
@@ -68,7 +74,7 @@ def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
             ("ranks", "Rank histograms{}: flat is right", lambda: rank_histograms(report)),
             (
                 "differences",
-                "Differences of members over their errors{}: 1 is right",
+                "Differences of members over their errors (roots of power){}: 1 is right",
                 lambda: differences(report),
             ),
         ]
@@ -95,10 +101,14 @@ def plot_scores(report: VerificationReport, out: Path) -> dict[str, str]:
 
 
 def curves(report: VerificationReport, score: str) -> Figure:
-    """A score against lead time, a line a forecast, with the 95 % interval of the first."""
-    figure, axes = panels(list(report["channels"]), margin=1.75, bottom=0.6)
+    """A score against lead time, a line a forecast, with the 95 % interval of the first.
+
+    Controls whose differences have a picture are left out, as their lines would lie on the first.
+    """
+    figure, axes = panels(shown_channels(report), margin=1.75, bottom=0.6)
     days, region = np.array(report["lead_days"]), report["regions"][0]
-    lines = forecast_lines(list(report["scores"]))
+    apart = _controls(report, score) if score in CONTROLLED else []
+    lines = forecast_lines([name for name in report["scores"] if name not in apart])
     first = next(iter(lines))
     for axis, channel in axes:
         ends = {}
@@ -125,21 +135,25 @@ def curves(report: VerificationReport, score: str) -> Figure:
 
 
 def control_differences(report: VerificationReport, score: str) -> Figure:
-    """How much lower a score of the first forecast is than controls', with 95 % intervals."""
-    figure, axes = panels(list(report["channels"]), margin=1.75, bottom=0.6)
+    """How much lower a score of the first forecast is than controls', with 95 % intervals.
+
+    The dots of controls stand side by side at each lead time.
+    """
+    figure, axes = panels(shown_channels(report), margin=1.75, bottom=0.6)
     days, region = np.array(report["lead_days"]), report["regions"][0]
     lines = forecast_lines(list(report["scores"]))
-    first = next(iter(lines))
+    first, controls = next(iter(lines)), _controls(report, score)
+    gap = float(np.diff(days).min()) if len(days) > 1 else 1.0
+    places = gap * BESIDE * (np.arange(len(controls)) - (len(controls) - 1) / 2)
     for axis, channel in axes:
-        lines[first].plot(axis, days, np.zeros(len(days)))
+        axis.axhline(0, color=lines[first].colour, lw=1.4, zorder=1)
         ends: dict[str, tuple[float, str | Colour]] = {first: (0.0, lines[first].colour)}
-        for name in _controls(report, score):
+        for name, place in zip(controls, places, strict=True):
             tables = report["differences"][name]["skill"]
             estimate = tables[channel][region].get(score)
             if estimate is not None:
                 value = 100 * _array(estimate["value"])
-                replace(lines[name], marker=".").plot(axis, days, value)
-                _interval(axis, days, estimate, lines[name], 100)
+                _dots(axis, days + place, estimate, lines[name])
                 ends[name] = (value[np.isfinite(value)][-1], lines[name].colour)
         axis.set(xlabel="lead time (days)", title=channel_title(channel))
         axis.set_xticks(days[leads_to_show(report["lead_days"], 6)])
@@ -173,6 +187,15 @@ def _interval(axis: Axes, days: Array, estimate: Estimate, line: Line, factor: f
         axis.fill_between(days, low, high, color=line.colour, alpha=0.18, lw=0)
 
 
+def _dots(axis: Axes, days: Array, estimate: Estimate, line: Line) -> None:
+    """Plot an estimate in per cent as dots, with its 95 % interval, if it has one, as bars."""
+    value = 100 * _array(estimate["value"])
+    Line(line.colour, 0.0, "", "o").plot(axis, days, value)
+    if estimate["low"] is not None and estimate["high"] is not None:
+        low, high = (100 * _array(end) for end in (estimate["low"], estimate["high"]))
+        axis.vlines(days, low, high, color=line.colour, lw=1.2)
+
+
 def _finish(axis: Axes, score: str, title: str) -> None:
     """Set the title and limits of a score's panel."""
     axis.set_xlabel("lead time (days)")
@@ -188,7 +211,7 @@ def _finish(axis: Axes, score: str, title: str) -> None:
 
 def rank_histograms(report: VerificationReport) -> Figure:
     """Rank histograms over the uniform one, a line a lead time."""
-    figure, axes = panels(list(report["channels"]))
+    figure, axes = panels(shown_channels(report))
     first, region = next(iter(report["scores"])), report["regions"][0]
     for axis, channel in axes:
         for lead, colour in lead_colours(report["lead_days"]).items():
@@ -210,7 +233,7 @@ def rank_histograms(report: VerificationReport) -> Figure:
 
 def reliability_diagrams(report: VerificationReport) -> Figure:
     """Observed frequency and share of cells against forecast probability, of two quantiles."""
-    figure, axes = panels(list(report["channels"]), under=UNDER)
+    figure, axes = panels(shown_channels(report), under=UNDER)
     first, region = next(iter(report["scores"])), report["regions"][0]
     low, high = Line("gray", 1.2, marker="s", face="white"), Line("gray", 1.2, marker="o")
     events = ((report["reliability"]["0.1"], low), (report["reliability"]["0.9"], high))
@@ -238,7 +261,7 @@ def reliability_diagrams(report: VerificationReport) -> Figure:
 
 def spectra(report: VerificationReport, *, ratio: bool) -> Figure:
     """Power of the members by zonal wavenumber, a line a lead time, and that of the truth."""
-    figure, axes = panels(list(report["channels"]))
+    figure, axes = panels(shown_channels(report))
     first, region = next(iter(report["scores"])), report["regions"][0]
     for axis, channel in axes:
         factor, unit = readable_unit(report["channels"][channel])
@@ -262,8 +285,11 @@ def spectra(report: VerificationReport, *, ratio: bool) -> Figure:
 
 
 def differences(report: VerificationReport) -> Figure:
-    """Power of the differences of members over that of their errors, a line a lead time."""
-    figure, axes = panels(list(report["channels"]))
+    """Differences of members over those of members and truth, a line a lead time.
+
+    It is the root of the ratio of their power, as in the table.
+    """
+    figure, axes = panels(shown_channels(report))
     first, region = next(iter(report["scores"])), report["regions"][0]
     for axis, channel in axes:
         inner, error = (
@@ -272,7 +298,7 @@ def differences(report: VerificationReport) -> Figure:
         )
         wave = np.arange(1, inner.shape[1] + 1)
         for lead, colour in lead_colours(report["lead_days"]).items():
-            Line(colour, LEAD).plot(axis, wave, inner[lead] / error[lead])
+            Line(colour, LEAD).plot(axis, wave, np.sqrt(inner[lead] / error[lead]))
         REFERENCE.plot(axis, wave, np.ones(len(wave)))
         wavenumber_axis(axis, len(wave))
         axis.set_title(channel_title(channel))
@@ -285,7 +311,7 @@ def differences(report: VerificationReport) -> Figure:
 
 def errors_by_spread(report: VerificationReport) -> Figure:
     """Error against spread of cells grouped by spread, a line a lead time."""
-    figure, axes = panels(list(report["channels"]))
+    figure, axes = panels(shown_channels(report))
     first, region = next(iter(report["scores"])), report["regions"][0]
     for axis, channel in axes:
         factor, unit = readable_unit(report["channels"][channel])
@@ -308,7 +334,8 @@ def _octaves(axis: Axes) -> None:
     most = max(1, int(np.ceil(np.abs(np.log2(axis.get_ylim())).max())))
     powers = range(-most, most + 1, -(-most // 4))
     axis.set_ylim(2.0**-most, 2.0**most)
-    axis.set_yticks([2.0**p for p in powers], [f"{2.0**p:g}" for p in powers])
+    names = [f"{2**p}" if p >= 0 else f"1/{2**-p}" for p in powers]
+    axis.set_yticks([2.0**p for p in powers], names)
 
 
 def _array(curve: Curve | None) -> Array:

@@ -13,8 +13,8 @@ from weather.fields.regions import regional_mean
 from weather.metrics import calibration, ensemble
 from weather.metrics.joint import energy_score, variogram_score
 from weather.metrics.spectra import zonal_power
-from weather.verification.areas import Areas
 from weather.verification.baselines import QUANTILES, Climate
+from weather.verification.selection import Areas
 
 Table = dict[str, Array]
 """Arrays by name of the statistic or score."""

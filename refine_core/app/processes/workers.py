@@ -67,8 +67,8 @@ def map_in_workers(
         InputError: The function raised it, a worker was killed, or there is more than one worker
             for an accelerator.
     """
-    if workers != "auto" and workers < 1:
-        raise InputError(f"Found {workers} workers, expected a whole number above 0, or auto.")
+    if workers != "auto" and not (isinstance(workers, int) and workers > 0):
+        raise InputError(f"Found {workers!r} workers, expected a whole number above 0, or auto.")
     if device != "cpu" and workers not in (1, "auto"):
         raise InputError(
             f"Found {workers} workers for a model on {device}, expected 1: leave it out, or "

@@ -71,6 +71,7 @@ def test_the_remedy_for_damage_is_where_the_file_comes_from(
     for path, remedy in {
         models.shipped / "small.safetensors": "install refine again",
         tmp_path / "runs/mine/model.safetensors": "start the training of .*mine again",
+        tmp_path / "runs/bank/model.safetensors": "train it again",
         tmp_path / "copied.safetensors": "fetch another copy",
     }.items():
         models.save(path, layer(Spec(Layer())), Spec(Layer()))

@@ -20,6 +20,13 @@ def test_a_channel_goes_before_its_variable() -> None:
     assert found == {"temperature_500": [250], "temperature_850": [273.15]}
 
 
+def test_one_threshold_and_short_names_will_do() -> None:
+    found = chosen_thresholds(CHANNELS, {"t850": 273.15, "tp6h": [0.01]})
+    assert found == {"temperature_850": [273.15], RAIN.name: [0.01]}
+    with pytest.raises(InputError, match="thresholds of temperature_850 twice"):
+        chosen_thresholds(CHANNELS, {"t850": 273.15, "temperature_850": 260.0})
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [

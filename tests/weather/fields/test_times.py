@@ -1,6 +1,6 @@
 """Times are of UTC and unambiguous; the clock says where they are in the day and in the year."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from weather.fields.times import clock, parse_time
     [
         "2003-11-15T06",
         "2003-11-15T06:00Z",
+        "20031115T06",
         datetime(2003, 11, 15, 6),
         datetime(2003, 11, 15, 6, tzinfo=UTC),
         datetime(2003, 11, 15, 7, tzinfo=timezone(timedelta(hours=1))),
@@ -31,12 +32,20 @@ def test_one_time_in_all_its_forms(time: Any) -> None:
 
 @pytest.mark.parametrize(
     "time",
-    ["2003-11-15T06+01:00", "tomorrow", "", "NaT", 5, None, np.timedelta64(3, "h")],
+    [
+        *("2003-11-15T06+01:00", "tomorrow", "", "NaT", 5, None, np.timedelta64(3, "h")),
+        *("200311", "0900-01-01", np.datetime64("20191115")),  # years beyond what is held
+    ],
     ids=str,
 )
 def test_what_is_no_time_is_refused(time: Any) -> None:
     with pytest.raises(InputError, match="expected one of UTC such as 2003-11-01T00"):
         parse_time(time)
+
+
+def test_a_date_is_its_first_hour() -> None:
+    for day in ("20191115", date(2019, 11, 15)):
+        assert parse_time(day) == np.datetime64("2019-11-15T00", "ns")
 
 
 def test_clock() -> None:

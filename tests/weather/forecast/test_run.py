@@ -160,6 +160,14 @@ def test_states_along_an_unknown_dimension_are_refused(model: WeatherModel) -> N
         ({"members": 0}, "expected a count of one or more"),
         ({"members": 10**8, "steps": 1}, "expected at most 1000000 members"),
         ({"steps": -1}, "expected one or more"),
+        ({"members": 1.5}, "Found members 1.5, expected a whole number"),
+        ({"members": "3"}, "Found members '3', expected a whole number"),
+        ({"members": [0, 1.5]}, "Found the member 1.5, expected a whole number"),
+        ({"members": 2, "steps": 1.5}, "Found steps 1.5, expected a whole number"),
+        ({"members": 2, "steps": 1, "seed": 1.5}, "Found the seed 1.5"),
+        ({"members": 2, "steps": 1, "batch": 1.5}, "Found a batch of 1.5"),
+        ({"members": 2, "steps": 1, "workers": "x"}, "Found 'x' workers"),
+        ({"lead_days": "3"}, "Found lead days '3', expected a number"),
         ({"time": "2000-02-05T01:30"}, "no states at 2000-02-05T01:30"),
         ({"time": 3}, "expected one of UTC"),
     ],
@@ -170,6 +178,12 @@ def test_wrong_numbers_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=said):
         model.forecast(atmosphere(), **options)
+
+
+def test_an_array_in_place_of_a_data_set_gets_a_sentence(model: WeatherModel) -> None:
+    with pytest.raises(InputError, match="of type DataArray, expected an xarray.Dataset") as error:
+        model.forecast(atmosphere()["temperature"])  # type: ignore[arg-type]
+    assert len(str(error.value)) < 200
 
 
 def test_what_does_not_fit_is_refused_with_its_size(

@@ -1,7 +1,7 @@
 """Roll-outs of a model: mistakes are named before anything is computed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere
+from weather.forecaster.rollout import _in_groups
 from weather.io.source import Source
 from weather.model import WeatherModel
 
@@ -32,11 +33,10 @@ def past(model: WeatherModel) -> NDArray[np.float32]:
 def test_a_time_is_read_in_all_its_forms(model: WeatherModel, past: NDArray[np.float32]) -> None:
     states = [
         next(model.rollout(past, time, members=1, steps=1))
-        for time in (TIME, datetime(2000, 2, 5), np.datetime64(TIME, "ns"))
+        for time in (TIME, datetime(2000, 2, 5), np.datetime64(TIME, "ns"), date(2000, 2, 5))
     ]
     assert states[0].time == np.datetime64("2000-02-05T12")
-    assert torch.equal(states[0].values, states[1].values)
-    assert torch.equal(states[0].values, states[2].values)
+    assert all(torch.equal(states[0].values, state.values) for state in states[1:])
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,38 @@ def test_no_members_are_refused(
 def test_no_steps_are_refused(model: WeatherModel, past: NDArray[np.float32], steps: int) -> None:
     with pytest.raises(InputError, match=f"Found {steps} steps, expected one or more"):
         model.rollout(past, TIME, steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"members": 1.5}, "Found members 1.5, expected a whole number"),
+        ({"members": "3"}, "Found members '3'"),
+        ({"members": [1.5]}, "Found the member 1.5"),
+        ({"steps": 1.5}, "Found steps 1.5"),
+        ({"seed": 1.5}, "Found the seed 1.5"),
+        ({"members": 10**8}, "Found 100000000 members, expected at most 1000000"),
+        ({"members": range(10**8)}, "Found 100000000 members"),
+    ],
+)
+def test_what_is_no_count_is_refused(
+    model: WeatherModel, past: NDArray[np.float32], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        model.rollout(past, TIME, **options)
+
+
+def test_more_members_than_memory_holds_are_refused(
+    model: WeatherModel, past: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sysconf", lambda name: 100)
+    with pytest.raises(InputError, match="A state of 9 members takes .* some of them at a time"):
+        model.rollout(past, TIME, members=9)
+
+
+def test_places_of_members_in_groups_are_found_in_linear_time() -> None:
+    names, places = _in_groups(tuple(range(10**5, 0, -1)), 5)
+    assert [names[place] for place in places[:3]] == [10**5, 10**5 - 1, 10**5 - 2]
 
 
 def test_bad_states_are_refused(model: WeatherModel, past: NDArray[np.float32]) -> None:

@@ -35,6 +35,13 @@ def test_means_over_the_globe_are_conserved(size: str) -> None:
     assert "regridded conservatively from 8x16 to" in made.attrs["history"]
 
 
+def test_a_grid_is_named_by_its_size(tmp_path: Path) -> None:
+    made = regrid(STATES, parse_grid("4x8"))
+    xr.testing.assert_identical(regrid(STATES, "4x8"), made)
+    STATES.to_netcdf(tmp_path / "states.nc")
+    xr.testing.assert_allclose(regrid(tmp_path / "states.nc", "4x8").load(), made)
+
+
 def test_the_same_grid_changes_nothing() -> None:
     turned = STATES.isel(latitude=slice(None, None, -1)).assign_coords(
         longitude=(STATES["longitude"] + 180) % 360 - 180

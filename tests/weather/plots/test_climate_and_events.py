@@ -94,6 +94,42 @@ def test_probabilities_are_shares_of_members(shades: list[Any], figures: list[An
     assert all(0 < share.mean() < 40 for share in shades)
 
 
+def rain(quantum: float) -> ForecastRun:
+    """Rain of a desert in the east, with drops of a third of a quantum in members everywhere."""
+    generator = np.random.default_rng(2)
+    east = (TRUTH["longitude"] >= 180).rename("east")
+    pressure = TRUTH["mean_sea_level_pressure"]
+    wet = xr.zeros_like(pressure) + generator.integers(0, 9, pressure.shape) * quantum
+    wet = wet.where(~east, 0).assign_attrs(units="m", quantum=quantum)
+    falls = (FORECAST["mean_sea_level_pressure"] * 0).transpose(*FORECAST.dims, ...)
+    falls = (falls + 8 * quantum).where(~east, 0) + quantum / 3
+    name = "total_precipitation_6hr"
+    forecast = falls.assign_attrs(units="m").to_dataset(name=name)
+    past = wet.astype(np.float32).to_dataset(name=name)
+    return ForecastRun("f", forecast.astype(np.float32), past, history=past)
+
+
+def test_members_are_rounded_before_events_are_counted(shades: list[Any]) -> None:
+    (channel,) = (made := rain(2.0**-16)).channels
+    field = made.field(channel)
+    plot = probabilities.plot_probabilities
+    event = [Event(True, 1e3 * 8 * 2.0**-16)]  # the members' amount, but for a third of a quantum
+    with pytest.raises(InputError, match="in no member everywhere"):
+        plot(field, field.leads[:1], Rectangle(), event, Path("unused"))
+    shades.clear()
+    plot(field, field.leads[:1], Rectangle(), [], Path("unused"))  # the 90 % quantile
+    dry = np.asarray(TRUTH["longitude"]) >= 180
+    assert np.isnan(shades[0][:, dry]).all() and np.isfinite(shades[0][:, ~dry]).all()
+
+
+def test_stamps_of_rain_show_amounts(shades: list[Any]) -> None:
+    (channel,) = (made := rain(2.0**-16)).channels
+    field = made.field(channel)
+    members.plot_stamps(field, field.leads[0], Rectangle(), Path("unused"))
+    (shown,) = field.members(field.leads[:1])
+    np.testing.assert_array_equal(shades[2:], shown)
+
+
 def test_the_meteogram_shows_the_range_of_climatology(figures: list[Any]) -> None:
     list(ForecastPlots(run(), PlotRequest(("meteogram",), point=(11, 30)), Path(".")).plot())
     low, middle, high = (line.get_ydata() for line in figures[0].axes[0].lines[:3])

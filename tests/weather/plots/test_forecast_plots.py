@@ -23,7 +23,7 @@ from weather.plots import probabilities as plot_probabilities
 from weather.plots import spectra as plot_spectra
 from weather.plots import wind as plot_wind
 from weather.plots.forecast_field import ForecastField
-from weather.plots.forecast_plots import ForecastPlots, PlotRequest
+from weather.plots.forecast_plots import ForecastPlots, PlotRequest, plot
 from weather.plots.forecast_run import ForecastRun
 from weather.plots.map.map_figure import MapAxis
 from weather.plots.map.projections import Rectangle
@@ -270,3 +270,15 @@ def test_the_grid_point_is_the_nearest_over_the_dateline() -> None:
     grid = Grid(np.array([-60.0, 0.0, 60.0]), np.arange(0.0, 360.0, 45.0))
     assert plot_point.grid_point(grid, (89.0, -10.0)) == (2, 0)
     assert plot_point.grid_point(grid, (10.0, -179.0)) == (1, 4)
+
+
+def test_a_forecast_is_plotted_by_one_function(tmp_path: Path) -> None:
+    made = ensemble(world(), inits=starts(2))
+    made.to_netcdf(tmp_path / "made.nc")
+    kinds: dict[str, Any] = {"kinds": "spectra", "variables": "t850", "lead_days": 1}
+    found = plot(tmp_path / "made.nc", tmp_path, truth=world(), **kinds)
+    assert found == [tmp_path / "spectra_temperature_850.png"] and found[0].exists()
+    with pytest.raises(InputError, match="Found picture 'map', .*Did you mean 'maps'"):
+        plot(made, tmp_path, kinds="map")
+    with pytest.raises(InputError, match="Found a forecast of type DataArray"):
+        plot(made["temperature"], tmp_path)  # type: ignore[arg-type]

@@ -16,11 +16,11 @@ from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights
 from weather.metrics.balance import geostrophic_wind, in_band
-from weather.verification.areas import Areas
 from weather.verification.cross_variable import ALL, set_statistics, variable_sets
 from weather.verification.report import MEAN, VerificationReport
 from weather.verification.report_writer import markdown
 from weather.verification.run import verify
+from weather.verification.selection import Areas
 
 WORLD = world()
 FORECAST = ensemble(WORLD, 6)
@@ -386,7 +386,7 @@ def test_the_same_seed_gives_the_same_report_from_the_command(
         )
     said = capsys.readouterr().out
     assert "CRPS over that of the limit" in said and "RMSE over that of the limit" in said
-    first, second = ((tmp_path / out / "metrics.json").read_bytes() for out in "ab")
+    first, second = ((tmp_path / out / "metrics_all.json").read_bytes() for out in "ab")
     assert first == second and b'"mine"' in first and b"brier_fair_>262" in first
 
 

@@ -21,6 +21,9 @@ WORLD = world()
 FORECAST = ensemble(WORLD)
 
 
+HOLED = xr.ones_like(WORLD["mean_sea_level_pressure"][0]).where(WORLD["latitude"] > -70)
+
+
 def without_units(data: xr.Dataset) -> xr.Dataset:
     data = data.copy()
     data["temperature"] = data["temperature"] - 273.15
@@ -89,6 +92,18 @@ def broken(data: xr.Dataset) -> xr.Dataset:
         ),
         (lambda f: f, {"lead_days": [np.nan]}, "no lead time of nan days, it has 1, 2, 3"),
         (lambda f: f, {"lead_days": [np.inf]}, "no lead time of inf days"),
+        (lambda f: f, {"lead_days": "3"}, "Found lead days '3', expected a number"),
+        (lambda f: f, {"seed": 1.5}, "Found the seed 1.5, expected a whole number"),
+        (lambda f: f, {"workers": "x"}, "Found 'x' workers, expected a whole number above 0, or"),
+        (
+            lambda f: f,
+            {"limit": FORECAST["temperature"]},
+            "limit of type DataArray.* to_dataset",
+        ),
+        (lambda f: f["temperature"], {}, "Found forecast of type DataArray"),
+        (lambda f: f, {"mask": WORLD}, "mask of type Dataset, expected an xarray.DataArray"),
+        (lambda f: f, {"mask": HOLED}, "The mask has no value in 12 of 96 cells.*fillna"),
+        (lambda f: f, {"thresholds": {"t850": ["warm"]}}, "thresholds warm of temperature_850"),
     ],
 )
 def test_mistakes_get_one_sentence(
@@ -97,6 +112,34 @@ def test_mistakes_get_one_sentence(
     with pytest.raises(InputError, match=message) as error:
         verify(change(FORECAST), WORLD, **options)
     assert re.fullmatch(r"[^\n]+[.?]", str(error.value))
+
+
+def test_paths_short_names_and_single_values_stand_for_data_and_lists(tmp_path: Path) -> None:
+    names = {name: tmp_path / f"{name}.nc" for name in ("made", "truth", "other")}
+    for path, data in zip(
+        names.values(), (FORECAST, WORLD, FORECAST[["temperature"]]), strict=True
+    ):
+        data.to_netcdf(path)
+    found = verify(
+        str(names["made"]),
+        names["truth"],
+        str(names["truth"]),
+        against={"other": names["other"]},
+        variables="t850",
+        lead_days=1,
+        regions="global",
+        thresholds={"t850": 260},
+    )
+    assert found == verify(
+        FORECAST,
+        WORLD,
+        against={"other": FORECAST[["temperature"]]},
+        variables=["temperature_850"],
+        lead_days=[1.0],
+        regions=["global"],
+        thresholds={"temperature_850": [260.0]},
+    )
+    assert "brier_>260" in found["scores"]["forecast"]["temperature_850"]["global"]
 
 
 def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +153,7 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
         + ["--leads", "1", "3", "--regions", "global", "tropics"]
         + ["--variables", "temperature_850"]
     )
-    report = json.loads((out / "metrics.json").read_text())
+    report = json.loads((out / "metrics_all.json").read_text())
     assert report == verify(
         FORECAST,
         WORLD,
@@ -124,7 +167,7 @@ def test_the_command_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     pictures = re.findall(r"\]\((.*\.png)\)", text)
     assert len(pictures) == 9  # none beside a control of one member
     assert {path.name for path in out.iterdir()} == {
-        *(*pictures, "metrics.json", "REPORT.md", "report.html")
+        *(*pictures, "metrics.json", "metrics_all.json", "REPORT.md", "report.html")
     }
     page = (out / "report.html").read_text()
     assert len(page) < 5_000_000 and page.count("<img") >= len(pictures) + 2

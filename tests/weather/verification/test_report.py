@@ -1,5 +1,6 @@
 """Verification: what the report says, and its pictures."""
 
+import json
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from matplotlib.colors import to_rgb
 from refine_core.app.figures import house_style
 from refine_core.app.html import Figure, Text
 from tests.weather.forecasts import ensemble, starts, world
+from weather.fields.labels import channel_title
 from weather.plots.figure import BASELINES, MAIN, OTHERS, add_heading
 from weather.verification import score_plots
 from weather.verification.baselines import NAMES
 from weather.verification.bootstrap import ENOUGH, LEAST
 from weather.verification.report import MEAN, VerificationReport
+from weather.verification.report_tables import shown_channels
 from weather.verification.report_writer import markdown, web_page, write_files
 from weather.verification.run import verify
 
@@ -119,23 +122,71 @@ def test_controls_are_drawn_as_differences_with_intervals() -> None:
     figure = score_plots.control_differences(found, "crps_fair")
     (axis,) = (each for each in figure.axes if each.get_title())
     zero, line = axis.lines
-    assert np.asarray(zero.get_ydata()).tolist() == [0, 0, 0]
+    assert np.asarray(zero.get_ydata()).tolist() == [0, 0]
+    assert line.get_linestyle() == "None" and line.get_marker() == "o"
     leaf = found["differences"]["worse"]["skill"]["temperature_850"]["global"]["crps_fair"]
     expected = 100 * np.array(leaf["value"], float)
     np.testing.assert_allclose(np.asarray(line.get_ydata(), float), expected)
-    (band,) = axis.collections
+    (bars,) = axis.collections
+    ends = np.stack([np.asarray(path.vertices)[:, 1] for path in bars.get_paths()], 1)
     low, high = (100 * np.array(leaf[end], float) for end in ("low", "high"))
-    corners = np.asarray(band.get_paths()[0].vertices)[:, 1]
-    assert corners.min() == pytest.approx(low.min())
-    assert corners.max() == pytest.approx(high.max())
+    np.testing.assert_allclose(ends, [low, high])
     assert (expected > 0).all()
+
+
+def test_controls_whose_differences_are_drawn_have_no_line_on_that_of_the_first() -> None:
+    dates = starts(2, "2002-02-01", 10)
+    found = report(
+        2, against={n: ensemble(WORLD, 3, dates, seed=s) for n, s in (("a", 2), ("b", 3))}
+    )
+    counts = [len(score_plots.curves(found, n).axes[0].lines) for n in ("crps_fair", "rmse")]
+    assert counts == [1 + len(NAMES)] * 2
+    figure = score_plots.control_differences(found, "rmse")
+    (axis,) = (each for each in figure.axes if each.get_title())
+    places = [np.asarray(line.get_xdata(), float) for line in axis.lines[1:]]
+    assert len(places) == 2 and (places[1] > places[0]).all()  # side by side
+
+
+def test_pictures_show_the_channels_of_the_tables() -> None:
+    made = ensemble(WORLD, 3, starts(2, "2002-02-01", 10))
+    names = [f"tracer{letter}" for letter in "abcdefghij"]
+    truth, many = (
+        data.assign({name: data["mean_sea_level_pressure"] for name in names})
+        for data in (WORLD, made)
+    )
+    found = verify(many, truth, regions=["global"])
+    shown = shown_channels(found)
+    assert "mean_sea_level_pressure" in shown and len(shown) == 6
+    titles = [axis.get_title() for axis in score_plots.rank_histograms(found).axes]
+    assert titles == [channel_title(name) for name in shown]
+
+
+def test_differences_of_members_are_drawn_as_the_table_has_them() -> None:
+    found = report(3)
+    inner, error = (
+        np.array(found[kind]["forecast"]["temperature_850"]["global"][0], float)[1:]
+        for kind in ("difference_spectrum", "error_spectrum")
+    )
+    (axis,) = score_plots.differences(found).axes
+    np.testing.assert_allclose(
+        np.asarray(axis.lines[0].get_ydata(), float), np.sqrt(inner / error)
+    )
+
+
+def test_labels_of_ratios_are_within_the_picture() -> None:
+    (axis,) = score_plots.spectra(report(3), ratio=True).axes
+    axis.set_ylim(2.0**-5, 1)
+    score_plots._octaves(axis)
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        *("1/32", "1/8", "1/2", "2", "8", "32")
+    ]
 
 
 def test_pictures_of_controls_are_made_where_there_are_some(tmp_path: Path) -> None:
     dates = starts(2, "2002-02-01", 10)
     other = {count: ensemble(WORLD, count, seed=3, inits=dates) for count in (1, 3)}
     alone, against = report(2, against={"one": other[1]}), report(2, against={"other": other[3]})
-    names = {f"controls_{score}.png" for score in ("crps_fair", "variogram", "max_crps_4")}
+    names = {f"controls_{score}.png" for score in score_plots.CONTROLLED}
     assert not names & set(score_plots.plot_scores(alone, tmp_path))
     assert names <= set(score_plots.plot_scores(against, tmp_path))
     assert names <= {path.name for path in tmp_path.iterdir()}
@@ -160,3 +211,26 @@ def test_solid_lines_have_colours_that_can_be_told_apart() -> None:
     solid = [MAIN, *OTHERS, *(colour for colour, dashes in BASELINES.values() if dashes == "-")]
     for one, other in combinations(map(to_rgb, solid), 2):
         assert np.linalg.norm(np.subtract(one, other)) > 0.25
+
+
+def test_a_small_file_holds_the_numbers_of_the_tables(tmp_path: Path) -> None:
+    dates = starts(LEAST, "2002-02-01", 10)
+    others = {"other": ensemble(WORLD, 3, dates, seed=3)}
+    found = report(LEAST, against=others, limit=ensemble(WORLD, 3, dates, seed=4))
+    write_files(found, tmp_path)
+    kept = json.loads((tmp_path / "metrics.json").read_text())
+    assert json.loads((tmp_path / "metrics_all.json").read_text()) == found
+
+    def of(table: Any, score: str = "crps_fair") -> Any:
+        return table["temperature_850"]["global"][score]
+
+    whole = of(found["scores"]["forecast"])
+    for part, values in of(kept["scores"]["forecast"]).items():
+        np.testing.assert_allclose(values, whole[part], rtol=1e-3)
+    assert set(of(kept["scores"]["other"])) == {"value"}
+    assert "mae" in found["scores"]["other"]["temperature_850"]["global"]
+    assert "mae" not in kept["scores"]["other"]["temperature_850"]["global"]
+    assert set(of(kept["skill"]["other"], "rmse")) == {"value", "low", "high"}
+    assert list(kept["skill"]["persistence"]) == [MEAN]
+    assert list(kept["limit"]["multiples"]) == ["forecast"]
+    assert len(kept["spectrum"]["truth"]["temperature_850"]) == len(kept["lead_days"])

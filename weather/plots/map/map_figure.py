@@ -101,6 +101,19 @@ class MapAxis:
             )
         )
 
+    def blank(self, cells: NDArray[np.bool_]) -> None:
+        """Fill cells (H, W) in which nothing is shown with grey."""
+        if cells.any():
+            self._clipped(
+                self.axis.contourf(
+                    *self._places,
+                    self._closed(cells.astype(np.float32)),
+                    levels=[0.01, 1.5],
+                    colors=["#dddddd"],
+                    zorder=0.9,
+                )
+            )
+
     def contour(
         self, values: Array, levels: Array, style: LineStyle = CONTOURS, labels: float = 0.0
     ) -> None:
