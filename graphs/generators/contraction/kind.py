@@ -11,6 +11,7 @@ from graphs.generators.common.config import SamplingConfig, SamplingOptions
 from graphs.generators.common.kind import Names
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.attachment.head import AttachmentHead
@@ -56,7 +57,7 @@ class Contraction:
             tokens,
             self._embed(tokens, limits, properties),
             set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=4),
-            self._head(tokens, limits),
+            self._head(tokens, limits, statistics.size_limit),
             scale_subsampling=config.scale_subsampling,
             single_dropout=config.single_dropout if properties > 1 else 0.0,
             dropout=config.property_dropout,
@@ -79,7 +80,12 @@ class Contraction:
             edge_tokens=config.edge_tokens,
         )
 
-    def _head(self, tokens: ContractionTokenizer, limits: ValenceLimits | None) -> ContractionHead:
+    def _head(
+        self,
+        tokens: ContractionTokenizer,
+        limits: ValenceLimits | None,
+        size_limit: SizeLimit | None,
+    ) -> ContractionHead:
         config, values = self.config, tokens.digit_values(0)
         split = SplitHead(
             config.dim,
@@ -93,7 +99,8 @@ class Contraction:
             tokens.kinds if config.edge_tokens == "none" else None,
         )
         sizes = tokens.labels, tokens.kinds, values
-        counts = CountHead(config.dim, *sizes, tokens.connected, limits, smooth=config.smooth)
+        known = tokens.connected, limits, size_limit
+        counts = CountHead(config.dim, *sizes, *known, smooth=config.smooth)
         tables = tokens.fragments
         attachment = None if tables is None else AttachmentHead(config.dim, tables)
         return ContractionHead(counts, split, attachment)
