@@ -31,4 +31,7 @@ def test_a_contraction_calls_more_often_if_neighbours_do_not_split_together() ->
         with CallCounter(model) as counter:
             model.sample(20, batch=20, **setting.options)
         counted.append(counter.calls)
+    with CallCounter(model) as counter:
+        model.sample(20, batch=1)
+    assert counter.per_batch(20, 1) == counter.calls / 20 and counter.calls % 20
     assert counted[0] < counted[1] <= 9 and len(counted) == 2
