@@ -53,6 +53,10 @@ def test_train_sample_describe(folder: Path, capsys: pytest.CaptureFixture[str])
         assert Path(name).stat().st_size > 0
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--out", "x.pdb")
     assert ".smi" in said
+    own = Path("molecules.smi").read_text()
+    said = refuse(capsys, "sample", "--model", "runs/tiny")
+    assert "Found molecules.smi, which is not replaced unasked: give --out molecules.smi" in said
+    assert Path("molecules.smi").read_text() == own
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--where", "gap=x")
     assert "name=number" in said
 
