@@ -110,7 +110,7 @@ def _read(smiles: str) -> tuple[Chem.Mol, list[int]]:
 def _written(smiles: str) -> list[int]:
     """Places, among atoms but hydrogen, of those whose hydrogens are written."""
     reading = Chem.SmilesParserParams()
-    reading.sanitize = reading.removeHs = False
+    reading.sanitize, reading.removeHs = False, False
     with BlockLogs():
         molecule = Chem.MolFromSmiles(smiles, reading)
     atoms = [] if molecule is None else molecule.GetAtoms()
