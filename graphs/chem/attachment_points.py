@@ -109,10 +109,8 @@ def _read(smiles: str) -> tuple[Chem.Mol, list[int]]:
 
 def _written(smiles: str) -> list[int]:
     """Places, among atoms but hydrogen, of those whose hydrogens are written."""
-    reading = Chem.SmilesParserParams()
-    reading.sanitize, reading.removeHs = False, False
     with BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles, reading)
+        molecule = Chem.MolFromSmiles(smiles, sanitize=False)  # which keeps atoms of hydrogen
     atoms = [] if molecule is None else molecule.GetAtoms()
     heavy = [atom for atom in atoms if atom.GetAtomicNum() != 1]
     return [
