@@ -92,11 +92,13 @@ def _read(smiles: str) -> tuple[Chem.Mol, list[int]]:
         if isinstance(molecule, str):
             raise InputError(f"{smiles!r} cannot be used: {molecule}; give another molecule.")
         Chem.RemoveStereochemistry(molecule)
+        for atom in molecule.GetAtoms():
+            atom.SetIsotope(0)
+            atom.SetAtomMapNum(0)
+        molecule = Chem.RemoveHs(molecule)
         points = [atom.GetIdx() for atom in molecule.GetAtoms() if not atom.GetAtomicNum()]
         for point in points:
             atom = molecule.GetAtomWithIdx(point)
-            atom.SetIsotope(0)
-            atom.SetAtomMapNum(0)
             orders = [bond.GetBondType() for bond in atom.GetBonds()]
             beyond = [near for near in atom.GetNeighbors() if near.GetAtomicNum()]
             if orders != [Chem.BondType.SINGLE] or not beyond:

@@ -23,8 +23,8 @@ def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
     [True, False, False]
     >>> contain(["Cc1ccccc1", "Cc1ccccc1O"], "*c1ccccc1")
     [True, False]
-    >>> contain(["Cc1ccc[nH]1", "Cn1cccc1"], "c1cc[nH]c1")
-    [True, False]
+    >>> contain(["Cc1ccc[nH]1", "Cn1cccc1"], "c1cc[nH]c1"), contain(["COC", "CCO"], "[13CH3]O")
+    ([True, False], [True, False])
 
     Args:
         smiles: The molecules; None contains nothing.

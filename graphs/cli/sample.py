@@ -164,7 +164,10 @@ def _containing(smiles: Sequence[str | None], scaffold: str) -> list[str | None]
     pairs = list(zip(found, smiles, strict=True))
     lost = sum(text is not None and not contained for contained, text in pairs)
     if lost:
-        say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
+        say(
+            f"{lost} molecules left out, in which {scaffold} is not as written: it is now part "
+            "of an aromatic ring, or its hydrogens were not kept"
+        )
     return [text if contained else None for contained, text in pairs]
 
 
