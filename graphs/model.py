@@ -140,7 +140,8 @@ class GraphModel(StoredModel):
             methods: Methods of sampling by name, with their fields; by default the model's.
             batch: Graphs at a time.
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
-                every sample contains (`graphs.generators.scaffold.sampler`).
+                every sample contains (`graphs.generators.scaffold.sampler`). Atoms whose hydrogens
+                are written, as in [nH], keep them.
             score: Function of the canonical SMILES of molecules, or of other graphs as those of
                 networkx, that gives each a number: samples follow the model's law times the
                 exponential of it, the better the more `particles`.
@@ -156,10 +157,16 @@ class GraphModel(StoredModel):
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
-                cannot extend the scaffold, `score` does not give a number for each, there is
-                `after_scale` beside a scaffold or score, or the graphs do not fit into memory.
+                cannot extend the scaffold, `score` is no function or does not give a number for
+                each, there is `after_scale` beside a scaffold or score, or the graphs do not fit
+                into memory.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
+        if score is not None and not callable(score):
+            raise InputError(
+                f"Found score {score!r:.40}, expected a function: give one that takes a list of "
+                "SMILES, or of graphs, and returns a number for each."
+            )
         remedy = "sample them in several files, each with a seed of its own"
         check_memory(LEAST_BYTES * count, f"A list of {count} graphs", remedy)
         settings = self.settings(

@@ -54,7 +54,8 @@ def train(
 
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or the
-            generator takes no such graphs, or there are both a `store` and `smiles`.
+            generator takes no such graphs, there are both a `store` and `smiles`, or `smiles` is a
+            single text.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -73,6 +74,11 @@ def train(
     """
     run = runs / config.name
     if smiles is not None:
+        if isinstance(smiles, str):
+            raise InputError(
+                f"Found the text {smiles[:40]!r} as `smiles`, expected a list of SMILES: give "
+                "[...] of several, or their file as `config.data.source`."
+            )
         if store is not None:
             raise InputError("Found a store and SMILES to learn from: give one of them.")
         write_text(run / "molecules.smi", "".join(f"{each}\n" for each in smiles))

@@ -16,7 +16,7 @@ DIGIT_NATS = [-115.5038, -68.4803, -139.4317, -164.6005, -160.8885, -115.3786]
 MOLECULES = ["COC1(C)C(O)C1O", "C#CC1(CO)COC1=N", "Cn1cc2c(n1)COC2", "O=CC12CC(O1)C1NC12"]
 MOLECULE_NATS = [-13.0380, -12.0112, -11.2383, -11.4822]
 WITH_PROPERTIES = ["C#CC#CC1CC1(C)C", "Cc1ccn(C2CC2)n1", "CC1=CCC(C)OC1=N"]
-WITH_SCAFFOLD = ["c1cc(C2CN2)c[nH]1", "CNc1cc(CN)c[nH]1", "CCn1cc(N)c(O)c1"]
+WITH_SCAFFOLD = ["CNc1c(N)c[nH]c1O", "CNc1cc(CN)c[nH]1", "CCCc1cc(O)c[nH]1"]
 DRUGS = [
     "COC(=O)CNC(=O)Nc1cccc(NCc2ncc[nH]2)c1",
     "Cc1csc(NC(=O)c2cccc(OCc3ccncc3)c2)n1",

@@ -10,6 +10,7 @@ if find_spec("rdkit") is None:
     raise InputError("molecules need RDKit; pip install 'refine[graphs]'.")
 
 if TYPE_CHECKING:
+    from graphs.chem.attachment_points import has_hydrogens as has_hydrogens
     from graphs.chem.attachment_points import has_points as has_points
     from graphs.chem.attachment_points import probed as probed
     from graphs.chem.collection import Collected as Collected

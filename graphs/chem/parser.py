@@ -26,7 +26,7 @@ MARKS = {
 }
 
 
-SHOWN = 30  # names of a vocabulary in a sentence
+SHOWN = 8  # names of a vocabulary in a sentence
 HYDROGEN = re.compile(r"\[\d*H[\]+:\d-]")
 """An atom of hydrogen in a SMILES, unlike [He], [Hg] and other elements."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from graphs.chem.attachment_points import closed_query, has_points
+from graphs.chem.attachment_points import closed_query, has_hydrogens, has_points
 from graphs.chem.parser import MARKS, Parsed, parse
 from refine_core.errors import InputError
 
@@ -14,14 +14,17 @@ from refine_core.errors import InputError
 def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
     """Whether RDKit finds a scaffold's atoms and bonds in each of n molecules.
 
-    Of a scaffold with attachment points `*`, other atoms have no further neighbours. Isotopes and
-    stereochemistry are ignored, aromaticity is not: bonds of a chain are not found in an aromatic
-    ring, though it has alternating bonds.
+    Of a scaffold with attachment points `*`, other atoms have no further neighbours; of others,
+    atoms whose hydrogens are written, as in [nH], keep them. Isotopes and stereochemistry are
+    ignored, aromaticity is not: bonds of a chain are not found in an aromatic ring, though it has
+    alternating bonds.
 
     >>> contain(["Cc1ccccc1", "CC", None], "c1ccccc1")
     [True, False, False]
     >>> contain(["Cc1ccccc1", "Cc1ccccc1O"], "*c1ccccc1")
     [True, False]
+    >>> contain(["Cc1ccc[nH]1", "Cn1cccc1"], "c1cc[nH]c1"), contain(["COC", "CCO"], "[13CH3]O")
+    ([True, False], [True, False])
 
     Args:
         smiles: The molecules; None contains nothing.
@@ -30,7 +33,8 @@ def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
     Raises:
         InputError: The scaffold is not a molecule, see `attachment_points.probed`.
     """
-    query = closed_query(scaffold) if has_points(scaffold) else _query(scaffold)
+    closed = has_points(scaffold) or has_hydrogens(scaffold)
+    query = closed_query(scaffold) if closed else _query(scaffold)
     with BlockLogs():
         found = [Chem.MolFromSmiles(text) if text else None for text in smiles]
         return [each is not None and each.HasSubstructMatch(query) for each in found]

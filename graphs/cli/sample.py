@@ -10,12 +10,14 @@ from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import say
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
+from refine_core.storage.lock import OutputLock
 
 if TYPE_CHECKING:
     from graphs.model import GraphModel
 
 MOLECULES, OTHERS = (".smi", ".csv", ".sdf", ".png", ".svg"), (".graphml",)
 """Suffixes of files of molecules, and of folders of other graphs."""
+DEFAULT = Path("molecules.smi")
 
 
 def sample(
@@ -32,7 +34,7 @@ def sample(
     particles: PositiveInt = 8,
     workers: Workers = "auto",
     coordinates: Literal["2d", "3d"] = "2d",
-    out: Annotated[Path, output_file(*MOLECULES, *OTHERS)] = Path("molecules.smi"),
+    out: Annotated[Path | None, output_file(*MOLECULES, *OTHERS)] = None,
 ) -> None:
     """Sample graphs: molecules as .smi, .csv, .sdf or a picture, others as a folder of .graphml.
 
@@ -47,13 +49,15 @@ def sample(
         first_temperature: Of the first call of contractions; by default the model's.
         batch: Graphs at a time.
         scaffold: SMILES of what every molecule shall contain, such as c1ccccc1. With attachment
-            points, as *c1ccccc1 or *C1CC1.*C=O, a molecule goes on there and nowhere else.
+            points, as *c1ccccc1 or *C1CC1.*C=O, a molecule goes on at these only; without, at all
+            but atoms whose hydrogens are written, as [nH] in c1cc[nH]c1.
         particles: With a scaffold: samples of which one is kept, for each molecule.
         workers: Processes that share the batches; auto is one for each core where that pays.
         coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses
             are left out, and counted; or a folder with a name in .graphml for the files of other
-            graphs, which replace those of earlier samples.
+            graphs, which replace those of earlier samples. By default molecules.smi, if there is
+            none yet.
     """
     from graphs.data.convert_networkx import to_networkx
     from graphs.data.graphml import write_graphml
@@ -61,29 +65,45 @@ def sample(
 
     properties = requested(where, "--where") or None
     loaded = load(model)
+    out = _default_output() if out is None else out
     _check_output(out, loaded)
-    graphs = loaded.sample(
-        count,
-        seed=seed,
-        where=properties,
-        guidance=guidance,
-        calls=calls,
-        temperature=temperature,
-        first_temperature=first_temperature,
-        batch=batch,
-        scaffold=scaffold,
-        particles=particles,
-        workers=workers,
-        quiet=False,
-    )
-    if loaded.is_molecular:
-        smiles = loaded.smiles(graphs)
-        if scaffold is not None:
-            smiles = _containing(smiles, scaffold)
-        _write_molecules(smiles, out, coordinates, seed)
-    else:
-        write_graphml(to_networkx(graphs, loaded.vocabulary), out)
+    with OutputLock(out, folder=False):
+        graphs = loaded.sample(
+            count,
+            seed=seed,
+            where=properties,
+            guidance=guidance,
+            calls=calls,
+            temperature=temperature,
+            first_temperature=first_temperature,
+            batch=batch,
+            scaffold=scaffold,
+            particles=particles,
+            workers=workers,
+            quiet=False,
+        )
+        if loaded.is_molecular:
+            smiles = loaded.smiles(graphs)
+            if scaffold is not None:
+                smiles = _containing(smiles, scaffold)
+            _write_molecules(smiles, out, coordinates, seed)
+        else:
+            write_graphml(to_networkx(graphs, loaded.vocabulary), out)
     print(out)
+
+
+def _default_output() -> Path:
+    """Where samples go if nothing is said.
+
+    Raises:
+        InputError: There is such a file, which may be of molecules of one's own.
+    """
+    if DEFAULT.exists():
+        raise InputError(
+            f"Found {DEFAULT}, which is not replaced unasked: give --out {DEFAULT} to replace it, "
+            "or another name."
+        )
+    return DEFAULT
 
 
 def requested(words: Sequence[str], option: str) -> dict[str, float]:
@@ -138,7 +158,10 @@ def _containing(smiles: Sequence[str | None], scaffold: str) -> list[str | None]
     pairs = list(zip(found, smiles, strict=True))
     lost = sum(text is not None and not contained for contained, text in pairs)
     if lost:
-        say(f"{lost} molecules left out, of which {scaffold} has become part of an aromatic ring")
+        say(
+            f"{lost} molecules left out, in which {scaffold} is not as written: it is now part "
+            "of an aromatic ring, or its hydrogens were not kept"
+        )
     return [text if contained else None for contained, text in pairs]
 
 

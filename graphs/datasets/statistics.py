@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from graphs.data.arcs import BOTH
-from graphs.data.batch import GraphBatch
+from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.store import GraphStore
 
 
@@ -29,6 +29,26 @@ def max_counts(store: GraphStore) -> tuple[int, ...]:
         counts = torch.cat([nodes, torch.stack(edges, 1)], 1)
         most = torch.maximum(most, counts.amax(0))
     return tuple(most.tolist())
+
+
+def node_sizes(vocabulary: Vocabulary) -> torch.Tensor:
+    """(T,) int64 atoms of each label of nodes, where some are fragments of molecules; else 1.
+
+    >>> node_sizes(Vocabulary(("C", "C1CC1"), ("SINGLE",))).tolist()
+    [1, 3]
+    """
+    if not vocabulary.has_fragments:
+        return torch.ones(len(vocabulary.nodes), dtype=torch.int64)
+    from graphs.chem.fragments import Fragment
+
+    return torch.tensor([len(Fragment.named(name).atoms) for name in vocabulary.nodes])
+
+
+def largest_size(store: GraphStore) -> int:
+    """Nodes of the largest graph; fragments count as `node_sizes` says."""
+    of_label = node_sizes(store.vocabulary)
+    sizes = ((of_label[graphs.nodes] * graphs.valid).sum(1) for graphs in batches(store))
+    return max(int(each.max()) for each in sizes)
 
 
 def all_acyclic(store: GraphStore) -> bool:

@@ -55,7 +55,7 @@ class CurvePoint:
         kind: Kind of the model.
         parameters: Count of its parameters.
         temperature: Temperature of sampling.
-        calls: Network calls of a batch.
+        calls: Network calls of a batch, their mean.
         cpu_ms: Processor time of sampling, in ms per molecule.
     """
 
@@ -65,7 +65,7 @@ class CurvePoint:
     kind: str | None = None
     parameters: int | None = None
     temperature: float | None = None
-    calls: int | None = None
+    calls: float | None = None
     cpu_ms: float | None = None
 
     def row(self) -> dict[str, str | float | None]:
@@ -207,7 +207,7 @@ def curve_table(points: Sequence[CurvePoint]) -> str:
         Column("parameters", form=lambda value: f"{value / 1e6:.2f} M"),
         Column("sampling"),
         Column("temperature", form="g"),
-        Column("calls"),
+        Column("calls", form=".3g"),
         *(Column(title, key, form=".1%") for title, key in (shares | {"novel": "novel"}).items()),
         Column("FCD to validation", "fcd", form=".3f"),
         Column("CPU ms", "cpu_ms", form=".1f"),
@@ -218,8 +218,8 @@ def curve_table(points: Sequence[CurvePoint]) -> str:
 def _line(point: CurvePoint) -> str:
     distance = "-" if point.scores.fcd is None else f"{point.scores.fcd:.3f}"
     return (
-        f"{point.model}, {point.sampling}: {point.calls} calls, {point.scores.valid:.1%} valid, "
-        f"FCD {distance}"
+        f"{point.model}, {point.sampling}: {point.calls:.3g} calls, "
+        f"{point.scores.valid:.1%} valid, FCD {distance}"
     )
 
 
@@ -285,7 +285,7 @@ def _plot_curve(
         axis.plot(calls, valid, "--", color=colour, linewidth=1, alpha=0.7)
 
 
-def _scale_axes(axis: "Axes", key: Panel, title: str, calls: Sequence[int]) -> None:
+def _scale_axes(axis: "Axes", key: Panel, title: str, calls: Sequence[float]) -> None:
     from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
     axis.set_title(title)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from graphs.model import GraphModel
 from refine_core.app.progress import Progress
 from refine_core.errors import InputError
 from refine_core.storage.files import write_text
+
+log = logging.getLogger(__name__)
 
 BATCH = 250
 
@@ -79,7 +82,8 @@ def log_probs(
 
     Args:
         model: Of molecules.
-        texts: n SMILES or mol blocks.
+        texts: n SMILES or mol blocks; of a salt, a model whose graphs are connected takes the
+            largest piece, and a warning counts such.
         where: Given values of properties, in the data's units.
         draws: Trees to average over.
         seed: Seed of these.
@@ -98,9 +102,14 @@ def log_probs(
     """
     from graphs.chem import ParseOptions, collect_molecules, parse_options
 
-    # Salts are cut down as those were from which the model has learnt.
-    options = ParseOptions(largest_fragment=model.config.data.largest_fragment)
-    found = collect_molecules(texts, parse_options(model.vocabulary, options=options), quiet=quiet)
+    # Salts are cut down as those were from which the model has learnt, if there were any.
+    connected, largest = model.statistics.connected, model.statistics.largest
+    options = ParseOptions(largest_fragment=model.config.data.largest_fragment or connected)
+    limit = options.limit if largest is None else largest
+    reading = parse_options(model.vocabulary, limit, options)
+    found = collect_molecules(texts, reading, quiet=quiet)
+    for what, count in found.store.report["dropped"].items():
+        log.warning("%s dropped from %d molecules", what, count)
     nats, reasons = [math.nan] * len(texts), [""] * len(texts)
     for place, reason in found.skipped:
         reasons[place] = reason

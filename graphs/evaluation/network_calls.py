@@ -22,9 +22,9 @@ class CallCounter:
         self.calls = 0
         self._transformer = model.refiner.transformer
 
-    def per_batch(self, count: int, batch: int) -> int:
-        """Calls for one of the batches in which `count` graphs were sampled, rounded up."""
-        return math.ceil(self.calls / math.ceil(count / batch))
+    def per_batch(self, count: int, batch: int) -> float:
+        """Mean calls for a batch, where `count` graphs were sampled in batches."""
+        return self.calls / math.ceil(count / batch)
 
     def __enter__(self) -> Self:
         def count(*_: object) -> None:

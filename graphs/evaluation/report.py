@@ -57,7 +57,7 @@ def evaluate(
         say: Receives a line about each stage.
 
     Returns:
-        The metrics of `graphs.metrics`, with `calls`, the networks' calls for a batch, and
+        The metrics of `graphs.metrics`, with `calls`, the network's mean calls for a batch, and
         `cpu_ms_per_graph`, sampling and decoding, RDKit included. Stability is NaN where it is not
         defined, because an element is not in its table, and REPORT.md says why.
 

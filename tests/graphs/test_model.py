@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from rdkit import Chem
 
 import graphs
+from graphs.chem import to_graphs
+from graphs.chem.fragments import cut
+from graphs.chem.substructure import heavy_atoms
 from graphs.data.batch import GraphBatch
 from graphs.evaluation.equivariance import check_equivariance
 from graphs.generators.contraction.head import ContractionHead
@@ -77,6 +81,32 @@ def test_fewer_nodes_exceed_valence_limits_where_splits_are_drawn_again() -> Non
     free = exceeding()
     head.split.valence_limits = limits
     assert limited < 0.5 * free
+
+
+def test_no_molecule_is_larger_than_those_of_the_data() -> None:
+    for name, largest in (("qm9", 9), ("moses", 27)):
+        assert graphs.load(name).statistics.largest == largest
+    model = graphs.load("qm9")
+    for options in ({"temperature": 1.3}, {"scaffold": "CC1CC1CC", "particles": 2}):
+        smiles = model.smiles(model.sample(60, **options))
+        assert max(heavy_atoms([text for text in smiles if text])) == 9
+    too_large = to_graphs(["CCCCCCCCO", "CCCCCCCCOO"], model.vocabulary)
+    assert model.code_log_prob(too_large).isfinite().tolist() == [True, False]
+    # Of models that were saved before the size was known.
+    old = replace(model, statistics=replace(model.statistics, largest=None))
+    assert old.statistics.size_limit is None
+
+
+def test_rings_that_the_vocabulary_lacks_are_drawn_and_have_a_likelihood() -> None:
+    model = graphs.load("qm9")
+    made = [text for text in model.smiles(model.sample(150, seed=1)) if text]
+    fragments = {text: cut(Chem.MolFromSmiles(text)).names for text in made}
+    known = set(model.vocabulary.nodes)
+    new = [text for text, names in fragments.items() if not known.issuperset(names)]
+    assert len(new) > 3
+    rings = [name for text in new for name in fragments[text] if name not in known]
+    assert all(Chem.MolFromSmiles(name).GetRingInfo().NumRings() for name in rings)
+    assert bool(model.code_log_prob(to_graphs(new, model.vocabulary)).isfinite().all())
 
 
 def test_sampling_reports_its_progress(model: GraphModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,3 +50,8 @@ def test_together_with_a_scaffold(plain: GraphModel) -> None:
 def test_a_score_that_is_none_gets_a_sentence(plain: GraphModel, given: object) -> None:
     with pytest.raises(InputError, match="for 8 graphs.*return one finite number for each"):
         plain.sample(2, score=lambda _: given, particles=4)  # type: ignore[arg-type, return-value]
+
+
+def test_what_is_no_function_is_refused_before_anything_is_drawn(plain: GraphModel) -> None:
+    with pytest.raises(InputError, match=r"Found score 0.5, expected a function"):
+        plain.sample(2, score=0.5)  # type: ignore[arg-type]

@@ -71,3 +71,5 @@ def test_a_list_of_smiles_is_learnt_from_as_a_file_of_them(
     assert nats[0] < 0 and not reasons[0] and reasons[1]
     with pytest.raises(InputError, match="is empty|no molecules|holds no"):
         graphs.train(settings(trained.folder, "logp"), tmp_path, smiles=[], quiet=True)
+    with pytest.raises(InputError, match="Found the text 'CCO' as `smiles`, expected a list"):
+        graphs.train(settings(trained.folder, "logp"), tmp_path, smiles="CCO", quiet=True)

@@ -1,10 +1,52 @@
-"""The distribution of sizes of graphs: a histogram of the training graphs, smoothed over gaps."""
+"""Sizes of graphs: their largest, and their distribution, smoothed over gaps."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.noise import Noise
+
+
+@dataclass(frozen=True)
+class SizeLimit:
+    """The largest size of a graph, in nodes; a fragment counts as many as it has atoms.
+
+    Args:
+        most: That size.
+        of_label: How many a node of each label counts, T of them.
+
+    >>> SizeLimit(3, (1, 2)).exceeded(torch.tensor([[1, 1], [0, 2]])).tolist()
+    [False, True]
+    """
+
+    most: int
+    of_label: tuple[int, ...]
+
+    def exceeded(self, counts: Tensor) -> Tensor:
+        """(...) bool, of counts (..., T) int64 of nodes of each label."""
+        return (counts * self._of_label(counts)).sum(-1) > self.most
+
+    def room(self, counts: Tensor, owed: Tensor) -> Tensor:
+        """(b, T) how many nodes of each label fit beside `counts` and what later ones are `owed`.
+
+        >>> counts, owed = torch.tensor([[0, 0, 0]]), torch.tensor([[0, 0, 1]])
+        >>> SizeLimit(5, (1, 2, 2)).room(counts, owed).tolist()
+        [[3, 1, 2]]
+
+        Args:
+            counts: (b, T) int64.
+            owed: (b, T) int64.
+        """
+        size = self._of_label(counts)
+        later = owed * size
+        later = later.flip(1).cumsum(1).flip(1) - later
+        left = self.most - (counts * size).sum(1, keepdim=True) - later
+        return left.div(size, rounding_mode="floor").clamp(min=0)
+
+    def _of_label(self, like: Tensor) -> Tensor:
+        return torch.tensor(self.of_label, device=like.device)
 
 
 class Sizes(nn.Module):

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from graphs.data.batch import Vocabulary
 from graphs.data.store import GraphStore
-from graphs.datasets.statistics import all_acyclic, all_connected, batches, max_counts
+from graphs.datasets.statistics import (
+    all_acyclic,
+    all_connected,
+    batches,
+    largest_size,
+    max_counts,
+    node_sizes,
+)
+from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.valence import ValenceLimits
 
 
@@ -19,6 +27,8 @@ class GraphStatistics:
         sizes: Count of graphs of 0, 1, ... nodes.
         valence_limits: Largest total of edge weights at a node of each label; None if unknown.
         acyclic: Whether every graph is directed and has no cycle.
+        largest: Nodes of the largest graph, of which a fragment counts as many as it has atoms;
+            None if unknown, as of older models: then `max_counts` alone bound a graph.
     """
 
     vocabulary: Vocabulary
@@ -27,6 +37,7 @@ class GraphStatistics:
     sizes: tuple[int, ...] = ()
     valence_limits: ValenceLimits | None = None
     acyclic: bool = False
+    largest: int | None = None
 
     @classmethod
     def of(cls, store: GraphStore) -> "GraphStatistics":
@@ -38,4 +49,12 @@ class GraphStatistics:
             tuple(store.sizes.bincount().tolist()),
             ValenceLimits.of(batches(store), store.vocabulary),
             all_acyclic(store),
+            largest_size(store),
         )
+
+    @property
+    def size_limit(self) -> SizeLimit | None:
+        """What bounds the size of a sample; None if that is unknown."""
+        if self.largest is None:
+            return None
+        return SizeLimit(self.largest, tuple(node_sizes(self.vocabulary).tolist()))

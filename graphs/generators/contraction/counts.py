@@ -5,6 +5,10 @@
 over the labels that occur, in the order of the vocabulary, and an end. A small causal transformer
 reads what came before, so that the law can hold which fragments go together: drawn from a weaker
 law, the composition is the largest single loss of molecules that are drawn in few calls.
+
+Counts that exceed valence limits, or that add up to more nodes than the largest graph of training
+has, are drawn again. Samples follow p given the set A of other counts, p / p(A), so log p is a
+lower bound on their log-probability; of larger graphs it is minus infinity.
 """
 
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graphs.generators.common.mixed_law import MixedLaw
+from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.bounds import INNER, NODES, Budget, Demand
@@ -39,6 +44,7 @@ class CountHead(nn.Module):
         values: Values of a count.
         connected: Whether all graphs are.
         valence_limits: Counts that exceed them are drawn again; None allows all.
+        size_limit: Counts that exceed it are drawn again, too; None allows all.
         width: Width w of the transformer.
         depth: Its blocks.
     """
@@ -51,13 +57,14 @@ class CountHead(nn.Module):
         values: int,
         connected: bool,
         valence_limits: ValenceLimits | None = None,
+        size_limit: SizeLimit | None = None,
         *,
         width: int = 128,
         depth: int = 2,
     ) -> None:
         super().__init__()
         self.labels, self.kinds, self.values, self.connected = labels, kinds, values, connected
-        self.valence_limits = valence_limits
+        self.valence_limits, self.size_limit = valence_limits, size_limit
         self.enter = nn.Linear(dim, width)
         self.label = nn.Embedding(labels + 1 + kinds, width)
         self.count = nn.Parameter(0.5 * torch.randn(values, width))
@@ -130,7 +137,10 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         return self.state.valid
 
     def token_log_prob(self, code: Tensor) -> Tensor:
-        """Log-probability (b, 1) of codes (b, 1, g); minus infinity of counts not known."""
+        """Log-probability (b, 1) of codes (b, 1, g) before any is drawn again.
+
+        It is minus infinity of counts that are not known, and of more nodes than `size_limit`.
+        """
         head, counts = self.head, code[:, 0]
         nodes, edges = counts[:, : head.labels], counts[:, head.labels :][:, : head.kinds]
         label, count = _pairs(nodes, head.labels)
@@ -159,25 +169,40 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         each = torch.where(certain, 0, each.view_as(number))
         wrong = ((number < low) | (number > high)) & (labels != head.labels)
         total = -(nats.sum(1) + each.sum(1))
-        return total.masked_fill(wrong.any(1), -torch.inf)[:, None]
+        return total[:, None].masked_fill(wrong.any(1)[:, None] | self.oversized(code), -torch.inf)
 
     def log_prob(self, code: Tensor) -> Tensor:
         """Log-probability (b,) of codes, in nats."""
         return self.token_log_prob(code)[:, 0]
 
     def sample(self, noise: Noise) -> Tensor:
-        """Codes (b, 1, g); those that exceed valence limits are drawn again, as splits are."""
-        code = self.meeting(noise, None)[0]
+        """Codes (b, 1, g); those that exceed limits are drawn again, as splits are.
+
+        After `ATTEMPTS` they are let pass.
+        """
+        code, limits = self.meeting(noise, None)[0], self.head.valence_limits
         for attempt in range(1, ATTEMPTS):
-            limits = self.head.valence_limits
-            if limits is None or not bool((wrong := violated(limits, self.state, code)).any()):
+            wrong = self.oversized(code)
+            if limits is not None:
+                wrong = wrong | violated(limits, self.state, code)
+            if not bool(wrong.any()):
                 break
             again = self.meeting(noise.fork(attempt), None)[0]
             code = torch.where(wrong[:, :, None], again, code)
         return code
 
+    def oversized(self, code: Tensor) -> Tensor:
+        """(b, 1) bool, codes (b, 1, g) of more nodes than the largest graph has."""
+        limit = self.head.size_limit
+        if limit is None:
+            return torch.zeros_like(code[..., 0]).bool()
+        return limit.exceeded(code[..., : self.head.labels])
+
     def meeting(self, noise: Noise, demand: Demand | None) -> tuple[Tensor, Tensor]:
-        """Codes (b, 1, g) that meet a demand, and the log-share (b, 1) of the law left over."""
+        """Codes (b, 1, g) that meet a demand, and the log-share (b, 1) of the law left over.
+
+        With a demand they are within the size limit, too, without being drawn again.
+        """
         head, draw = self.head, _Draw(self, noise)
         budget = Budget.of(self.state, head.connected, demand)
         free = Budget.of(self.state, head.connected)
@@ -185,6 +210,9 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         last = rows.new_full((len(rows),), -1)
         while bool((last < head.labels).any()):
             low, high = budget.bounds(rows, NODES)
+            if demand is not None and head.size_limit is not None:
+                room = head.size_limit.room(rows[:, : head.labels], demand.nodes[:, 0])
+                high = high.minimum(room).maximum(low)
             last = draw.label(last, _allowed(low, high, last))
             at = last.clamp(max=head.labels - 1)[:, None]
             least, most = (bound.gather(1, at)[:, 0] for bound in (low, high))

@@ -10,6 +10,7 @@ from graphs.data.fragments import FragmentTables
 from graphs.generators.common.kind import GeneratorKind, Names
 from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.attachment.head import AttachmentHead
@@ -54,7 +55,7 @@ class Contraction(GeneratorKind):
             tokens,
             self._embed(tokens, limits, properties),
             set_transformer(config.dim, config.depth, config.heads, config.dropout, levels=4),
-            self._head(tokens, limits),
+            self._head(tokens, limits, statistics.size_limit),
             scale_subsampling=config.scale_subsampling,
             single_dropout=config.single_dropout if properties > 1 else 0.0,
             dropout=config.property_dropout,
@@ -76,7 +77,12 @@ class Contraction(GeneratorKind):
             edge_tokens=config.edge_tokens,
         )
 
-    def _head(self, tokens: ContractionTokenizer, limits: ValenceLimits | None) -> ContractionHead:
+    def _head(
+        self,
+        tokens: ContractionTokenizer,
+        limits: ValenceLimits | None,
+        size_limit: SizeLimit | None,
+    ) -> ContractionHead:
         config, values = self.config, tokens.digit_values(0)
         split = SplitHead(
             config.dim,
@@ -88,7 +94,7 @@ class Contraction(GeneratorKind):
             tokens.kinds if config.edge_tokens == "none" else None,
         )
         sizes = tokens.labels, tokens.kinds, values
-        counts = CountHead(config.dim, *sizes, tokens.connected, limits)
+        counts = CountHead(config.dim, *sizes, tokens.connected, limits, size_limit)
         tables = tokens.fragments
         attachment = None if tables is None else AttachmentHead(config.dim, tables)
         return ContractionHead(counts, split, attachment)

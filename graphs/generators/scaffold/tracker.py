@@ -14,6 +14,9 @@ from graphs.generators.contraction.state.valence import Closed
 from graphs.generators.scaffold.decomposition import Decomposition
 from graphs.generators.scaffold.scaffold import Scaffold
 
+ANY = 1000
+"""Further edges that stand for any count."""
+
 
 class ScaffoldTracker:
     """Follows the nodes and edges of a scaffold through the splits of b samples.
@@ -39,6 +42,7 @@ class ScaffoldTracker:
     ) -> None:
         self.ends, self.label, self.tree = scaffold.ends, scaffold.label, tree
         self.sites, self.open, self.connected = scaffold.sites, scaffold.open, connected
+        self.exact = scaffold.exact
         self.kept = None if limits is None else scaffold.spared(limits)
         self.part = tree.root[:, None]
         self.slot = tree.root.new_full((len(tree.root), len(scaffold.ends)), -1)
@@ -161,11 +165,12 @@ class ScaffoldTracker:
         after = self._after(state, before, first.flatten(0, 1), second.flatten(0, 1))
         assert self.open is not None
         members = self.tree.at("members", after).long()
-        nodes, open_ = members.sum(2), (members * self.open.sum(1)).sum(2)
+        further = torch.where(self.open[:, 0] < 0, ANY, self.open.sum(1))
+        nodes, open_ = members.sum(2), (members * further).sum(2)
         # As clusters are connected, each piece of the scaffold that is with others is open to one.
         pieces = self.tree.at("cycles", after) - self.tree.at("inner", after).sum(2) + nodes
         alone = (open_ < pieces) if self.connected else torch.zeros_like(nodes).bool()
-        return Closed(nodes, (members * self.kept).sum(2), alone)
+        return Closed(nodes, (members * self.kept).sum(2), alone, self.exact)
 
     def locate_edges(self, state: Partition) -> None:
         """Find the edges of the scaffold that the last splits have put between clusters."""

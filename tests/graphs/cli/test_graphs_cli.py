@@ -53,6 +53,10 @@ def test_train_sample_describe(folder: Path, capsys: pytest.CaptureFixture[str])
         assert Path(name).stat().st_size > 0
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--out", "x.pdb")
     assert ".smi" in said
+    own = Path("molecules.smi").read_text()
+    said = refuse(capsys, "sample", "--model", "runs/tiny")
+    assert "Found molecules.smi, which is not replaced unasked: give --out molecules.smi" in said
+    assert Path("molecules.smi").read_text() == own
     said = refuse(capsys, "sample", "--model", "runs/tiny", "--where", "gap=x")
     assert "name=number" in said
 
@@ -162,7 +166,8 @@ def test_conditional_generation(
         ("evaluate-properties", "--targets", "gap=1"): "RDKit does not compute 'gap'",
     }
     for argv, expected in cases.items():
-        assert expected in refuse(capsys, *argv, *model), argv
+        place = drawn if argv[0] == "sample" else []
+        assert expected in refuse(capsys, *argv, *model, *place), argv
 
 
 SOURCES = ["lobster", pytest.param("molecules.smi", marks=pytest.mark.slow)]

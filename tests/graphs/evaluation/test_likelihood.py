@@ -10,6 +10,7 @@ import torch
 from graphs.chem import to_graphs
 from graphs.evaluation.likelihood import log_probs, score_file
 from graphs.generators.contraction.config import ContractionConfig
+from graphs.model import load
 from refine_core.errors import InputError
 from tests.graphs.conftest import Trained
 from tests.graphs.tiny import PLAIN, SMALL, model
@@ -25,10 +26,19 @@ def test_molecules_have_the_probability_of_their_graphs(trained: Trained) -> Non
         assert torch.allclose(torch.tensor([nats[0], nats[3]]), expected, atol=1e-4)
         assert [math.isnan(value) for value in nats] == [bool(reason) for reason in reasons]
         assert reasons[1] == "it is not a SMILES" and "outside the vocabulary" in reasons[2]
-        assert reasons[4] == "the model cannot make it" and nats[5] < 0
+        assert "it has 60 atoms, more than the" in reasons[4] and nats[5] < 0
+        assert max(map(len, reasons)) < 80
     whole, salt = log_probs(trained.plain, ["CCO", "CCO.O"], draws=9)[0]
     assert abs(whole - salt) < 3, "of a salt, the largest piece"
     assert log_probs(trained.plain, ["CO"] * 300)[0][-1] < 0, "more than a batch"
+
+
+def test_salts_are_cut_down_where_the_model_knows_none(caplog: pytest.LogCaptureFixture) -> None:
+    shipped = load("qm9")
+    assert shipped.statistics.connected and not shipped.config.data.largest_fragment
+    nats, reasons = log_probs(shipped, ["CCO", "CCO.Cl"], draws=4)
+    assert reasons == ["", ""] and abs(nats[0] - nats[1]) < 3
+    assert "smaller fragments dropped from 1 molecules" in caplog.text
 
 
 def test_a_row_for_each_molecule_in_the_order_of_the_file(

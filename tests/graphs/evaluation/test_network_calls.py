@@ -30,3 +30,6 @@ def test_the_calls_of_a_contraction_follow_from_its_graphs() -> None:
     with CallCounter(model) as counter:
         model.sample(20, batch=20, **setting.options)
     assert not setting.options and 4 < counter.calls <= 9
+    with CallCounter(model) as counter:
+        model.sample(20, batch=1)
+    assert counter.per_batch(20, 1) == counter.calls / 20 and counter.calls % 20

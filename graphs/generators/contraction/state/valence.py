@@ -35,11 +35,13 @@ class Closed:
         nodes: (b, m) how many each cluster holds.
         slack: (b, m) what these nodes leave of their capacity.
         alone: (b, m) bool, whether they cannot be with others.
+        exact: Whether they leave exactly that; otherwise at least.
     """
 
     nodes: Tensor
     slack: Tensor
     alone: Tensor
+    exact: bool = True
 
 
 def violated(
@@ -60,7 +62,7 @@ def violated(
     wrong = (left < 0) | exceeded(limits, after)
     if closed is not None:
         only = sizes == closed.nodes
-        exact = only & (closed.nodes > 0)
+        exact = only & (closed.nodes > 0) & closed.exact
         wrong = wrong | (left < closed.slack) | (exact & (left > closed.slack))
         wrong = wrong | (closed.alone & ~only)
     wrong = wrong & after.valid

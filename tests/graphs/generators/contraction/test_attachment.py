@@ -1,12 +1,13 @@
 """Laws of where bonds end at fragments."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 
 from graphs.chem import ParseOptions, collect_molecules, to_smiles, with_mined
-from graphs.chem.substructure import contain
+from graphs.chem.substructure import contain, heavy_atoms
 from graphs.data.fragments import canonical
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.attachment.ends import Attachments
@@ -40,7 +41,8 @@ STATISTICS = GraphStatistics.of(STORE)
 @pytest.fixture(scope="module")
 def model() -> ContractionRefiner:
     config = ContractionConfig(**SMALL, edge_tokens="none", matching="rings")
-    made = untrained(config, STATISTICS)
+    # Nothing is learnt, so most samples would be larger than the largest of so few molecules.
+    made = untrained(config, replace(STATISTICS, largest=None))
     assert isinstance(made, ContractionRefiner)
     return made
 
@@ -50,6 +52,12 @@ def last(model: ContractionRefiner) -> tuple[Partition, torch.Tensor]:
     tokens = model.tokenizer
     trace = tokens.trace(tokens.features(GRAPHS, names(len(TEXTS))))
     return trace.states[-2], trace.codes[-1]
+
+
+def test_the_largest_molecule_is_known_by_its_atoms() -> None:
+    assert STATISTICS.largest == max(heavy_atoms(TEXTS))
+    limit = STATISTICS.size_limit
+    assert limit is not None and limit.of_label[STORE.vocabulary.nodes.index("c1ccccc1")] == 6
 
 
 def test_molecules_come_back(model: ContractionRefiner) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.counts import CountDistribution, CountHead
 from graphs.generators.contraction.split.bounds import Demand
@@ -92,6 +93,13 @@ def test_a_demand_is_met_and_its_share_is_the_probability_of_meeting_it() -> Non
     wanted = (every()[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all(1)
     assert bool(met)
     assert abs(float(share.exp().mean()) - float(mass[wanted].sum())) < 0.02
+    dist.head.size_limit = limit = SizeLimit(4, (2, 1, 1))
+    with torch.no_grad():
+        codes, share = dist.meeting(names(count), demand)
+    wanted &= ~limit.exceeded(every()[:, 0, :3])
+    assert bool((codes[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all())
+    assert not bool(limit.exceeded(codes[:, 0, :3]).any())
+    assert abs(float(share.exp().mean()) - float(mass[wanted].sum())) < 0.02
 
 
 def test_no_temperature_takes_the_likeliest_and_guidance_moves_the_law() -> None:
@@ -114,3 +122,24 @@ def test_counts_beyond_valence_limits_are_drawn_again() -> None:
         code = dist.sample(names(200))[:, 0]
     within = 2 * code[:, 3:5].sum(1) <= code[:, :3].sum(1)
     assert float(within.float().mean()) > 0.95
+
+
+def test_more_nodes_than_the_largest_graph_are_drawn_again_and_have_no_likelihood() -> None:
+    codes, count = every(), 4000
+    limit = SizeLimit(3, (1, 3, 1))  # the second label is a fragment of three atoms
+    dist, bounded = law(count), law(len(codes))
+    with torch.no_grad():
+        for parameter in (*dist.head.parameters(), *bounded.head.parameters()):
+            parameter.mul_(0.3)  # towards a law in which many counts are likely
+        free = bounded.log_prob(codes)
+        dist.head.size_limit = bounded.head.size_limit = limit
+        drawn, nats = dist.sample(names(count)), bounded.log_prob(codes)
+    large = limit.exceeded(codes[:, 0, :3])
+    inside = free[~large].exp()
+    assert 0.2 < float(inside.sum()) < 0.9
+    assert not bool(limit.exceeded(drawn[:, 0, :3]).any())
+    assert bool((nats[large] == -torch.inf).all()) and torch.equal(nats[~large], free[~large])
+    found = torch.stack([(drawn == code).all(2).float().mean() for code in codes[~large]])
+    share = inside / inside.sum()  # never less than the likelihood says
+    assert float((found - share).abs().sum()) < 0.1
+    assert bool((found >= inside - 0.02).all())

@@ -6,6 +6,7 @@ from typing import Any
 import networkx as nx
 import pytest
 import torch
+from rdkit import Chem
 from torch import Tensor
 
 from graphs import model as trained
@@ -150,6 +151,27 @@ def test_molecules_contain_it(model: GraphModel, smiles: str) -> None:
     assert all(there or text is None for there, text in zip(found, made, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("smiles", "kept"),
+    [("c1cc[nH]c1", "[nH]1cccc1"), ("CC(=O)[NH2]", "CC(=O)[NH2]"), ("C1[NH]C1", "C1[NH]C1")],
+)
+def test_written_hydrogens_are_kept(model: GraphModel, smiles: str, kept: str) -> None:
+    pattern = Chem.MolFromSmarts(kept)
+    batch = model.sample(20, scaffold=smiles, particles=4)
+    made = [Chem.MolFromSmiles(text) for text in model.smiles(batch) if text]
+    assert len(made) > 5 and all(each.HasSubstructMatch(pattern) for each in made)
+    assert len({each.GetNumAtoms() for each in made}) > 1, "it goes on elsewhere"
+
+
+def test_other_atoms_take_what_they_can(model: GraphModel) -> None:
+    scaffold = Scaffold.read("C1[NH]CC1", model.statistics)
+    assert scaffold.open is not None and not scaffold.exact
+    assert sorted(scaffold.open[0, :4].tolist()) == [0, 2, 2, 2]
+    assert Scaffold.read("C1NCC1", model.statistics).open is None
+    chain = Scaffold.read("[NH2]CC", model.statistics).open
+    assert chain is not None and sorted(chain[:, 0].tolist()) == [-1, -1, 0]
+
+
 def test_properties_are_asked_for_beside_it() -> None:
     model = trained.load("qm9_properties")
     low, high = (
@@ -163,8 +185,8 @@ def test_properties_are_asked_for_beside_it() -> None:
 def test_a_scaffold_that_cannot_be_gets_a_sentence(model: GraphModel) -> None:
     cases = {
         "[SiH4]": "it has Si, outside the vocabulary",
-        "C" * 400: "The scaffold has 400 C, but no graph of training has more than 9",
-        "C" * 10: "The scaffold has 10 C, but no graph of training has more than 9",
+        "C" * 400: "it has 400 atoms, more than the 9 allowed",
+        "C" * 10: "it has 10 atoms, more than the 9 allowed",
         "C(C)(C)(C)(C)C": "Explicit valence",
         "C(C": "it is not a SMILES",
         "C=*": "not at the end of one single bond",
