@@ -82,7 +82,7 @@ CONTROLS = bank gaussian crps diffusion mean
 controls: install  ## train the controls of the forecast model and verify it against them (needs what data makes): hours
 	for kind in $(filter-out mean,$(CONTROLS)); do $(BIN)/refine weather train --config $$kind || exit; done
 	for kind in $(filter-out mean diffusion,$(CONTROLS)); do \
-	  $(BIN)/refine weather calibrate --model runs/$$kind --source unseen.zarr --out runs/$$kind/calibrated.safetensors || exit; \
+	  $(BIN)/refine weather calibrate --model runs/$$kind --source unseen.zarr --rounds 3 --out runs/$$kind/calibrated.safetensors || exit; \
 	  $(FORECAST) --model runs/$$kind/calibrated.safetensors --members 50 --out runs/$$kind.zarr || exit; done
 ifneq ($(filter diffusion,$(CONTROLS)),)
 	$(BIN)/refine weather calibrate --model runs/diffusion --source unseen.zarr --starts 4 --members 5 --out runs/diffusion/calibrated.safetensors
