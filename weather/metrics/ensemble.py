@@ -48,7 +48,9 @@ def crps_terms(error: Array) -> tuple[Array, Array]:
     last = sorted_last(error)
     members = last.shape[-1]
     weight = (2 * np.arange(members) - members + 1) / max(1, members * (members - 1))
-    return np.abs(last).mean(-1), last @ weight.astype(last.dtype)
+    with np.errstate(invalid="ignore"):  # matrix products may raise the flag of what they discard
+        half = last @ weight.astype(last.dtype)
+    return np.abs(last).mean(-1), half
 
 
 def variance(ensemble: Array) -> Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.training.sharding import shard, units
@@ -35,11 +35,20 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, 
 
 
 def near(found: Result, expected: Result, tolerance: float = 1e-5) -> None:
-    torch.testing.assert_close(
-        found["weights"], expected["weights"], rtol=tolerance, atol=tolerance
-    )
+    own, other = (_without_bias_of_keys(each["weights"]) for each in (found, expected))
+    torch.testing.assert_close(own, other, rtol=tolerance, atol=tolerance)
     for row, other in zip(found["rows"], expected["rows"], strict=True):
         assert row == pytest.approx(other, rel=max(1e-4, tolerance))
+
+
+def _without_bias_of_keys(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Attention does not depend on it: its gradients are rounding, of which AdamW makes steps."""
+    return {
+        name: torch.cat([each.chunk(3)[0], each.chunk(3)[2]])
+        if name.endswith("qkv.bias")
+        else each
+        for name, each in weights.items()
+    }
 
 
 def same(found: Result, expected: Result) -> None:
