@@ -42,6 +42,8 @@ GROUP = 5
 """Members that the network computes at once on a processor."""
 ALLOCATED = 1.2
 """Bytes that a process takes for each of a living array: measured, 1.07 to 1.2 in training."""
+MAPS = 15
+"""Maps of a member that are in memory around a step, beside the network's: measured, 10 to 20."""
 CANDIDATES = 3
 """Candidates that `refine weather calibrate` rolls out by default."""
 
@@ -280,7 +282,7 @@ class _Planning:
         rolling = (2 * count + GROUP) * member + step.memory - weights
         memory = weights + max(3 * count * member, rolling)
         if member > LARGE:  # leads are written as they are computed
-            memory = 4 * GROUP * self.data.state_bytes + step.memory
+            memory = MAPS * GROUP * self.data.state_bytes + step.memory
         return Stage(
             "forecast",
             memory,

@@ -6,7 +6,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +19,12 @@ from weather.cli.main import main
 from weather.config import WeatherConfig
 from weather.data.preparation import prepare
 from weather.fields.grid import equiangular
+from weather.forecast.initial_states import InitialStates
+from weather.forecast.run import write_forecast
+from weather.forecaster.build import build_untrained
 from weather.forecaster.refinement import RefineHead
+from weather.io.source import Source
+from weather.model import WeatherModel
 from weather.planning.networks import Trained, networks, sample_step, sampling_cost, training_cost
 from weather.planning.outline import Outline, outline
 from weather.planning.stages import ALLOCATED, GROUP, Plan, Stage, _Planning, plan
@@ -144,23 +151,16 @@ def forecast_middle() -> None:
 
 def forecast_large(states: str) -> None:
     """Two groups of members of six steps, lead by lead."""
-    from unittest.mock import patch
-
-    from weather.forecast.initial_states import InitialStates
-    from weather.forecast.run import write_forecast
-    from weather.forecaster.build import build_untrained
-    from weather.io.source import Source
-    from weather.model import WeatherModel
-
     config, source = tiny._config("", "deterministic"), Source.open(states)
-    statics, count = len(config.data.static), len(config.data.channels)
+    statics = len(config.data.static)
     forecaster = build_untrained(config.data, config.mean, config.head, source.grid, statics)
-    ones, none = torch.ones(count), torch.zeros(0)
-    model = WeatherModel(forecaster.eval(), config, source.grid, 0 * ones, ones, none, none)
+    first = torch.from_numpy(source.read(config.data.channels, np.arange(1)))[0]
+    mean, std, none = first.mean((1, 2)), first.std((1, 2)) + 1, torch.zeros(0)
+    model = WeatherModel(forecaster.eval(), config, source.grid, mean, std, none, none)
     with TemporaryDirectory() as folder, patch("weather.forecast.run.LARGE", 1):
         initial = InitialStates(source, model)
-        first, out = initial.choose("2000-01-02"), Path(folder, "f.zarr")
-        write_forecast(initial, first, out, members=2 * GROUP, steps=6, workers=1, quiet=True)
+        chosen, out = initial.choose("2000-01-02"), Path(folder, "f.zarr")
+        write_forecast(initial, chosen, out, members=2 * GROUP, steps=6, workers=1, quiet=True)
 
 
 @pytest.mark.slow
