@@ -17,6 +17,7 @@ from weather.forecaster.correction import (
     smooth,
     zonal_waves,
 )
+from weather.io.values import BUDGET
 from weather.model import WeatherModel
 
 Index = NDArray[np.int64]
@@ -67,20 +68,19 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
         correction.memory.copy_(smooth(related).clamp(0.0, 0.9).expand_as(power))
 
     sizes = [torch.zeros_like(correction.local) for _ in range(2)]
+    only = slice(len(model.data.state_channels), None)  # nothing follows from these
+    # Of few enough windows that they fit into memory at once.
+    every = -(-3 * len(index) * correction.local[only].nbytes // BUDGET) or 1
+    kept = list[tuple[Tensor, ...]]()
     for future, mean, drawn in pairs():
         residual, _ = correction.residual(drawn, None)
         for total, maps in zip(sizes, (future - mean, residual), strict=True):
             total += maps.square().sum(0)
+        kept.append(tuple(maps[::every, only].clone() for maps in (future, mean, residual)))
     correction.local.copy_(local_ratio(*sizes))
-
-    only = slice(len(model.data.state_channels), None)  # nothing follows from these
-    truth, made = list[Tensor](), list[Tensor]()
-    if len(model.data.channels[only]):
-        for future, mean, drawn in pairs():
-            truth.append(future[:, only])
-            made.append((mean + correction.residual(drawn, None)[0])[:, only])
-        least = forecaster.get_buffer("lower")[only]
-        correction.drizzle[only] = drizzle(torch.cat(made), torch.cat(truth), least)
+    truth, means, residuals = (torch.cat(maps) for maps in zip(*kept, strict=True))
+    made = means + correction.local[only] * residuals
+    correction.drizzle[only] = drizzle(made, truth, forecaster.get_buffer("lower")[only])
 
 
 def _fit_slope(model: WeatherModel, windows: Windows, index: Tensor) -> None:

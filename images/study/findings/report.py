@@ -1,15 +1,16 @@
 """REPORT.md and report.html of a study: verdicts, pictures, each arm, and how it was matched."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import cast
 
 from images.evaluation.published import MNIST_BITS
 from images.study.findings import plots
 from images.study.findings.claims import CALLS, Comparison, Verdict, judge_claims
 from images.study.findings.frontier import Crossing, costs, crossing
+from images.study.findings.matching import matching, tuning
 from images.study.findings.results import ArmResults, Findings, Json
 from images.study.findings.statistics import BITS, FRECHET, SCORED, Interval
 from refine_core.app.html import KeyFigure, Page, sections_of, write_page
@@ -106,9 +107,9 @@ def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
         "## Learning",
         picture("learning.png"),
         "## How the arms are matched",
-        _matching(findings),
+        matching(findings),
         "### Tuning",
-        _tuning(findings),
+        tuning(findings),
     ]
 
 
@@ -373,82 +374,3 @@ def _energy_row(arm: ArmResults) -> list[object] | None:
         f"{lowered} of {len(energy) - 1}",
         min(fell) if fell else None,
     ]
-
-
-def _matching(findings: Findings) -> str:
-    config, rows = findings.config, []
-    for arm in findings:
-        trained = list(arm.part("train").values())
-        steps = config.budget.steps(arm.tokens)
-        seen = steps * arm.tokens * config.budget.batch
-        seconds = [_step_seconds(part) for part in trained]
-        own = [findings.tokenizers.get(str(row["tokenizer"])) for row in arm.seeds.values()]
-        tokenizer = [cast(float, row["seconds"]) for row in own if row is not None]
-        gradient = list(arm.gradients().values())
-        rows.append(
-            [
-                arm.label,
-                arm.tokens,
-                steps,
-                seen / config.budget.tokens,
-                arm.parameters / config.backbone.parameters - 1,
-                median(seconds) * steps / 60 if seconds else None,
-                fmean(tokenizer) / 60 if tokenizer else None,
-                ", ".join(f"{part['learning_rate']:g}" for part in trained[:1]) or None,
-                fmean(gradient) if gradient else None,
-            ]
-        )
-    columns: list[Column | str] = [
-        "arm",
-        "tokens a sample",
-        "steps",
-        Column("of the budget", form=".1%"),
-        Column("parameters", form="+.1%"),
-        Column("training, CPU-minutes", form=".1f"),
-        Column("its tokeniser's, CPU-minutes", form=".1f"),
-        "learning rate",
-        Column("variation of the gradient's norm", form=".3f"),
-    ]
-    text = (
-        "Compute is tokens of the transformer times steps. Processor times differ with the width "
-        "of what an arm predicts; tokenisers come on top, and serve several arms. The variation "
-        "is the standard deviation of the gradient's norm over its mean, in the last half of the "
-        "training."
-    )
-    return f"{text}\n\n{table(columns, rows, missing='–')}"
-
-
-def _step_seconds(part: Json) -> float:
-    rows = cast(list[Json], part["curve"])
-    return median(cast(float, row["seconds_per_step"] or math.nan) for row in rows)
-
-
-def _tuning(findings: Findings) -> str:
-    """Losses of the trials of learning rates, and the weights of guidance that were chosen."""
-    rates = [f"{rate:g}" for rate in findings.config.tuning.learning_rates]
-    rows = []
-    for arm in findings:
-        row: dict[str, object] = {"arm": arm.label}
-        for trial in arm.trials:
-            found = trial["held_loss"]
-            row[f"{trial['learning_rate']:g}"] = "diverged" if found is None else f"{found:.3g}"
-        row["guidance chosen"] = "; ".join(_weights(arm)) or None
-        rows.append(row)
-    text = (
-        "Loss of held-out images by learning rate, at "
-        f"{findings.config.tuning.share:.3g} of the budget, each arm's own, of which the smallest "
-        "was chosen; then the weights of guidance that were chosen for the seeds, by the Frechet "
-        "distance of samples to held-out images: for each sampler, and for few calls (judged by "
-        f"the most of up to {findings.config.tuning.calls}) and many (by the fewest) on their own."
-    )
-    return f"{text}\n\n{table(['arm', *rates, 'guidance chosen'], rows, missing='–')}"
-
-
-def _weights(arm: ArmResults) -> Iterator[str]:
-    """The weights of guidance of the seeds, for each group of settings."""
-    chosen: dict[str, list[str]] = {}
-    for part in arm.part("guidance").values():
-        for group, found in cast(dict[str, Json], part["groups"]).items():
-            chosen.setdefault(group, []).append(f"{found['guidance']:g}")
-    for group, weights in chosen.items():
-        yield f"{group} {', '.join(weights)}".strip()

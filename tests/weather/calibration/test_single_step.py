@@ -11,12 +11,17 @@ from weather.forecaster.correction import smooth, zonal_waves
 from weather.model import WeatherModel
 
 
-def test_residuals_get_the_power_of_errors(model: WeatherModel, data: Prepared) -> None:
-    fit_single_step(model, data, seed=0)
+def one_step(model: WeatherModel, data: Prepared) -> tuple[Tensor, Tensor, Tensor]:
+    """Next states of all validation windows, their mean, and residuals; nothing is corrected."""
     windows = Windows(data, "validation")
     index = torch.arange(len(windows))
     given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
-    mean, drawn = model.forecaster.sample(given, Noise(0, index))
+    return future, *model.forecaster.sample(given, Noise(0, index))
+
+
+def test_residuals_get_the_power_of_errors(model: WeatherModel, data: Prepared) -> None:
+    fit_single_step(model, data, seed=0)
+    future, mean, drawn = one_step(model, data)
     residual, _ = model.forecaster.correction.residual(drawn, None)
 
     def power(x: Tensor) -> Tensor:
@@ -30,10 +35,7 @@ def test_the_regressed_mean_errs_less_and_small_waves_most(
     model: WeatherModel, data: Prepared
 ) -> None:
     fit_single_step(model, data, seed=0)
-    windows = Windows(data, "validation")
-    index = torch.arange(len(windows))
-    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
-    mean = model.forecaster.sample(given, Noise(0, index))[0]
+    future, mean, _ = one_step(model, data)
     errors = (future - mean, future - model.forecaster.correction.mean(mean))
     before, after = (zonal_waves(each).abs().square().mean((0, 1, 2)) for each in errors)
     assert after.sum() < before.sum()
@@ -42,10 +44,7 @@ def test_the_regressed_mean_errs_less_and_small_waves_most(
 
 
 def test_residuals_are_large_where_errors_are(model: WeatherModel, data: Prepared) -> None:
-    windows = Windows(data, "validation")
-    index = torch.arange(len(windows))
-    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
-    mean, drawn = model.forecaster.sample(given, Noise(0, index))
+    future, mean, drawn = one_step(model, data)
     error = future - mean
 
     def alike(residual: Tensor) -> float:
@@ -64,12 +63,9 @@ def test_memory_is_the_correlation_of_errors_a_step_apart(
     model: WeatherModel, data: Prepared
 ) -> None:
     fit_single_step(model, data, seed=0)
+    future, mean, _ = one_step(model, data)
+    error = zonal_waves(future - model.forecaster.correction.mean(mean))
     windows = Windows(data, "validation")
-    index = torch.arange(len(windows))
-    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
-    with torch.no_grad():
-        mean = model.forecaster.correction.mean(model.forecaster.sample(given, Noise(0, index))[0])
-    error = zonal_waves(future - mean)
     place = {int(start): number for number, start in enumerate(windows.starts)}
     pairs = [(n, place[s + data.stride]) for s, n in place.items() if s + data.stride in place]
     assert len(pairs) > 1

@@ -1,5 +1,6 @@
 """Diagnostic variables: predicted, and never an input."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from refine_core.noise import Noise
 from tests.weather import tiny
+from weather.calibration.single_step import fit_single_step
 from weather.data.preparation import prepare
 from weather.data.windows import Windows
 from weather.forecast.initial_states import InitialStates
@@ -52,6 +54,28 @@ def test_forecasts_hold_them(folder: Path, kind: str) -> None:
     assert last.values.shape[1] == 6 and bool(last.values.isfinite().all())
     warm = last.values[:, 5].mean()
     assert 270 < warm < 300
+
+
+def test_calibration_makes_as_many_places_dry_as_are_in_truth(folder: Path) -> None:
+    config = tiny.config(folder, "refine", **APART)
+    train(config, folder / "refine", quiet=True)  # goes on where it was
+    model = load(folder / "refine" / config.name)
+    data, last = prepare(config.data, quiet=True), np.arange(6) == 5
+    mean, std = (x.numpy()[:, None, None] for x in (model.mean, model.std))
+    states = np.asarray(data.states)
+    dry = last[:, None, None] & (states < mean + 0.7 * std)
+    data = replace(data, states=np.where(dry, mean, states).astype(np.float32))
+    model.forecaster.get_buffer("lower")[5] = 0.0
+    fit_single_step(model, data, seed=0)
+    taken = model.forecaster.correction.drizzle
+    assert taken[5].max() > 0.1 and not taken[:5].any()
+
+    windows = Windows(data, "validation")
+    index = torch.arange(len(windows))
+    given, future, _ = model.forecaster.mean.unpack(windows[index], Noise(0, index))
+    made, _ = model.forecaster.step(given, Noise(0, index))
+    found, expected = ((maps[:, 5] < 1e-3).double().mean((0, 2)) for maps in (made, future))
+    assert torch.allclose(found, expected, atol=0.05), (found, expected)
 
 
 def test_lead_0_has_none_of_them(folder: Path) -> None:
