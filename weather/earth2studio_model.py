@@ -27,7 +27,7 @@ from weather.model import WeatherModel
 
 Coords = OrderedDict[str, NDArray[Any]]
 """Coordinates by the name of the dimension, in the order of the dimensions."""
-SHORT = {
+EARTH2STUDIO_NAMES = {
     "geopotential": "z",
     "temperature": "t",
     "u_component_of_wind": "u",
@@ -197,5 +197,5 @@ class Earth2StudioModel:
 
 
 def _name(channel: Channel) -> str:
-    short = SHORT.get(channel.variable, channel.name)
+    short = EARTH2STUDIO_NAMES.get(channel.variable, channel.name)
     return f"{short}{channel.level}" if channel.level and short != channel.name else short

@@ -14,7 +14,7 @@ from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import StudyModel
 from images.study.pixel_pyramid import PixelTokenizer, fit_codebooks, latent_tokenizer
 from images.study.refinement import Refinement
-from images.study.registry import ARMS, SIZES, Arm
+from images.study.registry import ARMS, SIZES, StudyArm
 from images.study.spaces import CodeSpace, LatentSpace, PixelSpace, Space
 from refine_core.quantizers.exact import Exact
 from refine_core.quantizers.vq import VQ
@@ -91,7 +91,7 @@ def _space(tokenizer: ResidualTokenizer | None, images: Tensor, config: StudyCon
 
 
 def _tokens(
-    arm: Arm, config: StudyConfig, tokenizer: ResidualTokenizer | None, images: Tensor
+    arm: StudyArm, config: StudyConfig, tokenizer: ResidualTokenizer | None, images: Tensor
 ) -> ResidualTokenizer:
     """What a refiner refines: trained codes as they are, real values, or codes of pixels."""
     if tokenizer is not None and arm.law == "codes":
@@ -111,7 +111,7 @@ def _tokens(
     return found
 
 
-def _forward(arm: Arm, config: StudyConfig) -> Forward:
+def _forward(arm: StudyArm, config: StudyConfig) -> Forward:
     """Noise of the forward process of real values; one scale has no coarser ones."""
     noise = config.forward
     finest = noise.pixels if arm.space == "pixels" else noise.latents

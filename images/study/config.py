@@ -92,7 +92,7 @@ class Budget:
 
 
 @config
-class ForwardNoise:
+class ForwardNoiseLevels:
     """Noise of the forward process of real values, without which their bits are not defined."""
 
     coarse: NonNegativeFloat = 0.3
@@ -175,7 +175,7 @@ class StudyConfig:
         )
     )
     """The autoencoder of latent arms; `sizes` and `parts` are those of each arm."""
-    forward: ForwardNoise = field(default_factory=ForwardNoise)
+    forward: ForwardNoiseLevels = field(default_factory=ForwardNoiseLevels)
     budget: Budget = field(default_factory=Budget)
     tuning: Tuning = field(default_factory=Tuning)
     measurement: Measurement = field(default_factory=Measurement)

@@ -19,21 +19,21 @@ import torch
 from torch import Tensor
 
 from images.study.backbone import Backbone
-from images.study.denoiser import NOISE, Denoiser
+from images.study.continuous_diffusion import NOISE, ContinuousDiffusion
 from images.study.model import Setting
 from images.study.spaces import Space
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 
 
-class FlowMatching(Denoiser):
+class FlowMatching(ContinuousDiffusion):
     """Flow matching.
 
     Args:
-        space: See `Denoiser`.
-        backbone: See `Denoiser`.
+        space: See `ContinuousDiffusion`.
+        backbone: See `ContinuousDiffusion`.
         end: Time t0 at which the decoder takes over, in bits.
-        dropout: See `Denoiser`.
+        dropout: See `ContinuousDiffusion`.
         steps: Runge-Kutta steps of four calls each that the density is integrated with.
         trace: How divergences are computed.
     """

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from images.study.backbone import Backbone
-from images.study.denoiser import NOISE, Denoiser
+from images.study.continuous_diffusion import NOISE, ContinuousDiffusion
 from images.study.model import Setting
 from images.study.spaces import Space
 from refine_core.errors import InputError
@@ -35,7 +35,7 @@ STEPS = 1000
 ANGLE = math.atan(80.0)
 
 
-class GaussianDiffusion(Denoiser):
+class GaussianDiffusion(ContinuousDiffusion):
     """Diffusion with a v-prediction.
 
     The rate of its bound is that of infinitely many steps (VDM, Kingma et al., 2021, arXiv
@@ -47,10 +47,10 @@ class GaussianDiffusion(Denoiser):
     in each stratum.
 
     Args:
-        space: See `Denoiser`.
-        backbone: See `Denoiser`.
-        end: See `Denoiser`.
-        dropout: See `Denoiser`.
+        space: See `ContinuousDiffusion`.
+        backbone: See `ContinuousDiffusion`.
+        end: See `ContinuousDiffusion`.
+        dropout: See `ContinuousDiffusion`.
         draws: Calls of the network that the rate of an image is estimated with; even.
 
     Raises:

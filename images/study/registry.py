@@ -15,7 +15,7 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class Arm:
+class StudyArm:
     """One cell of the design.
 
     Args:
@@ -58,16 +58,16 @@ Space = Literal["pixels", "latents"]
 Law = Literal["codes", "gaussian", "mixture"]
 
 
-def _scales(space: Space, law: Law, count: int = 4) -> Arm:
+def _scales(space: Space, law: Law, count: int = 4) -> StudyArm:
     """Next-scale refinement."""
     name = {"codes": "codes", "gaussian": "Gaussian", "mixture": "mixture"}[law]
     label = f"{space.removesuffix('s')} {name}, S = {count}"
-    return Arm(label, "refinement", space, law, "scales", count)
+    return StudyArm(label, "refinement", space, law, "scales", count)
 
 
-def _sequential(label: str, *parts: int) -> Arm:
+def _sequential(label: str, *parts: int) -> StudyArm:
     """Next-scale refinement whose draws within a call know each other."""
-    return Arm(
+    return StudyArm(
         label, "refinement", "latents", "codes", "scales", 4, parts or (1,), draws="sequential"
     )
 
@@ -80,18 +80,20 @@ ARMS = {
     "latent-gaussian": _scales("latents", "gaussian"),
     "latent-mixture": _scales("latents", "mixture"),
     **{f"latent-codes-{n}": _scales("latents", "codes", n) for n in SIZES if n != 4},
-    "latent-codes-parts": Arm(
+    "latent-codes-parts": StudyArm(
         "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,)
     ),
     "latent-codes-sequential": _sequential("latent codes in sequence, S = 4"),
     "latent-codes-sequential-10": _sequential(
         "latent codes in sequence, S = 4, parts", 1, 2, 3, 4
     ),
-    "pixel-diffusion": Arm("pixel diffusion", "diffusion", "pixels", "free", "diffusion", 1),
-    "latent-diffusion": Arm("latent diffusion", "diffusion", "latents", "free", "diffusion", 1),
-    "absorbing": Arm("absorbing diffusion", "diffusion", "latents", "codes", "absorbing", 1),
-    "pixel-flow": Arm("pixel flow", "diffusion", "pixels", "free", "flow", 1),
-    "latent-flow": Arm("latent flow", "diffusion", "latents", "free", "flow", 1),
+    "pixel-diffusion": StudyArm("pixel diffusion", "diffusion", "pixels", "free", "diffusion", 1),
+    "latent-diffusion": StudyArm(
+        "latent diffusion", "diffusion", "latents", "free", "diffusion", 1
+    ),
+    "absorbing": StudyArm("absorbing diffusion", "diffusion", "latents", "codes", "absorbing", 1),
+    "pixel-flow": StudyArm("pixel flow", "diffusion", "pixels", "free", "flow", 1),
+    "latent-flow": StudyArm("latent flow", "diffusion", "latents", "free", "flow", 1),
 }
 """Every arm."""
 

@@ -30,7 +30,7 @@ from images.evaluation.neighbours import neighbourhoods
 from images.model import ImageModel, load
 from images.training import train_generator, train_tokenizer, training_data
 from images.tuning.calibration import calibrate
-from images.tuning.config import Arm, MethodsConfig, check_space, resolved, with_settings
+from images.tuning.config import MethodArm, MethodsConfig, check_space, resolved, with_settings
 from images.tuning.search import Scorer, sampling_measure
 from refine_core.app.parallel import Job, Tick, run_jobs
 from refine_core.config.schema import dump, from_dict, to_dict
@@ -63,7 +63,7 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """Where the parts of a comparison are.
 
     Args:
@@ -78,32 +78,32 @@ class Plan:
         """The base with a seed; how it is sampled does not matter to what is trained."""
         return replace(self.config.base, seed=seed, sampling=SamplingConfig())
 
-    def tokenizer(self, arm: Arm, seed: int) -> Path:
+    def tokenizer(self, arm: MethodArm, seed: int) -> Path:
         """Folder of the tokeniser of an arm, which arms share that do not change it."""
         config = with_settings(self.base(seed), arm.tokenizer)
         used = str((self.config.base.holdout, self.config.images))
         key = digest(dump(config.tokenizer), used)
         return self.folder / "runs" / "tokenizers" / f"{key}-{seed}"
 
-    def model(self, arm: Arm, seed: int) -> Path:
+    def model(self, arm: MethodArm, seed: int) -> Path:
         """Folder of the generator of an arm, which arms with the same training share."""
         settings = json.dumps(self.training(arm, seed), sort_keys=True)
         key = digest(self.tokenizer(arm, seed).name, dump(self.base(seed).generator), settings)
         return self.folder / "runs" / "generators" / key
 
-    def student(self, arm: Arm, seed: int) -> Path:
+    def student(self, arm: MethodArm, seed: int) -> Path:
         """Folder of the student of an arm that has one."""
         assert arm.student is not None
         about = json.dumps([to_dict(arm.student), arm.sampling], sort_keys=True)
         return self.folder / "runs" / "students" / digest(self.model(arm, seed).name, about)
 
-    def result(self, arm: Arm, seed: int) -> Path:
+    def result(self, arm: MethodArm, seed: int) -> Path:
         """File of the scores of an arm."""
         about = json.dumps([to_dict(arm), self.config.samples, self.config.tuning_samples])
         key = digest(self.model(arm, seed).name, dump(self.config.base.sampling), about)
         return self.folder / "runs" / "results" / f"{key}.json"
 
-    def training(self, arm: Arm, seed: int) -> dict[str, object]:
+    def training(self, arm: MethodArm, seed: int) -> dict[str, object]:
         """The settings of an arm's training, with the paths of the models that it uses."""
         found = resolved(arm.training, self.models(arm.training, seed))
         assert isinstance(found, dict)
@@ -112,7 +112,7 @@ class Plan:
     def models(self, of: object, seed: int) -> dict[str, str]:
         """Paths of the models that a value refers to, by the arm's name."""
         named = {arm.name: arm for arm in self.config.arms}
-        needs = Arm("", {"": of}).needs
+        needs = MethodArm("", {"": of}).needs
         return {name: str(self.model(named[name], seed)) for name in needs}
 
     def jobs(self) -> list[Job[Shared]]:
@@ -157,7 +157,7 @@ def compare(
     images = replace(
         images, train=images.train[: config.images], test=images.test[: config.images]
     )
-    plan = Plan(config, folder)
+    plan = ComparisonPlan(config, folder)
     parts = [images.train.images, images.train.labels, images.test.images, images.test.labels]
     arrays = [None if part is None else part.numpy() for part in parts]
     share = partial(_share, config, arrays, images.classes, judge, folder)
@@ -217,8 +217,8 @@ def _counted() -> Iterator[list[int]]:
         hook.remove()
 
 
-def _train_tokenizer(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
-    plan = Plan(shared.config, shared.folder)
+def _train_tokenizer(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
+    plan = ComparisonPlan(shared.config, shared.folder)
     config = with_settings(plan.base(seed), arm.tokenizer)
     images = shared.images.split(shared.config.base.holdout)[0]
     stages = _stages(plan.tokenizer(arm, seed), seed, images)
@@ -227,8 +227,8 @@ def _train_tokenizer(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     return tokenizer_metrics(tokens, images.test.images)
 
 
-def _train_generator(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
-    plan = Plan(shared.config, shared.folder)
+def _train_generator(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
+    plan = ComparisonPlan(shared.config, shared.folder)
     images = shared.images.split(shared.config.base.holdout)[0]
     config = with_settings(plan.base(seed), plan.training(arm, seed))
     # A finished training is not repeated: this loads the tokeniser.
@@ -245,9 +245,9 @@ def _train_generator(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     }
 
 
-def _distil(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
+def _distil(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
     """Train the student of an arm's model, which samples as the arm says."""
-    plan = Plan(shared.config, shared.folder)
+    plan = ComparisonPlan(shared.config, shared.folder)
     folder = plan.student(arm, seed)
     images = shared.images.split(shared.config.base.holdout)[0]
     assert arm.student is not None
@@ -262,7 +262,7 @@ def _distil(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
     }
 
 
-def _sampled(arm: Arm, plan: Plan, seed: int) -> ImageModel:
+def _sampled(arm: MethodArm, plan: ComparisonPlan, seed: int) -> ImageModel:
     """The model of an arm's training, which samples by its settings."""
     model = load(plan.model(arm, seed))
     settings = resolved(arm.settings, plan.models(arm.settings, seed))
@@ -271,8 +271,8 @@ def _sampled(arm: Arm, plan: Plan, seed: int) -> ImageModel:
     return replace(model, config=with_settings(config, settings))
 
 
-def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
-    plan = Plan(shared.config, shared.folder)
+def _measure_arm(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
+    plan = ComparisonPlan(shared.config, shared.folder)
     held_out = shared.images.split(shared.config.base.holdout)[1]
     folder = plan.model(arm, seed) if arm.student is None else plan.student(arm, seed)
     model = _sampled(arm, plan, seed) if arm.student is None else load(folder)
@@ -293,7 +293,12 @@ def _measure_arm(arm: Arm, seed: int, shared: Shared, tick: Tick) -> object:
 
 
 def _tuned(
-    model: ImageModel, arm: Arm, plan: Plan, seed: int, held_out: LabelledImages, shared: Shared
+    model: ImageModel,
+    arm: MethodArm,
+    plan: ComparisonPlan,
+    seed: int,
+    held_out: LabelledImages,
+    shared: Shared,
 ) -> tuple[ImageModel, list[object]]:
     """The model at the best point that was tried, and all trials: the same number for each arm."""
     config = shared.config

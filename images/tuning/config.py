@@ -16,7 +16,7 @@ MODEL_OF = "@"
 
 
 @config
-class Arm:
+class MethodArm:
     """One row of the comparison: what differs from the base."""
 
     name: str
@@ -68,7 +68,7 @@ class MethodsConfig:
 
     base: ImagesConfig = field(default_factory=ImagesConfig)
     """What all arms have in common; its `holdout` is for tuning and calibration."""
-    arms: OneOrMore[Arm] = field(default_factory=lambda: (Arm("off"),))
+    arms: OneOrMore[MethodArm] = field(default_factory=lambda: (MethodArm("off"),))
     """The rows; the first is what the others are compared with."""
     seeds: OneOrMore[int] = (0, 1, 2)
     """Every arm is trained and measured once for each."""

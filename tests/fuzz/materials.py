@@ -21,7 +21,7 @@ from images.data.idx import write_idx
 from images.data.load import LabelledImages
 from images.evaluation.classifier import EVALUATORS, Evaluator, EvaluatorShape, EvaluatorSpec
 from images.model import ImageModel
-from images.tuning.config import Arm, MethodsConfig, SearchConfig
+from images.tuning.config import MethodArm, MethodsConfig, SearchConfig
 from refine_core.config.schema import to_dict
 from tests.graphs.evaluation.untrained import untrained
 from tests.images import tiny as tiny_images
@@ -157,9 +157,9 @@ def comparisons() -> dict[str, dict[str, Any]]:
         tokenizer=replace(tiny_images.CONFIG.tokenizer, patch=7),
     )
     arms = (
-        Arm("off", tune={"sampling.guidance": ([0.0], [1.0])}),
-        Arm("told", {"generator.methods": ["self_conditioning"]}, calibrate="entropy"),
-        Arm("student", student=DistillationConfig()),
+        MethodArm("off", tune={"sampling.guidance": ([0.0], [1.0])}),
+        MethodArm("told", {"generator.methods": ["self_conditioning"]}, calibrate="entropy"),
+        MethodArm("student", student=DistillationConfig()),
     )
     space: dict[str, tuple[object, ...]] = {
         "sampling.guidance": ([0.0], [1.0]),

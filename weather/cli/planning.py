@@ -7,7 +7,7 @@ from refine_core.config.ranges import PositiveInt
 from weather.config import WeatherConfig
 
 if TYPE_CHECKING:
-    from weather.planning import Plan
+    from weather.planning import ResourcePlan
 
 
 def plan(
@@ -57,7 +57,7 @@ def plan(
     _print(made)
 
 
-def _print(made: "Plan") -> None:
+def _print(made: "ResourcePlan") -> None:
     from refine_core.app.processes.memory import readable_size
 
     (rows, columns), counts = made.data.grid.shape, made.data.windows

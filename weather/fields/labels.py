@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-SHORT = {
+ABBREVIATIONS = {
     "geopotential": "z",
     "temperature": "t",
     "u_component_of_wind": "u",
@@ -16,7 +16,7 @@ SHORT = {
     "10m_u_component_of_wind": "10 m u wind",
     "10m_v_component_of_wind": "10 m v wind",
 }
-HEADLINE = ("geopotential_500", "temperature_850", "u_component_of_wind_850", *SHORT)
+HEADLINE = ("geopotential_500", "temperature_850", "u_component_of_wind_850", *ABBREVIATIONS)
 """The best known channels, then the best known variables."""
 SCALED = {"kg kg**-1": (1e3, "g kg⁻¹"), "s**-1": (1e5, "10⁻⁵ s⁻¹")}
 """Units whose usual values are very small: a factor, and the unit to write instead."""
@@ -79,8 +79,12 @@ def channel_title(channel: str) -> str:
     """
     name, _, level = channel.rpartition("_")
     if level.isdigit():
-        return SHORT[name] + level if name in SHORT else f"{name.replace('_', ' ')} {level}"
-    return SHORT.get(channel, channel.replace("_", " "))
+        return (
+            ABBREVIATIONS[name] + level
+            if name in ABBREVIATIONS
+            else f"{name.replace('_', ' ')} {level}"
+        )
+    return ABBREVIATIONS.get(channel, channel.replace("_", " "))
 
 
 def leads_to_show(lead_days: Sequence[float], most: int) -> list[int]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from refine_core.exports import lazy
 
 if TYPE_CHECKING:
-    from weather.planning.stages import Plan as Plan
+    from weather.planning.stages import ResourcePlan as ResourcePlan
     from weather.planning.stages import Stage as Stage
     from weather.planning.stages import plan as plan
 else:

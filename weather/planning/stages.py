@@ -70,7 +70,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ResourcePlan:
     """What all stages need.
 
     Args:
@@ -137,7 +137,7 @@ def plan(
     starts: int = 20,
     batch: int = 25,
     memory: int | None = None,
-) -> Plan:
+) -> ResourcePlan:
     """Parameters, memory, disk and time of every stage, from data to verification.
 
     Networks are built without values, so this takes little memory whatever the grid. Times
@@ -192,7 +192,7 @@ def plan(
     found = [
         replace(each, memory=ALLOCATED * each.memory + libraries) for each in planned.stages()
     ]
-    return Plan(tuple(found), data, torch.get_num_threads(), tuple(notes), there)
+    return ResourcePlan(tuple(found), data, torch.get_num_threads(), tuple(notes), there)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from graphs.generators.common.layers import set_transformer
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.expansion.config import ExpansionConfig
-from graphs.generators.expansion.count_head import CountHead
+from graphs.generators.expansion.edge_count_head import EdgeCountHead
 from graphs.generators.expansion.embed import CoarseEmbed
 from graphs.generators.expansion.head import AssignmentHead, ExpansionHead
 from graphs.generators.expansion.refiner import ExpansionRefiner
@@ -36,7 +36,7 @@ class Expansion(GeneratorKind):
         head: ExpansionHead
         if config.counted:
             most_edges = statistics.max_counts[-1]
-            head = CountHead(config.dim, statistics.connected, width, most_edges)
+            head = EdgeCountHead(config.dim, statistics.connected, width, most_edges)
         else:
             head = AssignmentHead(config.dim, statistics.connected, width)
         return ExpansionRefiner(

@@ -30,7 +30,7 @@ from images.study.findings.statistics import (
     Interval,
     Quantity,
 )
-from images.study.registry import Arm
+from images.study.registry import StudyArm
 from refine_core.app.figures import PALETTE, REFERENCE, house_style, save
 
 BLUE, RED, GREEN, PINK, YELLOW, SKY = PALETTE
@@ -56,7 +56,7 @@ class Look(TypedDict):
     markerfacecolor: str
 
 
-def look(arm: Arm) -> Look:
+def look(arm: StudyArm) -> Look:
     """How an arm is drawn, by what it is."""
     colour = COLOURS.get((arm.method, arm.law), REFERENCE)
     solid = arm.space == "latents"

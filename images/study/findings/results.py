@@ -7,7 +7,7 @@ from typing import cast
 
 from images.study.config import StudyConfig
 from images.study.findings.statistics import BySeed, Interval, Quantity
-from images.study.registry import Arm
+from images.study.registry import StudyArm
 from refine_core.config.schema import from_dict
 
 Json = Mapping[str, object]
@@ -78,7 +78,7 @@ class ArmResults:
     """
 
     name: str
-    about: Arm
+    about: StudyArm
     tokens: int
     parameters: int
     trials: Sequence[Json]
@@ -197,7 +197,7 @@ def _arm(name: str, plain: Json, times: Times) -> ArmResults:
     by_seed = {int(s): row for s, row in cast(Mapping[str, Json], plain["seeds"]).items()}
     return ArmResults(
         name=name,
-        about=from_dict(Arm, cast(Json, plain["about"]), "study.json"),
+        about=from_dict(StudyArm, cast(Json, plain["about"]), "study.json"),
         tokens=cast(int, plain["tokens"]),
         parameters=cast(int, plain["parameters"]),
         trials=cast(list[Json], plain["trials"]),

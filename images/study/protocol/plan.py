@@ -65,7 +65,7 @@ class SeedTasks:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """All tasks of a study.
 
     Args:
@@ -120,7 +120,7 @@ class Plan:
             task.forget_lost()
 
 
-def make_plan(bench: Bench, speed: Speed) -> Plan:
+def make_plan(bench: Bench, speed: Speed) -> StudyPlan:
     """Plan a study.
 
     Raises:
@@ -141,7 +141,7 @@ class _Planner:
         self.bench, self.config, self.speed = bench, bench.config, speed
         self.tokenizers: dict[str, Task] = {}
 
-    def plan(self) -> Plan:
+    def plan(self) -> StudyPlan:
         """All tasks."""
         traits = {name: self._traits(name) for name in self.config.arms}
         trials, seeds = dict[str, tuple[Task, ...]](), dict[str, dict[int, SeedTasks]]()
@@ -173,7 +173,7 @@ class _Planner:
             )
         )
         timing = self._task("timing", "arms", content, (), cost, time_arms)
-        return Plan(traits, tuple(self.tokenizers.values()), trials, seeds, real, timing)
+        return StudyPlan(traits, tuple(self.tokenizers.values()), trials, seeds, real, timing)
 
     def _traits(self, name: str) -> Traits:
         model = untrained_arm(name, self.bench)

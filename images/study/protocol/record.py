@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from images.study.protocol.plan import Plan, SeedTasks
+from images.study.protocol.plan import SeedTasks, StudyPlan
 from images.study.protocol.scoring import Bench
 from images.study.protocol.tasks import Json
 from images.study.registry import ARMS
@@ -11,7 +11,7 @@ from refine_core.config.schema import to_dict
 from refine_core.storage.checkpoint import versions
 
 
-def record(plan: Plan, bench: Bench) -> Json:
+def record(plan: StudyPlan, bench: Bench) -> Json:
     """Every result that is there, and the names of those that are missing."""
     return {
         "config": to_dict(bench.config),
@@ -40,7 +40,7 @@ def results(found: object) -> Iterator[tuple[str, Json]]:
             yield from results(each)
 
 
-def _arm(name: str, plan: Plan) -> Json:
+def _arm(name: str, plan: StudyPlan) -> Json:
     traits = plan.traits[name]
     return {
         "about": asdict(ARMS[name]),

@@ -8,7 +8,7 @@ from typing import cast
 from images.data.load import Images
 from images.study.config import StudyConfig
 from images.study.findings.report import write_findings
-from images.study.protocol.plan import Plan, make_plan
+from images.study.protocol.plan import StudyPlan, make_plan
 from images.study.protocol.record import record, results
 from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import Speed, measure_speed
@@ -69,7 +69,7 @@ def run_study(
         write_findings(found, out)
 
 
-def forecast(plan: Plan, workers: int) -> str:
+def forecast(plan: StudyPlan, workers: int) -> str:
     """A line about the time that the tasks without a result will take.
 
     Args:

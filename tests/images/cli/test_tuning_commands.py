@@ -10,7 +10,7 @@ import torch
 import images.evaluation.classifier as classifier
 from images.config import SamplingConfig
 from images.model import load
-from images.tuning.config import Arm, MethodsConfig, SearchConfig
+from images.tuning.config import MethodArm, MethodsConfig, SearchConfig
 from refine_core.app.cli import main
 from refine_core.config.schema import dump
 from refine_core.storage.files import write_text
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_methods_writes_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arms = (Arm("off"), Arm("away", {"generator.methods": ["autoguidance"]}))
+    arms = (MethodArm("off"), MethodArm("away", {"generator.methods": ["autoguidance"]}))
     base = replace(SMALL.base, data=Path("data.npz"))
     config = MethodsConfig(base=base, arms=arms, seeds=(0,), samples=16, workers=1)
     write_text("methods.yaml", dump(config))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from images.study.backbone import TransformerShape
-from images.study.denoiser import Denoiser
+from images.study.continuous_diffusion import ContinuousDiffusion
 from images.study.spaces import CodeSpace, Space
 
 GREY = torch.tensor([0, 128, 255]) / 255
@@ -41,7 +41,7 @@ class Letters(CodeSpace):
 class Perfect(nn.Module):
     """Stands for the backbone of a denoiser: predicts from the exact mean of clean values."""
 
-    def __init__(self, arm: Denoiser) -> None:
+    def __init__(self, arm: ContinuousDiffusion) -> None:
         super().__init__()
         self.scales, self.target = arm.scales, arm.target
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from images.config import DistillationConfig, SamplingConfig
 from images.evaluation.classifier import Evaluation, Evaluator
 from images.model import load
-from images.tuning.comparison import Plan, compare
-from images.tuning.config import Arm, MethodsConfig, with_settings
+from images.tuning.comparison import ComparisonPlan, compare
+from images.tuning.config import MethodArm, MethodsConfig, with_settings
 from images.tuning.report import markdown
 from refine_core.config.schema import load as load_config
 from refine_core.errors import InputError
@@ -27,15 +27,17 @@ BASE = replace(
     sampling=SamplingConfig(),
 )
 ARMS = (
-    Arm("off"),
-    Arm("guided", tune={"sampling.guidance": ([0.5], [1.0])}),
-    Arm("early", settings={"sampling.methods": {"early_exit": {"change": 99}}}),
-    Arm("weak", settings={"generator.depth": 1, "generator.dim": 8}, shown=False),
-    Arm("away", settings={"sampling.methods": {"autoguidance": {"weak": "@weak"}}}),
-    Arm("told", settings={"generator.methods": ["self_conditioning"]}, calibrate="likelihood"),
-    Arm("jump", settings={"generator.methods": {"consistency": {"sizes": 1, "dim": 8}}}),
-    Arm("student", student=DistillationConfig(training=ONE_EPOCH)),
-    Arm("parts", settings={"tokenizer.parts": [1, 2, 2]}),
+    MethodArm("off"),
+    MethodArm("guided", tune={"sampling.guidance": ([0.5], [1.0])}),
+    MethodArm("early", settings={"sampling.methods": {"early_exit": {"change": 99}}}),
+    MethodArm("weak", settings={"generator.depth": 1, "generator.dim": 8}, shown=False),
+    MethodArm("away", settings={"sampling.methods": {"autoguidance": {"weak": "@weak"}}}),
+    MethodArm(
+        "told", settings={"generator.methods": ["self_conditioning"]}, calibrate="likelihood"
+    ),
+    MethodArm("jump", settings={"generator.methods": {"consistency": {"sizes": 1, "dim": 8}}}),
+    MethodArm("student", student=DistillationConfig(training=ONE_EPOCH)),
+    MethodArm("parts", settings={"tokenizer.parts": [1, 2, 2]}),
 )
 SMALL = MethodsConfig(
     base=BASE, arms=ARMS, seeds=(0, 1), samples=32, tuning_samples=16, trials=3, workers=1
@@ -89,7 +91,7 @@ def test_what_arms_share_is_made_once_and_kept(folder: Path) -> None:
     assert len(list((folder / "runs" / "generators").iterdir())) == 2 * 5
     assert len(list((folder / "runs" / "results").iterdir())) == 2 * 8
     assert [path.name for path in folder.iterdir()] == ["runs"], "what git ignores"
-    plan = Plan(SMALL, folder)
+    plan = ComparisonPlan(SMALL, folder)
     models = [load(plan.model(arm, 0)) for arm in ARMS[:-1]]
     first = models[0].tokenizer.state_dict()
     for model in models:
@@ -108,12 +110,18 @@ def test_table(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"arms": (Arm("a"), Arm("a"))}, "a name of its own for each"),
-        ({"arms": (Arm("a", {"sampling.methods": {"autoguidance": {"weak": "@b"}}}),)}, "@b, exp"),
-        ({"arms": (Arm("a", {"generator.widht": 3}),)}, "generator.widht: unknown"),
-        ({"arms": (Arm("a", {"generetor.dim": 3}),)}, "'generetor.dim', expected the path of"),
-        ({"arms": (Arm("a", calibrate="entropy"),), "base": CONFIG}, "set `base.holdout`"),
-        ({"arms": (Arm("a", tune={"sampling.guidance": ([-2],)}),)}, "guidance.0: found -2"),
+        ({"arms": (MethodArm("a"), MethodArm("a"))}, "a name of its own for each"),
+        (
+            {"arms": (MethodArm("a", {"sampling.methods": {"autoguidance": {"weak": "@b"}}}),)},
+            "@b, exp",
+        ),
+        ({"arms": (MethodArm("a", {"generator.widht": 3}),)}, "generator.widht: unknown"),
+        (
+            {"arms": (MethodArm("a", {"generetor.dim": 3}),)},
+            "'generetor.dim', expected the path of",
+        ),
+        ({"arms": (MethodArm("a", calibrate="entropy"),), "base": CONFIG}, "set `base.holdout`"),
+        ({"arms": (MethodArm("a", tune={"sampling.guidance": ([-2],)}),)}, "guidance.0: found -2"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_trained(
@@ -122,7 +130,7 @@ def test_mistakes_are_found_before_anything_is_trained(
     with pytest.raises(InputError, match=message):
         replace(SMALL, **change)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="expected settings that begin with 'sampling.'"):
-        Arm("a", tune={"generator.dim": (8,)})
+        MethodArm("a", tune={"generator.dim": (8,)})
 
 
 def test_paths_reach_the_fields_of_methods() -> None:
@@ -136,5 +144,5 @@ def test_paths_reach_the_fields_of_methods() -> None:
 @pytest.mark.parametrize("name", ["methods", "methods_quick", "draws"])
 def test_shipped_comparisons_are_sound(name: str) -> None:
     config = load_config(MethodsConfig, CONFIGS / f"{name}.yaml")
-    plan = Plan(config, Path("x"))
+    plan = ComparisonPlan(config, Path("x"))
     assert len({job.path for job in plan.jobs()}) > 3 * len(config.seeds)

@@ -27,7 +27,7 @@ from weather.io.source import Source
 from weather.model import WeatherModel
 from weather.planning.networks import Trained, networks, sample_step, sampling_cost, training_cost
 from weather.planning.outline import Outline, outline
-from weather.planning.stages import ALLOCATED, GROUP, Plan, Stage, _Planning, plan
+from weather.planning.stages import ALLOCATED, GROUP, ResourcePlan, Stage, _Planning, plan
 
 GRID = equiangular(8, 16)
 STAGES = {
@@ -62,7 +62,7 @@ def test_the_data_are_as_they_turn_out(folder: Path) -> None:
 def test_memory_is_what_a_process_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("refine_core.app.processes.memory._group_limit", lambda: 10**8)
     data = outline(tiny._config("", "refine").data, GRID, None)
-    assert Plan((), data, 1, ()).memory == 10**8
+    assert ResourcePlan((), data, 1, ()).memory == 10**8
 
 
 def test_without_data_times_are_a_step_apart_or_as_said() -> None:
@@ -211,8 +211,8 @@ def test_what_does_not_fit_is_said_with_what_to_lower() -> None:
         Stage("prepare", 1e9, 5e9, 60.0, lower="divide the source"),
         Stage("mean", 3e9, 1e6, 60.0, 1000, "lower mean.training.batch"),
     )
-    assert Plan(stages, data, 1, (), 4 * 10**9).problems(10**10) == []
-    memory, disk = Plan(stages, data, 1, (), 2 * 10**9).problems(10**9)
+    assert ResourcePlan(stages, data, 1, (), 4 * 10**9).problems(10**10) == []
+    memory, disk = ResourcePlan(stages, data, 1, (), 2 * 10**9).problems(10**9)
     assert memory == "mean needs 3 GB of memory, there are 2 GB: lower mean.training.batch."
     assert disk.startswith("All stages together need 5 GB of disk, there are 1 GB left")
     assert "prepare takes most: give fewer years" in disk

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from graphs.generators.contraction.state.partition import Partition
 
-SHORT = 16
+SHORT_ROW = 16
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class HalfEdges:
     def by_degree(self) -> Iterator["HalfEdges"]:
         """In parts whose rows are of similar length, so that tables stay small.
 
-        One part of the rows of up to `SHORT` half-edges, then of up to twice as many, and so on.
+        One part of rows of up to `SHORT_ROW` half-edges, one of up to twice as many, and so on.
         """
         degree = torch.bincount(self.row, minlength=len(self.owner))
-        size = (degree / SHORT).log2().ceil().clamp(min=0)
+        size = (degree / SHORT_ROW).log2().ceil().clamp(min=0)
         sizes = size.unique().tolist()
         if len(sizes) < 2:
             yield self

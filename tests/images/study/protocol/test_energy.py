@@ -8,7 +8,7 @@ from torch import Tensor
 
 from images.study.absorbing_diffusion import AbsorbingDiffusion
 from images.study.backbone import Backbone
-from images.study.denoiser import Denoiser
+from images.study.continuous_diffusion import ContinuousDiffusion
 from images.study.flow_matching import FlowMatching
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import Setting
@@ -76,7 +76,7 @@ def test_decreases_have_their_standard_error() -> None:
     assert bool((found.standard_error < 0.05).all() and (found.standard_error > 0.005).all())
 
 
-def of_normal_data(arm: Denoiser, setting: Setting) -> tuple[Tensor, Tensor]:
+def of_normal_data(arm: ContinuousDiffusion, setting: Setting) -> tuple[Tensor, Tensor]:
     """Measured error after each call of a denoiser that knows the data, and the true one."""
     arm.backbone = Normal(arm)  # type: ignore[assignment]
     noise = Noise.range(3, COUNT)

@@ -11,14 +11,14 @@ from images.evaluation.classifier import EVALUATORS, Evaluator, EvaluatorShape, 
 from images.study import build, registry
 from images.study.config import BackboneConfig, Budget, Measurement, StudyConfig, Tuning
 from images.study.model import Bits, Setting, StudyModel
-from images.study.registry import Arm
+from images.study.registry import StudyArm
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from tests.images.tiny import CONFIG, IMAGES
 
 ARMS = {
-    "toy-scales": Arm("toy scales", "refinement", "latents", "codes", "scales", 3),
-    "toy-steps": Arm("toy steps", "diffusion", "pixels", "free", "diffusion", 1),
+    "toy-scales": StudyArm("toy scales", "refinement", "latents", "codes", "scales", 3),
+    "toy-steps": StudyArm("toy steps", "diffusion", "pixels", "free", "diffusion", 1),
 }
 SHAPE = IMAGES.shape
 

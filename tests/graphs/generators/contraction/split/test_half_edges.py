@@ -9,7 +9,7 @@ from tests.graphs.tiny import graphs, names, refiner
 
 def test_rows_of_similar_length_together_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, noise = refiner(), names(16, seed=5)
-    parts = "graphs.generators.contraction.split.half_edges.SHORT"
+    parts = "graphs.generators.contraction.split.half_edges.SHORT_ROW"
 
     def found() -> tuple[list[torch.Tensor], torch.Tensor]:
         trace = model.sample_trace(noise)

@@ -25,7 +25,7 @@ EDGE_FEATURES = 5  # features of an edge
 CONTEXT = 5  # features of the edges before an edge
 
 
-class CountHead(ExpansionHead):
+class EdgeCountHead(ExpansionHead):
     """Each edge's count is divided among the children.
 
     A total w that falls into two parts of K and L places has x in the first with probability

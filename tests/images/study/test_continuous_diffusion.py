@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from images.study.backbone import Backbone
-from images.study.denoiser import Denoiser
+from images.study.continuous_diffusion import ContinuousDiffusion
 from images.study.flow_matching import FlowMatching
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import Setting
@@ -16,11 +16,11 @@ from refine_core.errors import InputError
 from refine_core.noise import Noise
 from tests.images.study.tiny import SHAPE, Normal, Numbers, Perfect, Twins, TwoPoints
 
-ARMS: dict[str, type[Denoiser]] = {"gaussian": GaussianDiffusion, "flow": FlowMatching}
+ARMS: dict[str, type[ContinuousDiffusion]] = {"gaussian": GaussianDiffusion, "flow": FlowMatching}
 SAMPLERS = [(kind, name) for kind, arm in ARMS.items() for name in arm.samplers]
 
 
-def arm(kind: str, perfect: type[Perfect] | None = None, **options: float) -> Denoiser:
+def arm(kind: str, perfect: type[Perfect] | None = None, **options: float) -> ContinuousDiffusion:
     """An arm whose network knows the data, or has random weights everywhere."""
     torch.manual_seed(0)
     backbone = Backbone(SHAPE, (2, 2), 1, 1, 10)
@@ -36,7 +36,7 @@ def calls(name: str, about: int) -> int:
     return about - 1 if name == "heun" else about
 
 
-def draw(model: Denoiser, name: str, about: int, count: int) -> Tensor:
+def draw(model: ContinuousDiffusion, name: str, about: int, count: int) -> Tensor:
     labels = torch.zeros(count, dtype=torch.int64)
     return model.sample(Noise.range(0, count), labels, Setting(calls(name, about), name))
 
@@ -98,8 +98,8 @@ def test_the_bits_of_two_images_are_their_entropy(
     kind: str, options: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound is tight if the decoder takes over before pixels are uncertain, and it does."""
-    monkeypatch.setattr("images.study.denoiser.ENDS", (0.1, 0.9))
-    monkeypatch.setattr("images.study.denoiser.STEPS", 150)
+    monkeypatch.setattr("images.study.continuous_diffusion.ENDS", (0.1, 0.9))
+    monkeypatch.setattr("images.study.continuous_diffusion.STEPS", 150)
     backbone = Backbone(SHAPE, (2, 2), 1, 1, 10)
     model = ARMS[kind](PixelSpace((1, 2, 2), 1), backbone, **options)
     model.backbone = Twins(model)  # type: ignore[assignment]

@@ -43,7 +43,7 @@ STEPS = 600
 """Steps in which the decoder's likelihood is fitted."""
 
 
-class Denoiser(StudyModel):
+class ContinuousDiffusion(StudyModel):
     """Base of Gaussian diffusion and flow matching.
 
     Args:
