@@ -104,6 +104,10 @@ class Noise:
         radius = torch.sqrt(-2 * torch.log1p(-u[..., 0]))
         return (radius * torch.cos(2 * math.pi * u[..., 1])).float()
 
+    def rows(self, which: Tensor) -> "Noise":
+        """Noise of the samples at some rows: their places, or a bool (b,)."""
+        return Noise(self.seed, self.index[which])
+
     def fork(self, name: int) -> "Noise":
         """Independent noise for the same samples, e.g. of another step."""
         return Noise(derive(self.seed, name), self.index)

@@ -119,7 +119,7 @@ class Chooser(Generic[FeaturesT, StateT]):
         part = copy(self)
         part.call, part.noise = (
             self.call.rows(index),
-            Noise(self.noise.seed, self.noise.index[index]),
+            self.noise.rows(index),
         )
         part.codes = rows_of(tuple(self.codes), index)
         part.keep = rows_of(self.keep, index)

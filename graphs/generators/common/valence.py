@@ -8,8 +8,10 @@ without slack.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from graphs.data.batch import GraphBatch, Vocabulary
 
@@ -31,6 +33,15 @@ class ValenceLimits:
     capacity: tuple[int, ...]
     weight: tuple[int, ...]
     most: tuple[tuple[int, ...], ...] = ()
+
+    def tables(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Capacities (T,), weights (O,) and largest counts (T, O), int64."""
+        capacity, weight, most = self._tables
+        return capacity.to(device), weight.to(device), most.to(device)
+
+    @cached_property
+    def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.tensor(self.capacity), torch.tensor(self.weight), torch.tensor(self.most)
 
     @classmethod
     def of(cls, batches: Iterable[GraphBatch], vocabulary: Vocabulary) -> "ValenceLimits":

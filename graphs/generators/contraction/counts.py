@@ -11,7 +11,7 @@ has, are drawn again. Samples follow p given the set A of other counts, p / p(A)
 lower bound on their log-probability; of larger graphs it is minus infinity.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -187,9 +187,14 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
                 wrong = wrong | violated(limits, self.state, code)
             if not bool(wrong.any()):
                 break
-            again = self.meeting(noise.fork(attempt), None)[0]
-            code = torch.where(wrong[:, :, None], again, code)
+            at = wrong[:, 0].nonzero()[:, 0]
+            code[at] = self._rows(at).meeting(noise.rows(at).fork(attempt), None)[0]
         return code
+
+    def _rows(self, at: Tensor) -> "CountDistribution":
+        """The law of the graphs at rows `at` (r,)."""
+        hidden = tuple((weight, head, h[at]) for weight, head, h in self.hidden)
+        return replace(self, state=self.state.rows(at), hidden=hidden)
 
     def oversized(self, code: Tensor) -> Tensor:
         """(b, 1) bool, codes (b, 1, g) of more nodes than the largest graph has."""
@@ -203,7 +208,7 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
 
         With a demand they are within the size limit, too, without being drawn again.
         """
-        head, draw = self.head, _Draw(self, noise)
+        head, draw = self.head, _Draw(self, noise, demand is not None)
         budget = Budget.of(self.state, head.connected, demand)
         free = Budget.of(self.state, head.connected)
         rows = budget.nodes.new_zeros(len(budget.nodes), head.labels + 3 * head.kinds)
@@ -231,7 +236,7 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
             digit = head.labels + kind
             label = torch.full_like(last, digit + 1)
             rows[:, digit] = draw.count(label, inside, wide, digit + 1, every)
-        return rows[:, None], draw.share[:, None] * (demand is not None)
+        return rows[:, None], draw.share[:, None]
 
     def _most(self, label: Tensor) -> Tensor:
         """(b, s) the largest count of labels (b, s); that of an end is of no importance."""
@@ -246,13 +251,14 @@ class _Draw:
     Args:
         law: The law.
         noise: Names the graphs.
+        narrowed: Whether less than the law allows may be drawn.
 
     Attributes:
         share: (b,) logarithm of the share of the law that was allowed.
     """
 
-    def __init__(self, law: CountDistribution, noise: Noise) -> None:
-        self.law, head = law, law.head
+    def __init__(self, law: CountDistribution, noise: Noise, narrowed: bool) -> None:
+        self.law, self.narrowed, head = law, narrowed, law.head
         self.uniform = noise.uniform(SplitStream.NUMBERS, head.labels + 1 + head.kinds, 2)
         self.share = torch.zeros(len(self.uniform), device=self.uniform.device)
         self.past: list[Past] = [[None] * len(each.blocks) for _, each, _ in law.hidden]
@@ -291,7 +297,8 @@ class _Draw:
     def _drawn(self, logits: Tensor, inside: Tensor, uniform: Tensor, going: Tensor) -> Tensor:
         """Values (b,) of logits (b, v) among those `inside`."""
         within = logits.masked_fill(~inside, -torch.inf)
-        self.share = self.share + torch.where(going, self.law.log_share(within, logits), 0)
+        if self.narrowed:
+            self.share = self.share + torch.where(going, self.law.log_share(within, logits), 0)
         return self.law.drawn(within, uniform)
 
 

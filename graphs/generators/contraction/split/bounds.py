@@ -17,8 +17,9 @@ from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.split.numbers import Columns
 from graphs.generators.contraction.state.partition import Partition
 
-NODES, INNER, EVERY = slice(0, 1), slice(1, 2), slice(0, 4)
-"""Groups of the digits of a split: its nodes, its inner edges, all."""
+NODES, INNER, JOIN, OUTER = (slice(each, each + 1) for each in range(4))
+"""Groups of the digits of a split: its nodes, its inner, joining and outer edges."""
+EVERY = slice(0, 4)
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,9 @@ class Budget:
         found = replace(found, acyclic=state.acyclic)
         if limits is None:
             return found
-        capacity = torch.tensor(limits.capacity, device=nodes.device)[letters]
-        weight = torch.tensor(limits.weight, device=nodes.device)
-        most = None
-        if limits.most:
-            most = torch.tensor(limits.most, device=nodes.device)[letters]
-        return replace(found, capacity=capacity, weight=weight, most=most)
+        capacity, weight, most = limits.tables(nodes.device)
+        most = most[letters] if limits.most else None
+        return replace(found, capacity=capacity[letters], weight=weight, most=most)
 
     def compact(self, labels: int) -> tuple["Budget", Columns]:
         """The same for compact codes, and their columns; there are `labels` T of nodes."""
@@ -169,12 +167,12 @@ class Budget:
             ),
         ]
         low, high = map(list, zip(*(_interval(*group()) for group in every[groups]), strict=True))
-        if self.capacity is not None and groups == EVERY:
+        if self.capacity is not None and groups in (EVERY, OUTER):
             fewest, largest = self._leaving(nodes, inner, join, outer)
             # Where no choice is within the limits, they bound nothing.
-            fewest, largest = torch.maximum(low[3], fewest), torch.minimum(high[3], largest)
-            low[3] = torch.where(fewest <= largest, fewest, low[3])
-            high[3] = torch.where(fewest <= largest, largest, high[3])
+            fewest, largest = torch.maximum(low[-1], fewest), torch.minimum(high[-1], largest)
+            low[-1] = torch.where(fewest <= largest, fewest, low[-1])
+            high[-1] = torch.where(fewest <= largest, largest, high[-1])
         return torch.cat(low, 1), torch.cat(high, 1)
 
     def _leaving(
@@ -230,7 +228,7 @@ def _interval(
 
 def _later(x: Tensor) -> Tensor:
     """Sums of the columns after each column."""
-    return x.flip(1).cumsum(1).flip(1) - x
+    return x.sum(1, keepdim=True) - x.cumsum(1)
 
 
 def _pairs(n: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.contraction.split import conditional_bernoulli as subset
-from graphs.generators.contraction.split.bounds import Budget, Demand
+from graphs.generators.contraction.split.bounds import INNER, JOIN, NODES, OUTER, Budget, Demand
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, bounded
 from graphs.generators.contraction.split.numbers import Columns
@@ -18,6 +18,7 @@ from refine_core.noise import Noise
 
 LETTERS = 64  # labels in one graph that are drawn with random numbers of their own
 FREE, FIRST, SECOND = 0, 1, 2  # the child that a half-edge has to go to, if any
+EDGES = (INNER, JOIN, OUTER)
 _NEVER = -1e4
 
 
@@ -72,8 +73,8 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     memory = {own: torch.zeros_like(h).float() for _, own, h in entered}
     share = entered[0][2].new_zeros(len(rows))
     for i in range(rows.shape[1]):
-        low, high = (bound[:, i] for bound in budget.bounds(rows))
-        wide = (low, high) if demand is None else [bound[:, i] for bound in free.bounds(rows)]
+        low, high = _bounds(budget, rows, i)
+        wide = (low, high) if demand is None else _bounds(free, rows, i)
         digit, cap = columns.digit[:, i], columns.cap[:, i]
         if bool((wide[0] == wide[1]).all()):
             rows[:, i] = low
@@ -86,6 +87,15 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
                 share = share + law.log_share(within, bounded(logits, *wide))
         memory = {own: old + own.remembered(digit, rows[:, i], cap) for own, old in memory.items()}
     return rows, columns, share
+
+
+def _bounds(budget: Budget, rows: Tensor, i: int) -> tuple[Tensor, Tensor]:
+    """Smallest and largest value (r,) of digit i of compact codes (r, c), given those before."""
+    kinds = budget.inner.shape[1]
+    behind = i - (rows.shape[1] - 3 * kinds)
+    group, at = (NODES, i) if behind < 0 else (EDGES[behind // kinds], behind % kinds)
+    low, high = budget.bounds(rows, group)
+    return low[:, at], high[:, at]
 
 
 def _half_edges(

@@ -72,7 +72,7 @@ class Partition:
             label=self.label[index, :e],
             real=real[:, :e],
             split=self.split[index, :m],
-            noise=Noise(self.noise.seed, self.noise.index[index]),
+            noise=self.noise.rows(index),
             started=self.started,
             reverse=self.reverse,
             attaching=self.attaching,

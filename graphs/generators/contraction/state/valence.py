@@ -12,8 +12,7 @@ from graphs.generators.contraction.state.partition import Partition
 
 def slack(limits: ValenceLimits, state: Partition) -> Tensor:
     """(b, m) int64 capacity that each cluster's edges leave."""
-    capacity = torch.tensor(limits.capacity, device=state.valid.device)
-    weight = torch.tensor(limits.weight, device=state.valid.device)
+    capacity, weight, _ = limits.tables(state.valid.device)
     used = ((2 * state.inner + state.outer) * weight).sum(2)
     return (state.nodes * capacity[state.letters][:, None]).sum(2) - used
 
@@ -22,7 +21,7 @@ def exceeded(limits: ValenceLimits, state: Partition) -> Tensor:
     """(b, m) bool, clusters with more edges of a label than their nodes had in training."""
     if not limits.most:
         return torch.zeros_like(state.valid)
-    most = torch.tensor(limits.most, device=state.valid.device)[state.letters]
+    most = limits.tables(state.valid.device)[2][state.letters]
     room = torch.einsum("bml,blo->bmo", state.nodes.float(), most.float())
     return (2 * state.inner + state.outer > room).any(2)
 
