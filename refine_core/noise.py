@@ -90,9 +90,12 @@ class Noise:
         return len(self.index)
 
     @_eager
-    def uniform(self, stream: int, *shape: int) -> Tensor:
-        """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent."""
-        position = torch.arange(math.prod(shape), device=self.index.device)
+    def uniform(self, stream: int, *shape: int, start: int = 0) -> Tensor:
+        """Numbers in [0, 1) of shape (b, *shape), with 24 random bits; streams are independent.
+
+        `start` is the place in the stream of the first one of each sample.
+        """
+        position = torch.arange(start, start + math.prod(shape), device=self.index.device)
         key = _scramble(self._key + _signed(stream * _GOLDEN))
         bits = _scramble(key[:, None] + (position + 1) * _signed(_GOLDEN))
         return (_shift(bits, 40).float() / 2**24).reshape(-1, *shape)

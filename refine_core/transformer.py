@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from refine_core.device import precision_context
 from refine_core.errors import InputError, check_choice
 from refine_core.tokens import History, Tokens, visible
 from refine_core.training.muon import linear_weights
@@ -124,6 +125,14 @@ class Transformer(nn.Module):
 
         `modulations` are those of the tokens' condition, computed here unless given.
         """
+        if self.training:  # in the precision of the training
+            return self._hidden(tokens, cache, modulations)
+        with precision_context(tokens.value.device):
+            return self._hidden(tokens, cache, modulations)
+
+    def _hidden(
+        self, tokens: Tokens, cache: Cache | None, modulations: Sequence[Tensor] | None
+    ) -> Tensor:
         samples: Sequence[Tensor | None] = [None] * (len(self.blocks) + 1)
         if modulations is not None:
             samples = modulations

@@ -19,7 +19,7 @@ from refine_core.app.outputs import OutputFolder
 from refine_core.app.processes.cluster import on_cluster
 from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt
-from refine_core.device import on_device
+from refine_core.device import in_precision, on_device
 
 
 def main(argv: list[str]) -> None:
@@ -27,13 +27,13 @@ def main(argv: list[str]) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     table: Commands = {
         "train": on_cluster(on_device(train)),
-        "sample": on_device(sample),
-        "evaluate": on_device(evaluate),
-        "likelihood": on_device(likelihood),
+        "sample": on_device(in_precision(sample)),
+        "evaluate": on_device(in_precision(evaluate)),
+        "likelihood": on_device(in_precision(likelihood)),
         "judge": judge,
         "compare": on_device(compare),
-        "evaluate-properties": on_device(evaluate_properties),
-        "evaluate-scaffolds": on_device(evaluate_scaffolds),
+        "evaluate-properties": on_device(in_precision(evaluate_properties)),
+        "evaluate-scaffolds": on_device(in_precision(evaluate_scaffolds)),
         "invariance": on_device(invariance),
         "describe": on_cluster(describe),
         "demo": on_device(demo),

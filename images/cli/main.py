@@ -10,7 +10,7 @@ from images.cli.tuning import calibrate, methods, search
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
-from refine_core.device import on_device
+from refine_core.device import in_precision, on_device
 
 
 def main(argv: list[str]) -> None:
@@ -18,13 +18,13 @@ def main(argv: list[str]) -> None:
     table: Commands = {
         "train": on_device(train),
         "distil": on_device(distil),
-        "sample": on_device(sample),
-        "edit": on_device(edit),
+        "sample": on_device(in_precision(sample)),
+        "edit": on_device(in_precision(edit)),
         "tune": on_device(tune),
         "calibrate": on_device(calibrate),
         "search": on_device(search),
         "methods": on_device(methods),
-        "evaluate": on_device(evaluate),
+        "evaluate": on_device(in_precision(evaluate)),
         "ablate": on_device(ablate),
         "study": study,
         "train-evaluator": on_device(train_evaluator),

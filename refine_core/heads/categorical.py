@@ -49,7 +49,7 @@ class CodeDistribution:
         logits = self.logits.float()
         cumulative = (logits - logits.amax(-1, keepdim=True)).exp_().cumsum(-1)
         total = cumulative[..., -1:]
-        passed = (cumulative <= uniform[..., None] * total).sum(-1)
+        passed = torch.searchsorted(cumulative, uniform[..., None] * total, right=True)[..., 0]
         # Where rounding carries the product up to the total, the last possible value is meant. To
         # ask whether it does takes an accelerator longer.
         if logits.device.type != "cpu" or bool((passed == logits.shape[-1]).any()):

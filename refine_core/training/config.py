@@ -10,8 +10,7 @@ from refine_core.config.ranges import (
     ShareBelowOne,
 )
 from refine_core.config.schema import config
-
-Precision = Literal["32-true", "bf16-mixed"]
+from refine_core.device import Precision
 
 
 @config

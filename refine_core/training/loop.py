@@ -32,9 +32,9 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 
 from refine_core.app.progress import Progress
-from refine_core.device import find_device, multiplies_bfloat16
+from refine_core.device import Precision, find_device, multiplies_bfloat16
 from refine_core.training.callbacks import Callback
-from refine_core.training.config import Optimisation, Precision
+from refine_core.training.config import Optimisation
 from refine_core.training.data import Data
 from refine_core.training.loader import Loader
 from refine_core.training.runs import Run

@@ -126,6 +126,6 @@ class Relabelled(Noise):
         super().__init__(noise.seed, noise.index)
         self.order = order
 
-    def uniform(self, stream: int, *shape: int) -> Tensor:
-        drawn = super().uniform(stream, *shape)
+    def uniform(self, stream: int, *shape: int, start: int = 0) -> Tensor:
+        drawn = super().uniform(stream, *shape, start=start)
         return drawn.gather(1, self.order) if stream == 0 else drawn

@@ -7,13 +7,19 @@ import torch
 
 from refine_core.app.cli import commands
 from refine_core.device import (
+    PRECISION_VARIABLE,
     VARIABLE,
     find_device,
+    in_precision,
     multiplies_bfloat16,
     on_device,
+    precision_asked,
     using_device,
+    using_precision,
 )
 from refine_core.errors import InputError
+from refine_core.tokens import Tokens
+from refine_core.transformer import Transformer
 
 seen: list[str] = []
 
@@ -86,3 +92,31 @@ def test_a_command_takes_a_device(
     with pytest.raises(InputError, match="--device tpu, expected auto, cpu"):
         commands("try", table, ["draw", "--device", "tpu"])
     assert len(seen) == 2
+
+
+def test_a_command_takes_a_precision(capsys: pytest.CaptureFixture[str]) -> None:
+    def told(count: int = 1) -> None:
+        seen.append(f"{count} {precision_asked()}")
+
+    table = {"draw": on_device(in_precision(told))}
+    seen.clear()
+    commands("try", table, ["draw", "--network-precision", "bf16-mixed"])
+    commands("try", table, ["draw", "--count", "2", "--device", "cpu"])
+    assert seen == ["1 bf16-mixed", "2 32-true"] and PRECISION_VARIABLE not in os.environ
+    with pytest.raises(InputError, match="--network-precision 16"):
+        commands("try", table, ["draw", "--network-precision", "16"])
+
+
+def test_a_transformer_runs_in_the_precision_asked_for_but_where_it_trains() -> None:
+    torch.manual_seed(0)
+    made = Transformer(32, 2, 2, levels=1, condition=32).eval()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    level = torch.zeros(4, dtype=torch.int64)
+    tokens = Tokens(torch.randn(3, 4, 32), level, condition=torch.randn(3, 32))
+    with torch.no_grad():
+        plain = made(tokens)
+        with using_precision("bf16-mixed"):
+            mixed, trained = made(tokens), made.train()(tokens)
+    assert mixed.dtype == torch.float32 and torch.equal(plain, trained)
+    assert 0 < float((mixed - plain).norm() / plain.norm()) < 0.02

@@ -14,6 +14,13 @@ def test_independent_of_the_batch() -> None:
     assert torch.equal(part, whole[[41, 3]])
 
 
+def test_numbers_may_begin_anywhere_in_a_stream() -> None:
+    noise = Noise.range(0, 5)
+    assert torch.equal(noise.uniform(2, 3, start=4), noise.uniform(2, 9)[:, 4:7])
+    which = torch.tensor([3, 1])
+    assert torch.equal(noise.rows(which).uniform(2, 3), noise.uniform(2, 3)[which])
+
+
 def test_uniform_and_normal_laws() -> None:
     noise = Noise(1, torch.arange(200))
     assert stats.kstest(noise.uniform(0, 500).flatten(), "uniform").pvalue > 1e-3

@@ -6,7 +6,7 @@ from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.processes.cluster import on_cluster
 from refine_core.config.ranges import PositiveInt
-from refine_core.device import on_device
+from refine_core.device import in_precision, on_device
 from weather.cli.data import prepare, regrid, sample, simulate
 from weather.cli.forecast import forecast, plot, verify
 from weather.cli.planning import plan
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
         "train": on_device(train),
         "calibrate": on_device(calibrate),
         "floor": on_device(floor),
-        "forecast": on_device(forecast),
+        "forecast": on_device(in_precision(forecast)),
         "verify": on_cluster(verify),
         "plot": plot,
         "sample": sample,

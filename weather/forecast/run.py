@@ -15,6 +15,7 @@ from refine_core import __version__
 from refine_core.app.processes.memory import check_memory
 from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
+from refine_core.device import precision_asked
 from refine_core.errors import InputError
 from weather.fields.arguments import real_number, whole_number
 from weather.forecast.initial_states import ForecastModel, InitialStates
@@ -83,6 +84,8 @@ class EnsembleRun:
         """
         model, states = self.initial.model, self.initial.check(self.times, self.steps)
         about = {"model": model.config.name, "digest": model.digest, "seed": self.seed}
+        mixed = precision_asked() == "bf16-mixed"
+        about |= {"network_precision": "bf16-mixed"} if mixed else {}
         return about | {"initial_states": states}
 
     @property

@@ -22,7 +22,7 @@ from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.split.bounds import INNER, NODES, Budget, Demand
+from graphs.generators.contraction.split.bounds import INNER, Budget, Demand
 from graphs.generators.contraction.split.distribution import ATTEMPTS
 from graphs.generators.contraction.split.law import bounded
 from graphs.generators.contraction.state.partition import Partition
@@ -213,8 +213,9 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         free = Budget.of(self.state, head.connected)
         rows = budget.nodes.new_zeros(len(budget.nodes), head.labels + 3 * head.kinds)
         last = rows.new_full((len(rows),), -1)
+        next_label = budget.next_label_bounds()
         while bool((last < head.labels).any()):
-            low, high = budget.bounds(rows, NODES)
+            low, high = next_label(rows.sum(1))
             if demand is not None and head.size_limit is not None:
                 room = head.size_limit.room(rows[:, : head.labels], demand.nodes[:, 0])
                 high = high.minimum(room).maximum(low)
@@ -258,9 +259,8 @@ class _Draw:
     """
 
     def __init__(self, law: CountDistribution, noise: Noise, narrowed: bool) -> None:
-        self.law, self.narrowed, head = law, narrowed, law.head
-        self.uniform = noise.uniform(SplitStream.NUMBERS, head.labels + 1 + head.kinds, 2)
-        self.share = torch.zeros(len(self.uniform), device=self.uniform.device)
+        self.law, self.noise, self.narrowed = law, noise, narrowed
+        self.share = torch.zeros(len(noise), device=noise.index.device)
         self.past: list[Past] = [[None] * len(each.blocks) for _, each, _ in law.hidden]
         self.before: tuple[Tensor, Tensor] | None = None
         self.real: list[Tensor] = []
@@ -279,7 +279,7 @@ class _Draw:
         going, turn = last < self.law.head.labels, len(self.real)
         self.advance(going)
         logits = self.law.weighted(lambda each, x: each.next_logits(x), self.known)
-        label = self._drawn(_ahead(logits, last), allowed, self.uniform[:, turn, 0], going)
+        label = self._drawn(_ahead(logits, last), allowed, 2 * turn, going)
         return torch.where(going, label, last)
 
     def count(
@@ -289,17 +289,18 @@ class _Draw:
         logits = self.law.weighted(lambda each, x: each.count_logits(x, label), self.known)
         value = torch.arange(logits.shape[1], device=label.device)
         inside = (value >= bounds[0][:, None]) & (value <= bounds[1][:, None])
-        count = self._drawn(bounded(logits, *wide), inside, self.uniform[:, place, 1], going)
+        count = self._drawn(bounded(logits, *wide), inside, 2 * place + 1, going)
         count = torch.where(going, count, 0)
         self.before = label, count
         return count
 
-    def _drawn(self, logits: Tensor, inside: Tensor, uniform: Tensor, going: Tensor) -> Tensor:
-        """Values (b,) of logits (b, v) among those `inside`."""
+    def _drawn(self, logits: Tensor, inside: Tensor, place: int, going: Tensor) -> Tensor:
+        """Values (b,) of logits (b, v) among those `inside`, by the random number at a place."""
         within = logits.masked_fill(~inside, -torch.inf)
         if self.narrowed:
             self.share = self.share + torch.where(going, self.law.log_share(within, logits), 0)
-        return self.law.drawn(within, uniform)
+        uniform = self.noise.uniform(SplitStream.NUMBERS, 1, start=place)
+        return self.law.drawn(within, uniform[:, 0])
 
 
 def _allowed(low: Tensor, high: Tensor, last: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from refine_core.config.schema import load
+from refine_core.device import Precision
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.storage.checkpoint import versions
 from refine_core.training import loop
 from refine_core.training.callbacks import Callback
-from refine_core.training.config import Optimisation, Precision
+from refine_core.training.config import Optimisation
 from refine_core.training.data import Batch, Tensors
 from refine_core.training.loop import fit
 from refine_core.training.runs import Run

@@ -103,8 +103,8 @@ class Budget:
         if limits is None:
             return found
         capacity, weight, most = limits.tables(nodes.device)
-        most = most[letters] if limits.most else None
-        return replace(found, capacity=capacity[letters], weight=weight, most=most)
+        room = most[letters] if limits.most else None
+        return replace(found, capacity=capacity[letters], weight=weight, most=room)
 
     def compact(self, labels: int) -> tuple["Budget", Columns]:
         """The same for compact codes, and their columns; there are `labels` T of nodes."""
@@ -174,6 +174,21 @@ class Budget:
             low[-1] = torch.where(fewest <= largest, fewest, low[-1])
             high[-1] = torch.where(fewest <= largest, largest, high[-1])
         return torch.cat(low, 1), torch.cat(high, 1)
+
+    def next_label_bounds(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Bounds (r, l) of the nodes of each label that may come next, of graphs as yet undrawn.
+
+        Given how many nodes (r,) a graph has of the labels before, they are those of `bounds`.
+        """
+        floor, cap = self.demand.nodes[:, 0], self.nodes - self.demand.nodes[:, 1]
+        most = self._largest()[:, None] - _later(floor)
+        least = 1 - _later(cap)
+
+        def bounds(drawn: Tensor) -> tuple[Tensor, Tensor]:
+            low = torch.maximum(least - drawn[:, None], floor)
+            return low, torch.minimum(most - drawn[:, None], cap).clamp_(min=0)
+
+        return bounds
 
     def _leaving(
         self, nodes: Tensor, inner: Tensor, join: Tensor, outer: Tensor

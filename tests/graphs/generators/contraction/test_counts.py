@@ -9,7 +9,14 @@ from torch import Tensor
 from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.counts import CountDistribution, CountHead
-from graphs.generators.contraction.split.bounds import Demand
+from graphs.generators.contraction.split.bounds import (
+    INNER,
+    JOIN,
+    NODES,
+    OUTER,
+    Budget,
+    Demand,
+)
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 
@@ -100,6 +107,25 @@ def test_a_demand_is_met_and_its_share_is_the_probability_of_meeting_it() -> Non
     assert bool((codes[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all())
     assert not bool(limit.exceeded(codes[:, 0, :3]).any())
     assert abs(float(share.exp().mean()) - float(mass[wanted].sum())) < 0.02
+
+
+def test_bounds_of_one_group_and_of_the_next_label_are_those_of_all() -> None:
+    codes = every()[:, 0]
+    state = law(len(codes)).state
+    none = torch.zeros(len(codes), 2, dtype=torch.int64)
+    nodes = torch.tensor([[0, 1, 0], [0, 0, 0]]).expand(len(codes), 2, 3)
+    both = none[:, None].expand(-1, 2, -1)
+    demand = Demand(nodes, both, none, both, none)
+    for budget in (Budget.of(state, True), Budget.of(state, True, demand)):
+        whole = budget.bounds(codes)
+        parts = [budget.bounds(codes, group) for group in (NODES, INNER, JOIN, OUTER)]
+        for i, bound in enumerate(whole):
+            assert torch.equal(bound, torch.cat([part[i] for part in parts], 1))
+        next_label = budget.next_label_bounds()
+        for label in range(3):
+            ahead = next_label(codes[:, :label].sum(1))
+            for bound, short in zip(whole, ahead, strict=True):
+                assert torch.equal(bound[:, label], short[:, label])
 
 
 def test_no_temperature_takes_the_likeliest_and_guidance_moves_the_law() -> None:
