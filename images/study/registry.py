@@ -80,6 +80,9 @@ ARMS = {
     "latent-gaussian": _scales("latents", "gaussian"),
     "latent-mixture": _scales("latents", "mixture"),
     **{f"latent-codes-{n}": _scales("latents", "codes", n) for n in SIZES if n != 4},
+    "latent-mixture-1": _scales("latents", "mixture", 1),
+    "pixel-codes-1": _scales("pixels", "codes", 1),
+    "pixel-mixture-1": _scales("pixels", "mixture", 1),
     "latent-codes-parts": StudyArm(
         "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,)
     ),
