@@ -11,7 +11,7 @@ from graphs.datasets.load import load_splits
 from graphs.datasets.splits import Splits
 from graphs.evaluation.html_report import metrics_page, molecule_section, picture_section
 from graphs.evaluation.molecules import molecule_metrics, read_smiles
-from graphs.evaluation.network_calls import CallCounter
+from graphs.evaluation.network_calls import CallCounter, calls_alone
 from graphs.evaluation.plain_graphs import graph_metrics
 from graphs.model import GraphModel
 from refine_core.app.html import write_page
@@ -22,6 +22,7 @@ from refine_core.storage.files import write_json, write_text
 
 Say = Callable[[str], None]
 BATCH = 250  # graphs sampled at a time
+ALONE = 200  # graphs sampled one at a time, to count calls
 PICTURED = 40  # molecules in the picture
 
 
@@ -57,7 +58,8 @@ def evaluate(
         say: Receives a line about each stage.
 
     Returns:
-        The metrics of `graphs.metrics`, with `calls`, the network's mean calls for a batch, and
+        The metrics of `graphs.metrics`, with `calls`, the network's mean calls for a batch, which
+        are those of its deepest graph, `calls_alone`, those of a graph sampled alone, and
         `cpu_ms_per_graph`, sampling and decoding, RDKit included. Stability is NaN where it is not
         defined, because an element is not in its table, and REPORT.md says why.
 
@@ -78,10 +80,12 @@ def evaluate(
         graphs = model.sample(count, seed=seed, temperature=temperature, batch=BATCH, workers=1)
         smiles = model.smiles(graphs) if model.is_molecular else []
         seconds = time.process_time() - started
-    cost: dict[str, float] = {"calls": counter.per_batch(count, BATCH)}
-    cost["cpu_ms_per_graph"] = 1000 * seconds / count
     if model.is_molecular:
         write_text(out / "samples.smi", "\n".join(filter(None, smiles)) + "\n")
+    cost: dict[str, float] = {"calls": counter.per_batch(count, BATCH)}
+    cost["calls_alone"] = calls_alone(model, min(count, ALONE), seed, temperature)
+    cost["cpu_ms_per_graph"] = 1000 * seconds / count
+    if model.is_molecular:
         metrics, note = molecule_metrics(model, smiles, graphs, parts, held_out, say)
     else:
         metrics, note = graph_metrics(model, graphs, parts, out, held_out, say), ""

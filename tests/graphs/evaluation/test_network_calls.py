@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from graphs import model as trained
-from graphs.evaluation.network_calls import CallCounter, sampling_settings
+from graphs.evaluation.network_calls import CallCounter, calls_alone, sampling_settings
 from tests.graphs.evaluation.untrained import untrained
 
 
@@ -30,6 +30,7 @@ def test_the_calls_of_a_contraction_follow_from_its_graphs() -> None:
     with CallCounter(model) as counter:
         model.sample(20, batch=20, **setting.options)
     assert not setting.options and 4 < counter.calls <= 9
-    with CallCounter(model) as counter:
+    with CallCounter(model) as alone:
         model.sample(20, batch=1)
-    assert counter.per_batch(20, 1) == counter.calls / 20 and counter.calls % 20
+    assert alone.per_batch(20, 1) == alone.calls / 20 == calls_alone(model, 20)
+    assert alone.calls % 20 and alone.calls / 20 < counter.calls
