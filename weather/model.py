@@ -106,6 +106,11 @@ class WeatherModel(StoredModel):
         return self.forecaster.calls
 
     @property
+    def absent(self) -> Tensor | None:
+        """(C + F, H, W) bool, cells where channels and forcing lack values; None if none do."""
+        return self.forecaster.mean.absent
+
+    @property
     def group(self) -> int:
         """Members that the network computes at once.
 
@@ -164,8 +169,11 @@ class WeatherModel(StoredModel):
         return (states - mean) / std
 
     def denormalise(self, states: Tensor) -> Tensor:
-        """States (..., C, H, W) in SI units, of normalised ones."""
-        return states * self.std[:, None, None] + self.mean[:, None, None]
+        """States (..., C, H, W) in SI units, of normalised ones; NaN where there are no values."""
+        values = states * self.std[:, None, None] + self.mean[:, None, None]
+        if self.absent is None:
+            return values
+        return values.masked_fill(self.absent[: values.shape[-3]].to(values.device), torch.nan)
 
     def normalise_forcing(self, fields: Tensor) -> Tensor:
         """Normalise forcing fields (..., F, H, W) in SI units, for the network."""

@@ -128,7 +128,8 @@ def _given(data: Prepared, start: int, steps: int) -> _Given:
     past = np.asarray(data.states[history, : len(data.config.state_channels)])
     valid = start + data.stride * np.arange(1, steps + 1)
     forcing = None if data.forcing is None else np.asarray(data.forcing[valid])
-    return past, data.times[start], forcing, np.asarray(data.states[valid])
+    # Cells without values are alike in members and truth.
+    return past, data.times[start], forcing, np.nan_to_num(data.states[valid])
 
 
 def _score_start(model: WeatherModel, rollouts: RolloutConfig, given: _Given) -> tuple[Array, ...]:
@@ -148,7 +149,7 @@ def _score_start(model: WeatherModel, rollouts: RolloutConfig, given: _Given) ->
     )
     rows = list[list[Array]]()
     for state, expected in zip(states, truth, strict=True):
-        ensemble = state.values.numpy()
+        ensemble = np.nan_to_num(state.values.numpy())
         mean = ensemble.mean(0)
         spread = predicted_square(variance(ensemble), members)
         maps = (crps(ensemble, expected), spread, np.square(mean - expected))

@@ -64,6 +64,12 @@ def refusal(path: str, problems: list[str]) -> InputError:
     return InputError(f"{path or 'The source'} cannot be used, {many}:{lines}")
 
 
+def absent_cells(maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(C, H, W) cells without values (NaN) in the first of maps (n, C, H, W) that have some."""
+    absent: NDArray[np.bool_] = np.isnan(maps[0])
+    return absent & ~absent.all((1, 2), keepdims=True)
+
+
 def _config_problems(config: DataConfig) -> Iterator[str]:
     if not config.atmospheric + config.surface:
         yield "data: found neither atmospheric nor surface variables, expected some"
@@ -71,6 +77,8 @@ def _config_problems(config: DataConfig) -> Iterator[str]:
         yield "data.levels: found none, expected those of the atmospheric variables"
     groups = (config.atmospheric, config.surface, config.diagnostic, config.static, config.forcing)
     named = [name for group in groups for name in group]
+    for name in set(config.masked) - (set(named) - set(config.static)):
+        yield f"data.masked: {name} is no variable that is predicted or a forcing: leave it out"
     for name in dict.fromkeys(named):
         if named.count(name) > 1:
             yield f"data: {name} is named {named.count(name)} times, expected once"
@@ -135,8 +143,12 @@ def _value_problems(source: Source, config: DataConfig, sample: bool) -> list[st
     if not channels or not len(index):
         return []
     looked = index[np.unique([0, len(index) // 2, len(index) - 1])] if sample else index
-    scans = {c: ValueScan([c], source.grid, config.forcing) for c in channels}
     problems: list[str] = []
+    masked = [channel for channel in channels if channel.variable in config.masked]
+    absent = {c: absent_cells(maps) for c, maps in _readable(source, masked, index[:1], [])}
+    scans = {
+        c: ValueScan([c], source.grid, config.forcing, absent=absent.get(c)) for c in channels
+    }
     for block in source.blocks(channels, looked, BLOCK):
         for channel, maps in _readable(source, channels, block, problems):
             scans[channel].look(source.times[block], maps)
@@ -150,6 +162,8 @@ def _readable(
     source: Source, channels: list[Channel], block: NDArray[np.int64], problems: list[str]
 ) -> Iterator[tuple[Channel, NDArray[np.float32]]]:
     """Each channel with its maps (n, 1, H, W) at some times, or else a problem."""
+    if not channels:
+        return
     try:
         maps = source.read(channels, block)
         yield from zip(channels, np.split(maps, len(channels), 1), strict=True)

@@ -24,6 +24,9 @@ class DataConfig:
     forcing: tuple[str, ...] = ()
     """Fields without levels that are known in advance: inputs at the valid time, not predicted.
     `toa_incident_solar_radiation` is computed where the source lacks it."""
+    masked: tuple[str, ...] = ()
+    """Those of these variables that have no values (NaN) in some cells, the same ones at all
+    times: sea surface temperature over land, soil moisture over the sea."""
     step_hours: PositiveInt = 24
     """Length of a model step."""
     history: PositiveInt = 1

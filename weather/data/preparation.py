@@ -21,7 +21,7 @@ from refine_core.config.schema import to_dict
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import atomic_write, digest, write_json
 from weather.data.array_file import ArrayFile
-from weather.data.checks import check_source, refusal
+from weather.data.checks import absent_cells, check_source, refusal
 from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.data.statistics import Statistics, measure_statistics
@@ -163,7 +163,11 @@ class _Preparation:
         config, source, predicted = self.config, self.source, len(self.config.channels)
         channels = config.channels + config.forcing_channels
         progress = self._progress()
-        scan = ValueScan(channels, source.grid, config.forcing, progress.get("findings"))
+        absent = None
+        if config.masked and len(index):
+            masked = np.array([c.variable in config.masked for c in channels])
+            absent = absent_cells(source.read(channels, index[:1])) & masked[:, None, None]
+        scan = ValueScan(channels, source.grid, config.forcing, progress.get("findings"), absent)
         files = [self._array_file("states.npy", len(index), predicted)]
         if config.forcing:
             files.append(self._array_file("forcing.npy", len(index), len(config.forcing)))
@@ -171,7 +175,7 @@ class _Preparation:
         blocks = list(source.blocks(channels, index, BLOCK))
         first = np.cumsum([0, *map(len, blocks)])
         left = [k for k in range(len(blocks)) if first[k + 1] > progress.get("done", 0)]
-        copy = _Copy(source, channels, config.forcing, predicted, tuple(files))
+        copy = _Copy(source, channels, config.forcing, predicted, tuple(files), absent)
         given = ((int(first[k]), blocks[k]) for k in left)
         found = map_in_workers(copy, given, len(left), self.workers)
         with Progress("reading", len(index), quiet=self.quiet) as bar:
@@ -222,6 +226,7 @@ class _Copy:
         constant: Names of variables that may be the same everywhere.
         predicted: Channels of states.
         files: Of states, and of forcing if there is some.
+        absent: As of `ValueScan`.
     """
 
     source: Source
@@ -229,6 +234,7 @@ class _Copy:
     constant: Sequence[str]
     predicted: int
     files: tuple[ArrayFile, ...]
+    absent: NDArray[np.bool_] | None
 
     def __call__(self, given: tuple[int, NDArray[np.int64]]) -> Findings:
         """Copy times (n,) of the source to the rows from the first on.
@@ -242,7 +248,7 @@ class _Copy:
         """
         row, block = given
         maps = self.source.read(self.channels, block)
-        scan = ValueScan(self.channels, self.source.grid, self.constant)
+        scan = ValueScan(self.channels, self.source.grid, self.constant, absent=self.absent)
         scan.look(self.source.times[block], maps)
         for file, part in zip(self.files, np.split(maps, [self.predicted], 1), strict=False):
             file.write(row, part)

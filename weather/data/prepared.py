@@ -27,9 +27,9 @@ class Prepared:
         config: What the data were prepared for.
         grid: The grid of all maps.
         times: (T,) ascending; only those of the three parts.
-        states: (T, C, H, W), mapped into memory.
+        states: (T, C, H, W), mapped into memory; NaN where a masked variable has no values.
         static: (S, H, W).
-        forcing: (T, F, H, W), mapped into memory; None without forcing.
+        forcing: (T, F, H, W), alike; None without forcing.
         statistics: Statistics of the training part.
         folder: The folder that holds the arrays.
     """
@@ -57,6 +57,15 @@ class Prepared:
     def stride(self) -> int:
         """States from one step to the next."""
         return self.parts.stride
+
+    @cached_property
+    def absent(self) -> NDArray[np.bool_] | None:
+        """(C + F, H, W) cells where channels and forcing have no values; None if all have."""
+        if not self.config.masked:
+            return None
+        forcing = self.states[0, :0] if self.forcing is None else self.forcing[0]
+        absent: NDArray[np.bool_] = np.isnan(np.concatenate([self.states[0], forcing]))
+        return absent
 
     @property
     def digest(self) -> str:

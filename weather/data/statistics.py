@@ -102,7 +102,7 @@ def moments(
     """Mean and standard deviation (C,) of maps, weighted by area; zeros of no rows.
 
     Args:
-        maps: (T, C, H, W), or a .npy file of them.
+        maps: (T, C, H, W), or a .npy file of them; cells that are NaN, at all times, do not count.
         rows: (n,) the maps to take.
         grid: The grid of the maps.
         size: Maps to read at a time.
@@ -116,13 +116,16 @@ def moments(
     weight = grid.area() / (len(rows) * grid.shape[0] * grid.shape[1])
     # Squares about a value nearby do not cancel.
     channels = range(_opened(maps).shape[1])
-    centre = np.array([_values(maps, blocks[0], c, change).mean() for c in channels])
+    begin = (_values(maps, blocks[0], c, change) for c in channels)
+    about = np.array([(np.nanmean(x), _share(x[0], grid)) for x in begin])
+    centre, share = about.reshape(-1, 2).T
     sums = _Sums(maps, change, centre, weight)
     shared = workers if isinstance(maps, Path) else 1
     total, square = np.zeros(len(centre)), np.zeros(len(centre))
     for first, second in map_in_workers(sums, blocks, len(blocks), shared):
         total += first
         square += second
+    total, square = total / share, square / share
     return centre + total, np.sqrt(np.maximum(square - total**2, 0))
 
 
@@ -140,9 +143,16 @@ class _Sums:
         for c, centre in enumerate(self.centre):  # all at once take eight times the memory
             values = _values(self.maps, rows, c, self.change)
             values -= centre
+            np.nan_to_num(values, copy=False)
             sums[c] = values.sum((0, 2))
             squares[c] = np.einsum("thw,thw->h", values, values)
         return sums @ self.weight, squares @ self.weight
+
+
+def _share(values: Real, grid: Grid) -> float:
+    """Share of the globe whose cells have values, of a map (H, W)."""
+    there = ~np.isnan(values)
+    return 1.0 if there.all() else float(there.mean(1) @ grid.area() / grid.area().sum())
 
 
 def _values(maps: Array | Path, rows: NDArray[np.int64], channel: int, change: int) -> Real:

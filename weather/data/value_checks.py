@@ -35,6 +35,7 @@ class ValueScan:
         grid: The grid of the maps.
         constant: Names of variables that may be the same everywhere.
         findings: Those of an earlier scan of the same source.
+        absent: (C, H, W) bool, cells that have no values (NaN), and never may have; None of none.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class ValueScan:
         grid: Grid,
         constant: Sequence[str] = (),
         findings: Mapping[str, dict[str, Finding]] | None = None,
+        absent: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.channels = channels
+        self.channels, self.absent = channels, absent
         self.findings: Findings = {kind: dict(each) for kind, each in (findings or {}).items()}
         self._area = grid.area() / grid.area().sum()
         self._varies = np.array([c.variable not in constant for c in channels], bool)
@@ -53,6 +55,10 @@ class ValueScan:
 
     def look(self, times: Times, values: NDArray[np.float32]) -> None:
         """Look at maps (n, C, H, W) of `times` (n,)."""
+        elsewhere: NDArray[np.bool_] | bool = False
+        if self.absent is not None:
+            elsewhere = (np.isnan(values) != self.absent).any((2, 3))
+            values = _filled(values, self.absent)
         low, high = values.min((2, 3)), values.max((2, 3))
         with np.errstate(invalid="ignore", over="ignore"):
             mean = values.mean(3, dtype=np.float64) @ self._area
@@ -61,7 +67,7 @@ class ValueScan:
         farthest = np.where(low < self.range[:, 0], low, high)
         flat = (low == high) & self._varies
         odd_mean = ((mean < self.mean[:, 0]) | (mean > self.mean[:, 1])) & ~flat
-        self._note("missing", times, ~finite, low + high)
+        self._note("missing", times, ~finite | elsewhere, low + high)
         self._note("flat", times, finite & flat, low)
         self._note("range", times, finite & outside & ~flat, farthest)
         self._note("mean", times, finite & odd_mean & ~outside, mean)
@@ -97,13 +103,23 @@ class ValueScan:
         known = VARIABLES.get(self.channels[c].variable)
         units = known.units if known else ""
         low, high = self.mean[c] if kind == "mean" else self.range[c]
+        if kind == "missing" and self.absent is not None and self.absent[c].any():
+            return f"missing (NaN) in other cells{where} than at the first time: fill all in"
         expected = f"expected {low:.6g} to {high:.6g} {units}: check its units"
         return {
-            "missing": f"missing (NaN) or infinite values{where}: fill them in, or leave it out",
+            "missing": f"missing (NaN) or infinite values{where}: fill them in, or leave it out, "
+            "or name it in `masked` if the same cells are missing at all times",
             "flat": f"the same value {value:g} everywhere{where}: a piece of the source is lost",
             "range": f"a value of {value:.6g}{where}, {expected}",
             "mean": f"a global mean of {value:.6g}{where}, {expected}",
         }[kind]
+
+
+def _filled(values: NDArray[np.float32], absent: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Maps (n, C, H, W) with the mean of the other cells where values are absent (C, H, W)."""
+    there = np.where(absent, 0, values)
+    mean = there.sum((2, 3)) / np.maximum((~absent).sum((1, 2)), 1)
+    return np.asarray(np.where(absent, mean[..., None, None], there), np.float32)
 
 
 def _spoken(channel: Channel) -> str:

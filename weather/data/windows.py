@@ -29,7 +29,7 @@ class Windows:
     - clock (b, steps, 4) at the start of each step.
 
     Args:
-        prepared: The data.
+        prepared: The data. Cells without values are given as zero, the mean.
         part: The part of them to take windows from.
         steps: Future states.
     """
@@ -50,13 +50,14 @@ class Windows:
     def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Past, future, forcing and clock of the starts at `index` (b,) int64."""
         start = self.starts[index.numpy()][:, None]
-        states = _read(self.prepared.states, start + self._span, self._states)
+        masked = bool(self.prepared.config.masked)
+        states = _read(self.prepared.states, start + self._span, self._states, masked)
         past, future = states.split([len(self._past), len(self._future)], 1)
         past = past[:, :, : len(self.prepared.config.state_channels)]
         if self.prepared.forcing is None:
             forcing = future.new_empty(*future.shape[:2], 0, *future.shape[3:])
         else:
-            forcing = _read(self.prepared.forcing, start + self._future, self._forcing)
+            forcing = _read(self.prepared.forcing, start + self._future, self._forcing, masked)
         begin = start + self._future - self.prepared.stride
         when = clock(self.prepared.times[begin.ravel()])
         return past, future, forcing, torch.from_numpy(when).view(*begin.shape, 4)
@@ -94,8 +95,12 @@ def _scale(mean: NDArray[np.float64], std: NDArray[np.float64]) -> tuple[Tensor,
 
 
 def _read(
-    maps: NDArray[np.float32], rows: NDArray[np.int64], scale: tuple[Tensor, Tensor]
+    maps: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    scale: tuple[Tensor, Tensor],
+    masked: bool,
 ) -> Tensor:
     """Normalised maps (b, n, C, H, W) at `rows` (b, n)."""
     shift, factor = scale
-    return torch.from_numpy(np.take(maps, rows, axis=0)).sub_(shift).mul_(factor)
+    read = torch.from_numpy(np.take(maps, rows, axis=0)).sub_(shift).mul_(factor)
+    return read.nan_to_num_(0.0) if masked else read

@@ -107,8 +107,12 @@ class InitialStates:
             InputError: A value is missing, or impossible in the atmosphere, as in other units.
         """
         config, digest = self.model.data, hashlib.sha256()
-        scan = ValueScan(config.state_channels, self.model.grid)
-        forcing_scan = ValueScan(config.forcing_channels, self.model.grid, config.forcing)
+        grid, absent = self.model.grid, self.model.absent
+        cells = None if absent is None else absent.cpu().numpy()
+        own, behind = (len(each) for each in (config.state_channels, config.channels))
+        parts = (None, None) if cells is None else (cells[:own], cells[behind:])
+        scan = ValueScan(config.state_channels, grid, absent=parts[0])
+        forcing_scan = ValueScan(config.forcing_channels, grid, config.forcing, absent=parts[1])
         for time in times:
             values, forcing = self.states(time), self.forcing(time, steps)
             digest.update(values.tobytes())

@@ -32,7 +32,9 @@ def build_mean(config: NetworkConfig, data: Prepared) -> MeanModel:
     change[state:] = 1
     static = torch.from_numpy(data.normalised_static()).float()
     forcing = len(data.config.forcing)
-    return MeanModel(data.grid, static, change, state, data.config.history, forcing, config)
+    absent = None if data.absent is None else torch.from_numpy(data.absent)
+    history = data.config.history
+    return MeanModel(data.grid, static, change, state, history, forcing, config, absent)
 
 
 def build_head(
@@ -79,7 +81,8 @@ def build_untrained(
     count = len(data.channels)
     static, change = torch.zeros(statics, *grid.shape), torch.ones(count)
     state, forcing = len(data.state_channels), len(data.forcing)
-    mean = MeanModel(grid, static, change, state, data.history, forcing, network)
+    absent = torch.zeros(count + forcing, *grid.shape).bool() if data.masked else None
+    mean = MeanModel(grid, static, change, state, data.history, forcing, network, absent)
     return Forecaster(
         mean,
         build_head(head, grid, data.channels, mean),

@@ -91,7 +91,7 @@ class Forecaster(nn.Module):
             self.mean.training = self.training  # only decides whether samples are rotated
             given, future, shift = self.mean.unpack(batch, noise)
             context = self.mean.context(given, shift)
-            error = future - self.mean.predict(given, context)
+            error = future - self.mean.predict(given, context, shift)
             in_sample = self.training if in_sample is None else in_sample
             return error * self.weight(in_sample=in_sample), context
 
@@ -129,7 +129,7 @@ class Forecaster(nn.Module):
             residual, waves = self.correction.residual(sampled, before)
             state = self.correction.at_poles(self.correction.mean(mean) + residual)
             state = torch.maximum(state - self.correction.drizzle, self.get_buffer("lower"))
-            return state, waves
+            return self.mean.present(state), waves
 
         def states(drawn: tuple[Tensor, Tensor]) -> Tensor:
             return corrected(drawn)[0]

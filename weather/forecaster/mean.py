@@ -32,7 +32,11 @@ class MeanModel(nn.Module):
         history: Past states in the input.
         forcing: Forcing fields F.
         config: The configuration of the network.
+        absent: (C + F, H, W) bool, cells where channels and forcing have no values: zero is put
+            there. None if all have.
     """
+
+    absent: Tensor | None
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class MeanModel(nn.Module):
         history: int,
         forcing: int,
         config: NetworkConfig,
+        absent: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.rotates = config.turned
@@ -50,6 +55,7 @@ class MeanModel(nn.Module):
         self.register_buffer("change", change[:, None, None])
         area = torch.from_numpy(np.asarray(grid.area())).float()
         self.register_buffer("area", area[:, None], persistent=False)
+        self.register_buffer("absent", absent)
         self.inputs = history * state + forcing + len(static)
         self.network = StateNetwork(grid, self.inputs, len(change), CLOCK, config)
 
@@ -62,11 +68,22 @@ class MeanModel(nn.Module):
         change, hidden = self.network(known, given.clock)
         return HeadContext(torch.cat([known, change], 1), hidden, given.clock)
 
-    def predict(self, given: StepInput, context: HeadContext) -> Tensor:
-        """(b, C, H, W) mean of the next state, normalised."""
+    def predict(
+        self, given: StepInput, context: HeadContext, shift: Tensor | None = None
+    ) -> Tensor:
+        """(b, C, H, W) mean of the next state, normalised; `shift` as of `context`."""
         change = context.maps[:, self.inputs :] * self.get_buffer("change")
         count = given.latest.shape[1]  # channels behind these are predicted only, from zero
-        return torch.cat([given.latest + change[:, :count], change[:, count:]], 1)
+        mean = torch.cat([given.latest + change[:, :count], change[:, count:]], 1)
+        return self.present(mean, shift)
+
+    def present(self, states: Tensor, shift: Tensor | None = None) -> Tensor:
+        """States (b, C, H, W), normalised, with zero in cells where a channel has no values."""
+        if self.absent is None:
+            return states
+        absent = self.absent[: states.shape[1]].expand_as(states)
+        absent = absent if shift is None else rotate(absent, shift)
+        return states.masked_fill(absent, 0.0)
 
     def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """Training loss of windows `batch`, see `weather.data.windows`; area-weighted."""
@@ -89,4 +106,4 @@ class MeanModel(nn.Module):
     def errors(self, batch: Batch, noise: Noise) -> Tensor:
         """(b, C, H, W) errors of the mean in windows `batch`, normalised."""
         given, future, shift = self.unpack(batch, noise)
-        return future - self.predict(given, self.context(given, shift))
+        return future - self.predict(given, self.context(given, shift), shift)

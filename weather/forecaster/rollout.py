@@ -69,6 +69,11 @@ class Rollable(Protocol):
         """Members that the network computes at once."""
         ...
 
+    @property
+    def absent(self) -> Tensor | None:
+        """(C + F, H, W) bool, cells where channels and forcing lack values; None if none do."""
+        ...
+
     def normalise(self, states: Tensor) -> Tensor:
         """Normalise the first channels (..., c, H, W) in SI units, for the network."""
         ...
@@ -240,6 +245,10 @@ def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
             f"The initial state has shape {given}, the model needs {wanted} "
             "(states, channels, latitudes, longitudes)."
         )
+    count, absent = states.shape[2], model.absent
+    if absent is not None:
+        absent = absent[:count].cpu()
+        states = states.masked_fill(absent, 0.0)
     if not bool(states.isfinite().all()):
         bad = [
             channel.name
@@ -250,7 +259,9 @@ def _initial(model: Rollable, initial: NDArray[np.float32] | Tensor) -> Tensor:
             f"The initial state has values that are not finite in {', '.join(bad)}: fill them, or "
             "start from another time."
         )
-    return model.normalise(states).to(model.forecaster.device)
+    past = model.normalise(states)
+    past = past if absent is None else past.masked_fill(absent, 0.0)
+    return past.to(model.forecaster.device)
 
 
 def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -> Tensor:
@@ -266,7 +277,10 @@ def _forcing(model: Rollable, forcing: NDArray[np.float32] | None, steps: int) -
             f"{wanted}, found {found}."
         )
     fields = torch.from_numpy(np.array(forcing, dtype=np.float32))
-    return model.normalise_forcing(fields).to(device)
+    fields = model.normalise_forcing(fields)
+    if model.absent is not None:
+        fields = fields.masked_fill(model.absent[-len(names) :].cpu(), 0.0)
+    return fields.to(device)
 
 
 def _check_physical(

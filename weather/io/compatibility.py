@@ -83,7 +83,11 @@ def check_units(
 
 
 def check_finite(
-    name: str, values: Array, channels: Sequence[Channel], when: Times | np.datetime64
+    name: str,
+    values: Array,
+    channels: Sequence[Channel],
+    when: Times | np.datetime64,
+    remedy: str = "complete it, or leave out the variable",
 ) -> None:
     """Check that no value of maps (n, L, H, W), of one time or of (n,) times, is missing.
 
@@ -95,7 +99,7 @@ def check_finite(
         time = np.broadcast_to(when, len(values))[which].astype("datetime64[h]")
         raise InputError(
             f"{name} has no number (NaN or infinite) in {channels[level].name} at {time}, "
-            f"map {which + 1} of {len(values)}: complete it, or leave out the variable."
+            f"map {which + 1} of {len(values)}: {remedy}."
         )
 
 

@@ -77,6 +77,11 @@ class ForecastField:
         """Name of the mean of the members."""
         return "forecast" if self.is_single else "ensemble mean"
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether each cell has a value at the last lead time."""
+        return bool(np.isfinite(next(self.members(self.leads[-1:]))).all())
+
     def members(self, leads: Leads) -> Iterator[Array]:
         """Members (M, H, W) at one lead time after the other.
 

@@ -205,8 +205,9 @@ class ForecastPlots:
         yield "spaghetti", f"spaghetti_{name}.png", spaghetti
         events = partial(plot_probabilities, field, leads, self._view, self._events)
         yield "probabilities", f"probabilities_{name}.png", events
-        spectra = partial(plot_spectra, field, leads, self._latitudes)
-        yield "spectra", f"spectra_{name}.png", spectra
+        if request.kinds or field.is_complete:
+            spectra = partial(plot_spectra, field, leads, self._latitudes)
+            yield "spectra", f"spectra_{name}.png", spectra
         animation = partial(plot_animation, field, field.leads, self._view)
         yield "animation", f"animation_{name}.gif", animation
 

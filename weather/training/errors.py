@@ -36,7 +36,8 @@ def error_scale(mean: MeanModel, windows: Windows) -> Tensor:
     device = mean.get_buffer("area").device
     batches = windows.batches(index, device)
     squares = [mean.errors(*batch).square().sum(0).mean(-1, keepdim=True) for batch in batches]
-    return (torch.stack(squares).sum(0) / len(index)).sqrt()
+    scale = (torch.stack(squares).sum(0) / len(index)).sqrt()
+    return torch.where(scale > 0, scale, 1.0)  # zero where no cell of a latitude has values
 
 
 @torch.no_grad()

@@ -36,6 +36,10 @@ LEAST_MEMBERS = 20
 HELD = 4
 """Arrays of `weather.io.values.BUDGET` bytes that truth and history may take in memory, if that is
 no more than a quarter of what a process may take."""
+REMEDY = (
+    "complete it, leave out the variable, or verify it alone, with a --mask that is zero there"
+)
+"""What to do about missing values."""
 TRUTH, TWIN = "truth", "shuffled: "
 """Name of the truth, and what that of a shuffled twin begins with, among forecasts."""
 
@@ -254,7 +258,7 @@ class _StartMeasurement:
             initial = None
             if self.has_starts:
                 initial = fill(map_values(variable.truth.sel(time=init)))
-        check_finite("The truth", truths, channels, init + leads)
+        check_finite("The truth", truths, channels, init + leads, REMEDY)
         count = len(self.forecasts) * len(self.selection.channels)
         size = min(reading.BUDGET, memory_share() // (8 * count))
         readers = {
@@ -300,7 +304,7 @@ class _StartMeasurement:
         for name, reader in readers.items():
             with read_errors(f"{name}: {variable.channels[0].variable} from {start}"):
                 found[name] = self.areas.fill(next(reader))
-            check_finite(name, found[name], variable.channels, init + lead)
+            check_finite(name, found[name], variable.channels, init + lead, REMEDY)
         return found
 
     def _twins(
