@@ -2,7 +2,7 @@
 
 `sample`, `train`: samples a second, of weather a member's steps. `limit`: as many as there were if
 nothing took time but the matrix products of a sample, each as fast as large products are on this
-device. `share`: the first over the second.
+device. `share`: the first over the second. `sample bf16-mixed`: with `--network-precision`.
 """
 
 import time
@@ -19,7 +19,7 @@ import images
 import weather
 from graphs.model import MODELS as GRAPHS
 from images.model import MODELS as IMAGES
-from refine_core.device import find_device, using_device
+from refine_core.device import find_device, using_device, using_precision
 from refine_core.noise import Noise
 from weather.forecast.initial_states import InitialStates
 from weather.model import MODELS as WEATHER
@@ -113,6 +113,9 @@ def measure(name: str, count: int, best: dict[str, float]) -> Row:
         least = counted.get_total_flops() / best[number]
         row |= {f"{what}, 1/s": work.count / taken, f"{what} limit, 1/s": work.count / least}
         row[f"{what} share"] = least / taken
+    work.module.eval()
+    with using_precision("bf16-mixed"):
+        row["sample bf16-mixed, 1/s"] = work.count / seconds(work.draw)
     return row
 
 
