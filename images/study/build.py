@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from images.config import TokenizerConfig
 from images.study.absorbing_diffusion import AbsorbingDiffusion
@@ -16,6 +16,7 @@ from images.study.pixel_pyramid import PixelTokenizer, fit_codebooks, latent_tok
 from images.study.refinement import Refinement
 from images.study.registry import ARMS, SIZES, StudyArm
 from images.study.spaces import CodeSpace, LatentSpace, PixelSpace, Space
+from refine_core.pyramid import area
 from refine_core.quantizers.exact import Exact
 from refine_core.quantizers.vq import VQ
 from refine_core.residual import ResidualTokenizer
@@ -37,7 +38,8 @@ def arm_tokenizer(name: str, config: StudyConfig) -> TokenizerConfig | None:
         return None
     if arm.law != "codes":
         return replace(config.tokenizer, sizes=AUTOENCODER, parts=(1,))
-    return replace(config.tokenizer, sizes=arm.sizes, parts=arm.parts)
+    parts = arm.parts if arm.method == "scales" else (1,)
+    return replace(config.tokenizer, sizes=arm.sizes, parts=parts)
 
 
 def build_arm(
@@ -90,12 +92,27 @@ def _space(tokenizer: ResidualTokenizer | None, images: Tensor, config: StudyCon
     return PixelSpace((channels, height, width), config.tokenizer.patch)
 
 
+def in_parts(tokenizer: ResidualTokenizer, parts: int) -> ResidualTokenizer:
+    """A trained tokeniser of one scale, whose codes are predicted in several calls.
+
+    The codes are the same: phi, which lets a cell's value reach its neighbours, is applied to
+    all of them, as part of the decoder.
+    """
+    quantizer, phi = tokenizer.quantizer(0), tokenizer.phi[0]
+    schedule = ScaleSchedule.of([tokenizer.schedule[0].size], parts=(parts,))
+    decoder = nn.Sequential(phi, tokenizer.decoder)
+    quantizers = [quantizer] * len(schedule)
+    return ResidualTokenizer(
+        schedule, area(schedule.sizes), quantizers, tokenizer.encoder, decoder
+    ).eval()
+
+
 def _tokens(
     arm: StudyArm, config: StudyConfig, tokenizer: ResidualTokenizer | None, images: Tensor
 ) -> ResidualTokenizer:
     """What a refiner refines: trained codes as they are, real values, or codes of pixels."""
     if tokenizer is not None and arm.law == "codes":
-        return tokenizer
+        return in_parts(tokenizer, *arm.parts) if arm.method == "parts" else tokenizer
     sizes = [(side, side) for side in arm.sizes]
     schedule, patch = ScaleSchedule.of(sizes, parts=arm.parts), config.tokenizer.patch
     if tokenizer is not None:

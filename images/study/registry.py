@@ -84,7 +84,7 @@ ARMS = {
     "pixel-codes-1": _scales("pixels", "codes", 1),
     "pixel-mixture-1": _scales("pixels", "mixture", 1),
     "latent-codes-parts": StudyArm(
-        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,)
+        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,), version=2
     ),
     "latent-codes-sequential": _sequential("latent codes in sequence, S = 4"),
     "latent-codes-sequential-10": _sequential(

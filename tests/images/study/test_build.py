@@ -9,14 +9,14 @@ import torch
 from images.config import TokenizerConfig
 from images.data.load import Images, LabelledImages
 from images.study.backbone import TOLERANCE, trained_parameters
-from images.study.build import arm_tokenizer
+from images.study.build import arm_tokenizer, in_parts
 from images.study.config import BackboneConfig, Budget, Measurement, StudyConfig, Tuning
 from images.study.model import StudyModel
 from images.study.protocol.measuring import judged
 from images.study.protocol.plan import make_plan
 from images.study.protocol.scoring import Bench, as_trained
 from images.study.protocol.speed import Speed
-from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
+from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm, untrained_tokenizer
 from images.study.registry import ARMS, SIZES
 from refine_core.config.schema import load
 from refine_core.errors import InputError
@@ -88,6 +88,20 @@ def test_an_arm_that_was_saved_samples_the_same(name: str, bench: Bench, tmp_pat
     run.train(bench, lambda share: None, learning_rate=1e-3, measure=measure)
     fewer = replace(bench, train=replace(bench.train, images=bench.train.images.flip(0)))
     assert torch.equal(draw(run.load(fewer)), seen[-1])
+
+
+def test_codes_in_parts_are_those_of_the_same_tokeniser(bench: Bench) -> None:
+    config = arm_tokenizer("latent-codes-parts", CONFIG)
+    assert config is not None and config == arm_tokenizer("latent-codes-1", CONFIG)
+    whole = untrained_tokenizer(config, bench).eval()
+    for parameter in whole.phi.parameters():
+        torch.nn.init.normal_(parameter)
+    parts, images = in_parts(whole, 4), IMAGES.train.images[:5]
+    codes, split = whole.encode(images)[0], parts.encode(images)
+    assert len(split) == 4
+    for k, code in enumerate(split):
+        assert torch.equal(code, codes[:, parts.get_buffer(f"cells_{k}")])
+    assert torch.allclose(parts.decode(split), whole.decode([codes]), atol=1e-6)
 
 
 def test_arms_are_named_by_what_they_are() -> None:
