@@ -145,7 +145,7 @@ class Findings:
         training_images: How many arms were trained on.
         arms: In the order of the config.
         real: Scores of training images against test images; None where they are missing.
-        tokenizers: Scores of reconstructions by name.
+        tokenizers: Scores of reconstructions by key.
         missing: Names of what is not there.
     """
 
@@ -174,7 +174,7 @@ class Findings:
             cast(int, plain["training_images"]),
             {name: _arm(name, arm, times) for name, arm in arms.items()},
             cast(Json | None, plain["real"]),
-            {str(row["name"]): row for row in cast(list[Json], plain["tokenizers"])},
+            {str(row["key"]): row for row in cast(list[Json], plain["tokenizers"])},
             cast(list[str], plain["missing"]),
         )
 
@@ -188,8 +188,8 @@ class Findings:
         For arms of real values it is that of its features before they are quantised.
         """
         key = "frechet" if arm.about.law == "codes" else "unquantised"
-        names = [str(row["tokenizer"]) for row in arm.seeds.values() if row["tokenizer"]]
-        found = [self.tokenizers[name] for name in names if name in self.tokenizers]
+        keys = [str(row["tokenizer"]) for row in arm.seeds.values() if row["tokenizer"]]
+        found = [self.tokenizers[key] for key in keys if key in self.tokenizers]
         return fmean(cast(float, row[key]) for row in found) if found else None
 
 

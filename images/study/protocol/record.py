@@ -58,7 +58,7 @@ def _seed(tasks: SeedTasks) -> Mapping[str, object]:
         if (found := task.read())
     ]
     return {
-        "tokenizer": None if tasks.tokenizer is None else tasks.tokenizer.of,
+        "tokenizer": None if tasks.tokenizer is None else tasks.tokenizer.key,
         "train": tasks.train.read(),
         "guidance": tasks.guidance.read(),
         "points": points,

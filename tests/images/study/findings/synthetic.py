@@ -41,7 +41,7 @@ def plain(
         "training_images": 55_000,
         "real": REAL | {"sheet": SHEET},
         "tokenizers": [
-            {"name": f"tokens-s{seed}", "seconds": 60.0, "frechet": 0.13, "unquantised": 0.12}
+            {"key": f"tokens-s{seed}", "seconds": 60.0, "frechet": 0.13, "unquantised": 0.12}
             for seed in seeds
         ],
         "arms": {

@@ -126,6 +126,9 @@ def test_a_study_goes_on_from_its_record_alone(
     config: StudyConfig, whole: Path, tmp_path: Path
 ) -> None:
     complete = json.loads((whole / "study.json").read_text())
+    keys = {row["key"] for row in complete["tokenizers"]}
+    of = {row["tokenizer"] for row in complete["arms"]["toy-scales"]["seeds"].values()}
+    assert len(of) == len(complete["config"]["seeds"]) and of <= keys
     partial = deepcopy(complete)
     seed = partial["arms"]["toy-scales"]["seeds"]["1"]
     seed["bits"], seed["points"] = None, []
