@@ -79,7 +79,7 @@ generic: install  ## train trees, planar graphs, block models and directed graph
 FORECAST = $(BIN)/refine weather forecast --init unseen.zarr --time 2019-01-04T00/2019-12-20T00/432h --overwrite
 CONTROLS = bank gaussian crps diffusion mean
 
-controls: install  ## train the controls of the forecast model and verify it against them (needs what data makes): hours
+controls: install limit.zarr  ## train the controls of the forecast model and verify it against them: hours
 	for kind in $(filter-out mean,$(CONTROLS)); do $(BIN)/refine weather train --config $$kind || exit; done
 	for kind in $(filter-out mean diffusion,$(CONTROLS)); do \
 	  $(BIN)/refine weather calibrate --model runs/$$kind --source unseen.zarr --rounds 3 --out runs/$$kind/calibrated.safetensors || exit; \

@@ -5,7 +5,7 @@ no more. Arms that differ in their count of scales only make one series: its set
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from images.study.findings.results import ArmResults, Findings, Spot
 from images.study.findings.statistics import FRECHET, Effect, Quantity
@@ -33,6 +33,22 @@ class Series:
     def example(self) -> ArmResults:
         """An arm, for what all have in common."""
         return self.arms[0]
+
+    def whole(self) -> "Series":
+        """Without arms that draw a scale in parts, so that calls are scales."""
+        return Series(self.label, tuple(a for a in self.arms if a.about.parts == (1,)))
+
+    def by_best_sampler(self) -> "Series":
+        """Each arm's settings of that sampler alone which reaches its smallest distance."""
+        return Series(self.label, tuple(map(_by_best_sampler, self.arms)))
+
+
+def _by_best_sampler(arm: ArmResults) -> ArmResults:
+    known = [spot for spot in arm.guided if spot.of(FRECHET)]
+    if not known:
+        return arm
+    best = min(known, key=lambda spot: spot.mean(FRECHET)).sampler
+    return replace(arm, guided=[spot for spot in known if spot.sampler == best])
 
 
 def all_series(findings: Findings) -> list[Series]:

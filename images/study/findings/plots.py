@@ -43,6 +43,8 @@ COLOURS = {
     ("diffusion", "free"): RED,
     ("flow", "free"): YELLOW,
 }
+SEQUENTIAL = "#6a3d9a"
+"""Colour of codes that are drawn one after the other."""
 MARKS = {"scales": "s", "parts": "^", "absorbing": "D", "diffusion": "o", "flow": "v"}
 Grey = NDArray[np.uint8]
 
@@ -59,6 +61,8 @@ class Look(TypedDict):
 def look(arm: StudyArm) -> Look:
     """How an arm is drawn, by what it is."""
     colour = COLOURS.get((arm.method, arm.law), REFERENCE)
+    if arm.draws == "sequential":
+        colour = SEQUENTIAL
     solid = arm.space == "latents"
     return Look(
         color=colour,
@@ -111,8 +115,8 @@ def plot_scores(path: Path, findings: Findings) -> bool:
 def plot_scales_and_steps(path: Path, findings: Findings) -> bool:
     """Frechet distance over scales S of refiners and over steps T of what iterates."""
     series = all_series(findings)
-    scaled = [s for s in series if s.example.about.method == "scales"]
-    iterated = [s for s in series if s.example.about.method != "scales"]
+    scaled = [s.whole() for s in series if s.example.about.method == "scales"]
+    iterated = [s.by_best_sampler() for s in series if s.example.about.method != "scales"]
     with house_style():
         figure = Figure(figsize=(12, 5), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
@@ -128,7 +132,7 @@ def plot_scales_and_steps(path: Path, findings: Findings) -> bool:
         _log_axis(panels[1].xaxis, calls=True)
         panels[1].set_ylabel("")
         panels[0].set_xticks(sorted({a.about.scales for s in scaled for a in s.arms}))
-        _title(figure, "How many scales, and how many steps? The best sampler at each count")
+        _title(figure, "How many scales, and how many steps? Each arm by the sampler that serves it best")
         _legend(figure, *panels)
         return _save(figure, path)
 
@@ -198,7 +202,8 @@ def plot_sheets(path: Path, findings: Findings) -> bool:
     gaps = ((0, 0), (1, 1), (1, 1))
     lines = [np.hstack(list(np.pad(each, gaps, constant_values=255))) for _, each in rows]
     with house_style():
-        figure = Figure(figsize=(0.42 * count + 3.2, 0.42 * len(rows) + 0.5), layout="constrained")
+        size = (0.42 * count + 4.2, 0.42 * len(rows) + 0.5)
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         axes.imshow(np.vstack(lines), cmap="gray", vmin=0, vmax=255)
         places = [side * (row + 0.5) for row in range(len(rows))]
@@ -235,7 +240,8 @@ def _plot_frontier(axes: Axes, series: Series, quantity: Quantity, cost: Quantit
     found = [(price, spot.interval(quantity)) for price, spot in points]
     known = [(price, each) for price, each in found if each is not None]
     _plot_intervals(axes, [p for p, _ in known], [i for _, i in known], style, series.label)
-    for price, each in known if len(series.arms) > 1 else ():
+    several = len({arm.about.scales for arm in series.arms}) > 1
+    for price, each in known if several else ():
         spot = next(spot for other, spot in points if other == price)
         arm = next(arm for arm in series.arms if spot in arm.guided)
         name, colour = f"S={arm.about.scales}", style["color"]
@@ -250,14 +256,11 @@ def _plot_frontier(axes: Axes, series: Series, quantity: Quantity, cost: Quantit
 
 
 def _plot_each(axes: Axes, series: Series, quantity: Quantity) -> None:
-    """A quantity at every count of calls, of the best setting of that count."""
-    best: dict[int, Interval] = {}
-    for spot in series.spots:
-        interval = spot.interval(quantity)
-        if interval is not None and interval.mean < best.get(spot.calls, interval).mean + 1e-12:
-            best[spot.calls] = interval
-    places = [float(calls) for calls in best]
-    _plot_intervals(axes, places, list(best.values()), look(series.example.about), series.label)
+    """A quantity at every count of calls."""
+    found = [(float(spot.calls), spot.interval(quantity)) for spot in series.spots]
+    known = [(calls, each) for calls, each in found if each is not None]
+    places, intervals = [calls for calls, _ in known], [each for _, each in known]
+    _plot_intervals(axes, places, intervals, look(series.example.about), series.label)
 
 
 def _plot_spots(axes: Axes, series: Series, quantity: Quantity) -> None:

@@ -333,7 +333,8 @@ def _energy(findings: Findings) -> str:
         "it where it does by more than two standard errors over images. The *energy* of a sample "
         "of class c is the squared Mahalanobis distance of its features from those of real "
         f"images of the class, per feature{level}; the image after a call is the one that "
-        "sampling would give if it stopped there."
+        "sampling would give if it stopped there. Energy below that of real images is no better: "
+        "such a sample is nearer to the mean of its class than images are."
     )
     columns: list[Column | str] = [
         "arm",
