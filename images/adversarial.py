@@ -22,6 +22,9 @@ from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.training.data import Batch
 
+GOLDEN = 0.6180339887498949
+"""Multiples of it fill the numbers from 0 to 1 evenly, modulo 1."""
+
 
 class Discriminator(nn.Sequential):
     """Images (b, c, h, w) to logits of overlapping patches, of bounded slope.
@@ -97,8 +100,8 @@ class WithStates:
 
     Args:
         images: (n, c, h, w).
-        states: (s, d, *finest) of samples; sample i of the data has state i modulo s.
-        share: Count of states for each image, at most one.
+        states: (s, d, *finest) of samples; image i has state i modulo s, if it has any.
+        share: Share of the images that have a state beside them.
     """
 
     def __init__(self, images: Tensor, states: Tensor, share: float) -> None:
@@ -109,9 +112,9 @@ class WithStates:
         return len(self.images)
 
     def __getitem__(self, index: Tensor) -> Batch:
-        """Images (b, c, h, w) at `index`, and states of a share of them."""
-        count = round(self.share * len(index))
-        return (self.images[index], self.states[index[:count] % len(self.states)])
+        """Images (b, c, h, w) at `index`, and the states of those that have one."""
+        chosen = index[(index.double() * GOLDEN) % 1 < self.share]
+        return (self.images[index], self.states[chosen % len(self.states)])
 
 
 @torch.no_grad()

@@ -7,8 +7,7 @@ from graphs.cli.sample import requested
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.progress import say
 from refine_core.app.report import table
-from refine_core.config.ranges import NonNegativeFloat, PositiveInt
-from refine_core.errors import InputError
+from refine_core.config.ranges import NonNegativeFloat, OneOrMore, PositiveInt
 
 
 def evaluate(
@@ -86,7 +85,7 @@ def likelihood(
 
 
 def judge(
-    files: tuple[Path, ...], count: PositiveInt = 2000, out: OutputFolder = Path("judged")
+    files: OneOrMore[Path], count: PositiveInt = 2000, out: OutputFolder = Path("judged")
 ) -> None:
     """Let a package from outside judge molecules by those of ChEMBL: rings, scaffolds, alerts.
 
@@ -97,15 +96,13 @@ def judge(
     """
     from graphs.evaluation.judges import judge
 
-    if not files:
-        raise InputError("Found no files: give one or more of SMILES.")
     print(judge(files, out, count))
     print(f"report: {out}")
 
 
 def compare(
-    models: tuple[str, ...],
-    calls: tuple[PositiveInt, ...] = (4, 8, 16, 32),
+    models: OneOrMore[str],
+    calls: OneOrMore[PositiveInt] = (4, 8, 16, 32),
     temperatures: tuple[NonNegativeFloat, ...] = (),
     count: PositiveInt = 2000,
     seed: int = 0,
@@ -124,8 +121,6 @@ def compare(
     from graphs.evaluation.call_curve import compare_models, curve_table
     from graphs.model import load
 
-    if not models or not calls:
-        raise InputError(f"Found models {models} and calls {calls}: give one or more of each.")
     points = compare_models(
         [(Path(name).stem, load(name)) for name in models],
         out,
@@ -142,7 +137,7 @@ def compare(
 def evaluate_properties(
     model: str,
     targets: tuple[str, ...] = (),
-    guidance: tuple[float, ...] = (0.0, 1.0, 2.0),
+    guidance: OneOrMore[float] = (0.0, 1.0, 2.0),
     count: PositiveInt = 1000,
     seed: int = 0,
     out: OutputFolder = Path("evaluation"),
@@ -171,8 +166,8 @@ def evaluate_properties(
 
 def evaluate_scaffolds(
     model: str,
-    scaffolds: tuple[str, ...] = ("c1ccccc1", "C1CO1", "c1cc[nH]c1", "C#N", "CC(=O)N"),
-    particles: tuple[PositiveInt, ...] = (1, 8),
+    scaffolds: OneOrMore[str] = ("c1ccccc1", "C1CO1", "c1cc[nH]c1", "C#N", "CC(=O)N"),
+    particles: OneOrMore[PositiveInt] = (1, 8),
     count: PositiveInt = 200,
     seed: int = 0,
     out: OutputFolder = Path("evaluation"),

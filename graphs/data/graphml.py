@@ -9,7 +9,7 @@ from xml.etree.ElementTree import ParseError
 from graphs.data.convert_networkx import from_networkx
 from graphs.data.store import GraphStore
 from refine_core.errors import InputError
-from refine_core.storage.files import atomic_write, temporary_name
+from refine_core.storage.files import atomic_write, replace_folder, temporary_name
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -79,18 +79,15 @@ def write_graphml(graphs: Sequence["nx.Graph[Any]"], folder: str | Path) -> None
 
     check_folder(folder)
     folder, width = Path(folder).resolve(), len(str(len(graphs)))
-    temporary = temporary_name(folder)
-    new = temporary / "new"
+    new = temporary_name(folder)
     try:
         new.mkdir(parents=True)
         for number, graph in enumerate(graphs):
             with atomic_write(new / f"{number:0{width}}.graphml") as file:
                 nx.write_graphml(graph, file)
-        if folder.exists():
-            folder.rename(temporary / "old")
-        new.rename(folder)
+        replace_folder(new, folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def check_folder(folder: str | Path) -> None:

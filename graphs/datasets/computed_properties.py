@@ -18,7 +18,7 @@ from graphs.data.batch import Vocabulary
 from graphs.data.store import GraphStore, Ragged
 from refine_core.app.progress import Progress
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import atomic_write, digest
+from refine_core.storage.files import atomic_write, cached, digest
 
 if TYPE_CHECKING:
     from graphs.datasets.splits import Splits
@@ -62,15 +62,17 @@ def with_computed(
 
 def _column(arrays: Ragged, name: str, folder: Path, quiet: bool) -> NDArray[np.float32]:
     """(N,) of all graphs, from the cache or computed."""
-    assert arrays.text is not None and arrays.text_start is not None
-    key = digest(arrays.text, arrays.text_start, version("rdkit"))
+    text, starts = arrays.text, arrays.text_start
+    assert text is not None and starts is not None
+    key = digest(text, starts, version("rdkit"))
     path = folder / f"{name}-{key}.npy"
-    if not path.exists():
-        count = len(arrays.text_start) - 1
-        texts = GraphStore(arrays, Vocabulary()).text(torch.arange(count))
+
+    def write(path: Path) -> None:
+        texts = GraphStore(arrays, Vocabulary()).text(torch.arange(len(starts) - 1))
         with atomic_write(path) as temporary:
             np.save(temporary, _computed(texts, name, quiet))
-    return np.asarray(np.load(path), np.float32)
+
+    return np.asarray(cached(path, np.load, write), np.float32)
 
 
 def _computed(texts: Sequence[str], name: str, quiet: bool) -> NDArray[np.float32]:

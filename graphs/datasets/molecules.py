@@ -19,7 +19,7 @@ from graphs.datasets.skipped_rows import first_line, list_skipped, warn_of_losse
 from graphs.datasets.splits import Splits, molecule_groups, split_store, without_repeats
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import digest, sha256
+from refine_core.storage.files import cached, digest, sha256
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +164,9 @@ def read_molecules(
     key = digest(sha256(path), json.dumps(settings, sort_keys=True))
     stored = (cache or default_cache()) / "graphs" / f"{path.name.split('.')[0]}-{key}.safetensors"
     listing = stored.with_suffix(".skipped.csv")
-    if not stored.exists():
-        _read(path, options, column, rows, quiet, stored, listing)
-    store = load(stored)
+    store = cached(
+        stored, load, lambda new: _read(path, options, column, rows, quiet, new, listing)
+    )
     warn_of_losses(path, store, listing)
     return store
 

@@ -139,7 +139,7 @@ class Scorer:
         parts = load_splits(replace(model.config.data, subset=None), seed=model.config.seed)
         self.train = parts.train.text(torch.arange(len(parts.train)))
         validation = parts.validation.text(torch.arange(len(parts.validation)))
-        self.validation = summarise(validation, default_cache() / "graphs", say)
+        self.validation = summarise(validation, default_cache(), say)
         self.known, self.count = set(self.train), count
 
     def point(

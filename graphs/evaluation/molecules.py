@@ -60,9 +60,8 @@ def molecule_metrics(
     filters = moses_filters() if model.config.data.source == "moses" else None
     new = parts.test_scaffolds
     scaffolds = None if new is None else new.text(spaced(len(new), held_out))
-    cache = default_cache() / "graphs"
     metrics = evaluate_molecules(
-        smiles, train, test, scaffolds=scaffolds, filters=filters, cache=cache, say=say
+        smiles, train, test, scaffolds=scaffolds, filters=filters, cache=default_cache(), say=say
     )
     if graphs is None:
         return metrics, ""

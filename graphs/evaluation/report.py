@@ -139,10 +139,9 @@ def _write(
     say: Say,
 ) -> dict[str, float]:
     """Write the metrics, then plot molecules, if there are any, and write the page."""
-    # JSON has no NaN: what is not defined, such as scaffolds of molecules without rings, is null.
-    plain = {name: None if math.isnan(value) else value for name, value in metrics.items()}
     table = markdown(metrics)
-    write_json(out / "metrics.json", plain)
+    # What is not defined, such as scaffolds of molecules without rings, is NaN: null in JSON.
+    write_json(out / "metrics.json", metrics)
     write_report(out / "REPORT.md", table, note)
     if found := [text for text in smiles if text is not None]:
         from graphs.chem.pictures import plot_molecules

@@ -11,6 +11,7 @@ import torch
 from graphs.evaluation.properties import Row
 from graphs.model import GraphModel
 from refine_core.app.report import table, write_report
+from refine_core.errors import InputError
 from refine_core.storage.files import write_json
 
 
@@ -39,9 +40,17 @@ def measure_scaffolds(
         A row per scaffold and number of particles: shares of valid molecules, of unique ones, and
         of valid ones in which RDKit finds the scaffold; their mean count of heavy atoms;
         processor time in ms per graph.
+
+    Raises:
+        InputError: There is no scaffold, or no number of particles.
     """
     from graphs.chem.substructure import contain, heavy_atoms
 
+    if not scaffolds or not particles:
+        raise InputError(
+            f"Found {len(scaffolds)} scaffolds and {len(particles)} numbers of particles: give "
+            "one or more of each."
+        )
     rows: list[Row] = []
     for scaffold in scaffolds:
         for each in particles:

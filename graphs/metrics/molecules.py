@@ -68,7 +68,7 @@ def evaluate_molecules(
         scaffolds: SMILES of a second test set, of scaffolds that are not in `train`.
         filters: The medicinal chemistry filters of MOSES, as SMARTS.
         reference: Whether to compare training molecules with `test` too.
-        cache: Folder that keeps summaries of `test` and of training molecules.
+        cache: Folder of the cache, which keeps summaries of `test` and of training molecules.
         say: Receives a line about each stage.
 
     Raises:

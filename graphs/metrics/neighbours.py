@@ -1,6 +1,7 @@
 """The training molecules that molecules are most similar to."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from graphs.chem.scores import BITS, RDKIT, fingerprints
 from graphs.chem.workers import map_chunks
 from graphs.metrics.similarity import most_similar
-from refine_core.storage.files import atomic_write
+from refine_core.storage.files import atomic_write, cached
 
 
 def nearest_molecules(
@@ -27,7 +28,7 @@ def nearest_molecules(
     Args:
         smiles: Canonical SMILES.
         references: Canonical SMILES, such as training molecules; one at least.
-        cache: Folder that keeps their fingerprints; with None they are computed in any case.
+        cache: Folder of the cache; with None fingerprints are computed in any case.
         say: Receives a line after every few thousand references.
     """
     known = set(references)
@@ -47,11 +48,12 @@ def _kept(
         return _computed(smiles, say)
     content = "\n".join([f"Morgan 2, {BITS} bits, RDKit {RDKIT}", *smiles])
     path = cache / "graphs" / f"fingerprints-{sha256(content.encode()).hexdigest()[:24]}.npy"
-    if not path.exists():
+
+    def write(path: Path) -> None:
         with atomic_write(path) as temporary:
             np.save(temporary, _computed(smiles, say))
-    kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return kept
+
+    return cached(path, partial(np.load, mmap_mode="r"), write)
 
 
 def _computed(smiles: Sequence[str], say: Callable[[str], None]) -> NDArray[np.uint8]:

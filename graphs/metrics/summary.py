@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from graphs.chem.scores import BITS, PROPERTIES, RDKIT, scores, skeleton
 from graphs.chem.workers import map_chunks
 from graphs.metrics import fcd, nspdk
-from refine_core.storage.files import atomic_write
+from refine_core.storage.files import atomic_write, cached
 
 Real = NDArray[np.float64]
 Say = Callable[[str], None]
@@ -54,16 +54,14 @@ def summarise(
 
     Args:
         smiles: Canonical SMILES.
-        cache: Folder where summaries are kept; with None, it is computed in any case.
+        cache: Folder of the cache; with None, it is computed in any case.
         say: Receives a line after every thousand molecules.
     """
     if cache is None:
         return _compute(smiles, say)
     content = "\n".join([f"format {FORMAT}, RDKit {RDKIT}", *smiles])
     path = cache / "graphs" / f"summary-{sha256(content.encode()).hexdigest()[:24]}.npz"
-    if not path.exists():
-        _save(_compute(smiles, say), path)
-    return _load(path)
+    return cached(path, _load, lambda new: _save(_compute(smiles, say), new))
 
 
 def _compute(smiles: Sequence[str], say: Say) -> Summary:

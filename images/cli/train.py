@@ -8,7 +8,7 @@ from images.config import DistillationConfig, ImagesConfig
 from refine_core.app.outputs import output_file, run_folder
 from refine_core.app.processes.ranks import trains
 from refine_core.app.progress import say
-from refine_core.config.ranges import Duration, NonNegativeFloat, PositiveInt, seconds
+from refine_core.config.ranges import Duration, NonNegativeFloat, OneOrMore, PositiveInt, seconds
 from refine_core.storage.lock import is_first
 
 Weights = Annotated[Path, output_file(".safetensors")]
@@ -55,9 +55,9 @@ def distil(config: DistillationConfig) -> None:
 def tune(
     model: str,
     source: Path | None = None,
-    guidance: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0),
-    temperature: tuple[NonNegativeFloat, ...] = (1.0,),
-    power: tuple[float, ...] = (0.0, 2.0),
+    guidance: OneOrMore[float] = (0.5, 1.0, 2.0, 3.0),
+    temperature: OneOrMore[NonNegativeFloat] = (1.0,),
+    power: OneOrMore[float] = (0.0, 2.0),
     samples: PositiveInt = 3000,
     judge: Path | None = None,
     out: Weights = Path("tuned.safetensors"),

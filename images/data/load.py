@@ -43,10 +43,25 @@ class LabelledImages:
         """Count of images."""
         return len(self.images)
 
-    def __getitem__(self, part: slice) -> "LabelledImages":
+    def __getitem__(self, part: slice | Tensor) -> "LabelledImages":
         """Some of the images, with their labels."""
         labels = None if self.labels is None else self.labels[part]
         return LabelledImages(self.images[part], labels)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Images, and labels if there are any."""
+        return tuple(each.numpy() for each in (self.images, self.labels) if each is not None)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Arrays travel to other processes, for shared memory, of tensors, is often too small."""
+        return _labelled, self.arrays
+
+
+def _labelled(images: Array, labels: Array | None = None) -> LabelledImages:
+    return LabelledImages(
+        torch.from_numpy(images), None if labels is None else torch.from_numpy(labels)
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The ablation from its configuration to its report."""
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -70,26 +69,15 @@ def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = F
 
 def _numbers(config: AblationConfig, findings: Findings) -> object:
     """Everything as JSON values; null stands for a target that was never reached."""
-    return _finite(
-        {
-            "config": configs.to_dict(config),
-            "floors": findings.floors,
-            "tables": [asdict(cell) for cell in findings.cells],
-            "sweeps": [asdict(outcome) for outcome in findings.outcomes],
-            "runs": _plain(findings.results),
-            "course": _plain(findings.course),
-        }
-    )
+    return {
+        "config": configs.to_dict(config),
+        "floors": findings.floors,
+        "tables": [asdict(cell) for cell in findings.cells],
+        "sweeps": [asdict(outcome) for outcome in findings.outcomes],
+        "runs": _plain(findings.results),
+        "course": _plain(findings.course),
+    }
 
 
 def _plain(results: Results) -> dict[str, object]:
     return {name: [each.to_json() for each in found] for name, found in results.items()}
-
-
-def _finite(value: object) -> object:
-    """Replace numbers that JSON does not have by None."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

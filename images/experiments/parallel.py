@@ -1,6 +1,5 @@
 """Experiments over several processes; each result is written as soon as it is there."""
 
-import json
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from images.experiments.denoisers import FlatImages, Shape
 from images.experiments.experiment import Experiment, Result, run_experiment
 from refine_core.app.parallel import Job, Tick, run_jobs
+from refine_core.storage.files import read_json
 
 Pixels = NDArray[np.float32]
 
@@ -42,7 +42,8 @@ def run_all(
     share = partial(_images, images.train.numpy(), images.test.numpy(), images.shape)
     run_jobs(jobs, share, workers, title="ablation", quiet=quiet)
     return {
-        each: Result.from_json(json.loads(path.read_text("utf-8"))) for each, path in paths.items()
+        each: Result.from_json(read_json(path, "delete it, to have it made again"))
+        for each, path in paths.items()
     }
 
 

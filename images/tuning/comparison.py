@@ -8,16 +8,15 @@ Every result is a JSON file under `runs/`, so a comparison goes on where it was 
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from images.code_metrics import code_bits, tokenizer_metrics
@@ -33,14 +32,13 @@ from images.tuning.calibration import calibrate
 from images.tuning.config import MethodArm, MethodsConfig, check_space, resolved, with_settings
 from images.tuning.search import Scorer, sampling_measure
 from refine_core.app.parallel import Job, Tick, run_jobs
-from refine_core.config.schema import dump, from_dict, to_dict
-from refine_core.storage.files import digest
+from refine_core.config.schema import dump, to_dict
+from refine_core.storage.files import digest, read_json
 from refine_core.tokens import Tokens
 from refine_core.training.stages import Stages
 from refine_core.transformer import Transformer
 from refine_core.tuning.search import Trials, coordinate_search, random_points
 
-Array = NDArray[np.generic]
 Row = Mapping[str, float]
 """Scores by name."""
 
@@ -50,16 +48,14 @@ class Shared:
     """What all jobs of a comparison share.
 
     Args:
-        config: What is compared.
+        plan: What is compared, and where its parts are.
         images: The data.
         judge: Gives features and classes.
-        folder: Folder of results and runs.
     """
 
-    config: MethodsConfig
+    plan: "ComparisonPlan"
     images: Images
     judge: Evaluator
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,20 @@ class ComparisonPlan:
     Args:
         config: What is compared.
         folder: Folder of results and runs.
+        data: Digest of the images and of what judges samples.
     """
 
     config: MethodsConfig
     folder: Path
+    data: str
+
+    @classmethod
+    def of(
+        cls, config: MethodsConfig, images: Images, judge: Evaluator, folder: Path
+    ) -> "ComparisonPlan":
+        """The plan of a comparison on images."""
+        arrays = (*images.train.arrays, *images.test.arrays)
+        return cls(config, folder, digest(judge.digest, *arrays))
 
     def base(self, seed: int) -> ImagesConfig:
         """The base with a seed; how it is sampled does not matter to what is trained."""
@@ -81,7 +87,7 @@ class ComparisonPlan:
     def tokenizer(self, arm: MethodArm, seed: int) -> Path:
         """Folder of the tokeniser of an arm, which arms share that do not change it."""
         config = with_settings(self.base(seed), arm.tokenizer)
-        used = str((self.config.base.holdout, self.config.images))
+        used = str((self.config.base.holdout, self.data))
         key = digest(dump(config.tokenizer), used)
         return self.folder / "runs" / "tokenizers" / f"{key}-{seed}"
 
@@ -94,13 +100,17 @@ class ComparisonPlan:
     def student(self, arm: MethodArm, seed: int) -> Path:
         """Folder of the student of an arm that has one."""
         assert arm.student is not None
-        about = json.dumps([to_dict(arm.student), arm.sampling], sort_keys=True)
+        sampling = resolved(arm.sampling, self.models(arm.sampling, seed))
+        about = json.dumps([to_dict(arm.student), sampling], sort_keys=True)
         return self.folder / "runs" / "students" / digest(self.model(arm, seed).name, about)
 
     def result(self, arm: MethodArm, seed: int) -> Path:
         """File of the scores of an arm."""
-        about = json.dumps([to_dict(arm), self.config.samples, self.config.tuning_samples])
-        key = digest(self.model(arm, seed).name, dump(self.config.base.sampling), about)
+        config = self.config
+        settings = resolved([arm.settings, arm.tune], self.models([arm.settings, arm.tune], seed))
+        counts = [config.samples, config.tuning_samples, config.trials]
+        about = json.dumps([to_dict(arm), settings, counts], sort_keys=True)
+        key = digest(self.model(arm, seed).name, dump(config.base.sampling), about)
         return self.folder / "runs" / "results" / f"{key}.json"
 
     def training(self, arm: MethodArm, seed: int) -> dict[str, object]:
@@ -157,15 +167,13 @@ def compare(
     images = replace(
         images, train=images.train[: config.images], test=images.test[: config.images]
     )
-    plan = ComparisonPlan(config, folder)
-    parts = [images.train.images, images.train.labels, images.test.images, images.test.labels]
-    arrays = [None if part is None else part.numpy() for part in parts]
-    share = partial(_share, config, arrays, images.classes, judge, folder)
+    plan = ComparisonPlan.of(config, images, judge, folder)
+    share = partial(Shared, plan, images, judge)
     run_jobs(plan.jobs(), share, config.workers, title="methods", quiet=quiet)
-    shown = [arm for arm in config.arms if arm.shown]
     return {
-        arm.name: [json.loads(plan.result(arm, seed).read_text("utf-8")) for seed in config.seeds]
-        for arm in shown
+        arm.name: [_read(plan.result(arm, seed)) for seed in config.seeds]
+        for arm in config.arms
+        if arm.shown
     }
 
 
@@ -218,9 +226,9 @@ def _counted() -> Iterator[list[int]]:
 
 
 def _train_tokenizer(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
-    plan = ComparisonPlan(shared.config, shared.folder)
+    plan = shared.plan
     config = with_settings(plan.base(seed), arm.tokenizer)
-    images = shared.images.split(shared.config.base.holdout)[0]
+    images = shared.images.split(plan.config.base.holdout)[0]
     stages = _stages(plan.tokenizer(arm, seed), seed, images)
     tokens = train_tokenizer(config, images, stages, "training")
     tick(1.0)
@@ -228,8 +236,8 @@ def _train_tokenizer(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> o
 
 
 def _train_generator(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
-    plan = ComparisonPlan(shared.config, shared.folder)
-    images = shared.images.split(shared.config.base.holdout)[0]
+    plan = shared.plan
+    images = shared.images.split(plan.config.base.holdout)[0]
     config = with_settings(plan.base(seed), plan.training(arm, seed))
     # A finished training is not repeated: this loads the tokeniser.
     tokens = train_tokenizer(
@@ -237,7 +245,7 @@ def _train_generator(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> o
     )
     folder = plan.model(arm, seed)
     refiner = train_generator(config, tokens, images, _stages(folder, seed, images)).refiner
-    rows = json.loads((folder / "generator" / "metrics.json").read_text("utf-8"))
+    rows = _read(folder / "generator" / "metrics.json")
     tick(1.0)
     return {
         "seconds": sum(row["seconds"] for row in rows),
@@ -247,14 +255,14 @@ def _train_generator(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> o
 
 def _distil(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
     """Train the student of an arm's model, which samples as the arm says."""
-    plan = ComparisonPlan(shared.config, shared.folder)
+    plan = shared.plan
     folder = plan.student(arm, seed)
-    images = shared.images.split(shared.config.base.holdout)[0]
+    images = shared.images.split(plan.config.base.holdout)[0]
     assert arm.student is not None
     config = replace(arm.student, name=folder.name, seed=seed)
     student = distil(_sampled(arm, plan, seed), config, images, folder.parent, quiet=True)
-    rounds = [json.loads(path.read_text("utf-8")) for path in folder.glob("*/metrics.json")]
-    before = json.loads((plan.model(arm, seed) / "result.json").read_text("utf-8"))
+    rounds = [_read(path) for path in folder.glob("*/metrics.json")]
+    before = _read(plan.model(arm, seed) / "result.json")
     tick(1.0)
     return {
         "seconds": before["seconds"] + sum(row["seconds"] for rows in rounds for row in rows),
@@ -272,17 +280,17 @@ def _sampled(arm: MethodArm, plan: ComparisonPlan, seed: int) -> ImageModel:
 
 
 def _measure_arm(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
-    plan = ComparisonPlan(shared.config, shared.folder)
-    held_out = shared.images.split(shared.config.base.holdout)[1]
+    plan = shared.plan
+    held_out = shared.images.split(plan.config.base.holdout)[1]
     folder = plan.model(arm, seed) if arm.student is None else plan.student(arm, seed)
     model = _sampled(arm, plan, seed) if arm.student is None else load(folder)
     if arm.calibrate != "no":
         model = calibrate(model, held_out, by=arm.calibrate)
     tick(0.2)
-    model, tuned = _tuned(model, arm, plan, seed, held_out, shared)
+    model, tuned = _tuned(model, arm, plan, seed, Scorer(shared.judge, held_out))
     tick(0.5)
-    scores = measure(model, shared.images.test, shared.judge, shared.config.samples)
-    training = json.loads((folder / "result.json").read_text("utf-8"))
+    scores = measure(model, shared.images.test, shared.judge, plan.config.samples)
+    training = _read(folder / "result.json")
     tick(0.3)
     return {
         **scores,
@@ -297,17 +305,16 @@ def _tuned(
     arm: MethodArm,
     plan: ComparisonPlan,
     seed: int,
-    held_out: LabelledImages,
-    shared: Shared,
+    scorer: Scorer,
 ) -> tuple[ImageModel, list[object]]:
     """The model at the best point that was tried, and all trials: the same number for each arm."""
-    config = shared.config
+    config = plan.config
     if not arm.tune:
         return model, []
     space = resolved(arm.tune, plan.models(arm.tune, seed))
     assert isinstance(space, dict)
     space = check_space(model.config, space)
-    score = sampling_measure(model, Scorer(shared.judge, held_out))
+    score = sampling_measure(model, scorer)
     trials = Trials(lambda settings, n: replace(score(settings, n), cost=1.0), config.trials)
     points = random_points(space, config.trials // 2, seed)
     for point in points:
@@ -324,17 +331,5 @@ def _stages(folder: Path, seed: int, images: Images) -> Stages:
     return Stages(folder, seed, training_data(images).digest(), quiet=True)
 
 
-def _share(
-    config: MethodsConfig,
-    arrays: Sequence[Array | None],
-    classes: int,
-    judge: Evaluator,
-    folder: Path,
-) -> Shared:
-    made: list[Tensor | None] = [None if a is None else torch.from_numpy(a) for a in arrays]
-    train, train_labels, test, test_labels = made
-    assert train is not None and test is not None
-    images = Images(
-        LabelledImages(train, train_labels), LabelledImages(test, test_labels), classes
-    )
-    return Shared(from_dict(MethodsConfig, to_dict(config)), images, judge, folder)
+def _read(path: Path) -> Any:
+    return read_json(path, "delete it, to have it made again")

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -19,15 +20,16 @@ from images.data.load import Images, LabelledImages
 from images.evaluation.classifier import Evaluator
 from images.evaluation.metrics import class_accuracy, frechet
 from images.evaluation.neighbours import neighbourhoods
-from images.model import ImageModel, load
-from images.training import train
+from images.model import MODELS, ImageModel, load
+from images.training import train, training_data
 from images.tuning.config import SearchConfig, check_space, sampling_only, with_settings
 from refine_core.config.schema import dump
-from refine_core.storage.files import write_text
+from refine_core.storage.files import digest, write_text
 from refine_core.tuning.search import (
     Measured,
     Settings,
     Trial,
+    TrialRecord,
     Trials,
     coordinate_search,
     successive_halving,
@@ -125,18 +127,25 @@ def search(
         say: Receives a line about each trial.
 
     Raises:
-        InputError: Images, classifier and config do not fit together.
+        InputError: Images, classifier and config do not fit together, or the folder holds trials
+            of other ones.
     """
-    base = load(config.model).config if config.model else config.base
+    model = load(config.model) if config.model else None
+    base = model.config if model else config.base
     kept, held_out = images.split(base.holdout)
     score = Scorer(judge, held_out if len(held_out) else kept.train, accuracy=config.accuracy)
+    of = digest(
+        MODELS.load(config.model).digest if config.model else dump(base),
+        training_data(images).digest(),
+        str((judge.digest, config.accuracy, config.samples, version("torch"))),
+    )
+    record = TrialRecord(out / "trials.json", of)
     if sampling_only(config.space):
-        model = load(config.model) if config.model else train(base, images, out / "runs")
+        model = model or train(base, images, out / "runs")
         measure = sampling_measure(model, score)
     else:
-        model, runs = None, out / "runs"
-        measure = training_measure(base, images, score, runs, config.samples)
-    trials = Trials(measure, config.budget, out / "trials.json", say)
+        measure = training_measure(base, images, score, out / "runs", config.samples)
+    trials = Trials(measure, config.budget, record, say)
     space = check_space(base, {name: list(values) for name, values in config.space.items()})
     best, *_ = successive_halving(
         space, trials, config.fidelities, count=config.trials, seed=config.seed

@@ -11,17 +11,22 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
+from itertools import count
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
+
+from refine_core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+T = TypeVar("T")
 DEPTH = 3
 """Folders below one in which `sweep` looks."""
 
@@ -99,6 +104,31 @@ def _runs(process: int) -> bool:
     return True
 
 
+def replace_folder(new: Path, path: Path) -> None:
+    """Give a whole folder its name; one that has the name goes then, and not before.
+
+    A process that is killed in between leaves the former one as `<name>.old`.
+
+    Args:
+        new: On the same file system.
+        path: The name.
+
+    Raises:
+        OSError: It cannot be renamed; what stood there stays.
+    """
+    names = (path.with_name(f"{path.name}.old{number or ''}") for number in count())
+    old = next(name for name in names if not name.exists())
+    if stood := path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if stood:
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_write(path) as temporary:
@@ -106,8 +136,47 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write indented JSON atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write indented JSON atomically, with null for NaN and infinity, which JSON has not."""
+    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def read_json(path: str | Path, remedy: str) -> Any:
+    """Read a file of JSON.
+
+    Args:
+        path: The file.
+        remedy: What the user can do if it is damaged; completes the sentence of the error.
+
+    Raises:
+        InputError: It is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(f"{path} is damaged: {remedy}.") from None
+
+
+def cached(path: Path, read: Callable[[Path], T], write: Callable[[Path], None]) -> T:
+    """What a file of the cache holds; it is made if it is missing, and again if it is damaged.
+
+    Args:
+        path: The file.
+        read: Reads it, with any error if it is damaged.
+        write: Makes it, atomically.
+    """
+    if path.is_file():
+        with suppress(Exception):  # every kind of file has errors of its own
+            return read(path)
+    write(path)
+    return read(path)
 
 
 def sha256(path: str | Path) -> str:

@@ -7,17 +7,15 @@ settled when the run was begun), `metrics.csv` and `metrics.json` (one row per e
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
 from refine_core.config import schema as configs
 from refine_core.storage.checkpoint import versions
-from refine_core.storage.files import write_json, write_text
+from refine_core.storage.files import read_json, write_json, write_text
 from refine_core.storage.lock import is_first
 
 T = TypeVar("T")
@@ -53,7 +51,9 @@ class Run:
     def settle(self, name: str, find: Callable[[], T]) -> T:
         """What is found when the run is begun, a JSON value, which a run that goes on keeps."""
         path = self.path / "run.json"
-        about: dict[str, T] = json.loads(path.read_text()) if path.exists() else {}
+        about: dict[str, T] = {}
+        if path.exists():
+            about = read_json(path, "delete the folder, or choose another --name")
         if name not in about:
             about[name] = find()
             if is_first():
@@ -66,10 +66,7 @@ class Run:
             write_text(self.path / "config.yaml", configs.dump(self.config))
 
     def write_metrics(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Replace metrics.csv and metrics.json by `history`, one row per epoch.
-
-        JSON has no infinite numbers and no NaN: they are null there.
-        """
+        """Replace metrics.csv and metrics.json by `history`, one row per epoch."""
         if not is_first():
             return
         names = list(dict.fromkeys(name for row in history for name in row))
@@ -78,5 +75,4 @@ class Run:
         writer.writeheader()
         writer.writerows(history)
         write_text(self.path / "metrics.csv", text.getvalue())
-        finite = [{k: v if isfinite(v) else None for k, v in row.items()} for row in history]
-        write_json(self.path / "metrics.json", finite)
+        write_json(self.path / "metrics.json", history)

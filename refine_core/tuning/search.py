@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json
+from refine_core.storage.files import read_json, write_json
 
 Settings = Mapping[str, object]
 """JSON values by name."""
@@ -58,13 +58,55 @@ Measure = Callable[[Settings, int], Measured]
 """Measure a point at a fidelity."""
 
 
+class TrialRecord:
+    """Trials that are kept, so that a search which was stopped goes on.
+
+    Args:
+        path: A JSON file; None keeps nothing.
+        of: All that scores depend on beside settings and fidelity, or a digest of it.
+
+    Raises:
+        InputError: The file is damaged, or of something else.
+    """
+
+    def __init__(self, path: Path | None = None, of: str = "") -> None:
+        self.path, self.of = path, of
+        self._known: dict[str, Trial] = {}
+        if path is None or not path.exists():
+            return
+        remedy = "delete it, or choose another --out"
+        found = read_json(path, remedy)
+        try:
+            other = found["of"] != of
+            for row in found["trials"]:
+                self._known[_key(row["settings"], row["fidelity"])] = Trial(**row)
+        except (KeyError, TypeError):
+            raise InputError(f"{path} does not hold the trials of a search: {remedy}.") from None
+        if other:
+            raise InputError(
+                f"{path} holds trials of another model, data or score, expected those of this "
+                f"search: {remedy}."
+            )
+
+    def find(self, settings: Settings, fidelity: int) -> Trial | None:
+        """The trial of a point at a fidelity; None if there is none."""
+        return self._known.get(_key(settings, fidelity))
+
+    def add(self, trial: Trial) -> None:
+        """Keep a trial."""
+        self._known[_key(trial.settings, trial.fidelity)] = trial
+        if self.path is not None:
+            rows = [vars(each) for each in self._known.values()]
+            write_json(self.path, {"of": self.of, "trials": rows})
+
+
 class Trials:
-    """All that was measured, in a JSON file, and the budget that is left.
+    """All that a search has measured, and the budget that is left.
 
     Args:
         measure: Measures a point; called once for each point and fidelity.
         budget: Largest sum of costs; the trial that reaches it is the last.
-        path: The file; None keeps nothing.
+        record: Trials of before, which are not measured again, and where those of now are kept.
         say: Receives a line about each trial.
     """
 
@@ -72,12 +114,11 @@ class Trials:
         self,
         measure: Measure,
         budget: float,
-        path: Path | None = None,
+        record: TrialRecord | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.measure, self.budget, self.path, self.say = measure, budget, path, say
-        stored = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else []
-        self.known = {_key(row["settings"], row["fidelity"]): Trial(**row) for row in stored}
+        self.measure, self.budget, self.say = measure, budget, say
+        self.record = TrialRecord() if record is None else record
         self.made: list[Trial] = []
 
     @property
@@ -87,19 +128,17 @@ class Trials:
 
     def __call__(self, settings: Settings, fidelity: int) -> Trial | None:
         """The trial of a point at a fidelity, measured if it was not; None if nothing is left."""
-        key = _key(settings, fidelity)
-        if found := next((t for t in self.made if _key(t.settings, t.fidelity) == key), None):
-            return found
+        trial = self.record.find(settings, fidelity)
+        if trial in self.made:
+            return trial
         if self.spent >= self.budget:
             return None
-        if key not in self.known:
+        if trial is None:
             trial = Trial(dict(settings), fidelity, **vars(self.measure(settings, fidelity)))
-            self.known[key] = trial
-            if self.path is not None:
-                write_json(self.path, [vars(each) for each in self.known.values()])
+            self.record.add(trial)
             self.say(f"{trial.score:.4g} at {fidelity}: {dict(settings)}")
-        self.made.append(self.known[key])
-        return self.known[key]
+        self.made.append(trial)
+        return trial
 
     def best(self) -> Trial:
         """The best trial at the highest fidelity that any was measured at.
@@ -121,7 +160,6 @@ def successive_halving(
     count: int,
     eta: int = 3,
     seed: int = 0,
-    start: Sequence[Settings] = (),
 ) -> list[Trial]:
     """Measure random points, and the best of them at higher and higher fidelities.
 
@@ -132,7 +170,6 @@ def successive_halving(
         count: Points at the lowest fidelity, at most as many as the space has.
         eta: A share 1 / eta goes on to the next fidelity, one point or more.
         seed: Of the random points.
-        start: Points that are measured first and count among these.
 
     Returns:
         The trials of the last fidelity that was reached, best first.
@@ -145,8 +182,7 @@ def successive_halving(
             f"Found fidelities {list(fidelities)}, {count} points and eta {eta}, expected "
             "ascending fidelities, a point or more, and eta 2 or more."
         )
-    points = [*map(dict, start), *random_points(space, count, seed)]
-    points = list({_key(point, 0): point for point in points}.values())[: max(count, len(start))]
+    points = random_points(space, count, seed)
     ranked: list[Trial] = []
     for fidelity in fidelities:
         found = [trial for point in points if (trial := trials(point, fidelity)) is not None]

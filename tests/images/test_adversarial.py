@@ -44,4 +44,11 @@ def test_neither_learns_from_the_other_ones_loss() -> None:
 def test_states_go_round() -> None:
     data = WithStates(IMAGES, torch.arange(4.0)[:, None], 0.5)
     images, states = data[torch.tensor([5, 2, 0, 1])]
-    assert images.shape == (4, 1, 8, 8) and states.flatten().tolist() == [1, 2]
+    assert images.shape == (4, 1, 8, 8) and states.flatten().tolist() == [1, 2, 0]
+
+
+def test_which_images_have_a_state_does_not_depend_on_the_batch() -> None:
+    data = WithStates(torch.zeros(1000, 1, 2, 2), torch.arange(1000.0)[:, None], 0.3)
+    index = torch.randperm(1000)
+    parts = torch.cat([data[part][1] for part in index.split(7)])
+    assert torch.equal(parts, data[index][1]) and len(parts) == 300

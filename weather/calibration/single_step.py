@@ -21,8 +21,9 @@ from weather.io.values import BUDGET
 from weather.model import WeatherModel
 
 Index = NDArray[np.int64]
-WINDOWS = 540
-"""Validation windows that gain and memory are fitted to."""
+WINDOWS, RUN = 540, 60
+"""Validation windows that gain and memory are fitted to, and how many of them follow each other
+at least, for memory is from one to the next."""
 
 
 @torch.no_grad()
@@ -34,7 +35,7 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
     forecaster, correction = model.forecaster, model.forecaster.correction
     correction.reset()
     windows = Windows(data, "validation")
-    index = torch.arange(0, len(windows), max(1, len(windows) // WINDOWS))
+    index = in_runs(len(windows))
 
     def pairs() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Next states (b, C, H, W), their mean, and what was drawn about it, always the same."""
@@ -81,6 +82,18 @@ def fit_single_step(model: WeatherModel, data: Prepared, seed: int) -> None:
     truth, means, residuals = (torch.cat(maps) for maps in zip(*kept, strict=True))
     made = means + correction.local[only] * residuals
     correction.drizzle[only] = drizzle(made, truth, forecaster.get_buffer("lower")[only])
+
+
+def in_runs(count: int) -> Tensor:
+    """Windows of `count` to fit to: all, or `WINDOWS` of them in runs spread evenly.
+
+    >>> len(in_runs(400)), len(in_runs(541)), in_runs(1000).diff().unique().tolist()
+    (400, 540, [1, 58, 59])
+    """
+    if count <= WINDOWS:
+        return torch.arange(count)
+    first = torch.linspace(0, count - RUN, WINDOWS // RUN, dtype=torch.float64).round().long()
+    return (first[:, None] + torch.arange(RUN)).flatten()
 
 
 def _fit_slope(model: WeatherModel, windows: Windows, index: Tensor) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.processes.workers import Workers
 from refine_core.app.report import Column, table
-from refine_core.config.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt
+from refine_core.config.ranges import NonNegativeFloat, NonNegativeInt, OneOrMore, PositiveInt
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 from weather.config import WeatherConfig
@@ -24,7 +24,7 @@ def simulate(
     spin_up_days: NonNegativeInt = 180,
     interval_hours: PositiveInt = 6,
     seed: int = 0,
-    levels: tuple[PositiveInt, ...] = (250, 500, 700, 850),
+    levels: OneOrMore[PositiveInt] = (250, 500, 700, 850),
     states_every: NonNegativeInt = 0,
     truth: Path | None = None,
     starts: tuple[str, ...] = (),
@@ -181,6 +181,7 @@ def chosen_grid(grid: str, like: str) -> "Grid":
     Raises:
         InputError: There is not one of both, or it cannot be read.
     """
+    from refine_core.storage.pretrained import RESULT
     from weather.fields.grid import parse_grid
     from weather.io.canonical import canonical, grid_of
     from weather.io.files import open_files
@@ -190,7 +191,8 @@ def chosen_grid(grid: str, like: str) -> "Grid":
         raise InputError("Give one of --grid and --like: the new grid, or what is on it.")
     if grid:
         return parse_grid(grid)
-    if like in MODELS.names() or Path(like).suffix == ".safetensors":
+    path = Path(like)
+    if like in MODELS.names() or path.suffix == ".safetensors" or (path / RESULT).is_file():
         return load(like).grid
     return grid_of(canonical(open_files(like)))
 

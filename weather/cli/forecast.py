@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from refine_core.app.outputs import OutputFolder, output_file
 from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import say
-from refine_core.config.ranges import PositiveInt, ShareBelowOne
+from refine_core.config.ranges import OneOrMore, PositiveInt, ShareBelowOne
 from refine_core.errors import InputError, suggest
 from weather.fields.regions import REGIONS
 from weather.samples import STATES
@@ -116,7 +116,7 @@ def verify(
     against: tuple[str, ...] = (),
     leads: tuple[float, ...] = (),
     variables: tuple[str, ...] = (),
-    regions: tuple[str, ...] = tuple(REGIONS),
+    regions: OneOrMore[str] = tuple(REGIONS),
     mask: str | None = None,
     thresholds: tuple[str, ...] = (),
     limit: str | None = None,

@@ -5,7 +5,7 @@ from pathlib import Path
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.processes.cluster import on_cluster
-from refine_core.config.ranges import PositiveInt
+from refine_core.config.ranges import OneOrMore, PositiveInt
 from refine_core.device import in_precision, on_device
 from weather.cli.data import prepare, regrid, sample, simulate
 from weather.cli.forecast import forecast, plot, verify
@@ -39,7 +39,7 @@ _VERIFIED = ("geopotential_500", "temperature_850", "2m_temperature", "total_pre
 def demo(
     model: str = "gcm",
     members: PositiveInt = 20,
-    time: tuple[str, ...] = ("2019-11-05T00/2019-11-25T00/240h",),
+    time: OneOrMore[str] = ("2019-11-05T00/2019-11-25T00/240h",),
     out: OutputFolder = Path("runs/demo/weather"),
 ) -> None:
     """Forecast ten days from the bundled sample, verify the ensemble, and plot it.

@@ -10,6 +10,7 @@ from refine_core.config.ranges import (
     Duration,
     NonNegativeFloat,
     NonNegativeInt,
+    OneOrMore,
     PositiveInt,
     seconds,
 )
@@ -44,7 +45,7 @@ def train(config: WeatherConfig, time: Duration | None = None) -> None:
 def calibrate(
     model: str,
     source: str | None = None,
-    temperature: tuple[NonNegativeFloat, ...] = (1.0,),
+    temperature: OneOrMore[NonNegativeFloat] = (1.0,),
     rounds: NonNegativeInt = 2,
     starts: PositiveInt = 12,
     members: PositiveInt = 10,

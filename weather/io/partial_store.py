@@ -18,7 +18,7 @@ import xarray as xr
 from dask.array.core import slices_from_chunks
 
 from refine_core.errors import InputError
-from refine_core.storage.files import atomic_write, write_json
+from refine_core.storage.files import atomic_write, replace_folder, write_json
 from refine_core.storage.lock import OutputLock
 
 
@@ -131,13 +131,8 @@ class PartialStore:
             "*.partial"
         ):  # a chunk that was half-written when the process was killed
             stray.unlink()
-        old = self.path.with_name(self.path.name + ".old")
-        if self.path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            self.path.rename(old)
-        self.store.rename(self.path)
+        replace_folder(self.store, self.path)
         shutil.rmtree(self.folder)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_netcdf(store: Path, path: Path) -> None:

@@ -138,6 +138,8 @@ class Areas:
     """
 
     def __init__(self, grid: Grid, regions: Sequence[str], mask: Array | None = None) -> None:
+        if not regions:
+            raise InputError("Found no regions: give one or more, such as global.")
         self._given = grid, tuple(regions), mask
         if mask is not None and np.isnan(mask).any():
             raise InputError(

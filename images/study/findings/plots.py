@@ -132,7 +132,10 @@ def plot_scales_and_steps(path: Path, findings: Findings) -> bool:
         _log_axis(panels[1].xaxis, calls=True)
         panels[1].set_ylabel("")
         panels[0].set_xticks(sorted({a.about.scales for s in scaled for a in s.arms}))
-        _title(figure, "How many scales, and how many steps? Each arm by the sampler that serves it best")
+        _title(
+            figure,
+            "How many scales, and how many steps? Each arm by the sampler that serves it best",
+        )
         _legend(figure, *panels)
         return _save(figure, path)
 

@@ -1,6 +1,5 @@
 """A study from its config to its report; it goes on where it was stopped."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -16,11 +15,12 @@ from images.study.protocol.tasks import Json
 from refine_core.app.parallel import run_jobs
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json
+from refine_core.storage.files import read_json, write_json
 from refine_core.training.state import differences
 
 RECORD = "study.json"
 """File of all results, beside the report."""
+REMEDY = "choose another --out, or delete the folder"
 
 
 def run_study(
@@ -102,7 +102,7 @@ def _duration(hours: float) -> str:
 def _recorded(out: Path) -> Json:
     """What `study.json` holds; nothing if it is not there."""
     path = out / RECORD
-    return cast(Json, json.loads(path.read_text("utf-8"))) if path.exists() else {}
+    return cast(Json, read_json(path, REMEDY)) if path.exists() else {}
 
 
 def _check_folder(bench: Bench, out: Path) -> None:
@@ -121,11 +121,11 @@ def _check_folder(bench: Bench, out: Path) -> None:
     known = {**cast(Json, recorded.get("config", {})), "data": recorded.get("data")}
     found = {name: known.get(name) for name in own} if recorded else own
     if path.exists():
-        found = json.loads(path.read_text("utf-8"))
+        found = read_json(path, REMEDY)
     if changes := differences(found, own):
         said = [f"{name}: {old}, now {new}" for name, (old, new) in changes.items()]
         raise InputError(
             f"{out} holds another study ({'; '.join(said[:3])}"
-            f"{'; ...' if len(said) > 3 else ''}): choose another --out, or delete the folder."
+            f"{'; ...' if len(said) > 3 else ''}): {REMEDY}."
         )
     write_json(path, own)

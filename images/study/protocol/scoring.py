@@ -8,9 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from images.data.load import Images, LabelledImages
@@ -60,19 +58,19 @@ class Bench:
         Raises:
             InputError: They have no labels, do not fit the classifier, or are too few.
         """
-        every = _part(images.train, slice(config.images))
+        every = images.train[: config.images]
         count = len(every) - config.tuning.images
         _check(config, count, len(images.test))
-        train, held = _part(every, slice(count)), _part(every, slice(count, None))
+        train, held = every[:count], every[count:]
         bench = cls(config, train, held, images.test, images.classes, folder)
         for part in (train, held, images.test):
             bench.judge.checked_labels(part)
         return bench
 
     def portable(self) -> "Callable[[], Bench]":
-        """Makes an equal one in another process, where tensors travel as numpy arrays."""
-        parts = [_arrays(part) for part in (self.train, self.held, self.test)]
-        return partial(_bench, self.config, parts, self.classes, self.folder)
+        """Makes an equal one in another process."""
+        parts = self.train, self.held, self.test
+        return partial(Bench, self.config, *parts, self.classes, self.folder)
 
     @cached_property
     def judge(self) -> Evaluator:
@@ -82,7 +80,7 @@ class Bench:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of images, classifier and version of torch, on which every result depends."""
-        arrays = [a for part in (self.train, self.held, self.test) for a in _arrays(part)]
+        arrays = [a for part in (self.train, self.held, self.test) for a in part.arrays]
         return digest(f"{torch.__version__} {self.judge.digest}", *arrays)
 
     @cached_property
@@ -95,8 +93,8 @@ class Bench:
         The first half of MNIST's test images is of other writers than the second, and easier.
         """
         if which == "held":
-            return _part(self.held, slice(count))
-        return _part(self.test, torch.arange(count) * len(self.test) // count)
+            return self.held[:count]
+        return self.test[torch.arange(count) * len(self.test) // count]
 
     def labels(self, which: Reference, count: int) -> Tensor:
         """Their classes."""
@@ -196,21 +194,6 @@ def distance(scores: Scores) -> float:
     """The Frechet distance of scores; infinite where samples were not finite."""
     found = scores["frechet"]
     return math.inf if found is None else found
-
-
-def _part(data: LabelledImages, where: slice | Tensor) -> LabelledImages:
-    return LabelledImages(data.images[where], None if data.labels is None else data.labels[where])
-
-
-def _arrays(data: LabelledImages) -> list[NDArray[np.generic]]:
-    return [t.numpy() for t in (data.images, data.labels) if t is not None]
-
-
-def _bench(
-    config: StudyConfig, parts: list[list[NDArray[np.generic]]], classes: int, folder: Path
-) -> Bench:
-    train, held, test = (LabelledImages(*map(torch.from_numpy, each)) for each in parts)
-    return Bench(config, train, held, test, classes, folder)
 
 
 def _check(config: StudyConfig, train: int, test: int) -> None:

@@ -22,7 +22,7 @@ from images.study.protocol.speed import time_settings
 from images.study.protocol.training import MODEL, ArmRun, TokenizerRun, untrained_arm
 from refine_core.app.parallel import Job, Tick
 from refine_core.errors import InputError
-from refine_core.storage.files import digest
+from refine_core.storage.files import digest, read_json
 
 VERSION = 2
 """Part of every key: raised when the code of jobs changes their results."""
@@ -228,4 +228,4 @@ def _diverged(error: InputError) -> bool:
 
 
 def _read(path: Path) -> Json:
-    return cast(Json, json.loads(path.read_text("utf-8")))
+    return cast(Json, read_json(path, "delete it, to have it made again"))

@@ -1,6 +1,5 @@
 """Training of tokenisers and arms: as many steps as the budget allows, with a learning curve."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from refine_core.app.parallel import Tick
 from refine_core.noise import Noise
 from refine_core.residual import ResidualTokenizer
 from refine_core.storage import checkpoint
-from refine_core.storage.files import write_json
+from refine_core.storage.files import read_json, write_json
 from refine_core.training.callbacks import Callback
 from refine_core.training.data import Batch, Tensors
 from refine_core.training.stages import Stages
@@ -91,7 +90,8 @@ class Curve(Callback[StudyModel]):
         self, path: Path, at: Sequence[int], measure: Callable[[StudyModel], Row]
     ) -> None:
         self.path, self.at, self.measure = path, sorted(set(at)), measure
-        self.rows: list[Row] = json.loads(path.read_text("utf-8")) if path.exists() else []
+        remedy = "delete its folder, to train anew"
+        self.rows: list[Row] = read_json(path, remedy) if path.exists() else []
         self.started, self.counted = time.process_time(), 0
 
     def start(self, state: TrainState[StudyModel]) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from images.config import DistillationConfig, SamplingConfig
+from images.data.load import Images
 from images.evaluation.classifier import Evaluation, Evaluator
 from images.model import load
 from images.tuning.comparison import ComparisonPlan, compare
@@ -91,12 +92,35 @@ def test_what_arms_share_is_made_once_and_kept(folder: Path) -> None:
     assert len(list((folder / "runs" / "generators").iterdir())) == 2 * 5
     assert len(list((folder / "runs" / "results").iterdir())) == 2 * 8
     assert [path.name for path in folder.iterdir()] == ["runs"], "what git ignores"
-    plan = ComparisonPlan(SMALL, folder)
+    plan = ComparisonPlan.of(SMALL, IMAGES, Stripes(), folder)
     models = [load(plan.model(arm, 0)) for arm in ARMS[:-1]]
     first = models[0].tokenizer.state_dict()
     for model in models:
         own = model.tokenizer.state_dict()
         assert all(torch.equal(first[name], own[name]) for name in first)
+
+
+def test_results_follow_from_all_that_changes_them() -> None:
+    def paths(config: MethodsConfig, images: Images, judge: Evaluator) -> list[Path]:
+        plan = ComparisonPlan.of(config, images, judge, Path("x"))
+        return [plan.result(arm, 0) for arm in config.arms]
+
+    other = Stripes()
+    other.digest = "other"
+    fewer = replace(IMAGES, test=IMAGES.test[:8])
+    same = paths(SMALL, IMAGES, Stripes())
+    for changed in (
+        paths(replace(SMALL, trials=4), IMAGES, Stripes()),
+        paths(SMALL, IMAGES, other),
+        paths(SMALL, fewer, Stripes()),
+    ):
+        assert not set(same) & set(changed)
+    deep = replace(ARMS[3], settings={"generator.depth": 2, "generator.dim": 8})
+    arms = (*ARMS[:3], deep, *ARMS[4:])
+    changed = paths(replace(SMALL, arms=arms), IMAGES, Stripes())
+    assert [a == b for a, b in zip(same, changed, strict=True)] == [
+        arm.name not in ("weak", "away") for arm in ARMS
+    ]
 
 
 def test_table(folder: Path) -> None:
@@ -144,5 +168,5 @@ def test_paths_reach_the_fields_of_methods() -> None:
 @pytest.mark.parametrize("name", ["methods", "methods_quick", "draws"])
 def test_shipped_comparisons_are_sound(name: str) -> None:
     config = load_config(MethodsConfig, CONFIGS / f"{name}.yaml")
-    plan = ComparisonPlan(config, Path("x"))
+    plan = ComparisonPlan(config, Path("x"), "")
     assert len({job.path for job in plan.jobs()}) > 3 * len(config.seeds)

@@ -30,7 +30,7 @@ def test_settings_of_sampling(model: ImageModel, runs: Path, tmp_path: Path) -> 
         accuracy=0.0,
     )
     best = search(config, IMAGES, Stripes(), tmp_path)
-    rows = json.loads((tmp_path / "trials.json").read_text())
+    rows = json.loads((tmp_path / "trials.json").read_text())["trials"]
     full = [row for row in rows if row["fidelity"] == 32]
     assert best.score == min(row["score"] for row in full) and len(rows) >= 5
     chosen = load_config(ImagesConfig, tmp_path / "best.yaml")
@@ -39,6 +39,11 @@ def test_settings_of_sampling(model: ImageModel, runs: Path, tmp_path: Path) -> 
     assert saved.config == chosen and saved.sample(2).shape == (2, 1, 11, 12)
     cost = sum(row["cost"] for row in rows)
     assert cost == sum(row["fidelity"] * len(model.schedule) for row in rows)
+    assert search(config, IMAGES, Stripes(), tmp_path) == best
+    fewer = replace(IMAGES, train=IMAGES.train[:100])
+    for other, images in ((replace(config, accuracy=0.5), IMAGES), (config, fewer)):
+        with pytest.raises(InputError, match="trials of another model, data or score"):
+            search(other, images, Stripes(), tmp_path)
 
 
 def test_settings_of_training(tmp_path: Path) -> None:
@@ -52,7 +57,7 @@ def test_settings_of_training(tmp_path: Path) -> None:
         accuracy=0.0,
     )
     best = search(config, IMAGES, Stripes(), tmp_path)
-    rows = json.loads((tmp_path / "trials.json").read_text())
+    rows = json.loads((tmp_path / "trials.json").read_text())["trials"]
     assert [row["fidelity"] for row in rows] == [1, 1, 2] and best.fidelity == 2
     assert len(list((tmp_path / "runs").iterdir())) == 2, "a point that is trained on goes on"
     again = search(config, IMAGES, Stripes(), tmp_path)

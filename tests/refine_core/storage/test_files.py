@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refine_core.storage.files import atomic_write, digest, sha256, write_json, write_text
+from refine_core.errors import InputError
+from refine_core.storage.files import (
+    atomic_write,
+    cached,
+    digest,
+    read_json,
+    replace_folder,
+    sha256,
+    write_json,
+    write_text,
+)
 
 OLD = "what stood there"
 
@@ -116,3 +126,45 @@ def test_digests_are_those_of_the_bytes_joined() -> None:
     arrays = [np.arange(6).reshape(2, 3)[:, ::2], np.zeros((0, 2)), np.array(["2020"], "M8[D]")]
     expected = hashlib.sha256(b"ab" + b"".join(array.tobytes() for array in arrays))
     assert digest("a", b"b", *arrays) == expected.hexdigest()[:16]
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"rows": ({"x": float("nan")}, [float("inf"), 1.5, True])})
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "rows": [{"x": None}, [None, 1.5, True]]
+    }
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b""])
+def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match="a.json is damaged: delete it.$"):
+        read_json(tmp_path / "a.json", "delete it")
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    path, made = tmp_path / "a.npy", []
+
+    def write(path: Path) -> None:
+        made.append(path)
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.arange(1000))
+
+    assert len(cached(path, np.load, write)) == len(cached(path, np.load, write)) == 1000
+    assert len(made) == 1
+    path.write_bytes(path.read_bytes()[:-100])
+    assert len(cached(path, np.load, write)) == 1000 and len(made) == 2
+
+
+def test_a_folder_takes_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, own = tmp_path / "a", tmp_path / "a.old"
+    for folder in (path, own, tmp_path / "new"):
+        folder.mkdir()
+        (folder / folder.name).touch()
+    replace_folder(tmp_path / "new", path)
+    assert [each.name for each in path.iterdir()] == ["new"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "a.old"], "the user's stays"
+    with pytest.raises(OSError):
+        replace_folder(tmp_path / "none", path)
+    assert [each.name for each in path.iterdir()] == ["new"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "a.old"]

@@ -9,6 +9,7 @@ from refine_core.tuning.search import (
     Measured,
     Settings,
     Space,
+    TrialRecord,
     Trials,
     coordinate_search,
     random_points,
@@ -72,17 +73,23 @@ def test_an_unfinished_fidelity_does_not_decide() -> None:
 
 def test_a_stopped_search_goes_on(tmp_path: Path) -> None:
     path, first, second = tmp_path / "trials.json", Bowl(), Bowl()
-    successive_halving(SPACE, Trials(first, 12, path), [1, 3], count=24)
-    ranked = successive_halving(SPACE, Trials(second, 1e9, path), [1, 3], count=24)
+    successive_halving(SPACE, Trials(first, 12, TrialRecord(path, "a")), [1, 3], count=24)
+    again = Trials(second, 1e9, TrialRecord(path, "a"))
+    ranked = successive_halving(SPACE, again, [1, 3], count=24)
     whole = successive_halving(SPACE, Trials(Bowl(), 1e9), [1, 3], count=24)
     assert ranked == whole
     assert len(first.calls) == 12 and len(second.calls) == 24 + 8 - 12
 
 
-def test_given_points_come_first() -> None:
-    measure = Bowl()
-    successive_halving(SPACE, Trials(measure, 1e9), [1], count=3, start=[BEST, BEST])
-    assert measure.calls[0] == (BEST, 1) and len(measure.calls) == 3
+def test_trials_of_something_else_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trials.json"
+    successive_halving(SPACE, Trials(Bowl(), 2, TrialRecord(path, "a")), [1], count=2)
+    with pytest.raises(InputError, match="trials of another model, data or score"):
+        TrialRecord(path, "b")
+    for content, message in (("{", "is damaged"), ("[]", "does not hold the trials of a search")):
+        path.write_text(content)
+        with pytest.raises(InputError, match=f"{message}.*: delete it, or choose another --out"):
+            TrialRecord(path, "a")
 
 
 @pytest.mark.parametrize("change", [{"fidelities": [3, 1]}, {"count": 0}, {"eta": 1}])
