@@ -148,7 +148,7 @@ class AbsorbingDiffusion(StudyModel):
     ) -> Tensor:
         """Images of digits of which as many are the images' own as `step` calls reveal.
 
-        Arguments as in `images.study.protocol.energy.Guessing`. The sampler draws the others.
+        Others are drawn.
         """
         codes = self.space.encode(images)
         left = [self.space.variables, *self._left(setting)][step]

@@ -139,7 +139,8 @@ class Measurement:
     samplers: tuple[str, ...] = ("dpm-solver++", "euler", "confidence")
     """Samplers that are measured at any count of calls; "" is that of arms that have one."""
     unguided_calls: NonNegativeInt = 16
-    """Settings of up to so many calls are measured without guidance, too."""
+    """Settings of up to so many calls are measured without guidance, too, and all settings of arms
+    that compute each token once."""
     bits_images: NonNegativeInt = 1000
     """Test images whose bits are computed; 0 leaves them out."""
     fit_images: PositiveInt = 5000

@@ -171,7 +171,7 @@ class ContinuousDiffusion(StudyModel):
     ) -> Tensor:
         """What the network expects of images that are as noisy as after `step` calls.
 
-        Arguments as in `images.study.protocol.energy.Guessing`; nothing is drawn.
+        Nothing is drawn.
         """
         self._check(setting)
         values = self.space.encode(images)

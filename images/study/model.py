@@ -111,6 +111,29 @@ class StudyModel(nn.Module, ABC):
         that it expects. On these the energy of the paper's eq. 11 is measured.
         """
 
+    @abstractmethod
+    def guess(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        step: int,
+        setting: Setting,
+        forward: Noise,
+        noise: Noise,
+    ) -> Tensor:
+        """Images (b, 1, h, w) of the state of `images` after `step` calls.
+
+        Their mean over `noise` is what the model expects.
+
+        Args:
+            images: (b, 1, h, w) of 256 grey levels, in [0, 1].
+            labels: (b,) int64.
+            step: 0, where nothing is known, to all calls of the setting.
+            setting: How to sample.
+            forward: Noise of the forward process, which leads to the state.
+            noise: Noise of the calls that are left, where they draw.
+        """
+
     @torch.no_grad()
     def calibrate(self, images: Tensor, labels: Tensor, noise: Noise) -> None:  # noqa: B027
         """Fit what `bits` needs besides the trained network, as a decoder's likelihood.

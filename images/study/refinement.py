@@ -24,7 +24,7 @@ grey levels given the decoded state is one more factor, as it is for codes.
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ from images.study.forward_noise import (
 from images.study.likelihood import LEVELS, DecoderLikelihood, per_dim
 from images.study.model import Bits, Setting, StudyModel
 from images.study.pixel_pyramid import PixelTokenizer
+from images.study.registry import Draws, Law
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
 from refine_core.heads.depth import DepthHead
@@ -53,8 +54,8 @@ from refine_core.residual import ResidualTokenizer
 from refine_core.sampling.settings import Sampling
 from refine_core.tokenizer import Trace
 
-Law = Literal["codes", "gaussian", "mixture", "flow"]
-Draws = Literal["independent", "sequential"]
+COMPONENTS = 8
+"""Gaussians of a token's mixture."""
 
 
 class Refinement(StudyModel):
@@ -82,9 +83,7 @@ class Refinement(StudyModel):
         draws: Draws = "independent",
         images: Tensor | None = None,
         forward: Forward = NO_NOISE,
-        components: int = 8,
         dropout: float = 0.1,
-        corruption: float = 0.0,
     ) -> Self:
         """The arm with about that many trained parameters.
 
@@ -100,9 +99,7 @@ class Refinement(StudyModel):
             images: Training images (n, c, h, w), on which the units of real-valued codes are
                 measured; needed for these alone.
             forward: Noise of the forward process, for real-valued codes.
-            components: Of a token's mixture.
             dropout: Share of training samples whose class is dropped, for guidance.
-            corruption: See `Refiner`; for codes.
 
         Raises:
             InputError: The law does not suit the tokeniser's codes, or real-valued codes lack
@@ -124,13 +121,9 @@ class Refinement(StudyModel):
         if draws == "sequential" and not real:
             head = partial(_sequential_head, tokenizer, shape.dim)
         else:
-            head = partial(_head, law, units, shape.dim, components)
+            head = partial(_head, law, units, shape.dim)
         make = partial(_arm_refiner, tokenizer, shape, classes, head, noise)
-        return matched(
-            lambda mlp: cls(make(mlp=mlp, dropout=dropout, corruption=corruption)),
-            parameters,
-            shape.dim,
-        )
+        return matched(lambda mlp: cls(make(mlp=mlp, dropout=dropout)), parameters, shape.dim)
 
     @property
     def tokenizer(self) -> ResidualTokenizer:
@@ -174,10 +167,7 @@ class Refinement(StudyModel):
         forward: Noise,
         noise: Noise,
     ) -> Tensor:
-        """Images of the images' own codes of `step` scales, and drawn ones of the others.
-
-        Arguments as in `images.study.protocol.energy.Guessing`.
-        """
+        """Images of the images' own codes of `step` scales, and drawn ones of the others."""
         codes = self._trace(images, forward)[0].codes[:step]
         trace = self._drawn(noise, labels, setting, codes)
         return self.tokenizer.finish(trace.states[-1])
@@ -268,7 +258,6 @@ def _arm_refiner(
     *,
     mlp: float,
     dropout: float,
-    corruption: float,
 ) -> ImageRefiner:
     """The refiner of an arm, of feed-forward layers of `mlp` times the width."""
     return build_refiner(
@@ -279,7 +268,6 @@ def _arm_refiner(
         heads=shape.heads,
         head=head(),
         mlp=mlp,
-        corruption=corruption,
         context_dropout=dropout,
         methods=[] if noise is None else [noise],
     )
@@ -291,12 +279,12 @@ def _sequential_head(tokenizer: ResidualTokenizer, dim: int) -> Head[Tensor]:
     return DepthHead(dim, tokenizer.digits(0), values, across="tokens", width=64, depth=1)
 
 
-def _head(law: Law, units: Units | None, dim: int, components: int) -> Head[Tensor] | None:
+def _head(law: Law, units: Units | None, dim: int) -> Head[Tensor] | None:
     """Head of real-valued codes; None for codes, which have one of their own."""
     if units is None:
         return None
     scales, channels = units.mean.shape
     if law == "flow":
         return FlowHead(dim, channels, scales, width=dim, mean=units.mean, spread=units.spread)
-    count = components if law == "mixture" else 1
+    count = COMPONENTS if law == "mixture" else 1
     return GaussianMixtureHead(dim, channels, scales, count, mean=units.mean, spread=units.spread)

@@ -14,6 +14,11 @@ SIZES = {
 """Sides of the grids of S scales, coarse to fine."""
 
 
+Space = Literal["pixels", "latents"]
+Law = Literal["codes", "gaussian", "mixture", "flow"]
+Draws = Literal["independent", "sequential"]
+
+
 @dataclass(frozen=True)
 class StudyArm:
     """One cell of the design.
@@ -23,7 +28,8 @@ class StudyArm:
         family: What it is: refinement over scales (or, of one scale, its limit), or diffusion.
         space: What it generates: pixels, or the latents of an autoencoder.
         law: The law of a cell's values: codes of a quantiser, one Gaussian or a mixture for each
-            cell, or "free", which iteration makes of noise.
+            cell, a flow from noise by a small network behind the transformer, or "free", which
+            iteration of the transformer makes of noise.
         method: How samples come about.
         scales: Count of scales.
         parts: Calls in which a scale is predicted, each for a part of its cells: one count for
@@ -35,12 +41,12 @@ class StudyArm:
 
     label: str
     family: Literal["refinement", "diffusion"]
-    space: Literal["pixels", "latents"]
-    law: Literal["codes", "gaussian", "mixture", "free"]
+    space: Space
+    law: Law | Literal["free"]
     method: Literal["scales", "parts", "absorbing", "diffusion", "flow"]
     scales: int = 4
     parts: tuple[int, ...] = (1,)
-    draws: Literal["independent", "sequential"] = "independent"
+    draws: Draws = "independent"
     version: int = 1
 
     @property
@@ -54,13 +60,9 @@ class StudyArm:
         return SIZES[self.scales]
 
 
-Space = Literal["pixels", "latents"]
-Law = Literal["codes", "gaussian", "mixture"]
-
-
 def _scales(space: Space, law: Law, count: int = 4) -> StudyArm:
     """Next-scale refinement."""
-    name = {"codes": "codes", "gaussian": "Gaussian", "mixture": "mixture"}[law]
+    name = {"gaussian": "Gaussian", "flow": "flow head"}.get(law, law)
     label = f"{space.removesuffix('s')} {name}, S = {count}"
     return StudyArm(label, "refinement", space, law, "scales", count)
 
@@ -79,6 +81,7 @@ ARMS = {
     "latent-codes": _scales("latents", "codes"),
     "latent-gaussian": _scales("latents", "gaussian"),
     "latent-mixture": _scales("latents", "mixture"),
+    "latent-flow-scales": _scales("latents", "flow"),
     **{f"latent-codes-{n}": _scales("latents", "codes", n) for n in SIZES if n != 4},
     "latent-mixture-1": _scales("latents", "mixture", 1),
     "pixel-codes-1": _scales("pixels", "codes", 1),

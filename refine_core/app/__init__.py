@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from refine_core.app.figures import house_style as house_style
     from refine_core.app.figures import save as save
     from refine_core.app.options import arguments as arguments
-    from refine_core.app.options import parse as parse
     from refine_core.app.outputs import OutputFolder as OutputFolder
     from refine_core.app.outputs import check_folder as check_folder
     from refine_core.app.outputs import output_file as output_file

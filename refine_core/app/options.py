@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -25,13 +24,7 @@ Hints = Mapping[str, object]
 """Annotations by the name of what they annotate."""
 
 
-def arguments(
-    target: Callable[..., T],
-    argv: Sequence[str],
-    prog: str,
-    *,
-    default_path: str | Path | None = None,
-) -> T:
+def arguments(target: Callable[..., T], argv: Sequence[str], prog: str) -> T:
     """Call a function with the options of a command line.
 
     An option that takes several values may be given several times: its values are put together.
@@ -42,8 +35,6 @@ def arguments(
             may be a config.
         argv: The options; hyphens and underscores in their names mean the same.
         prog: The command, as `--help` shows it.
-        default_path: The config file that is read without `--config`; None stands for the
-            config's own defaults.
 
     Raises:
         InputError: An option is unknown, missing, given twice, or has a value that does not fit;
@@ -55,7 +46,7 @@ def arguments(
     hints = get_type_hints(target, include_extras=True)
     hints.pop("return", None)
     try:
-        bind, argv, note = _binding(target, hints, argv, default_path)
+        bind, argv, note = _binding(target, hints, argv)
         said = io.StringIO()
         with redirect_stderr(said):
             given = tyro.cli(
@@ -79,39 +70,12 @@ def arguments(
         return target(*given.args, **given.kwargs)
 
 
-def parse(
-    cls: type[T],
-    argv: Sequence[str],
-    default_path: str | Path | None = None,
-    prog: str = "refine",
-) -> T:
-    """Read a config from `--config FILE`, and override fields of it as in `--model.width 128`.
-
-    Args:
-        cls: A class decorated with `config`.
-        argv: What follows the command on the command line.
-        default_path: The file to read without `--config`; None stands for the class's defaults.
-        prog: The command, as `--help` shows it.
-
-    Raises:
-        InputError: The file or an option does not fit.
-        SystemExit: With code 0, after `--help`, which shows the values of the file.
-    """
-
-    def whole(config: T) -> T:
-        return config
-
-    whole.__annotations__["config"] = cls
-    whole.__doc__ = cls.__doc__
-    return arguments(whole, argv, prog, default_path=default_path)
-
-
 class _Misfit(InputError):
     """An option that does not fit; the sentence wants advice where to read about options."""
 
 
 def _binding(
-    function: Callable[..., object], hints: Hints, argv: Sequence[str], path: str | Path | None
+    function: Callable[..., object], hints: Hints, argv: Sequence[str]
 ) -> tuple[Callable[..., inspect.BoundArguments], list[str], str]:
     """Make a function that only binds arguments, so that what a call prints is not intercepted.
 
@@ -135,7 +99,7 @@ def _binding(
             from refine_core.config.kinds import of_kinds
             from refine_core.config.schema import load
 
-            argv, path = _config_path(argv, path)
+            argv, path = _config_path(argv)
             kinds = _kinds(argv)
             sections = _sections(hint, argv)
             if path is not None or kinds:
@@ -208,7 +172,7 @@ def _sections(cls: type, argv: Sequence[str]) -> dict[str, type]:
     }
 
 
-def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], str | Path | None]:
+def _config_path(argv: list[str]) -> tuple[list[str], str | None]:
     """Take `--config FILE` or `--config=FILE` out of the options."""
     rest, found = [], []
     words = iter(argv)
@@ -223,7 +187,7 @@ def _config_path(argv: list[str], path: str | Path | None) -> tuple[list[str], s
         raise InputError(f"Found --config {' and '.join(found)}, expected one YAML file.")
     if found and (not found[0] or found[0].startswith("--")):
         raise InputError("Found --config without a value, expected a YAML file.")
-    return rest, found[0] if found else path
+    return rest, found[0] if found else None
 
 
 def _options(hints: Hints) -> dict[str, object]:

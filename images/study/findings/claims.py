@@ -137,7 +137,7 @@ def _in_space(a: ArmResults, b: ArmResults) -> bool:
 
 def _in_law(a: ArmResults, b: ArmResults) -> bool:
     """Whether they differ in the law only, and a has codes."""
-    laws = a.about.law == "codes" and b.about.law in ("gaussian", "mixture")
+    laws = a.about.law == "codes" and b.about.law in ("gaussian", "mixture", "flow")
     return laws and _same(a, b, "space", "method", "scales")
 
 

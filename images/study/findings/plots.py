@@ -38,6 +38,7 @@ COLOURS = {
     ("scales", "codes"): BLUE,
     ("scales", "gaussian"): GREEN,
     ("scales", "mixture"): "#333333",
+    ("scales", "flow"): "#8d6e63",
     ("parts", "codes"): SKY,
     ("absorbing", "codes"): PINK,
     ("diffusion", "free"): RED,

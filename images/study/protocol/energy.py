@@ -21,8 +21,8 @@ V_t the variance of the model's guesses, which is E_t where the model is that of
 images' estimates may be negative.)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -30,32 +30,7 @@ from torch import Tensor
 from images.study.model import Setting
 from refine_core.noise import Noise
 
-
-class Guessing(Protocol):
-    """An arm that says what it makes of a state of its forward process."""
-
-    def guess(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        step: int,
-        setting: Setting,
-        forward: Noise,
-        noise: Noise,
-    ) -> Tensor:
-        """Images (b, 1, h, w) of the state of `images` after `step` calls.
-
-        Their mean over `noise` is what the model expects.
-
-        Args:
-            images: (b, 1, h, w) of 256 grey levels, in [0, 1].
-            labels: (b,) int64.
-            step: 0, where nothing is known, to all calls of the setting.
-            setting: How to sample.
-            forward: Noise of the forward process, which leads to the state.
-            noise: Noise of the calls that are left, where they draw.
-        """
-        ...
+Guess = Callable[[Tensor, Tensor, int, Setting, Noise, Noise], Tensor]
 
 
 @dataclass(frozen=True)
@@ -86,7 +61,7 @@ class Descent:
 
 @torch.no_grad()
 def descent(
-    model: Guessing, images: Tensor, labels: Tensor, setting: Setting, noise: Noise
+    guess: Guess, images: Tensor, labels: Tensor, setting: Setting, noise: Noise
 ) -> Descent:
     """Energy of held-out images after each call of a setting.
 
@@ -94,7 +69,7 @@ def descent(
     less than the energies do.
 
     Args:
-        model: The arm.
+        guess: That of an arm, see `images.study.model.StudyModel`.
         images: (b, 1, h, w) of 256 grey levels, in [0, 1].
         labels: (b,) int64.
         setting: How to sample.
@@ -103,7 +78,7 @@ def descent(
     error, variance = [], []
     for step in range(setting.calls + 1):
         first, second = (
-            model.guess(images, labels, step, setting, noise.fork(0), noise.fork(draw))
+            guess(images, labels, step, setting, noise.fork(0), noise.fork(draw))
             .double()
             .flatten(1)
             for draw in (1, 2)

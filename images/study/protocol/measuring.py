@@ -5,13 +5,13 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from images.study.model import Setting, StudyModel
-from images.study.protocol.energy import Descent, Guessing, descent
+from images.study.protocol.energy import Descent, descent
 from images.study.protocol.scoring import Bench, Scores, as_trained, distance, sample
 from refine_core.app.parallel import Tick
 from refine_core.noise import Noise, derive
@@ -202,17 +202,11 @@ def measure_energy(
 def _descent(
     model: StudyModel, bench: Bench, setting: Setting, seed: int
 ) -> dict[str, list[float | None]]:
-    """The energy of what the arm expects of test images, after each call of its forward process.
-
-    Empty for an arm that does not say what it expects.
-    """
-    if not hasattr(model, "guess"):
-        return {}
+    """The energy of what the arm expects of test images, after each forward call."""
     count, own = bench.config.measurement.energy_samples, derive(seed, _STREAMS["descent"])
     real, labels, parts = bench.real("test", count).images, bench.labels("test", count), []
     for index in torch.arange(count).split(100):
-        arm = cast(Guessing, model)
-        parts.append(descent(arm, real[index], labels[index], setting, Noise(own, index)))
+        parts.append(descent(model.guess, real[index], labels[index], setting, Noise(own, index)))
     whole = Descent(
         torch.cat([part.error for part in parts], 1),
         torch.cat([part.variance for part in parts], 1),

@@ -284,7 +284,7 @@ class _Planner:
             content: Json = {"setting": asdict(setting), "samples": measured.samples}
             cost = self._sampling_cost(run.arm, traits, setting, measured.samples)
             plain = None
-            if setting.calls <= measured.unguided_calls:
+            if setting.calls <= measured.unguided_calls or ARMS[run.arm].once:
                 score = partial(tasks.score, run, setting, None, None)
                 plain = self._task("unguided", of, content, (train,), cost, score)
                 yield (setting, False), plain

@@ -14,7 +14,8 @@ from images.study.forward_noise import Forward
 from images.study.likelihood import DecoderLikelihood, dequantised
 from images.study.model import Setting
 from images.study.pixel_pyramid import PixelTokenizer, fit_codebooks, latent_tokenizer
-from images.study.refinement import Law, Refinement
+from images.study.refinement import Refinement
+from images.study.registry import Law
 from images.study.spaces import LatentSpace
 from refine_core.errors import InputError
 from refine_core.heads.gaussian import GaussianMixtureHead
@@ -75,9 +76,7 @@ def _short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 def arm(tokens: ResidualTokenizer, law: Law, forward: Forward = PLAIN) -> Refinement:
     """An arm whose weights are all at work."""
     torch.manual_seed(1)
-    model = Refinement.build(
-        tokens, SHAPE, 3, 12_000, law=law, images=IMAGES, forward=forward, components=3
-    )
+    model = Refinement.build(tokens, SHAPE, 3, 12_000, law=law, images=IMAGES, forward=forward)
     for parameter in model.refiner.transformer.parameters():
         nn.init.normal_(parameter, std=0.1)
     return model.eval()

@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 from pydantic import PositiveInt
 
-from refine_core.app.options import arguments, parse
+from refine_core.app.options import arguments
 from refine_core.errors import InputError
+from tests.refine_core.config.parsing import parse
 from tests.refine_core.config.setup import Model, Setup, Table
 
 
@@ -37,8 +38,7 @@ def path(tmp_path: Path) -> Path:
 def test_options_override_the_file(argv: list[str], expected: Setup, path: Path) -> None:
     path.write_text("name: filed\nrate: 0.5\n")
     assert parse(Setup, argv, path) == expected
-    assert parse(Setup, [*argv, "--config", str(path)]) == expected
-    assert parse(Setup, [f"--config={path}", *argv], "other.yaml") == expected
+    assert parse(Setup, [f"--config={path}", *argv]) == expected
 
 
 def test_without_a_file_the_class_gives_the_defaults() -> None:
@@ -247,7 +247,7 @@ def test_a_config_beside_other_options(path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(InputError, match="--out twice"):
         arguments(measure, ["--out", "x", "--out", "y", "--name", "n"], "refine measure")
     with pytest.raises(SystemExit):
-        arguments(measure, ["--help"], "refine measure", default_path=path)
+        arguments(measure, ["--help", "--config", str(path)], "refine measure")
     shown = " ".join(capsys.readouterr().out.split())
     for part in ("Measure a run.", "Folder for the report.", "Learning rate.", "(default: 0.5)"):
         assert part in shown

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from images.config import GeneratorConfig, ImagesConfig, SamplingConfig
-from refine_core.app.options import parse
 from refine_core.config.ranges import PositiveFloat
 from refine_core.config.schema import dump, from_dict, to_dict
 from refine_core.errors import InputError
@@ -18,6 +17,7 @@ from refine_core.methods import registry
 from refine_core.methods.base import Method
 from refine_core.methods.registry import as_methods, build_methods, known_methods, method
 from refine_core.noise import Noise
+from tests.refine_core.config.parsing import parse
 from tests.refine_core.tiny import refiner, with_methods
 
 

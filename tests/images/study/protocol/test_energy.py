@@ -50,7 +50,7 @@ class Walk:
 def measured(model: Walk) -> tuple[Tensor, Tensor]:
     noise = Noise.range(7, COUNT)
     images = model.parts(noise).sum(1)
-    found = descent(model, images, torch.zeros(COUNT).long(), Setting(model.steps), noise)
+    found = descent(model.guess, images, torch.zeros(COUNT).long(), Setting(model.steps), noise)
     return found.error.mean(1), found.variance.mean(1)
 
 
@@ -70,7 +70,7 @@ def test_errors_of_the_model_are_told_from_its_spread() -> None:
 
 def test_decreases_have_their_standard_error() -> None:
     noise, model = Noise.range(7, COUNT), Walk(2)
-    found = descent(model, model.parts(noise).sum(1), noise.index, Setting(2), noise)
+    found = descent(model.guess, model.parts(noise).sum(1), noise.index, Setting(2), noise)
     assert found.error.shape == (3, COUNT)
     assert torch.allclose(found.decrease, torch.ones(2).double(), atol=0.1)
     assert bool((found.standard_error < 0.05).all() and (found.standard_error > 0.005).all())
@@ -81,7 +81,7 @@ def of_normal_data(arm: ContinuousDiffusion, setting: Setting) -> tuple[Tensor, 
     arm.backbone = Normal(arm)  # type: ignore[assignment]
     noise = Noise.range(3, COUNT)
     images = Normal.centre + Normal.spread * noise.normal(0, 1, 2, 2)
-    found = descent(arm, images, torch.zeros(COUNT).long(), setting, Noise.range(0, COUNT))
+    found = descent(arm.guess, images, torch.zeros(COUNT).long(), setting, Noise.range(0, COUNT))
     assert not bool(found.variance.any())
     times = torch.tensor([arm.call_time(call, setting) for call in range(setting.calls)])
     a, s = (scale.flatten() for scale in arm.scales(times))
@@ -104,7 +104,7 @@ def test_absorbing_diffusion_has_the_variance_that_is_left() -> None:
     arm = AbsorbingDiffusion(Letters(), Backbone(SHAPE, (2, 2), 8, 3, 10), channels=8)
     arm.logits = words  # type: ignore[method-assign]
     images, labels = words.images(COUNT), torch.zeros(COUNT).long()
-    found = descent(arm, images, labels, Setting(4, "random"), Noise.range(1, COUNT))
+    found = descent(arm.guess, images, labels, Setting(4, "random"), Noise.range(1, COUNT))
     error, variance = found.error.mean(1), found.variance.mean(1)
     assert abs(float(error[0] - images.var(0).mean())) < 0.01
     assert torch.allclose(error, variance, atol=0.01)
