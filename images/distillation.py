@@ -185,16 +185,7 @@ def _fewer(config: SamplingConfig, groups: Sequence[range]) -> SamplingConfig:
 
 def _check(model: ImageModel, config: DistillationConfig, images: Images) -> None:
     """Refuse what could not be trained, before anything is."""
-    if images.shape != model.shape:
-        raise InputError(
-            f"The model makes images of shape {model.shape}, the data has {images.shape}: give "
-            "the images it was trained on."
-        )
-    if model.classes and (images.train.labels is None or images.classes > model.classes):
-        raise InputError(
-            f"The model has {model.classes} classes, the data {images.classes}: give the labelled "
-            "images it was trained on."
-        )
+    model.check_data(images, labelled=True)
     if config.training.batch > len(images.train):
         raise InputError(
             f"Found `training.batch` {config.training.batch} for {len(images.train)} training "

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from images.build import ImageRefiner, build, build_tokenizer, sampling
 from images.config import ImagesConfig
+from images.data.load import Images
 from refine_core.app.processes.memory import check_memory
 from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.device import Device
@@ -219,7 +220,7 @@ class ImageModel(StoredModel):
                 positive.
         """
         _check_counts(batch=batch)
-        self._check_images(images)
+        self.check_images(images)
         tokens, calls = self.tokenizer, self._calls(scales)
         parts = []
         for part in images.to(self.device).split(batch):
@@ -243,7 +244,7 @@ class ImageModel(StoredModel):
         Raises:
             InputError: Images, mask or labels do not fit the model.
         """
-        self._check_images(images)
+        self.check_images(images)
         if mask.dtype != torch.bool or mask.shape != self.shape[1:]:
             raise InputError(
                 f"Found a mask of {mask.dtype} and shape {tuple(mask.shape)}, expected torch.bool "
@@ -270,7 +271,7 @@ class ImageModel(StoredModel):
         Raises:
             InputError: Images or labels do not fit the model, or it has fewer sizes.
         """
-        self._check_images(images)
+        self.check_images(images)
         codes = self.tokenizer.encode(images.to(self.device))[: self._calls(scales)]
         return self._edit(seed, labels, len(images), codes=codes)
 
@@ -278,6 +279,36 @@ class ImageModel(StoredModel):
     def from_pretrained(cls, folder: str | Path, device: Device = "auto") -> "ImageModel":
         """The model that `save_pretrained` wrote to a folder; see `load`, which reads it too."""
         return load(folder, device)
+
+    def check_images(self, images: Tensor) -> None:
+        """Refuse images that are not of the model's shape.
+
+        Raises:
+            InputError: They are not, or there are none.
+        """
+        if images.shape[1:] != self.shape or not len(images):
+            raise InputError(
+                f"Found images of shape {tuple(images.shape)}, expected one or more "
+                f"of {self.shape}."
+            )
+
+    def check_data(self, data: Images, *, labelled: bool = False) -> None:
+        """Refuse data that are not of the model's shape and classes.
+
+        Raises:
+            InputError: They are not, or have no labels where `labelled` and the model has classes.
+        """
+        if data.shape != self.shape:
+            raise InputError(
+                f"The model makes images of shape {self.shape}, the data has {data.shape}: give "
+                "the images it was trained on."
+            )
+        lacking = labelled and data.train.labels is None
+        if self.classes and (lacking or data.classes > self.classes):
+            raise InputError(
+                f"The model has {self.classes} classes, the data {data.classes}: give the "
+                "labelled images it was trained on."
+            )
 
     @property
     def _stored(self) -> tuple[Pretrained[ImageSpec], nn.Module, ImageSpec]:
@@ -372,13 +403,6 @@ made = model.sample(4, seed=0)  # (4, channels, height, width) in [0, 1]
                 f"Labels of this model are 0 to {self.classes - 1}, found {int(wrong[0])}."
             )
         return given.to(self.device)
-
-    def _check_images(self, images: Tensor) -> None:
-        if images.shape[1:] != self.shape or not len(images):
-            raise InputError(
-                f"Found images of shape {tuple(images.shape)}, expected one or more "
-                f"of {self.shape}."
-            )
 
 
 def load(name: str | Path, device: Device = "auto") -> ImageModel:

@@ -91,7 +91,7 @@ def edit(
             f"Found --count {count}, but there are {len(originals)} test images: give fewer."
         )
     originals = originals[:count]
-    _check_shape(loaded, originals)
+    loaded.check_images(originals)
     if box is not None:
         mask = _mask(box, loaded.shape[1:])
         edited = loaded.inpaint(originals, mask, seed=seed, labels=label)
@@ -152,16 +152,3 @@ def _check_label(model: "ImageModel", label: int | None) -> None:
     if label is not None and not -1 <= label < max(model.classes, 1):
         known = f"0 to {model.classes - 1}, or -1 for any" if model.classes else "-1"
         raise InputError(f"Found --label {label}, expected a class of this model: {known}.")
-
-
-def _check_shape(model: "ImageModel", images: "Tensor") -> None:
-    """Refuse images of another shape than the model's.
-
-    Raises:
-        InputError: They are.
-    """
-    if images.shape[1:] != model.shape:
-        raise InputError(
-            f"Found images of shape {tuple(images.shape[1:])}, expected {model.shape}, the "
-            "model's: give another source or model."
-        )

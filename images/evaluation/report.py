@@ -238,16 +238,7 @@ def _sample_rows(report: Report) -> list[tuple[str, str, str]]:
 
 def _check(model: ImageModel, images: Images, count: int) -> None:
     """Refuse what could not be measured, before anything is sampled."""
-    if images.shape != model.shape:
-        raise InputError(
-            f"The model makes images of shape {model.shape}, the data has {images.shape}: give "
-            "the images it was trained on."
-        )
-    if 0 < model.classes < images.classes:
-        raise InputError(
-            f"The model has {model.classes} classes, the data {images.classes}: give the images "
-            "it was trained on."
-        )
+    model.check_data(images)
     if count <= NEIGHBOURS:
         raise InputError(
             f"Found {count} images to compare, expected {NEIGHBOURS + 1} or more: ask for more "

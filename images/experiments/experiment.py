@@ -31,6 +31,7 @@ from refine_core.storage.files import digest
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Tensors
 from refine_core.training.loop import fit
+from refine_core.training.step import trained_parameters
 
 Row = dict[str, float]
 """Metrics of one epoch."""
@@ -139,7 +140,7 @@ def run_experiment(
     seed = derive(experiment.seed, 2)
     opt = _optimisation(setup, setup.epochs)
     _, history = fit(module, Tensors(limited.train), opt, seed=seed, validate=validate, quiet=True)
-    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    trained = trained_parameters(module)
     values = _training_course(history, setup.target) | _test_scores(module, limited, setup, noisy)
     values["parameters"] = trained
     return Result(experiment.model, values, history, asdict(experiment))

@@ -42,7 +42,7 @@ def run_all(
     share = partial(_images, images.train.numpy(), images.test.numpy(), images.shape)
     run_jobs(jobs, share, workers, title="ablation", quiet=quiet)
     return {
-        each: Result.from_json(read_json(path, "delete it, to have it made again"))
+        each: Result.from_json(read_json(path, dict, "delete it, to have it made again"))
         for each, path in paths.items()
     }
 

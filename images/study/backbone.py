@@ -15,6 +15,7 @@ from refine_core.config.ranges import PositiveInt
 from refine_core.config.schema import config
 from refine_core.errors import InputError
 from refine_core.tokens import Tokens
+from refine_core.training.step import trained_parameters
 from refine_core.transformer import Transformer
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -113,11 +114,6 @@ def sinusoids(time: Tensor, frequencies: int) -> Tensor:
     rates = torch.logspace(0, 3, frequencies, device=time.device)
     angles = time[:, None].float() * rates
     return torch.cat([angles.sin(), angles.cos()], 1)
-
-
-def trained_parameters(module: nn.Module) -> int:
-    """Count of parameters that are not frozen."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def matched(build: Callable[[float], Module], parameters: int, dim: int) -> Module:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from images.data.load import LabelledImages
 from images.model import ImageModel
-from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.tuning.calibration import HeldOut, entropy_matched
 
@@ -39,11 +38,7 @@ def calibrate(
         InputError: There are no images, they do not fit the model, or its digits depend on each
             other where that is not admitted.
     """
-    if images.images.shape[1:] != model.shape:
-        raise InputError(
-            f"Found images of shape {tuple(images.images.shape[1:])}, expected one or more of "
-            f"{model.shape}."
-        )
+    model.check_images(images.images)
     labels = images.labels if model.classes else None
     held_out = HeldOut.of(model.refiner, _batches(model, images.images, labels, batch))
     if by == "likelihood":

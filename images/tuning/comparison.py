@@ -36,6 +36,7 @@ from refine_core.config.schema import dump, to_dict
 from refine_core.storage.files import digest, read_json
 from refine_core.tokens import Tokens
 from refine_core.training.stages import Stages
+from refine_core.training.step import trained_parameters
 from refine_core.transformer import Transformer
 from refine_core.tuning.search import Trials, coordinate_search, random_points
 
@@ -245,11 +246,11 @@ def _train_generator(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> o
     )
     folder = plan.model(arm, seed)
     refiner = train_generator(config, tokens, images, _stages(folder, seed, images)).refiner
-    rows = _read(folder / "generator" / "metrics.json")
+    rows = _read(folder / "generator" / "metrics.json", list)
     tick(1.0)
     return {
         "seconds": sum(row["seconds"] for row in rows),
-        "parameters": sum(p.numel() for p in refiner.parameters() if p.requires_grad),
+        "parameters": trained_parameters(refiner),
     }
 
 
@@ -261,12 +262,12 @@ def _distil(arm: MethodArm, seed: int, shared: Shared, tick: Tick) -> object:
     assert arm.student is not None
     config = replace(arm.student, name=folder.name, seed=seed)
     student = distil(_sampled(arm, plan, seed), config, images, folder.parent, quiet=True)
-    rounds = [_read(path) for path in folder.glob("*/metrics.json")]
+    rounds = [_read(path, list) for path in folder.glob("*/metrics.json")]
     before = _read(plan.model(arm, seed) / "result.json")
     tick(1.0)
     return {
         "seconds": before["seconds"] + sum(row["seconds"] for rows in rounds for row in rows),
-        "parameters": sum(p.numel() for p in student.refiner.parameters() if p.requires_grad),
+        "parameters": trained_parameters(student.refiner),
     }
 
 
@@ -331,5 +332,5 @@ def _stages(folder: Path, seed: int, images: Images) -> Stages:
     return Stages(folder, seed, training_data(images).digest(), quiet=True)
 
 
-def _read(path: Path) -> Any:
-    return read_json(path, "delete it, to have it made again")
+def _read(path: Path, kind: type = dict) -> Any:
+    return read_json(path, kind, "delete it, to have it made again")

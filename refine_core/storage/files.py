@@ -17,7 +17,7 @@ from glob import escape
 from itertools import count
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
 from refine_core.errors import InputError
@@ -148,20 +148,24 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def read_json(path: str | Path, remedy: str) -> Any:
+def read_json(path: str | Path, kind: type[T], remedy: str) -> T:
     """Read a file of JSON.
 
     Args:
         path: The file.
+        kind: What it holds: dict or list.
         remedy: What the user can do if it is damaged; completes the sentence of the error.
 
     Raises:
-        InputError: It is not JSON.
+        InputError: It is not JSON of this kind.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError:
-        raise InputError(f"{path} is damaged: {remedy}.") from None
+        found = None
+    if not isinstance(found, kind):
+        raise InputError(f"{path} is damaged: {remedy}.")
+    return found
 
 
 def cached(path: Path, read: Callable[[Path], T], write: Callable[[Path], None]) -> T:

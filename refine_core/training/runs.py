@@ -53,7 +53,7 @@ class Run:
         path = self.path / "run.json"
         about: dict[str, T] = {}
         if path.exists():
-            about = read_json(path, "delete the folder, or choose another --name")
+            about = read_json(path, dict, "delete the folder, or choose another --name")
         if name not in about:
             about[name] = find()
             if is_first():

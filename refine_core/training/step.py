@@ -141,3 +141,8 @@ class Step(Generic[Module]):
 def _numbers(values: Mapping[str, Tensor]) -> Row:
     """Values read at once, as the host waits for the device at each reading."""
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def trained_parameters(module: nn.Module) -> int:
+    """Count of parameters that are not frozen."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

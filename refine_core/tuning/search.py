@@ -75,7 +75,7 @@ class TrialRecord:
         if path is None or not path.exists():
             return
         remedy = "delete it, or choose another --out"
-        found = read_json(path, remedy)
+        found = read_json(path, dict, remedy)
         try:
             other = found["of"] != of
             for row in found["trials"]:

@@ -1,7 +1,6 @@
 """The latitude-longitude grid: areas of its cells, and overlaps of the cells of two grids."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -99,19 +98,16 @@ def edges(latitude: Array) -> Array:
     return np.concatenate([[first], inner, [last]])
 
 
-def overlap(fine: Array, coarse: Array) -> Array:
-    """(coarse, fine) shares of the area of each coarse row in fine rows; edges in degrees."""
-    a, b = np.sin(np.deg2rad(fine)), np.sin(np.deg2rad(coarse))
-    top = np.minimum(a[None, 1:], b[1:, None])
-    low = np.maximum(a[None, :-1], b[:-1, None])
-    part = np.clip(top - low, 0, None)
-    return cast(Array, part / part.sum(1, keepdims=True))
+def shares(source: Array, target: Array, period: float = 0.0) -> Array:
+    """(H, h) shares of cells of the target that cells of the source cover.
 
-
-def shares(fine: int, coarse: int) -> Array:
-    """(coarse, fine) shares of each coarse cell in fine cells, around the globe."""
-    a, b = np.arange(fine + 1) / fine, np.arange(coarse + 1) / coarse
-    part = np.clip(
-        np.minimum(a[None, 1:], b[1:, None]) - np.maximum(a[None, :-1], b[:-1, None]), 0, 1
-    )
-    return cast(Array, part / part.sum(1, keepdims=True))
+    Args:
+        source: (2, h) lower and upper edges.
+        target: (2, H) likewise.
+        period: After which coordinates repeat; 0 where they do not.
+    """
+    part = np.zeros((target.shape[1], source.shape[1]))
+    for turn in (-period, 0.0, period) if period else (0.0,):
+        low = np.maximum(source[0] + turn, target[0][:, None])
+        part += np.clip(np.minimum(source[1] + turn, target[1][:, None]) - low, 0, None)
+    return np.asarray(part / (target[1] - target[0])[:, None])

@@ -4,7 +4,7 @@ import numpy as np
 
 from refine_core.errors import InputError
 from weather.fields.arrays import Array
-from weather.fields.grid import Grid, edges
+from weather.fields.grid import Grid, edges, shares
 
 COVERED = 1 - 1e-6
 """Least share of a cell's area that cells of the source cover."""
@@ -30,8 +30,8 @@ class Conservative:
 
     def __init__(self, source: Grid, target: Grid) -> None:
         old, new = (np.sin(np.deg2rad(rows(grid))) for grid in (source, target))
-        north = _shares(np.stack([old[:-1], old[1:]]), np.stack([new[:-1], new[1:]]))
-        east = _shares(columns(source.longitude), columns(target.longitude), period=360.0)
+        north = shares(np.stack([old[:-1], old[1:]]), np.stack([new[:-1], new[1:]]))
+        east = shares(columns(source.longitude), columns(target.longitude), period=360.0)
         _check_covered(north.sum(1), "latitude", target.latitude)
         _check_covered(east.sum(1), "longitude", target.longitude)
         self._rows, self._columns = (each / each.sum(1, keepdims=True) for each in (north, east))
@@ -74,21 +74,6 @@ def columns(longitude: Array) -> Array:
         after = (widest + 1) % len(east)
         east[widest], west[after] = west[widest], east[after]
     return np.stack([longitude - west, longitude + east])
-
-
-def _shares(source: Array, target: Array, period: float = 0.0) -> Array:
-    """(H, h) shares of cells of the target that cells of the source cover.
-
-    Args:
-        source: (2, h) lower and upper edges.
-        target: (2, H) likewise.
-        period: After which coordinates repeat; 0 where they do not.
-    """
-    part = np.zeros((target.shape[1], source.shape[1]))
-    for turn in (-period, 0.0, period) if period else (0.0,):
-        low = np.maximum(source[0] + turn, target[0][:, None])
-        part += np.clip(np.minimum(source[1] + turn, target[1][:, None]) - low, 0, None)
-    return np.asarray(part / (target[1] - target[0])[:, None])
 
 
 def _check_covered(share: Array, axis: str, target: Array) -> None:

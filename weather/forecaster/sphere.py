@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from refine_core.errors import InputError
 from refine_core.pyramid import Size
 from weather.fields.arrays import Array
-from weather.fields.grid import Grid, edges, overlap, shares
+from weather.fields.grid import Grid, edges, shares
 
 
 class SpherePyramid(nn.Module):
@@ -45,7 +45,7 @@ class SpherePyramid(nn.Module):
                 if source == target or ((h, w) == (high, wide) and _same(rows, source, target)):
                     continue
                 if target < source:
-                    matrices = [overlap(rows[source], rows[target]), shares(w, wide)]
+                    matrices = [_cover(rows[source], rows[target]), _cover_around(w, wide)]
                 else:
                     near, over = _between(rows[source], rows[target])
                     matrices = [near, _around(w, wide, 0.0), over, _around(w, wide, 0.5)]
@@ -132,6 +132,19 @@ def pad(x: Tensor) -> Tensor:
 
 def _same(rows: Sequence[Array], a: int, b: int) -> bool:
     return bool(np.allclose(rows[a], rows[b], atol=1e-6))
+
+
+def _cover(fine: Array, coarse: Array) -> Array:
+    """(coarse, fine) shares of the area of each coarse row in fine rows; edges in degrees."""
+    a, b = (np.sin(np.deg2rad(each)) for each in (fine, coarse))
+    part = shares(np.stack([a[:-1], a[1:]]), np.stack([b[:-1], b[1:]]))
+    return np.asarray(part / part.sum(1, keepdims=True))
+
+
+def _cover_around(fine: int, coarse: int) -> Array:
+    """(coarse, fine) shares of each coarse cell in fine cells, around the globe."""
+    a, b = (np.arange(count + 1) / count for count in (fine, coarse))
+    return shares(np.stack([a[:-1], a[1:]]), np.stack([b[:-1], b[1:]]))
 
 
 def _between(coarse: Array, fine: Array) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
 from refine_core.training.data import Batch
 from refine_core.training.state import TrainState
+from refine_core.training.step import trained_parameters
 from weather.config import WeatherConfig
 from weather.data.windows import AT_ONCE
 from weather.fields.grid import Grid, equiangular
@@ -155,7 +156,7 @@ def training_cost(
         later = data.window_bytes * (2 * opt.batch - opt.batch // opt.accumulate)
         memory = max(meter.peak, meter.now + rise) + later  # from the second step on
         checkpoint = _bytes(state)
-        parameters = sum(p.numel() for p in state.module.parameters() if p.requires_grad)
+        parameters = trained_parameters(state.module)
         del batch
         count = min(VALIDATED, data.windows["validation"])
         size = min(count, max(1, AT_ONCE // data.window_bytes))

@@ -16,7 +16,7 @@ from weather.forecaster.controls import BankHead, GaussianHead, NoHead
 from weather.forecaster.refinement import RefineHead
 from weather.model import WeatherModel, load
 from weather.training.errors import build_forecaster, scaled_residuals
-from weather.training.stages import Validation, train_head, train_mean, train_tokenizer
+from weather.training.stages import train_head, train_mean, train_tokenizer
 
 PLACES = ("source", "train", "validation", "test", "gap_days")
 """Settings of the data in which a model may differ from that whose mean it uses."""
@@ -67,7 +67,7 @@ def train(
         config, data = replace(config, mean=source.config.mean), source.normalising(data)
     check_config(config, data)
     stages = Stages(runs / config.name, config.seed, data.digest, quiet, seconds)
-    windows, validation = Windows(data, "train"), Validation.of(data)
+    windows, validation = (Windows(data, part) for part in ("train", "validation"))
     if source is None:
         mean = train_mean(config, data, validation, stages)
     else:

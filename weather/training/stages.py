@@ -1,7 +1,7 @@
 """The stages of training: the mean, the tokeniser of its errors, and the head."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -23,45 +23,33 @@ VALIDATED = 256
 """Validation windows after each epoch."""
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Windows of the validation part, on which every stage is validated after each epoch.
+@torch.no_grad()
+def validation_means(
+    windows: Windows,
+    module: nn.Module,
+    measure: Callable[[Batch, Noise], Mapping[str, Tensor]],
+) -> dict[str, Tensor]:
+    """Means over some windows, spread evenly, of what `measure` says, on the module's device."""
+    index, device = windows.evenly(VALIDATED), next(module.parameters()).device
+    total: dict[str, Tensor] = {}
+    done = 0
+    for places in torch.arange(len(index)).split(windows.within(AT_ONCE)):
+        batch = tuple(each.to(device) for each in windows[index[places]])
+        for name, value in measure(batch, Noise(0, places.to(device))).items():
+            total[name] = total.get(name, 0) + len(places) * value.cpu().double()
+        done += len(places)
+    return {name: value / done for name, value in total.items()}
 
-    Args:
-        windows: The windows of the part.
-    """
 
-    windows: Windows
-
-    @classmethod
-    def of(cls, data: Prepared) -> "Validation":
-        """Windows spread over the validation part."""
-        return cls(Windows(data, "validation"))
-
-    @torch.no_grad()
-    def mean(
-        self, module: nn.Module, measure: Callable[[Batch, Noise], Mapping[str, Tensor]]
-    ) -> dict[str, Tensor]:
-        """Means over the windows of what `measure` says of some of them, on module's device."""
-        index, device = self.windows.evenly(VALIDATED), next(module.parameters()).device
-        total: dict[str, Tensor] = {}
-        done = 0
-        for places in torch.arange(len(index)).split(self.windows.within(AT_ONCE)):
-            batch = tuple(each.to(device) for each in self.windows[index[places]])
-            for name, value in measure(batch, Noise(0, places.to(device))).items():
-                total[name] = total.get(name, 0) + len(places) * value.cpu().double()
-            done += len(places)
-        return {name: value / done for name, value in total.items()}
-
-    def losses(self, module: nn.Module) -> dict[str, float]:
-        """Validation losses of a module."""
-        means = self.mean(module, module)
-        means.pop("count", None)
-        return {f"validation_{name}": float(value) for name, value in means.items()}
+def validation_losses(windows: Windows, module: nn.Module) -> dict[str, float]:
+    """Losses of a module on windows, after each epoch of its training."""
+    means = validation_means(windows, module, module)
+    means.pop("count", None)
+    return {f"validation_{name}": float(value) for name, value in means.items()}
 
 
 def train_mean(
-    config: WeatherConfig, data: Prepared, validation: Validation, stages: Stages
+    config: WeatherConfig, data: Prepared, validation: Windows, stages: Stages
 ) -> MeanModel:
     """Train the mean of the next state."""
     with stages.seeded(0):
@@ -75,7 +63,7 @@ def train_mean(
             square = (error.square() * module.get_buffer("area")).mean((0, 2, 3))
             return {"loss": module.relative(error), "square": square}
 
-        means = validation.mean(module, measure)
+        means = validation_means(validation, module, measure)
         rmse = means["square"].sqrt() * torch.from_numpy(data.statistics.std)
         names = [channel.name for channel in data.channels]
         by_channel = dict(zip(names, rmse.tolist(), strict=True))
@@ -121,7 +109,7 @@ def train_tokenizer(
     forecaster: Forecaster,
     head: RefineHead,
     windows: Windows,
-    validation: Validation,
+    validation: Windows,
     stages: Stages,
 ) -> None:
     """Train the head's tokeniser in place; its weights are averaged and frozen afterwards."""
@@ -136,7 +124,7 @@ def train_tokenizer(
         stream=4,
         config=depends | {"tokenizer": config.head.tokenizer},
         name="tokenizer",
-        validate=validation.losses,
+        validate=partial(validation_losses, validation),
         title="weather: tokeniser",
     )
     tokenizer.load_state_dict(trained.tokenizer.state_dict())
@@ -147,7 +135,7 @@ def train_head(
     config: WeatherConfig,
     forecaster: Forecaster,
     windows: Windows,
-    validation: Validation,
+    validation: Windows,
     stages: Stages,
 ) -> Forecaster:
     """Train the head of a forecaster; return it with averaged weights."""
@@ -158,6 +146,6 @@ def train_head(
         stream=3,
         config=config,
         name="head",
-        validate=validation.losses,
+        validate=partial(validation_losses, validation),
         title=f"weather: {config.head.kind}",
     )

@@ -12,11 +12,12 @@ from images.study.protocol.measuring import groups, judged
 from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import Speed
 from images.study.protocol.tasks import Json, Run, Task
-from images.study.protocol.training import ArmRun, TokenizerRun, parameters, untrained_arm
+from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
 from images.study.registry import ARMS
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
+from refine_core.training.step import trained_parameters
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class _Planner:
                 "add one of them."
             )
         chosen = judged(list(measured), self.config.tuning.calls)
-        return Traits(model.tokens, parameters(model), measured, chosen)
+        return Traits(model.tokens, trained_parameters(model), measured, chosen)
 
     def _task(
         self,

@@ -102,7 +102,7 @@ def _duration(hours: float) -> str:
 def _recorded(out: Path) -> Json:
     """What `study.json` holds; nothing if it is not there."""
     path = out / RECORD
-    return cast(Json, read_json(path, REMEDY)) if path.exists() else {}
+    return read_json(path, dict, REMEDY) if path.exists() else {}
 
 
 def _check_folder(bench: Bench, out: Path) -> None:
@@ -121,7 +121,7 @@ def _check_folder(bench: Bench, out: Path) -> None:
     known = {**cast(Json, recorded.get("config", {})), "data": recorded.get("data")}
     found = {name: known.get(name) for name in own} if recorded else own
     if path.exists():
-        found = read_json(path, REMEDY)
+        found = read_json(path, dict, REMEDY)
     if changes := differences(found, own):
         said = [f"{name}: {old}, now {new}" for name, (old, new) in changes.items()]
         raise InputError(

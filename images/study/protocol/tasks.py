@@ -228,4 +228,4 @@ def _diverged(error: InputError) -> bool:
 
 
 def _read(path: Path) -> Json:
-    return cast(Json, read_json(path, "delete it, to have it made again"))
+    return read_json(path, dict, "delete it, to have it made again")

@@ -24,6 +24,7 @@ from refine_core.training.callbacks import Callback
 from refine_core.training.data import Batch, Tensors
 from refine_core.training.stages import Stages
 from refine_core.training.state import Module, TrainState
+from refine_core.training.step import trained_parameters
 
 KIND = "images.study"
 """Kind of the checkpoints of a study."""
@@ -91,7 +92,7 @@ class Curve(Callback[StudyModel]):
     ) -> None:
         self.path, self.at, self.measure = path, sorted(set(at)), measure
         remedy = "delete its folder, to train anew"
-        self.rows: list[Row] = read_json(path, remedy) if path.exists() else []
+        self.rows: list[Row] = read_json(path, list, remedy) if path.exists() else []
         self.started, self.counted = time.process_time(), 0
 
     def start(self, state: TrainState[StudyModel]) -> None:
@@ -263,7 +264,7 @@ class ArmRun:
             "learning_rate": learning_rate,
             "steps": steps,
             "tokens": model.tokens,
-            "parameters": parameters(model),
+            "parameters": trained_parameters(model),
             "curve": curve.rows,
         }
 
@@ -284,11 +285,6 @@ def untrained_arm(name: str, bench: Bench) -> StudyModel:
     with torch.random.fork_rng(devices=[]):
         tokens = None if config is None else untrained_tokenizer(config, bench)
         return build.build_arm(name, bench.config, tokens, few, bench.classes)
-
-
-def parameters(module: nn.Module) -> int:
-    """Count of trained parameters."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 @torch.no_grad()

@@ -9,12 +9,13 @@ from torch import nn
 from images.build import build_tokenizer
 from images.config import TokenizerConfig
 from images.study.absorbing_diffusion import AbsorbingDiffusion
-from images.study.backbone import Backbone, TransformerShape, matched, trained_parameters
+from images.study.backbone import Backbone, TransformerShape, matched
 from images.study.flow_matching import FlowMatching
 from images.study.gaussian_diffusion import GaussianDiffusion
 from images.study.model import StudyModel
 from images.study.spaces import CodeSpace, LatentSpace, PixelSpace
 from refine_core.errors import InputError
+from refine_core.training.step import trained_parameters
 from tests.images.study.tiny import SHAPE
 
 BUDGET = 1_200_000

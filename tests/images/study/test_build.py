@@ -8,7 +8,7 @@ import torch
 
 from images.config import TokenizerConfig
 from images.data.load import Images, LabelledImages
-from images.study.backbone import TOLERANCE, trained_parameters
+from images.study.backbone import TOLERANCE
 from images.study.build import arm_tokenizer, in_parts
 from images.study.config import BackboneConfig, Budget, Measurement, StudyConfig, Tuning
 from images.study.model import StudyModel
@@ -22,6 +22,7 @@ from refine_core.config.schema import load
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
+from refine_core.training.step import trained_parameters
 from refine_core.transformer import Block
 
 CONFIGS = Path(__file__).parents[3] / "configs/images"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from images.networks import Decoder, Encoder
-from images.study.backbone import TOLERANCE, TransformerShape, trained_parameters
+from images.study.backbone import TOLERANCE, TransformerShape
 from images.study.forward_noise import Forward
 from images.study.likelihood import DecoderLikelihood, dequantised
 from images.study.model import Setting
@@ -25,6 +25,7 @@ from refine_core.quantizers.exact import Exact
 from refine_core.quantizers.vq import VQ
 from refine_core.residual import ResidualTokenizer
 from refine_core.schedule import ScaleSchedule
+from refine_core.training.step import trained_parameters
 
 SHAPE = TransformerShape(dim=16, depth=1, heads=2)
 IMAGES = torch.randint(256, (40, 1, 8, 8), generator=torch.Generator().manual_seed(0)) / 255

@@ -135,11 +135,11 @@ def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b""])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"", b"[]"])
 def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(InputError, match="a.json is damaged: delete it.$"):
-        read_json(tmp_path / "a.json", "delete it")
+        read_json(tmp_path / "a.json", dict, "delete it")
 
 
 def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:

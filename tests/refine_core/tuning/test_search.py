@@ -86,7 +86,7 @@ def test_trials_of_something_else_are_refused(tmp_path: Path) -> None:
     successive_halving(SPACE, Trials(Bowl(), 2, TrialRecord(path, "a")), [1], count=2)
     with pytest.raises(InputError, match="trials of another model, data or score"):
         TrialRecord(path, "b")
-    for content, message in (("{", "is damaged"), ("[]", "does not hold the trials of a search")):
+    for content, message in (("[]", "is damaged"), ("{}", "does not hold the trials of a search")):
         path.write_text(content)
         with pytest.raises(InputError, match=f"{message}.*: delete it, or choose another --out"):
             TrialRecord(path, "a")

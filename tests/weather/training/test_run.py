@@ -17,7 +17,7 @@ from weather.data.windows import Windows
 from weather.forecaster.refinement import RefineHead
 from weather.training.errors import error_scale, scaled_residuals
 from weather.training.run import check_config, train
-from weather.training.stages import Validation
+from weather.training.stages import validation_losses
 
 
 def changed(folder: Path, kind: str = "refine", **changes: Any) -> WeatherConfig:
@@ -119,13 +119,14 @@ def test_windows_that_do_not_fit_at_once_are_computed_in_pieces(
     model = tiny.trained(folder, "crps")  # whose loss is a mean over windows
     data = prepare(model.data, quiet=True)
     windows, forecaster = Windows(data, "train"), model.forecaster
-    whole = Validation.of(data).losses(forecaster), error_scale(forecaster.mean, windows)
+    validation = Windows(data, "validation")
+    whole = validation_losses(validation, forecaster), error_scale(forecaster.mean, windows)
     one = 4 * 3 * len(data.channels) * 8 * 16
     for module in ("weather.data.windows", "weather.training.stages"):
         monkeypatch.setattr(f"{module}.AT_ONCE", 5 * one)
     counts: list[int] = []
     seen = forecaster.head.register_forward_pre_hook(lambda _, given: counts.append(len(given[0])))
-    pieces = Validation.of(data).losses(forecaster), error_scale(forecaster.mean, windows)
+    pieces = validation_losses(validation, forecaster), error_scale(forecaster.mean, windows)
     seen.remove()
     assert max(counts) == 5
     assert pieces[0] == pytest.approx(whole[0], rel=1e-5)

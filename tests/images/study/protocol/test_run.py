@@ -136,7 +136,7 @@ def test_a_study_goes_on_from_its_record_alone(
     said: list[str] = []
     run_study(config, IMAGES, tmp_path, quiet=True, say=said.append)
     # Its guided setting and bits; the model of these, and that one's tokeniser, once more.
-    assert said[0].startswith("4 jobs")
+    assert said[0].startswith("5 jobs")
     kept = [path.parent.name for path in (tmp_path / "runs/models").rglob("model.safetensors")]
     assert sorted(name.split("-")[0] for name in kept) == ["tokenizer", "train"]
     found = json.loads((tmp_path / "study.json").read_text())
@@ -199,7 +199,7 @@ def test_a_partial_report_says_what_is_missing(
         path.unlink()
     run_study(config, IMAGES, tmp_path, report_only=True)
     text = (tmp_path / "REPORT.md").read_text()
-    assert "Not complete: 5 results are missing (train of toy-scales-s1, guidance" in text
+    assert "Not complete: 6 results are missing (train of toy-scales-s1, guidance" in text
     assert "| toy steps | 4 calls |" in text or "| toy steps | 2 calls |" in text
 
 
