@@ -28,7 +28,7 @@ from weather.forecast.run import make_forecast, steps_in
 from weather.forecaster.build import build_untrained, lower_limits
 from weather.forecaster.forecaster import Forecaster
 from weather.forecaster.refinement import RefineHead
-from weather.forecaster.rollout import State, rollout
+from weather.forecaster.rollout import GROUP, State, rollout
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class WeatherModel(StoredModel):
         difference has become a large one. So a member is always computed with the same others, at
         the same place among them, whichever members are wanted.
         """
-        return 5 if self.forecaster.device.type == "cpu" else 50
+        return GROUP if self.forecaster.device.type == "cpu" else 50
 
     @classmethod
     def of(cls, forecaster: Forecaster, config: WeatherConfig, data: Prepared) -> "WeatherModel":

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +13,7 @@ from graphs.datasets.load import load_splits
 from graphs.evaluation.network_calls import CallCounter, SamplingSetting, sampling_settings
 from graphs.model import GraphModel
 from refine_core.app import figures
+from refine_core.app.progress import Say, silent
 from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
@@ -21,7 +22,6 @@ from refine_core.storage.files import write_json
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Say = Callable[[str], None]
 BATCH = 250
 
 
@@ -84,7 +84,7 @@ def compare_models(
     temperatures: tuple[float | None, ...] = (None,),
     count: int = 2000,
     seed: int = 0,
-    say: Say = lambda _: None,
+    say: Say = silent,
 ) -> list[CurvePoint]:
     """Sample equally many molecules from each model with each setting, and score them.
 

@@ -1,10 +1,11 @@
 """report.html of an evaluation: the verdict, the metrics, and the molecules one by one."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from refine_core.app.html import Card, Figure, Gallery, KeyFigure, Page, Section, Text
+from refine_core.app.progress import Say
 
 CARDS = 80
 """Molecules that are shown one by one, as long as their drawings have less than `BYTES`."""
@@ -97,7 +98,7 @@ def molecule_section(
     smiles: Sequence[str | None],
     train: Sequence[str],
     cache: Path | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Section:
     """The first valid samples, each beside the training molecule it is most similar to.
 

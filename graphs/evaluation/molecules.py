@@ -1,7 +1,7 @@
 """Metrics of a model of molecules."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from graphs.datasets.moses import moses_filters
 from graphs.datasets.splits import Splits
 from graphs.evaluation.plain_graphs import spaced
 from graphs.model import GraphModel
+from refine_core.app.progress import Say
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 
@@ -37,7 +38,7 @@ def molecule_metrics(
     graphs: GraphBatch | None,
     parts: Splits,
     held_out: int | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> tuple[dict[str, float], str]:
     """Score samples of a model.
 

@@ -1,6 +1,5 @@
 """Metrics of a model of graphs that are not molecules."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +14,7 @@ from graphs.datasets.splits import Splits
 from graphs.evaluation.pictures import plot_graphs
 from graphs.metrics.plain_graphs import Kind, evaluate_graphs
 from graphs.model import GraphModel
+from refine_core.app.progress import Say
 
 PROTOCOL = ("planar", "tree", "sbm")
 """Families on which distances are published for 128 training and 40 test graphs (SPECTRE,
@@ -30,7 +30,7 @@ def graph_metrics(
     parts: Splits,
     out: Path,
     held_out: int | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> dict[str, float]:
     """Return the metrics of sampled graphs, and plot them beside training graphs.
 

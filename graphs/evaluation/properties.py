@@ -1,12 +1,13 @@
 """Measurement of property-conditioned sampling: how near samples come to the request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from graphs.datasets.load import load_splits
 from graphs.model import GraphModel
+from refine_core.app.progress import Say, silent
 from refine_core.app.report import table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -23,7 +24,7 @@ def measure_properties(
     guidance: Sequence[float] = (0.0, 1.0, 2.0),
     count: int = 1000,
     seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> list[Row]:
     """Measure how far the properties of samples, as RDKit computes them, are from the request.
 

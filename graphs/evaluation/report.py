@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,12 +15,12 @@ from graphs.evaluation.network_calls import CallCounter, calls_alone
 from graphs.evaluation.plain_graphs import graph_metrics
 from graphs.model import GraphModel
 from refine_core.app.html import write_page
+from refine_core.app.progress import Say, silent
 from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import write_json, write_text
 
-Say = Callable[[str], None]
 BATCH = 250  # graphs sampled at a time
 ALONE = 200  # graphs sampled one at a time, to count calls
 PICTURED = 40  # molecules in the picture
@@ -35,7 +35,7 @@ def evaluate(
     temperature: float | None = None,
     held_out: int | None = None,
     samples: Path | None = None,
-    say: Say = lambda _: None,
+    say: Say = silent,
 ) -> dict[str, float]:
     """Sample graphs and compare them with training graphs and with test graphs.
 

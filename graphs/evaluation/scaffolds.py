@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -10,6 +10,7 @@ import torch
 
 from graphs.evaluation.properties import Row
 from graphs.model import GraphModel
+from refine_core.app.progress import Say, silent
 from refine_core.app.report import table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -23,7 +24,7 @@ def measure_scaffolds(
     particles: Sequence[int] = (1, 8),
     count: int = 200,
     seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> list[Row]:
     """Measure the validity, variety and time of sampling extensions of scaffolds.
 

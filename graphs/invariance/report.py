@@ -10,6 +10,7 @@ from graphs.invariance.exchangeability import (
     ExchangeabilityError,
     UndecidedError,
 )
+from refine_core.app.progress import Say
 from refine_core.app.report import Column, table
 
 Kind = Literal["equivariance", "invariance"]
@@ -248,7 +249,7 @@ def run_checks(checks: Sequence[NamedCheck]) -> list[Check]:
     return rows
 
 
-def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print) -> bool:
+def check_model(checks: Sequence[NamedCheck], say: Say = print) -> bool:
     """Run checks, and print their table and what did not pass in full.
 
     Args:
@@ -270,7 +271,7 @@ def check_model(checks: Sequence[NamedCheck], say: Callable[[str], None] = print
     return say_checks(run_checks(checks), say)
 
 
-def say_checks(rows: Sequence[Check], say: Callable[[str], None] = print) -> bool:
+def say_checks(rows: Sequence[Check], say: Say = print) -> bool:
     """Print the table of checks, and what did not pass in full.
 
     Args:

@@ -1,6 +1,6 @@
 """Scores of generated molecules against training and test sets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from scipy.stats import wasserstein_distance
@@ -8,9 +8,8 @@ from scipy.stats import wasserstein_distance
 from graphs.chem.scores import PROPERTIES, Filters, examine, ring_sizes
 from graphs.metrics import fcd, guacamol, nspdk, similarity
 from graphs.metrics.summary import Summary, summarise
+from refine_core.app.progress import Say, silent
 from refine_core.errors import InputError
-
-Say = Callable[[str], None]
 
 
 def evaluate_molecules(
@@ -22,7 +21,7 @@ def evaluate_molecules(
     filters: Sequence[str] | None = None,
     reference: bool = True,
     cache: Path | None = None,
-    say: Say = lambda _: None,
+    say: Say = silent,
 ) -> dict[str, float]:
     """Score generated molecules; shares lie in [0, 1], and scores of no molecule are NaN.
 

@@ -1,6 +1,6 @@
 """The training molecules that molecules are most similar to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graphs.chem.scores import BITS, RDKIT, fingerprints
 from graphs.chem.workers import map_chunks
 from graphs.metrics.similarity import most_similar
+from refine_core.app.progress import Say, silent
 from refine_core.storage.files import atomic_write, cached
 
 
@@ -18,7 +19,7 @@ def nearest_molecules(
     smiles: Sequence[str],
     references: Sequence[str],
     cache: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> list[tuple[str, float]]:
     """The most similar reference of each molecule, and the Tanimoto similarity of both.
 
@@ -40,9 +41,7 @@ def nearest_molecules(
     ]
 
 
-def _kept(
-    smiles: Sequence[str], cache: Path | None, say: Callable[[str], None]
-) -> NDArray[np.uint8]:
+def _kept(smiles: Sequence[str], cache: Path | None, say: Say) -> NDArray[np.uint8]:
     """Fingerprints (n, 128) of many molecules, from the cache if they are there."""
     if cache is None:
         return _computed(smiles, say)
@@ -56,7 +55,7 @@ def _kept(
     return cached(path, partial(np.load, mmap_mode="r"), write)
 
 
-def _computed(smiles: Sequence[str], say: Callable[[str], None]) -> NDArray[np.uint8]:
+def _computed(smiles: Sequence[str], say: Say) -> NDArray[np.uint8]:
     bits = np.zeros((len(smiles), BITS // 8), np.uint8)
     for start, part in map_chunks(smiles, fingerprints):
         bits[start : start + len(part)] = part

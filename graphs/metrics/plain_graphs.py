@@ -10,6 +10,7 @@ from graphs.metrics.plain.adjacency import Adjacency, Graphs, adjacencies, conne
 from graphs.metrics.plain.isomorphism import colour_key, isomorphic, isomorphism_classes
 from graphs.metrics.plain.mmd import BANDWIDTH, Kernel, Vector, describe, distances
 from graphs.metrics.plain.sbm import is_sbm
+from refine_core.app.progress import Say, silent
 from refine_core.errors import InputError, suggest
 
 Kind = Literal["planar", "tree", "sbm", "lobster", "grid"]
@@ -23,7 +24,7 @@ def evaluate_graphs(
     *,
     kernel: Kernel = "tv",
     reference: Graphs | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> dict[str, float]:
     """Compare generated graphs with test graphs, and training graphs with test graphs.
 
@@ -107,7 +108,7 @@ def _shares(
     graphs: Sequence[Adjacency],
     train: Sequence[Adjacency],
     kind: Kind | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> dict[str, float]:
     """Shares of unique and of novel graphs, and of valid ones if the kind is given."""
     say("looking for isomorphic graphs")

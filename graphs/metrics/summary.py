@@ -5,7 +5,7 @@ under a name made of the list's content and the versions of what computed it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from graphs.chem.scores import BITS, PROPERTIES, RDKIT, scores, skeleton
 from graphs.chem.workers import map_chunks
 from graphs.metrics import fcd, nspdk
+from refine_core.app.progress import Say, silent
 from refine_core.storage.files import atomic_write, cached
 
 Real = NDArray[np.float64]
-Say = Callable[[str], None]
 
 FORMAT = 1  # of the file; to be raised whenever its meaning changes
 
@@ -47,9 +47,7 @@ class Summary:
     neighbourhoods: nspdk.Features
 
 
-def summarise(
-    smiles: Sequence[str], cache: Path | None = None, say: Say = lambda _: None
-) -> Summary:
+def summarise(smiles: Sequence[str], cache: Path | None = None, say: Say = silent) -> Summary:
     """Summarise valid molecules, 10,000 of QM9's size in a little over a minute of one core.
 
     Args:

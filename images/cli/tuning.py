@@ -1,16 +1,15 @@
 """The commands that choose settings: `refine images calibrate`, `search` and `methods`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from images.cli.sample import read
+from images.cli.train import Weights
 from images.tuning.config import MethodsConfig, SearchConfig
-from refine_core.app.outputs import OutputFolder, output_file
+from refine_core.app.outputs import OutputFolder
 from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt, Share
 from refine_core.errors import InputError
-
-Weights = Annotated[Path, output_file(".safetensors")]
 
 
 def calibrate(

@@ -1,7 +1,7 @@
 """Evaluation of a trained model on the test set: every score beside a value to compare it with."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from images.evaluation.neighbours import NEIGHBOURS, Memorisation, memorisation,
 from images.evaluation.plots import plot_filmstrip, plot_grid, plot_samples, plot_usage
 from images.model import ImageModel
 from refine_core.app.html import write_page
+from refine_core.app.progress import Say, silent
 from refine_core.app.report import Column, table, write_report
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
@@ -94,7 +95,7 @@ def evaluate(
     samples: int = 10_000,
     seed: int = 0,
     judge: Evaluator | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> Report:
     """Measure a model; with `out`, write metrics.json, REPORT.md, report.html and figures there.
 

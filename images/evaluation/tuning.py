@@ -1,6 +1,6 @@
 """Choosing how to sample: guidance over the scales, and temperature, on training images only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -11,6 +11,7 @@ from images.data.load import Images
 from images.evaluation.classifier import Evaluator
 from images.evaluation.metrics import class_accuracy, frechet
 from images.model import ImageModel
+from refine_core.app.progress import Say, silent
 from refine_core.config.schema import dump
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -49,7 +50,7 @@ def tune(
     samples: int = 3000,
     seed: int = 1,
     accuracy: float = 0.98,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> tuple[ImageModel, list[Candidate]]:
     """Try every combination; return the model that samples best, and all that was measured.
 

@@ -23,6 +23,7 @@ from images.evaluation.neighbours import neighbourhoods
 from images.model import MODELS, ImageModel, load
 from images.training import train, training_data
 from images.tuning.config import SearchConfig, check_space, sampling_only, with_settings
+from refine_core.app.progress import Say, silent
 from refine_core.config.schema import dump
 from refine_core.storage.files import digest, write_text
 from refine_core.tuning.search import (
@@ -114,7 +115,7 @@ def search(
     judge: Evaluator,
     out: Path,
     *,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> Trial:
     """Find the best settings within the budget; write the config, and the model if there is one.
 

@@ -1,7 +1,7 @@
 """What is said about work as it goes on: a line, or a bar with the time left on a terminal."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -9,6 +9,13 @@ from refine_core.storage.lock import is_first
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+
+Say = Callable[[str], None]
+"""Receives a line about the work."""
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
 
 
 def say(line: str) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from refine_core.app.progress import Say, silent
 from refine_core.errors import InputError
 from refine_core.storage.files import read_json, write_json
 
@@ -115,7 +116,7 @@ class Trials:
         measure: Measure,
         budget: float,
         record: TrialRecord | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        say: Say = silent,
     ) -> None:
         self.measure, self.budget, self.say = measure, budget, say
         self.record = TrialRecord() if record is None else record

@@ -81,3 +81,8 @@ class HeadConfig:
     """Noise levels of the second-order sampler (diffusion)."""
     members: AtLeastTwo = 2
     """Members sampled per window in training (crps)."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a network; other heads are estimated from residuals, or nothing."""
+        return self.kind in ("refine", "diffusion", "crps")

@@ -23,6 +23,8 @@ from weather.forecaster.inputs import StepInput
 
 MOST_MEMBERS = 10**6
 """Most members of a forecast, of all its starts together: in a store each has files of its own."""
+GROUP = 5
+"""Members that a network computes at once on a processor."""
 EXTREME = 25.0
 """Standard deviations of a channel beyond which a state is no weather."""
 

@@ -17,6 +17,7 @@ from weather.data.windows import AT_ONCE
 from weather.fields.grid import Grid
 from weather.forecast.run import LARGE
 from weather.forecast.size import check_count
+from weather.forecaster.rollout import GROUP
 from weather.io.values import BUDGET
 from weather.model import load
 from weather.planning.networks import (
@@ -38,8 +39,6 @@ from weather.planning.speed import (
 )
 from weather.verification.measurement import HELD, LEAST_MEMBERS
 
-GROUP = 5
-"""Members that the network computes at once on a processor."""
 ALLOCATED = 1.2
 """Bytes that a process takes for each of a living array: measured, 1.07 to 1.2 in training."""
 MAPS = 15
@@ -220,7 +219,7 @@ class _Planning:
         kind = self.config.head.kind
         if kind == "refine":
             yield self._train("tokeniser")
-        if kind not in ("deterministic", "bank", "gaussian"):
+        if self.config.head.is_trained:
             yield self._train("head")
         seconds = step.operations / rate / GROUP
         if kind != "deterministic":

@@ -96,7 +96,7 @@ def check_config(config: WeatherConfig, data: Prepared) -> None:
     batches = {} if config.mean_from else {"mean": config.mean.training.batch}
     if head.kind == "refine":
         batches["head.tokenizer"] = head.tokenizer.training.batch
-    if head.kind not in ("deterministic", "bank", "gaussian"):
+    if head.is_trained:
         batches["head.network"] = head.network.training.batch
     for name, batch in batches.items():
         if batch > windows:

@@ -1,6 +1,6 @@
 """Maximum mean discrepancy between two sets of graphs, with the published kernels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 
 from graphs.metrics.plain.adjacency import Adjacency
 from graphs.metrics.plain.descriptors import BINS, DESCRIPTORS
+from refine_core.app.progress import Say, silent
 from refine_core.errors import InputError
 
 Vector = NDArray[np.float64]
@@ -29,7 +30,7 @@ def describe(graphs: Sequence[Adjacency], descriptor: str) -> Vector:
 def distances(
     vectors: Mapping[str, tuple[Vector, Vector, Vector]],
     kernel: Kernel = "tv",
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = silent,
 ) -> dict[str, float]:
     """Return distances of generated and of training graphs from test graphs, and their ratios.
 

@@ -1,6 +1,5 @@
 """A study from its config to its report; it goes on where it was stopped."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +12,7 @@ from images.study.protocol.scoring import Bench
 from images.study.protocol.speed import Speed, measure_speed
 from images.study.protocol.tasks import Json
 from refine_core.app.parallel import run_jobs
+from refine_core.app.progress import Say, silent
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
 from refine_core.storage.files import read_json, write_json
@@ -30,7 +30,7 @@ def run_study(
     *,
     report_only: bool = False,
     quiet: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = silent,
 ) -> None:
     """Run a study, and write `REPORT.md`, `report.html`, `study.json` and pictures into `out`.
 

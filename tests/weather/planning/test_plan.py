@@ -23,11 +23,12 @@ from weather.forecast.initial_states import InitialStates
 from weather.forecast.run import write_forecast
 from weather.forecaster.build import build_untrained
 from weather.forecaster.refinement import RefineHead
+from weather.forecaster.rollout import GROUP
 from weather.io.source import Source
 from weather.model import WeatherModel
 from weather.planning.networks import Trained, networks, sample_step, sampling_cost, training_cost
 from weather.planning.outline import Outline, outline
-from weather.planning.stages import ALLOCATED, GROUP, ResourcePlan, Stage, _Planning, plan
+from weather.planning.stages import ALLOCATED, ResourcePlan, Stage, _Planning, plan
 
 GRID = equiangular(8, 16)
 STAGES = {
