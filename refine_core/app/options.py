@@ -274,7 +274,8 @@ def _check(hints: Hints, values: Mapping[str, object]) -> None:
             raise _Misfit(str(detail["ctx"]["error"])) from None
         option = f"--{str(detail['loc'][0]).replace('_', '-')}"
         expected = detail["msg"].replace("Input should be", "expected")
-        raise _Misfit(f"Found {option} {detail['input']}, {expected}.") from None
+        given = "without a value" if detail["input"] == () else detail["input"]
+        raise _Misfit(f"Found {option} {given}, {expected}.") from None
 
 
 def _description(target: Callable[..., object]) -> str:

@@ -225,6 +225,23 @@ def test_numbers_below_one_are_refused(argv: str, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
+    "argv",
+    [
+        "evaluate-scaffolds --model x --scaffolds",
+        "evaluate-scaffolds --model x --particles",
+        "evaluate-properties --model x --guidance",
+        "compare --models x --calls",
+        "compare --models",
+        "judge --files",
+    ],
+)
+def test_options_that_want_a_value(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    *words, option = argv.split()
+    said = refuse(capsys, *words, option)
+    assert f"Found {option} without a value, expected one value or more." in said
+
+
+@pytest.mark.parametrize(
     "command", ["evaluate", "compare", "evaluate-properties", "evaluate-scaffolds", "demo"]
 )
 def test_folders_that_cannot_be_written_are_refused_before_the_work(
