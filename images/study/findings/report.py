@@ -17,6 +17,7 @@ from refine_core.app.html import KeyFigure, Page, sections_of, write_page
 from refine_core.app.report import Column, table, write_report
 
 REPORT = "REPORT.md"
+DOUBLING = "last doubling"
 Plot = Callable[[Path, Findings], bool]
 PICTURES: dict[str, tuple[Plot, str]] = {
     "frontiers.png": (plots.plot_frontiers, "quality against calls and time"),
@@ -96,6 +97,7 @@ def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
         "## Where the curves cross",
         _crossings(findings),
         "## The claims, and when they turn",
+        _COLUMNS,
         *(_conditions(verdict) for verdict in verdicts),
         "## Scales S and steps T",
         picture("scales_and_steps.png"),
@@ -106,6 +108,7 @@ def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
         _energy(findings),
         "## Learning",
         picture("learning.png"),
+        _learning(findings),
         "## How the arms are matched",
         matching(findings),
         "### Tuning",
@@ -121,6 +124,15 @@ _READING = (
     "under uniform dequantisation, given the class: *exact* where the density is the model's own, "
     "*bound* where it is an upper bound. Times are of one core, in a batch of fixed size, all "
     "settings timed in turn; they compare with each other, not with other machines."
+)
+
+
+_COLUMNS = (
+    "Columns of the tables: *fewest calls*, *16 calls* and *any cost* are distances of each arm "
+    "by its best setting of at most so many calls, the fewest being those that both arms have a "
+    "setting for; for *equal time* the second arm may take as long as the first at its best "
+    "setting of 16 calls; *early* is at the first point of the learning curve, without guidance; "
+    "other quantities are those of the settings of *16 calls*."
 )
 
 
@@ -315,6 +327,31 @@ def _settings(findings: Findings) -> str:
             parts.append(f"{title}, Frechet distance by network calls:")
             parts.append(table(columns, rows, missing=""))
     return "\n\n".join(parts)
+
+
+def _learning(findings: Findings) -> str:
+    """Distances along the training, and by what the last doubling of it changes them."""
+    rows, shares = list[dict[str, object]](), set[str]()
+    for arm in findings:
+        curve = arm.curve().items()
+        found = {step: Interval.of([*each.values()], ratio=True) for step, each in curve}
+        last = max(found, default=0)
+        at = {f"{step / last:.0%}": interval.mean for step, interval in found.items()}
+        shares |= at.keys()
+        doubling = at["100%"] / at["50%"] if {"50%", "100%"} <= at.keys() else None
+        rows.append({"arm": arm.label, **at, DOUBLING: doubling})
+    if not shares:
+        return ""
+    columns: list[Column | str] = ["arm"]
+    in_order = sorted(shares, key=lambda share: float(share[:-1]))
+    columns += [Column(share, form=_three_digits) for share in in_order]
+    columns.append(Column(DOUBLING, form=".2f"))
+    text = (
+        "Frechet distance of unguided samples to held-out images after shares of the training. "
+        "*Last doubling* is that after the whole over that after half of it: the smaller, the "
+        "more an arm stands to gain from longer training."
+    )
+    return f"{text}\n\n{table(columns, rows, missing='–')}"
 
 
 def _three_digits(value: float) -> str:

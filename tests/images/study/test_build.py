@@ -134,7 +134,7 @@ def test_wrong_configs(values: dict[str, object], expected: str) -> None:
         StudyConfig(**values)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["study", "study_quick"])
+@pytest.mark.parametrize("name", ["study", "study_quick", "study_long"])
 def test_configs_plan_what_every_claim_needs(name: str, tmp_path: Path) -> None:
     config = load(StudyConfig, CONFIGS / f"{name}.yaml")
     few = replace(

@@ -66,6 +66,24 @@ def test_arms_of_other_scales_make_one_series() -> None:
     }
 
 
+def test_a_series_of_whole_scales_and_of_one_sampler() -> None:
+    results = plain(
+        {
+            "latent-codes-sequential": {4: 0.3},
+            "latent-codes-sequential-10": {10: 0.2},
+            "latent-diffusion": {3: 9.0, 4: 2.0, 15: 5.0, 16: 0.5},
+        }
+    )
+    for seed in results["arms"]["latent-diffusion"]["seeds"].values():  # type: ignore[index]
+        for point in seed["points"]:
+            point["sampler"] = "heun" if point["calls"] % 2 else "ddim"
+    sequence, diffusion = all_series(Findings.of(results))
+    assert [spot.calls for spot in sequence.spots] == [4, 10]
+    assert [spot.calls for spot in sequence.whole().spots] == [4]
+    assert [spot.calls for spot in diffusion.spots] == [3, 4, 15, 16]
+    assert [spot.calls for spot in diffusion.by_best_sampler().spots] == [4, 16]
+
+
 def test_where_a_rival_overtakes() -> None:
     results = plain(
         {"latent-codes": {4: 0.3}, "latent-diffusion": {4: 0.8, 16: 0.4, 32: 0.299, 100: 0.2}}
