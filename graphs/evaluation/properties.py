@@ -10,7 +10,7 @@ from graphs.model import GraphModel
 from refine_core.app.progress import Say, silent
 from refine_core.app.report import table, write_report
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json
+from refine_core.storage.files import finite, write_json
 
 Row = dict[str, str | float]
 QUANTILES = (0.1, 0.5, 0.9)
@@ -64,7 +64,7 @@ def measure_properties(
             say(f"asking for {name}={value:g} with guidance {weight:g}")
             graphs = model.sample(count, seed=seed, where={name: value}, guidance=weight)
             rows.append(_row(name, value, f"guidance {weight:g}", model.smiles(graphs)))
-    write_json(out / "properties.json", {"count": count, "seed": seed, "rows": rows})
+    write_json(out / "properties.json", finite({"count": count, "seed": seed, "rows": rows}))
     write_report(out / "PROPERTIES.md", table(rows[0], rows))
     return rows
 

@@ -19,7 +19,7 @@ from refine_core.app.progress import Say, silent
 from refine_core.app.report import Column, table, write_report
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
-from refine_core.storage.files import write_json, write_text
+from refine_core.storage.files import finite, write_json, write_text
 
 BATCH = 250  # graphs sampled at a time
 ALONE = 200  # graphs sampled one at a time, to count calls
@@ -141,7 +141,7 @@ def _write(
     """Write the metrics, then plot molecules, if there are any, and write the page."""
     table = markdown(metrics)
     # What is not defined, such as scaffolds of molecules without rings, is NaN: null in JSON.
-    write_json(out / "metrics.json", metrics)
+    write_json(out / "metrics.json", finite(metrics))
     write_report(out / "REPORT.md", table, note)
     if found := [text for text in smiles if text is not None]:
         from graphs.chem.pictures import plot_molecules

@@ -13,7 +13,7 @@ from graphs.model import GraphModel
 from refine_core.app.progress import Say, silent
 from refine_core.app.report import table, write_report
 from refine_core.errors import InputError
-from refine_core.storage.files import write_json
+from refine_core.storage.files import finite, write_json
 
 
 def measure_scaffolds(
@@ -72,6 +72,6 @@ def measure_scaffolds(
                 }
             )
     settings = {"count": count, "seed": seed, "threads": torch.get_num_threads()}
-    write_json(out / "scaffolds.json", settings | {"rows": rows})
+    write_json(out / "scaffolds.json", finite(settings | {"rows": rows}))
     write_report(out / "SCAFFOLDS.md", table(rows[0], rows))
     return rows

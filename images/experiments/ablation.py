@@ -17,7 +17,7 @@ from images.experiments.report import Findings, ablation_page, report
 from refine_core.app.html import write_page
 from refine_core.app.report import write_report
 from refine_core.config import schema as configs
-from refine_core.storage.files import write_json
+from refine_core.storage.files import finite, write_json
 
 
 def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = False) -> None:
@@ -69,7 +69,7 @@ def ablate(config: AblationConfig, images: Images, out: Path, *, quiet: bool = F
 
 def _numbers(config: AblationConfig, findings: Findings) -> object:
     """Everything as JSON values; null stands for a target that was never reached."""
-    return {
+    found = {
         "config": configs.to_dict(config),
         "floors": findings.floors,
         "tables": [asdict(cell) for cell in findings.cells],
@@ -77,6 +77,7 @@ def _numbers(config: AblationConfig, findings: Findings) -> object:
         "runs": _plain(findings.results),
         "course": _plain(findings.course),
     }
+    return finite(found)
 
 
 def _plain(results: Results) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from refine_core.config import schema as configs
 from refine_core.storage.checkpoint import versions
-from refine_core.storage.files import read_json, write_json, write_text
+from refine_core.storage.files import finite, read_json, write_json, write_text
 from refine_core.storage.lock import is_first
 
 T = TypeVar("T")
@@ -75,4 +75,4 @@ class Run:
         writer.writeheader()
         writer.writerows(history)
         write_text(self.path / "metrics.csv", text.getvalue())
-        write_json(self.path / "metrics.json", history)
+        write_json(self.path / "metrics.json", finite(history))

@@ -14,6 +14,7 @@ from refine_core.storage.files import (
     atomic_write,
     cached,
     digest,
+    finite,
     read_json,
     replace_folder,
     sha256,
@@ -129,7 +130,9 @@ def test_digests_are_those_of_the_bytes_joined() -> None:
 
 
 def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"rows": ({"x": float("nan")}, [float("inf"), 1.5, True])})
+    write_json(
+        tmp_path / "a.json", finite({"rows": ({"x": float("nan")}, [float("inf"), 1.5, True])})
+    )
     assert json.loads((tmp_path / "a.json").read_text()) == {
         "rows": [{"x": None}, [None, 1.5, True]]
     }
