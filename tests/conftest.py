@@ -2,11 +2,14 @@
 
 import os
 import random
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from refine_core.app.processes import workers
 from refine_core.device import VARIABLE
@@ -15,6 +18,7 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 os.environ[VARIABLE] = "cpu"
 os.environ[workers.VARIABLE] = "1"
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "refine-hypothesis"))  # not the checkout
 settings.register_profile("refine", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("refine")
 

@@ -128,11 +128,11 @@ _READING = (
 
 
 _COLUMNS = (
-    "Columns of the tables: *fewest calls*, *16 calls* and *any cost* are distances of each arm "
-    "by its best setting of at most so many calls, the fewest being those that both arms have a "
-    "setting for; for *equal time* the second arm may take as long as the first at its best "
-    "setting of 16 calls; *early* is at the first point of the learning curve, without guidance; "
-    "other quantities are those of the settings of *16 calls*."
+    f"Columns of the tables: *fewest calls*, *{CALLS} calls* and *any cost* are distances of each "
+    "arm by its best setting of at most so many calls, the fewest being those that both arms have "
+    "a setting for; for *equal time* the second arm may take as long as the first at its best "
+    f"setting of {CALLS} calls; *early* is at the first point of the learning curve, without "
+    f"guidance; other quantities are those of the settings of *{CALLS} calls*."
 )
 
 
