@@ -63,6 +63,7 @@ def build_tokenizer(
         phi=[Phi(dim) for _ in schedule] if config.phi else None,
         loop=config.loop,
         truncation=config.truncation,
+        centring=config.centring,
     )
     return whole if config.calls is None else MergedTokenizer(whole, config.calls)
 

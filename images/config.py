@@ -80,6 +80,8 @@ class TokenizerConfig:
     """Whether a learned convolution follows each expansion."""
     truncation: Share = 0.3
     """Share of training samples decoded from a random number of coarse scales only."""
+    centring: NonNegativeFloat = 0.01
+    """Weight of the squared mean of features, without which they can drift far from zero."""
     width: Width = 64
     """Channels inside encoder and decoder, a multiple of 8."""
     blocks: NonNegativeInt = 2

@@ -46,6 +46,8 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
         truncation: Share of training samples decoded from a random number of the coarsest scales,
             so that these say what they can (nested dropout, arXiv 1402.0915); without it, the
             coarsest codebook collapses.
+        centring: Weight of the squared mean of a sample's features over its cells. Nothing else
+            keeps an offset that all samples share from growing until it hides what they differ in.
 
     Raises:
         InputError: Counts, sizes, codes or dimensions do not fit together, or the loop is unknown.
@@ -72,6 +74,7 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
         loop: Loop = "closed",
         commitment: float = 0.25,
         truncation: float = 0.0,
+        centring: float = 0.0,
     ) -> None:
         super().__init__()
         schedule.check(pyramid.sizes)
@@ -85,6 +88,7 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
         self.loop = loop
         self.commitment = commitment
         self.truncation = truncation
+        self.centring = centring
         self.dim = quantizers[0].dim
         self.register_buffer("nothing", torch.zeros(()), persistent=False)
         for k, scale in enumerate(schedule):
@@ -202,9 +206,11 @@ class ResidualTokenizer(Tokenizer[Tensor, Tensor, Tensor]):
                 F.mse_loss(features, trace.states[k + 1].detach()) for k in self.schedule.complete
             ]
             quantisation = quantisation + self.commitment * torch.stack(pulls).mean()
+        offset = features.flatten(2).mean(2).square().mean()
         return {
-            "loss": reconstruction + quantisation,
+            "loss": reconstruction + quantisation + self.centring * offset,
             "mse": reconstruction,
+            "offset": offset,
             **{f"clipped_{k}": choice.clipped for k, choice in enumerate(trace.chosen)},
         }
 

@@ -92,6 +92,20 @@ def test_every_parameter_gets_a_gradient() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in tokens.parameters())
 
 
+def test_centring_pulls_what_all_samples_share_to_zero() -> None:
+    tokens, shift = tokenizer(), nn.Parameter(torch.full((DIM, 1, 1), 5.0))
+    noise, inner = Noise(0, torch.arange(6)), tokens.encoder
+    tokens.features = lambda x, noise=None: inner(x) + shift  # type: ignore[method-assign]
+    features = tokens.features(X)
+    plain = tokens((X,), noise)
+    tokens.centring = 0.5
+    losses = tokens((X,), noise)
+    assert torch.allclose(losses["offset"], features.mean((2, 3)).square().mean())
+    assert torch.allclose(losses["loss"] - plain["loss"], 0.5 * losses["offset"], atol=1e-4)
+    (pull,) = torch.autograd.grad(losses["loss"] - plain["loss"], shift)
+    assert (pull > 0).all(), "a step down takes the offset away"
+
+
 def test_wrong_counts_are_refused() -> None:
     tokens = tokenizer()
     with pytest.raises(InputError, match="2 quantisers for 3 scales"):
