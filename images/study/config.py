@@ -117,6 +117,10 @@ class Tuning:
     """Samples of each candidate."""
     learning_rates: OneOrMore[PositiveFloat] = (1e-3, 2e-3, 4e-3)
     """Peak learning rates; each is tried once, with the first seed."""
+    further_rates: tuple[PositiveFloat, ...] = ()
+    """Peak learning rates that `further_arms` try as well."""
+    further_arms: tuple[str, ...] = ()
+    """Arms whose best rate was an outermost of `learning_rates`: the report names them."""
     share: Share = 0.25
     """Share of the budget of a run that each trial of a learning rate gets."""
     guidance: OneOrMore[Guidance] = (0.0, 0.5, 1.0, 2.0)
@@ -187,6 +191,11 @@ class StudyConfig:
     note: str = ""
     """Printed at the top of the report, e.g. that this is a preset."""
 
+    def learning_rates(self, arm: str) -> tuple[float, ...]:
+        """Peak learning rates that an arm tries."""
+        further = self.tuning.further_rates if arm in self.tuning.further_arms else ()
+        return (*self.tuning.learning_rates, *further)
+
     def __post_init__(self) -> None:
         """Refuse arms that are not known, or given twice."""
         for name in self.arms:
@@ -202,6 +211,11 @@ class StudyConfig:
             raise InputError(
                 f"found the refiner {self.refiner!r}, expected one of `arms`: "
                 f"{', '.join(self.arms)}.{suggest(self.refiner, self.arms)}"
+            )
+        if unknown := [arm for arm in self.tuning.further_arms if arm not in self.arms]:
+            raise InputError(
+                f"found {unknown[0]!r} in `tuning.further_arms`, expected one of `arms`: "
+                f"{', '.join(self.arms)}.{suggest(unknown[0], self.arms)}"
             )
         if len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"found seeds {list(self.seeds)}, expected each once")

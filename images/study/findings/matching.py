@@ -1,7 +1,7 @@
 """How the arms of a study are matched and tuned: two tables of its report."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 from typing import cast
 
@@ -60,10 +60,15 @@ def _step_seconds(part: Json) -> float:
 
 def tuning(findings: Findings) -> str:
     """Losses of the trials of learning rates, and the weights of guidance that were chosen."""
-    rates = [f"{rate:g}" for rate in findings.config.tuning.learning_rates]
-    rows = []
+    tried = sorted(
+        {cast(float, trial["learning_rate"]) for arm in findings for trial in arm.trials}
+    )
+    rates = [f"{rate:g}" for rate in sorted(tried)]
+    rows, outermost = [], []
     for arm in findings:
         row: dict[str, object] = {"arm": arm.label}
+        if _is_outermost(arm.trials):
+            outermost.append(arm.label)
         for trial in arm.trials:
             found = trial["held_loss"]
             row[f"{trial['learning_rate']:g}"] = "diverged" if found is None else f"{found:.3g}"
@@ -76,7 +81,17 @@ def tuning(findings: Findings) -> str:
         "distance of samples to held-out images: for each sampler, and for few calls (judged by "
         f"the most of up to {findings.config.tuning.calls}) and many (by the fewest) on their own."
     )
+    if outermost:
+        text += f" The best rate may lie beyond those tried for {', '.join(outermost)}."
     return f"{text}\n\n{table(['arm', *rates, 'guidance chosen'], rows, missing='–')}"
+
+
+def _is_outermost(trials: Sequence[Json]) -> bool:
+    """Whether the smallest loss is at the smallest or the largest of several rates."""
+    by_rate = sorted(trials, key=lambda each: cast(float, each["learning_rate"]))
+    found = [cast(float | None, trial["held_loss"]) for trial in by_rate]
+    losses = [math.inf if loss is None else loss for loss in found]
+    return len(losses) > 1 and min(losses) in (losses[0], losses[-1])
 
 
 def _weights(arm: ArmResults) -> Iterator[str]:

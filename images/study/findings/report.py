@@ -184,12 +184,16 @@ def _method(findings: Findings) -> str:
     budget, backbone, tuning = config.budget, config.backbone, config.tuning
     measured = config.measurement
     seeds = f"{len(config.seeds)} seed" + "s" * (len(config.seeds) > 1)
+    rates = str(len(tuning.learning_rates))
+    if tuning.further_arms:
+        more = len(tuning.further_rates)
+        rates += f" ({more} more for {len(tuning.further_arms)} whose best was the outermost)"
     return (
         f"{len(findings.arms)} arms, {seeds}. Every arm has a transformer of width "
         f"{backbone.dim}, depth {backbone.depth} and {backbone.heads} heads and about "
         f"{backbone.parameters:,} trained parameters, and sees {budget.tokens:,} tokens of "
         f"{findings.training_images:,} images in training, in batches of {budget.batch} "
-        f"({budget.precision}). For every arm, {len(tuning.learning_rates)} learning rates were "
+        f"({budget.precision}). For every arm, {rates} learning rates were "
         f"tried at {tuning.share:.3g} of the budget and {len(tuning.guidance)} weights of "
         f"guidance for every run, on {tuning.images:,} training images that no arm was trained "
         f"on. Scores are of {measured.samples:,} samples against as many test images."

@@ -148,7 +148,7 @@ class _Planner:
         trials, seeds = dict[str, tuple[Task, ...]](), dict[str, dict[int, SeedTasks]]()
         for name in self.config.arms:
             trials[name] = tuple(
-                self._trial(name, rate) for rate in self.config.tuning.learning_rates
+                self._trial(name, rate) for rate in self.config.learning_rates(name)
             )
             seeds[name] = {
                 seed: self._seed(name, seed, traits[name], trials[name])

@@ -126,6 +126,7 @@ def test_arms_are_named_by_what_they_are() -> None:
         ({"backbone": {"dim": 30}}, "a multiple of the heads"),
         ({"tuning": {"samples": 9}}, "a whole number of at least 10"),
         ({"tuning": {"guidance": ()}}, "one value or more"),
+        ({"tuning": {"further_arms": ("pixel-flo",)}}, "'pixel-flo'.*Did you mean 'pixel-flow'"),
         ({"measurement": {"calls": (4, 2)}}, "rising numbers"),
     ],
 )

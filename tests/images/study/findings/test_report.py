@@ -1,12 +1,17 @@
 """The report says what the results say, whatever is there of them."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from images.study.findings.claims import judge_claims
 from images.study.findings.report import PICTURES, report, study_page, write_findings
 from images.study.findings.results import Findings
 from tests.images.study.findings.synthetic import plain
 from tests.images.study.findings.test_claims import GOOD
+
+
+def arms(results: dict[str, object]) -> dict[str, Any]:
+    return cast(dict[str, Any], results["arms"])
 
 
 def text(results: dict[str, object]) -> str:
@@ -31,9 +36,22 @@ def test_nothing_overtakes() -> None:
     assert "| latent diffusion | 100 calls, 40.0 ms | 0.75x [0.75, 0.75] | never | never |" in said
 
 
+def test_a_best_rate_that_is_outermost_is_named() -> None:
+    results = plain(GOOD)
+    trials = {arm: of["trials"] for arm, of in arms(results).items()}
+    for own in trials.values():
+        own.insert(0, {"learning_rate": 5e-4, "held_loss": 9.0})
+    assert "may lie beyond" not in text(results)
+    trials["latent-diffusion"][-1]["held_loss"] = 0.1
+    assert "may lie beyond those tried for latent diffusion." in text(results)
+    trials["latent-diffusion"].append({"learning_rate": 4e-3, "held_loss": None})
+    said = text(results)
+    assert "may lie beyond" not in said and "| 0.0005 | 0.001 | 0.002 | 0.004 |" in said
+
+
 def test_a_report_of_nothing(tmp_path: Path) -> None:
     results = plain(GOOD)
-    for arm in results["arms"].values():  # type: ignore[attr-defined]
+    for arm in arms(results).values():
         arm["trials"] = []
         for row in arm["seeds"].values():
             row |= {"train": None, "guidance": None, "points": [], "bits": None, "energy": None}

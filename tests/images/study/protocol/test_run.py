@@ -297,6 +297,11 @@ def test_keys_follow_from_content_alone(config: StudyConfig, tmp_path: Path) -> 
     tuned = replace(config, tuning=replace(config.tuning, learning_rates=(0.01,)))
     kinds = {name.split()[0] for name, key in paths(tuned).items() if first[name] != key}
     assert kinds == {"train", "guidance", "guided", "unguided", "energy", "bits"}
+    further = replace(config.tuning, further_rates=(9.0,), further_arms=config.arms[:1])
+    more = paths(replace(config, tuning=further))
+    assert more.keys() - first.keys() == {f"trial of {config.arms[0]}-9"}
+    changed = {name for name, key in first.items() if more[name] != key}
+    assert changed and all(f" of {config.arms[0]}-s" in name for name in changed)
     assert not set(paths(replace(config, revision=1)).values()) & set(first.values())
 
 
