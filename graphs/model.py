@@ -50,8 +50,8 @@ Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 Score = Callable[[Sequence[Any]], Sequence[float]]
 """Logarithms of the weights of molecules, by their SMILES, or of graphs of networkx."""
 
-LEAST_BYTES = 500
-"""What a graph takes in memory, at least."""
+LEAST_BYTES, PAIR_BYTES = 500, 16
+"""What a graph takes in memory, at least, and each pair of its nodes, joined with all others."""
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
 
@@ -168,7 +168,10 @@ class GraphModel(StoredModel):
                 "SMILES, or of graphs, and returns a number for each."
             )
         remedy = "sample them in several files, each with a seed of its own"
-        check_memory(LEAST_BYTES * count, f"A list of {count} graphs", remedy)
+        sizes = self.statistics.sizes
+        pairs = sum(n**2 * times for n, times in enumerate(sizes)) / max(1, sum(sizes))
+        needed = int(max(LEAST_BYTES, PAIR_BYTES * pairs)) * count
+        check_memory(needed, f"A list of {count} graphs", remedy)
         settings = self.settings(
             guidance=guidance,
             calls=calls,
@@ -268,9 +271,13 @@ class GraphModel(StoredModel):
             first: Number of the first graph; the trees of a graph depend on its number and seed.
 
         Raises:
-            InputError: The model does not know a property, or a value is out of its range.
+            InputError: The model does not know a property, a value or `draws` is out of its
+                range, or a graph has no nodes.
         """
         context = self.properties.request(where, len(graphs)).to(self.device) if where else None
+        _check(where=where, guidance=None, draws=draws)
+        if bool((graphs.sizes == 0).any()):
+            raise InputError("Found a graph without nodes, expected one at least: leave it out.")
         index = first + torch.arange(len(graphs), device=self.device)
         total = torch.zeros(len(graphs))
         for turn in range(draws):

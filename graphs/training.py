@@ -81,8 +81,14 @@ def train(
             )
         if store is not None:
             raise InputError("Found a store and SMILES to learn from: give one of them.")
-        write_text(run / "molecules.smi", "".join(f"{each}\n" for each in smiles))
-        data = replace(config.data, source=str(run / "molecules.smi"))
+        path, text = run / "molecules.smi", "".join(f"{each}\n" for each in smiles)
+        known = path.read_text(encoding="utf-8") if path.exists() else None
+        if text != known and (run / "run.json").exists():
+            raise InputError(
+                f"{run} holds a run on other molecules: choose another name, or delete the folder."
+            )
+        write_text(path, text)
+        data = replace(config.data, source=str(path))
         config = replace(config, data=data)
     start = _Start.of(config, run, store, seconds, quiet)
     refiner = start.stages.train(

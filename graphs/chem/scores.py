@@ -4,24 +4,21 @@ Molecules are given as SMILES. Canonical SMILES here have no stereochemistry and
 graphs do not have.
 """
 
-import importlib.util
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem, RDConfig, rdBase
-from rdkit.Chem import QED, Descriptors, rdFingerprintGenerator
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdFingerprintGenerator
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
-from rdkit.Chem.rdMolDescriptors import CalcCrippenDescriptors
 from rdkit.Chem.Scaffolds import MurckoScaffold
 from rdkit.ML.Descriptors.MoleculeDescriptors import MolecularDescriptorCalculator
 from rdkit.rdBase import BlockLogs
 
+from graphs.chem import properties
 from refine_core.errors import InputError
 
 ATOMS = frozenset({"C", "N", "S", "O", "F", "Cl", "Br", "H"})
@@ -89,14 +86,8 @@ def scores(smiles: str) -> Scores:
     scaffold = MurckoScaffold.GetScaffoldForMol(molecule)
     rings = scaffold.GetRingInfo().NumRings()
     cut = Chem.MolToSmiles(Chem.FragmentOnBRICSBonds(molecule))
-    properties = {
-        "logp": CalcCrippenDescriptors(molecule)[0],
-        "sa": _sascorer().calculateScore(molecule),
-        "qed": QED.qed(molecule),
-        "weight": Descriptors.MolWt(molecule),  # type: ignore[attr-defined]
-    }
     return Scores(
-        properties,
+        {name: float(properties.PROPERTIES[name](molecule)) for name in PROPERTIES},
         np.packbits(_morgan().GetFingerprintAsNumPy(molecule)),
         Counter(cut.split(".")),
         Chem.MolToSmiles(scaffold) if rings >= 2 else "",
@@ -213,20 +204,3 @@ def skeleton(smiles: str) -> Skeleton:
 @cache
 def _morgan() -> rdFingerprintGenerator.FingerprintGenerator64:
     return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
-
-
-@cache
-def _sascorer() -> ModuleType:
-    """The synthetic accessibility score, which RDKit ships as a file beside its package."""
-    path = Path(RDConfig.RDContribDir) / "SA_Score" / "sascorer.py"
-    spec = importlib.util.spec_from_file_location("sascorer", path)
-    assert spec is not None and spec.loader is not None, "a path to a .py file has a loader"
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except OSError:
-        raise InputError(
-            f"RDKit's synthetic accessibility score is not at {path}; reinstall rdkit, "
-            "for example with pip install 'refine[graphs]'."
-        ) from None
-    return module

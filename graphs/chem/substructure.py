@@ -40,18 +40,6 @@ def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
         return [each is not None and each.HasSubstructMatch(query) for each in found]
 
 
-def heavy_atoms(smiles: Sequence[str]) -> list[int]:
-    """Count of atoms other than hydrogen in each molecule.
-
-    >>> heavy_atoms(["CCO", "c1ccccc1"])
-    [3, 6]
-
-    Raises:
-        InputError: A text is not a molecule.
-    """
-    return [_query(text).GetNumHeavyAtoms() for text in smiles]
-
-
 def ignored(scaffold: str) -> list[str]:
     """What of a scaffold is ignored, since graphs have none: isotopes, stereochemistry.
 

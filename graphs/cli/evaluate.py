@@ -122,7 +122,7 @@ def compare(
     from graphs.model import load
 
     points = compare_models(
-        [(Path(name).stem, load(name)) for name in models],
+        [(name, load(name)) for name in models],
         out,
         calls=calls,
         temperatures=temperatures or (None,),

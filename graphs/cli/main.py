@@ -20,6 +20,7 @@ from refine_core.app.processes.cluster import on_cluster
 from refine_core.app.progress import say
 from refine_core.config.ranges import PositiveInt
 from refine_core.device import in_precision, on_device
+from refine_core.errors import InputError
 
 
 def main(argv: list[str]) -> None:
@@ -62,6 +63,11 @@ def demo(
     from graphs.model import load
 
     loaded = load(model)
+    if not loaded.is_molecular:
+        raise InputError(
+            f"The graphs of {model} are not molecules, which the demo draws: use refine graphs "
+            "evaluate."
+        )
     report = evaluate(loaded, out, count=count, say=say)
     print(markdown(report))
     found = (out / "samples.smi").read_text().split()

@@ -137,7 +137,10 @@ def _number(value: object) -> float:
 
 def _names(labels: Sequence[Sequence[object]], what: str) -> dict[str, int]:
     """Number the labels in sorted order, numbers as numbers."""
-    found = {label for graph in labels for label in graph}
+    try:
+        found = {label for graph in labels for label in graph}
+    except TypeError:
+        raise InputError(f"labels of {what} have to be texts or numbers: convert them.") from None
     if found <= {None}:
         return {"": 0}
     if None in found:

@@ -124,10 +124,11 @@ class GraphStore:
 
     def digest(self) -> str:
         """Sixteen digits that tell these graphs, their labels and properties from others."""
-        arrays = [self.arrays.node_start, self.arrays.nodes, self.arrays.ends, self.arrays.edges]
-        rows = [] if self.rows is None else [self.rows]
+        own = self.arrays
+        arrays = [own.node_start, own.nodes, own.edge_start, own.ends, own.edges]
+        given = [array for array in (own.sites, self.rows) if array is not None]
         columns = [self.properties[name] for name in sorted(self.properties)]
-        return digest(json.dumps(asdict(self.vocabulary)), *arrays, *rows, *columns)
+        return digest(json.dumps(asdict(self.vocabulary)), *arrays, *given, *columns)
 
     def text(self, index: Tensor | int) -> list[str]:
         """Text of the graphs at `index` (b,), the canonical SMILES of molecules.

@@ -29,7 +29,7 @@ def description(parts: Splits, options: str) -> list[str]:
     vocabulary = train.vocabulary
     if vocabulary.directed:
         lines.append("directed: > is an arc away, < one towards, = one each way")
-    (first,) = train[torch.arange(min(10_000, len(train)))]
+    first = next(batches(train))
     degree = (first.edges > 0).sum(2)[first.valid].float()
     lines += [
         f"node labels: {', '.join(vocabulary.nodes) or 'none'}",
@@ -39,7 +39,7 @@ def description(parts: Splits, options: str) -> list[str]:
         f"properties: {', '.join(train.properties) or 'none'}",
         *(f"{key}: {_words(value)}" for key, value in train.report.items()),
     ]
-    return [*lines, *_fragments(train, options)] if vocabulary.molecular else lines
+    return lines if train.arrays.text is None else [*lines, *_fragments(train, options)]
 
 
 def graphs_with(store: GraphStore) -> Tensor:

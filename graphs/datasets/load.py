@@ -10,7 +10,7 @@ from graphs.data.store import GraphStore
 from graphs.datasets.computed_properties import with_computed
 from graphs.datasets.config import DataConfig
 from graphs.datasets.random_families import FAMILIES, random_graphs
-from graphs.datasets.splits import Splits, split_store
+from graphs.datasets.splits import Splits, split_store, split_tenths
 from refine_core.errors import InputError
 
 
@@ -28,7 +28,7 @@ def load_splits(
         InputError: There is no such source, it has too few usable graphs for three parts or for
             `config.subset`, or a graph has no nodes.
     """
-    parts = _read(config, seed, quiet) if store is None else _tenths(store, seed)
+    parts = _read(config, seed, quiet) if store is None else split_tenths(store, seed)
     _check(parts, config.source if store is None else "the store")
     if config.subset is not None:
         parts = replace(parts, train=_subset(parts.train, config, seed))
@@ -42,7 +42,7 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
         return split_store(store, (train, validation, len(store) - train - validation), seed)
     path = Path(config.source)
     if path.suffix == ".graphml" or (path.is_dir() and config.source not in ("qm9", "moses")):
-        return _tenths(read_graphml(path), seed)
+        return split_tenths(read_graphml(path), seed)
     from graphs.chem import ParseOptions
     from graphs.datasets.molecules import read_moses, read_qm9, read_splits
 
@@ -59,12 +59,6 @@ def _read(config: DataConfig, seed: int, quiet: bool) -> Splits:
     if config.source == "moses":
         return read_moses(whole, rows=config.subset, quiet=quiet)
     return read_splits(config.source, reading, column=config.column, seed=seed, quiet=quiet)
-
-
-def _tenths(store: GraphStore, seed: int) -> Splits:
-    """Eight tenths to train on, a tenth to validate, a tenth to test."""
-    tenth = max(1, len(store) // 10)
-    return split_store(store, (max(0, len(store) - 2 * tenth), tenth, tenth), seed)
 
 
 def _check(parts: Splits, source: str) -> None:

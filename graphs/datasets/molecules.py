@@ -16,7 +16,13 @@ from graphs.datasets.molecule_files import read_records
 from graphs.datasets.moses import moses_folder
 from graphs.datasets.qm9 import qm9_file
 from graphs.datasets.skipped_rows import first_line, list_skipped, warn_of_losses
-from graphs.datasets.splits import Splits, molecule_groups, split_store, without_repeats
+from graphs.datasets.splits import (
+    Splits,
+    molecule_groups,
+    split_store,
+    split_tenths,
+    without_repeats,
+)
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import cached, digest, sha256
@@ -112,8 +118,7 @@ def read_splits(
         InputError: As `read_molecules`, or there are fewer than three distinct molecules.
     """
     store = read_molecules(path, options, column=column, cache=cache, quiet=quiet)
-    group = molecule_groups(store)
-    distinct = 1 + int(group.max())
+    distinct = 1 + int(molecule_groups(store).max())
     if distinct < 3:
         raise InputError(
             f"{path} has {distinct} usable molecules that differ; expected three at least, to "
@@ -126,8 +131,7 @@ def read_splits(
             *(path, duplicates),
         )
     store = replace(store, report={**store.report, "duplicates": duplicates})
-    tenth = max(1, distinct // 10)
-    return split_store(store, (distinct - 2 * tenth, tenth, tenth), seed, group)
+    return split_tenths(store, seed)
 
 
 def read_molecules(
@@ -159,6 +163,7 @@ def read_molecules(
     if not path.is_file():
         raise InputError(f"{path} is not a file; give one of molecules, e.g. .smi, .csv or .sdf.")
     settings = {"column": column, "format": FORMAT, "rdkit": version("rdkit"), **asdict(options)}
+    settings["kind"] = "".join(path.suffixes).lower()
     if rows is not None:
         settings["rows"] = rows
     key = digest(sha256(path), json.dumps(settings, sort_keys=True))

@@ -9,9 +9,14 @@ from graphs.data.arcs import BOTH
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.data.store import GraphStore
 
+PAIRS = 2**24
+"""Pairs of nodes in a batch, at most, unless a single graph has more."""
 
-def batches(store: GraphStore, size: int = 10_000) -> Iterator[GraphBatch]:
-    """All graphs of a store, in order."""
+
+def batches(store: GraphStore) -> Iterator[GraphBatch]:
+    """All graphs of a store, in order, up to 10,000 at a time."""
+    widest = max(1, int(store.sizes.max())) if len(store) else 1
+    size = min(10_000, max(1, PAIRS // widest**2))
     for index in torch.arange(len(store)).split(size):
         yield store[index][0]
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -136,7 +136,7 @@ class Scorer:
     def __init__(self, model: GraphModel, count: int, say: Say) -> None:
         from graphs.metrics.summary import summarise
 
-        parts = load_splits(replace(model.config.data, subset=None), seed=model.config.seed)
+        parts = load_splits(model.config.data, seed=model.config.seed)
         self.train = parts.train.text(torch.arange(len(parts.train)))
         validation = parts.validation.text(torch.arange(len(parts.validation)))
         self.validation = summarise(validation, default_cache(), say)
@@ -175,10 +175,9 @@ class Scorer:
         )
 
     def training_scores(self) -> Scores:
-        """Scores of as many training molecules, evenly spaced."""
-        return self.scores(
-            [self.train[i * len(self.train) // self.count] for i in range(self.count)]
-        )
+        """Scores of as many training molecules, or of all, evenly spaced."""
+        count = min(self.count, len(self.train))
+        return self.scores([self.train[i * len(self.train) // count] for i in range(count)])
 
     def scores(self, smiles: Sequence[str | None]) -> Scores:
         """Score molecules, None where no molecule came out."""

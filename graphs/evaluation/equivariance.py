@@ -1,6 +1,7 @@
 """Checks that a trained model does not depend on the order of nodes: its parts and its samples."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 from graphs.invariance.examples import graph_example
@@ -25,7 +26,7 @@ def check_equivariance(
     """Print a table of errors and p-values; whether the order of nodes plays no part.
 
     Args:
-        model: To check, on the CPU.
+        model: To check, its network on the CPU.
         draws: Graphs to sample for the test of exchangeability.
         seed: Seed of relabellings and samples.
         out: Folder for report.html; by default none is written.
@@ -33,7 +34,7 @@ def check_equivariance(
     fragments = model.vocabulary.has_fragments
     # Random labels and sites of fragments make no molecule, and have no likelihood.
     batch = model.sample(12, seed=seed) if fragments else graph_example(model.vocabulary, seed)
-    checks = model.kind.symmetry_checks(model.refiner, batch, seed)
+    checks = model.kind.symmetry_checks(deepcopy(model.refiner).cpu(), batch, seed)
     sampler = ("sampler", lambda: assert_exchangeable(lambda s: model.sample(draws, seed=s)))
     rows = run_checks([*checks, sampler])
     if out is not None:

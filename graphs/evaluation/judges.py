@@ -45,7 +45,7 @@ def judge(files: Sequence[Path], out: Path, count: int = 2000) -> str:
     """
     checker = _checker()
     for path in files:
-        if path.suffix.lower() in (".sdf", ".mol"):
+        if {".sdf", ".mol"} & {suffix.lower() for suffix in path.suffixes}:
             raise InputError(f"Found {path}; give SMILES, a line each or in a column of a .csv.")
     records = {path: read_records(path) for path in files}
     rows = []

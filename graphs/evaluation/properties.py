@@ -1,5 +1,6 @@
 """Measurement of property-conditioned sampling: how near samples come to the request."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,8 +88,8 @@ def _row(name: str, value: float, sampling: str, smiles: Sequence[str | None]) -
         "property": name,
         "target": value,
         "sampling": sampling,
-        "mae": float(np.abs(values - value).mean()),
-        "mean": float(values.mean()),
+        "mae": float(np.abs(values - value).mean()) if found else math.nan,
+        "mean": float(values.mean()) if found else math.nan,
         "valid": len(found) / len(smiles),
         "unique": len(set(found)) / max(1, len(found)),
     }

@@ -127,6 +127,11 @@ def _check_unchanged(model: GraphModel, parts: Splits) -> None:
             f"{model.config.data.source} holds other graphs now than those the model was trained "
             "on, so what was held out then is not known: put the data back, or train again."
         )
+    if model.is_molecular and parts.train.arrays.text is None:
+        raise InputError(
+            f"{model.config.data.source} holds graphs with labels of atoms and bonds, but no "
+            "SMILES to compare molecules with: train on SMILES, or use other labels."
+        )
 
 
 def _write(

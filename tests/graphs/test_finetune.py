@@ -9,11 +9,14 @@ import torch
 from graphs.data.batch import Vocabulary
 from graphs.finetune import start_from
 from graphs.generators.common.kind import Names
+from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.transfer import PROPERTIES, VALUES
+from graphs.generators.kinds import kind_of
 from graphs.training import train
 from refine_core.noise import Noise
 from refine_core.training.config import Optimisation
 from tests.graphs.conftest import Trained, settings
+from tests.graphs.tiny import STATISTICS
 
 
 def test_with_new_properties_the_model_equals_the_old_one(trained: Trained) -> None:
@@ -84,3 +87,22 @@ def test_training_starts_there(trained: Trained, monkeypatch: pytest.MonkeyPatch
         assert torch.allclose(a[name], b[name], atol=2e-3)
     rows = json.loads((folder / "runs" / "warm" / "metrics.json").read_text())
     assert rows[-1]["validation_bits"] == pytest.approx(rows[-1]["conditional_bits"], abs=1e-4)
+
+
+def test_labels_of_edges_that_are_no_tokens_get_theirs() -> None:
+    config = ContractionConfig(dim=16, depth=1, heads=2, edge_tokens="none")
+    kind = kind_of(config)
+    old, new = (
+        replace(STATISTICS, vocabulary=Vocabulary(("C", "N", "O"), edges))
+        for edges in (("SINGLE", "DOUBLE"), ("SINGLE", "TRIPLE"))
+    )
+    theirs, ours = (kind.build(each).state_dict() for each in (old, new))
+    with torch.no_grad():
+        theirs = {
+            name: torch.randn(x.shape) if x.is_floating_point() else x
+            for name, x in theirs.items()
+        }
+    found = kind.transferred(ours, theirs, Names(new.vocabulary), Names(old.vocabulary))
+    for name in ("embed.link.weight", "head.split.label.weight", "embed.label.weight"):
+        assert torch.equal(found[name][0], theirs[name][0])
+        assert torch.equal(found[name][1], ours[name][1])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rdkit import Chem
@@ -11,7 +12,7 @@ from rdkit import Chem
 import graphs
 from graphs.chem import to_graphs
 from graphs.chem.fragments import cut
-from graphs.chem.substructure import heavy_atoms
+from graphs.chem.properties import property_values
 from graphs.data.batch import GraphBatch
 from graphs.evaluation.equivariance import check_equivariance
 from graphs.generators.contraction.head import ContractionHead
@@ -89,7 +90,7 @@ def test_no_molecule_is_larger_than_those_of_the_data() -> None:
     model = graphs.load("qm9")
     for options in ({"temperature": 1.3}, {"scaffold": "CC1CC1CC", "particles": 2}):
         smiles = model.smiles(model.sample(60, **options))
-        assert max(heavy_atoms([text for text in smiles if text])) == 9
+        assert np.nanmax(property_values(smiles, ["atoms"])["atoms"]) == 9
     too_large = to_graphs(["CCCCCCCCO", "CCCCCCCCOO"], model.vocabulary)
     assert model.code_log_prob(too_large).isfinite().tolist() == [True, False]
     # Of models that were saved before the size was known.
@@ -206,3 +207,12 @@ def test_what_is_called_after_each_scale_sees_graphs_grow(model: GraphModel) -> 
     assert bool((steps[0].data.sizes <= 1).all())
     with pytest.raises(InputError, match="leave one of them out"):
         model.sample(2, scaffold="CO", after_scale=steps)
+
+
+def test_the_likelihood_asks_for_draws_and_nodes(model: GraphModel) -> None:
+    batch = model.sample(2)
+    with pytest.raises(InputError, match="Found draws 0"):
+        model.code_log_prob(batch, draws=0)
+    empty = replace(batch, valid=batch.valid & False)
+    with pytest.raises(InputError, match="graph without nodes"):
+        model.code_log_prob(empty)

@@ -128,3 +128,14 @@ def test_directed_graphs_by_path_are_trained_on_sampled_and_measured(
     assert all(nx.read_graphml(path).is_directed() for path in Path("drawn.graphml").iterdir())
     main(["describe", "--source", "stars"])
     assert "directed" in capsys.readouterr().out
+
+
+def test_molecules_of_a_run_are_kept(tmp_path: Path) -> None:
+    network = ContractionConfig(dim=16, depth=1, heads=2, training=Optimisation(epochs=1, batch=4))
+    config = GraphsConfig(name="own", model=network)
+    train(config, tmp_path, smiles=["C" * n for n in range(1, 9)], quiet=True)
+    listed = (tmp_path / "own/molecules.smi").read_text()
+    with pytest.raises(InputError, match="holds a run on other molecules: choose another name"):
+        train(config, tmp_path, smiles=["CCO", "CCN", "CCF"], quiet=True)
+    assert (tmp_path / "own/molecules.smi").read_text() == listed
+    train(config, tmp_path, smiles=listed.split(), quiet=True)  # goes on

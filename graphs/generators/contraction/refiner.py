@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from graphs.data.batch import GraphBatch
+from graphs.generators.common.coarsening import reachable
 from graphs.generators.common.refiner import GraphData
 from graphs.generators.common.steady import rounded, varies
 from graphs.generators.common.streams import ContractionStream
@@ -157,6 +159,17 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
             features = self.tokenizer.features(batch[0], noise)
             trace = self._encode(noise)(features, None)
         return self.losses(TrainingPass(features, context, noise, trace, ()))
+
+    def code_log_prob(
+        self, x: GraphBatch, context: Tensor | None = None, noise: Noise | None = None
+    ) -> Tensor:
+        """Log-probability of each scale; minus infinity of graphs with cycles, of acyclic ones."""
+        each = super().code_log_prob(x, context, noise)
+        if self.tokenizer.outward is None:
+            return each
+        arcs = F.pad(self.tokenizer.outward, (1, 0))[x.edges]
+        cyclic = reachable(arcs).diagonal(dim1=1, dim2=2).any(1)
+        return each.masked_fill(cyclic[:, None], -torch.inf)
 
     def losses(self, done: TrainingPass[EncodedGraphs, Partition, Tensor]) -> dict[str, Tensor]:
         """Losses of a pass, see `forward`; its distributions are not used."""

@@ -15,6 +15,8 @@ NUMBERS, FIRST = "embed.cluster.number", "embed.cluster.first"
 LABELLED_ROWS = {
     "embed.cluster.logarithm": "counts",
     "embed.label.weight": "edges",
+    "embed.link.weight": "edges",
+    "head.split.label.weight": "edges",
     "head.split.numbers.place": "digits",
     "head.split.numbers.past": "digits",
     "head.split.numbers.bias": "digits",

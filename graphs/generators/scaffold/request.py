@@ -62,6 +62,10 @@ class ScaffoldRequest:
             raise InputError("Directed graphs take no scaffolds: leave `scaffold` out.")
         if isinstance(given, GraphBatch):
             request = cls(refiner, Scaffold.of(given), vocabulary)
+        elif not isinstance(given, str):
+            raise InputError(
+                f"Found the scaffold {given!r:.40}, expected SMILES or a batch of one graph."
+            )
         elif vocabulary.molecular:
             from graphs.chem.substructure import ignored
 

@@ -36,8 +36,18 @@ class Scaffold:
 
     @classmethod
     def of(cls, graph: GraphBatch) -> "Scaffold":
-        """The scaffold that a batch of one graph is."""
-        assert len(graph) == 1
+        """The scaffold that a batch of one graph is.
+
+        Raises:
+            InputError: There is not one, it has no nodes, or padding between them.
+        """
+        if len(graph) != 1 or not graph.valid.any():
+            raise InputError(
+                f"Found {len(graph)} graphs of {int(graph.valid.sum())} nodes as a scaffold, "
+                "expected one graph of one node or more."
+            )
+        if not graph.valid[0, : graph.sizes[0]].all():
+            raise InputError("Found padding between the nodes of a scaffold: put it behind them.")
         edges = Edges.of(graph)
         sites = None if edges.sites is None else edges.sites[0]
         return cls(graph.nodes[0, graph.valid[0]], edges.ends[0], edges.label[0], sites)
@@ -50,11 +60,17 @@ class Scaffold:
         atoms whose hydrogens are written, as in [nH], keep them.
 
         Raises:
-            InputError: It is no molecule, or has atoms or bonds outside of the vocabulary.
+            InputError: It is no molecule, or has atoms or bonds outside of the vocabulary, or
+                hydrogens are nodes.
         """
         from graphs.chem import has_hydrogens, has_points, probed, to_graphs
 
         vocabulary = statistics.vocabulary
+        if "H" in vocabulary.nodes:
+            raise InputError(
+                f"Found the scaffold {smiles!r} for a model whose hydrogens are atoms, of which "
+                "SMILES do not say which may go: give a graph, or train with data.hydrogens off."
+            )
         largest = statistics.largest or sum(statistics.max_counts[: len(vocabulary.nodes)])
         if not has_points(smiles) and not has_hydrogens(smiles):
             return cls.of(to_graphs([smiles], vocabulary, largest))
@@ -131,11 +147,17 @@ class Scaffold:
         """Refuse a scaffold that no graph of training could contain.
 
         Raises:
-            InputError: More nodes or edges of a label than any graph of training has, or a node
-                with more edges than any of its label.
+            InputError: Labels outside of the vocabulary, more nodes or edges of a label than any
+                graph of training has, or a node with more edges than any of its label.
         """
         vocabulary, limits = statistics.vocabulary, statistics.valence_limits
         names = (*vocabulary.nodes, *vocabulary.edges)
+        labels = (self.nodes, vocabulary.nodes), (self.label, vocabulary.edges)
+        if any(len(found) and int(found.max()) >= len(known) for found, known in labels):
+            raise InputError(
+                f"The scaffold has labels outside of the vocabulary, which has "
+                f"{len(vocabulary.nodes)} of nodes and {len(vocabulary.edges)} of edges."
+            )
         found = Counter(self.nodes.tolist())
         found.update((len(vocabulary.nodes) + self.label).tolist())
         for place, most in enumerate(statistics.max_counts):

@@ -1,9 +1,13 @@
 """From a config to the parts of a data set, and what is refused."""
 
 import networkx as nx
+import numpy as np
 import pytest
+import torch
 
+from graphs.chem import ParseOptions, collect_molecules
 from graphs.data.convert_networkx import from_networkx
+from graphs.datasets import statistics
 from graphs.datasets.config import DataConfig
 from graphs.datasets.load import load_splits
 from refine_core.errors import InputError
@@ -37,3 +41,34 @@ def test_graphs_without_nodes_are_refused() -> None:
         load_splits(DataConfig(), store=store)
     with pytest.raises(InputError, match="there are no graphs"):
         from_networkx([])
+
+
+def test_equal_molecules_of_a_store_are_in_one_part() -> None:
+    smiles = ["C" * n for n in range(1, 11)] * 5
+    store = collect_molecules(smiles, ParseOptions(), workers=1, quiet=True).store
+    parts = load_splits(DataConfig(), store=store)
+    train, validation, test = (
+        set(part.text(torch.arange(len(part))))
+        for part in (parts.train, parts.validation, parts.test)
+    )
+    assert len(train) == 8 and len(validation) == len(test) == 1
+    assert not train & validation | train & test | validation & test
+
+
+def test_large_graphs_are_gathered_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = from_networkx([nx.path_graph(n) for n in (30, 3, 4, 5, 2, 6)])
+    monkeypatch.setattr(statistics, "PAIRS", 2 * 30**2)
+    assert [len(part) for part in statistics.batches(store)] == [2, 2, 2]
+    assert statistics.max_counts(store) == (30, 29)
+    monkeypatch.setattr(statistics, "PAIRS", 1)
+    assert len(list(statistics.batches(store))) == 6
+
+
+def test_a_store_of_other_edges_is_another() -> None:
+    ortho, meta = (
+        collect_molecules([text], options, workers=1, quiet=True).store
+        for options in [ParseOptions(fragments=("c1ccccc1",))]
+        for text in ("Cc1ccccc1C", "Cc1cccc(C)c1")
+    )
+    assert np.array_equal(ortho.arrays.nodes, meta.arrays.nodes)
+    assert ortho.digest() != meta.digest()

@@ -60,3 +60,12 @@ def test_wrong_requests_are_refused(tmp_path: Path) -> None:
         command(["compare", "--models", "qm9", "--count", "0", "--out", str(tmp_path)])
     with pytest.raises(InputError, match="There is no model"):
         command(["compare", "--models", "qm8", "--out", str(tmp_path)])
+
+
+def test_all_training_molecules_stand_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = Scorer.__new__(Scorer)
+    scorer.train, scorer.count = ["CCO", "CCN"], 5
+    seen: list[list[str]] = []
+    monkeypatch.setattr(scorer, "scores", seen.append)
+    scorer.training_scores()
+    assert seen == [["CCO", "CCN"]]

@@ -33,3 +33,5 @@ def test_no_mol_blocks(tmp_path: Path) -> None:
     pytest.importorskip("chembl_gen_check")
     with pytest.raises(InputError, match="give SMILES"):
         judge([tmp_path / "a.sdf"], tmp_path)
+    with pytest.raises(InputError, match="give SMILES"):
+        judge([tmp_path / "a.sdf.gz"], tmp_path)

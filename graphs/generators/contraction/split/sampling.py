@@ -16,7 +16,7 @@ from graphs.generators.contraction.split.law import SplitLaw, bounded
 from graphs.generators.contraction.split.numbers import Columns
 from refine_core.noise import Noise
 
-LETTERS = 64  # labels in one graph that are drawn with random numbers of their own
+LETTERS = 64  # labels of a graph whose random numbers are drawn at once
 FREE, FIRST, SECOND = 0, 1, 2  # the child that a half-edge has to go to, if any
 EDGES = (INNER, JOIN, OUTER)
 _NEVER = -1e4
@@ -63,10 +63,13 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     rows = torch.zeros_like(columns.place)
     # Which random number a digit takes must not depend on the other graphs of a batch.
     edges = 3 * state.inner.shape[2]
-    order = torch.arange(rows.shape[1], device=rows.device)
-    order = torch.where(order < rows.shape[1] - edges, order, order - rows.shape[1])
-    drawn = noise.uniform(SplitStream.NUMBERS, m, min(labels, LETTERS) + edges)
-    uniform = drawn[state.split][:, order]
+    letters, first = rows.shape[1] - edges, min(labels, LETTERS)
+    drawn = noise.uniform(SplitStream.NUMBERS, m, first + edges)
+    blocks = [drawn[..., :first]]
+    for block in range(1, -(-letters // LETTERS)):
+        blocks.append(noise.fork(-block).uniform(SplitStream.NUMBERS, m, LETTERS))
+    of_letters = torch.cat(blocks, 2)[..., :letters]
+    uniform = torch.cat([of_letters, drawn[..., first:]], 2)[state.split]
     entered = [
         (w, own.numbers, own.numbers.entered(h[:, :m][state.split])) for w, own, h in law.hidden
     ]

@@ -1,5 +1,7 @@
 """Contractions of directed acyclic graphs: no state that is drawn has a cycle."""
 
+from dataclasses import replace
+
 import networkx as nx
 import pytest
 import torch
@@ -102,3 +104,15 @@ def test_probabilities_of_all_graphs_of_two_nodes_sum_to_one() -> None:
     model = _model([arc, apart, single])
     nats = model.code_log_prob(batch_of(from_networkx([arc, apart, single])))
     assert float(nats.exp().sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_graphs_with_cycles_are_impossible() -> None:
+    store = from_networkx(
+        [nx.DiGraph([(0, 1), (1, 2), (2, 0)]), nx.DiGraph([(0, 1), (1, 2), (0, 2)])]
+    )
+    statistics = replace(GraphStatistics.of(store), acyclic=True)
+    refiner = kind_of(ContractionConfig(dim=16, depth=1, heads=2, edge_tokens="none")).build(
+        statistics
+    )
+    found = refiner.eval().code_log_prob(batch_of(store), noise=names(2)).sum(1)
+    assert found.isfinite().tolist() == [False, True]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from graphs.chem import ParseOptions, collect_molecules, to_smiles, with_mined
-from graphs.chem.substructure import contain, heavy_atoms
+from graphs.chem.properties import property_values
+from graphs.chem.substructure import contain
 from graphs.data.fragments import canonical
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.attachment.ends import Attachments
@@ -55,7 +56,7 @@ def last(model: ContractionRefiner) -> tuple[Partition, torch.Tensor]:
 
 
 def test_the_largest_molecule_is_known_by_its_atoms() -> None:
-    assert STATISTICS.largest == max(heavy_atoms(TEXTS))
+    assert STATISTICS.largest == property_values(TEXTS, ["atoms"])["atoms"].max()
     limit = STATISTICS.size_limit
     assert limit is not None and limit.of_label[STORE.vocabulary.nodes.index("c1ccccc1")] == 6
 

@@ -2,14 +2,20 @@
 
 import math
 
+import networkx as nx
 import pytest
 import torch
+from torch import Tensor
 
 from graphs.data.batch import GraphBatch
+from graphs.data.convert_networkx import from_networkx
 from graphs.generators.common.refiner import GraphRefiner
+from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.generators.contraction.refiner import scale_weights, split_examples
+from graphs.generators.kinds import kind_of
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from tests.graphs.tiny import Relabelled, graphs, names, refiner
 
 EDGE_TOKENS = ("all", "none")
@@ -118,3 +124,28 @@ def test_what_is_computed_again_for_lack_of_memory_changes_nothing(
     parts = split_examples(trace, torch.zeros(16), None)
     assert all(part.pairs <= 1000 or len(part.graph) == 1 for part in parts[1:])
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, gradients(), strict=True))
+
+
+def test_graphs_of_many_labels_are_drawn_alike_in_any_batch() -> None:
+    def path(count: int) -> "nx.Graph[int]":
+        graph: nx.Graph[int] = nx.path_graph(count)
+        nx.set_node_attributes(graph, {node: f"l{node:03}" for node in graph}, "label")
+        return graph
+
+    store = from_networkx([path(count) for count in (90, 140, 66)])
+    config = ContractionConfig(dim=16, depth=1, heads=2, edge_tokens="none")
+    refiner = kind_of(config).build(GraphStatistics.of(store)).eval()
+
+    def drawn(rows: list[int]) -> Tensor:
+        index = torch.tensor(rows)
+        trace = refiner.tokenizer.trace(
+            refiner.tokenizer.features(store[index][0], Noise(0, index))
+        )
+        with torch.no_grad():
+            dist = refiner.distributions(trace.states[:2])[1]
+        return dist.sample(Noise(0, index))
+
+    whole, edges = drawn([0, 1, 2]), 3
+    for row in range(3):
+        alone = drawn([row])[0, 0, :-edges]
+        assert torch.equal(whole[row, 0, :-edges][: len(alone)], alone)

@@ -12,7 +12,8 @@ from torch import Tensor
 from graphs import model as trained
 from graphs.chem.scores import scores
 from graphs.chem.substructure import contain
-from graphs.data.batch import GraphBatch
+from graphs.data.batch import GraphBatch, Vocabulary
+from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.contraction.counts import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.bounds import Demand
@@ -202,3 +203,26 @@ def test_a_scaffold_that_cannot_be_gets_a_sentence(model: GraphModel) -> None:
     loose = replace(model, statistics=replace(model.statistics, vocabulary=unnamed))
     with pytest.raises(InputError, match="give a scaffold as a graph"):
         loose.sample(1, scaffold="CC")
+
+
+def test_wrong_scaffolds_are_refused(model: GraphModel) -> None:
+    pair, none = (
+        model.sample(2),
+        GraphBatch(*(x[:, :0] for x in (RING.nodes, RING.edges, RING.valid))),
+    )
+    gap = GraphBatch(RING.nodes, RING.edges, RING.valid & (torch.arange(6) != 2))
+    for given, expected in (
+        (pair, "Found 2 graphs of"),
+        (none, "expected one graph of one node or more"),
+        (gap, "Found padding between the nodes"),
+        (graph([0, 10_000], [(0, 1, 1)]), "labels outside of the vocabulary"),
+        (5, "Found the scaffold 5, expected SMILES"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            model.sample(1, scaffold=given)  # type: ignore[arg-type]
+
+
+def test_smiles_leave_open_which_hydrogens_may_go() -> None:
+    statistics = GraphStatistics(Vocabulary(("C", "H"), ("SINGLE",)), (2, 6, 7))
+    with pytest.raises(InputError, match="whose hydrogens are atoms"):
+        Scaffold.read("CC", statistics)
