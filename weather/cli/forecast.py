@@ -137,7 +137,7 @@ def verify(
         history: Path or URL of earlier states for climatology and dressed persistence; by default
             those of the truth. States later than 15 days before the first start are not used.
         against: Other forecasts to compare with, start by start, as name=path.
-        leads: Lead times in days; by default all.
+        leads: Lead times in days; by default all but the start's.
         variables: Such as geopotential or geopotential_500; by default all.
         regions: Parts of the globe by name, or as name=south,north,west,east in degrees; most
             tables and the pictures are of the first.

@@ -1,5 +1,6 @@
 """The parts of time for training, validation and test, and the starts of steps in them."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,12 +23,12 @@ def bounds(config: DataConfig, part: Part) -> tuple[np.datetime64, np.datetime64
     """
     days = []
     for text in getattr(config, part):
+        if not re.fullmatch(r"\d{4,}-\d\d-\d\d", text):
+            raise InputError(f"data.{part}: found {text!r}, expected a day such as 2000-01-31.")
         try:
             days.append(np.datetime64(text, "D"))
         except ValueError:
-            raise InputError(
-                f"data.{part}: found {text!r}, expected a day such as 2000-01-31."
-            ) from None
+            raise InputError(f"data.{part}: found {text!r}, which is no day.") from None
     return days[0].astype("datetime64[ns]"), (days[1] + 1).astype("datetime64[ns]")
 
 

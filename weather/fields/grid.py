@@ -1,8 +1,10 @@
 """The latitude-longitude grid: areas of its cells, and overlaps of the cells of two grids."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refine_core.errors import InputError
 from weather.fields.arrays import Array
@@ -30,6 +32,22 @@ class Grid:
     def shape(self) -> tuple[int, int]:
         """(H, W)."""
         return len(self.latitude), len(self.longitude)
+
+    @cached_property
+    def _gaps(self) -> Array:
+        """(W,) degrees from each column to the next one in the east."""
+        return np.diff(self.longitude, append=self.longitude[0] + 360)
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the columns go around the globe."""
+        return bool(self._gaps.max() < 1.5 * np.median(self._gaps))
+
+    @property
+    def eastward(self) -> NDArray[np.int64]:
+        """(W,) columns from west to east; those of a part of the globe begin behind its gap."""
+        first = 0 if self.is_global else (int(self._gaps.argmax()) + 1) % len(self.longitude)
+        return np.roll(np.arange(len(self.longitude)), -first)
 
     def area(self) -> Array:
         """(H,) exact area of a cell in each row, of mean 1.

@@ -95,7 +95,7 @@ class InitialStates:
             wanted = list(np.atleast_1d(np.asarray(wanted)))
         if isinstance(wanted, AnyTime) or not isinstance(wanted, Iterable):
             wanted = [wanted]
-        chosen = [time for text in wanted for time in _parse_times(text)] or [self.times[-1]]
+        chosen = [time for text in wanted for time in _parse_times(text)] or [self.times.max()]
         for time in chosen:
             self._history(time)
         return list(dict.fromkeys(chosen))

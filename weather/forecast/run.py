@@ -61,7 +61,8 @@ class EnsembleRun:
 
     def __post_init__(self) -> None:
         """Refuse what is empty, or larger than any machine."""
-        whole_number(self.seed, "the seed")
+        if not -(2**63) <= whole_number(self.seed, "the seed") < 2**63:
+            raise InputError(f"Found the seed {self.seed}, expected one of 64 bits.")
         if whole_number(self.batch, "a batch of") < 1:
             raise InputError(f"Found batches of {self.batch} members, expected one or more.")
         hours = self.initial.model.data.step_hours

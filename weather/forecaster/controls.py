@@ -103,20 +103,24 @@ class GaussianHead(NoHead):
         modes, rest = self.get_buffer("modes"), self.get_buffer("rest")
         real, imaginary = modes.unbind(2)
         large = torch.einsum(
-            "bmr,mrk->bmk", _circular(noise, 0, modes.shape[:2]), torch.complex(real, imaginary)
+            "bmr,mrk->bmk",
+            _circular(noise, 0, modes.shape[:2], self.shape[2]),
+            torch.complex(real, imaginary),
         )
-        waves = (large + _circular(noise, 1, rest.shape) * rest).transpose(1, 2)
+        waves = large + _circular(noise, 1, rest.shape, self.shape[2]) * rest
+        waves = waves.transpose(1, 2)
         residual: Tensor = from_waves(waves.unflatten(1, self.shape[:2]), self.shape[2])
         return residual
 
 
-def _circular(noise: Noise, call: int, shape: Sequence[int]) -> Tensor:
+def _circular(noise: Noise, call: int, shape: Sequence[int], width: int) -> Tensor:
     """(b, *shape) complex numbers of variance one, by zonal wave in the first place of `shape`.
 
-    The first and last wave of maps are real: theirs have twice the variance, as one part is lost.
+    The first wave of maps of a `width` is real, and the last one where that is even: theirs have
+    twice the variance, as one part is lost.
     """
     drawn = torch.view_as_complex(noise.normal(call, *shape, 2)) / 2**0.5
-    drawn[:, [0, -1]] *= 2**0.5
+    drawn[:, [0, -1] if width % 2 == 0 else [0]] *= 2**0.5
     return drawn
 
 

@@ -232,6 +232,8 @@ def member_names(members: int | Sequence[int]) -> tuple[int, ...]:
             f"Found the members {brief(members)}, expected a count of one or more, or names from "
             "0."
         )
+    if len(set(names)) < len(names):
+        raise InputError(f"Found the members {brief(members)}, expected each name once.")
     return names
 
 

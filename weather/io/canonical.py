@@ -74,11 +74,31 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign(converted).transpose(*order, missing_dims="ignore")
 
 
+def at_valid_times(dataset: xr.Dataset) -> xr.Dataset:
+    """A canonical data set without its lead time, if there is one, which times then include."""
+    if LEAD not in dataset.coords or dataset[LEAD].size != 1:
+        return dataset
+    lead = dataset[LEAD].values.reshape(())
+    dataset = dataset.squeeze(LEAD, drop=True) if LEAD in dataset.dims else dataset.drop_vars(LEAD)
+    if "time" not in dataset.coords:
+        return dataset
+    return dataset.assign_coords(time=dataset["time"] + lead)
+
+
 def grid_of(dataset: xr.Dataset) -> Grid:
-    """Grid of a canonical data set."""
+    """Grid of a canonical data set.
+
+    Raises:
+        InputError: It has a single row or column.
+    """
     latitude, longitude = (
         np.asarray(dataset[name].values, np.float64) for name in ("latitude", "longitude")
     )
+    if min(len(latitude), len(longitude)) < 2:
+        raise InputError(
+            f"found a grid of {len(latitude)} latitudes and {len(longitude)} longitudes, expected "
+            "two or more of both: give data on a grid."
+        )
     return Grid(latitude, longitude)
 
 
@@ -105,7 +125,8 @@ def _renamed(dataset: xr.Dataset) -> xr.Dataset:
     for old, new in names.items():
         if old != new and new not in taken:
             if str(old).lower() in HEIGHTS:
-                dataset[old].attrs.setdefault("units", "m")
+                units = dataset[old].attrs.get("units", "m")
+                dataset = dataset.assign({old: dataset[old].assign_attrs(units=units)})
             dataset = dataset.rename({old: new})
             taken.add(new)
     return dataset
@@ -114,6 +135,11 @@ def _renamed(dataset: xr.Dataset) -> xr.Dataset:
 def _with_level_dimension(dataset: xr.Dataset) -> xr.Dataset:
     """Make a single level a dimension of the variables that are given on levels."""
     level = dataset["level"]
+    if level.size > 1:
+        raise InputError(
+            f"found levels along {', '.join(map(str, level.dims))}, expected a dimension level: "
+            "rename it."
+        )
     dataset = dataset.drop_vars("level")
     upper = {
         name: array.expand_dims(level=[level.item()])
@@ -186,13 +212,21 @@ def _with_places(dataset: xr.Dataset) -> xr.Dataset:
 _STANDARD = {"latitude": "latitude", "longitude": "longitude", "level": "air_pressure"}
 
 
+_HOURS = (
+    dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 1.0)
+    | dict.fromkeys(("d", "day", "days"), 24.0)
+    | dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 1 / 60)
+    | dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1 / 3600)
+)
+"""Hours in the units of lead times."""
+
+
 def _with_times(dataset: xr.Dataset) -> xr.Dataset:
     """Times and lead times in nanoseconds."""
     if LEAD in dataset.coords and not np.issubdtype(dataset[LEAD].dtype, np.timedelta64):
-        unit = str(dataset[LEAD].attrs.get("units", "")).lower()[:1]
-        if unit in "hdsm" and unit:
-            hours = dataset[LEAD].values * {"h": 1.0, "d": 24.0, "s": 1 / 3600, "m": 1 / 60}[unit]
-            leads = (hours * 3.6e12).round().astype("timedelta64[ns]")
+        unit = str(dataset[LEAD].attrs.get("units", "")).lower()
+        if hours := _HOURS.get(unit):
+            leads = (dataset[LEAD].values * hours * 3.6e12).round().astype("timedelta64[ns]")
             dataset = dataset.assign_coords({LEAD: (dataset[LEAD].dims, leads)})
     for name, kind in (("time", "datetime64[ns]"), (LEAD, "timedelta64[ns]")):
         if name in dataset.coords and dataset[name].dtype.kind in "mM":

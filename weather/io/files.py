@@ -12,6 +12,7 @@ import xarray as xr
 
 from refine_core.app.processes.cluster import check_files
 from refine_core.errors import InputError
+from weather.io.canonical import canonical_name
 
 NETCDF, GRIB = (".nc", ".nc4", ".cdf", ".netcdf", ".h5"), (".grib", ".grib2", ".grb", ".grb2")
 CHUNK = 2**25
@@ -29,14 +30,17 @@ def open_files(path: str) -> xr.Dataset:
     Raises:
         InputError: There is nothing to read, it is damaged, or a library is missing.
     """
+    if not path:
+        raise InputError(f"Found no path of data: give {_EXPECTED}.")
     remote = "://" in path or "::" in path
     with read_errors(path):
         if remote:
             _check_backend(path)
-            if Path(path).suffix.lower() in NETCDF:
+            kind = Path(path).suffix.lower()
+            if kind in NETCDF + GRIB:
                 # Reads of such a file jump back and forth, so it is fetched whole.
-                fetched = fsspec.open_local(f"simplecache::{path}", mode="rb")
-                return _chunked(xr.open_dataset(fetched, decode_timedelta=False))
+                fetched = Path(fsspec.open_local(f"simplecache::{path}", mode="rb"))
+                return _opened(fetched, kind)
             return _zarr(path)
         return _local(path)
 
@@ -119,9 +123,12 @@ def _one(file: Path) -> xr.Dataset:
     with read_errors(str(file)):
         if _is_zarr(file):
             return _zarr(str(whole))
-        if file.suffix.lower() in GRIB:
-            return _chunked(_grib(whole))
-        return _chunked(xr.open_dataset(whole, decode_timedelta=False))
+        return _opened(whole, file.suffix.lower())
+
+
+def _opened(file: Path, kind: str) -> xr.Dataset:
+    """A netCDF or GRIB file, by its suffix."""
+    return _chunked(_grib(file) if kind in GRIB else xr.open_dataset(file, decode_timedelta=False))
 
 
 def _zarr(path: str) -> xr.Dataset:
@@ -156,14 +163,21 @@ def _without_scalars(kind: xr.Dataset) -> xr.Dataset:
 
 
 def _chunked(dataset: xr.Dataset) -> xr.Dataset:
-    """Divide by time into chunks of about `CHUNK` bytes, each of whole chunks of the file."""
-    chunks = {}
-    for name in ("time", "valid_time"):
-        if name in dataset.dims:
-            largest = max((a.nbytes for a in dataset.values() if name in a.dims), default=0) or 1
-            stored = max(_stored(a, name) for a in dataset.values())
-            wanted = CHUNK * dataset.sizes[name] // largest
-            chunks[name] = max(stored, wanted // stored * stored)
+    """Divide into chunks of about `CHUNK` bytes, each of whole chunks of the file.
+
+    They are divided by time first, and where one time is too large by all else but the map.
+    """
+    chunks, left = dict[str, int](), max((a.nbytes for a in dataset.values()), default=1)
+    named = {str(dim): canonical_name(str(dim)) for dim in dataset.dims}
+    divided = [dim for dim, known in named.items() if known not in ("latitude", "longitude")]
+    for name in sorted(divided, key=lambda dim: named[dim] != "time"):
+        size, has = dataset.sizes[name], [a for a in dataset.values() if name in a.dims]
+        if left <= CHUNK or size == 1 or not has:
+            continue
+        stored = max(_stored(a, name) for a in has)
+        wanted = CHUNK * size // left
+        chunks[name] = min(size, max(stored, wanted // stored * stored))
+        left = left * chunks[name] // size
     return dataset.chunk(chunks)
 
 

@@ -10,8 +10,11 @@ from refine_core.errors import InputError, suggest
 from weather.fields.arrays import Leads
 from weather.fields.channel import Channel, usual_name
 from weather.fields.labels import importance
-from weather.io.canonical import LEAD, canonical
+from weather.io.canonical import LEAD, at_valid_times, canonical
 from weather.io.compatibility import in_order
+
+HALF_MINUTE = 30
+"""Seconds by which days, rounded to a few digits, may miss a lead time."""
 
 
 def as_forecast(dataset: xr.Dataset, name: str) -> xr.Dataset:
@@ -35,9 +38,23 @@ def as_forecast(dataset: xr.Dataset, name: str) -> xr.Dataset:
             f"{name} has lead times {LEAD} of type {dataset[LEAD].dtype}: expected a time "
             "difference; give the coordinate the attribute units, such as 'hours'."
         )
+    if len(np.unique(dataset[LEAD].values)) < dataset.sizes[LEAD]:
+        raise InputError(f"{name} has a lead time twice, expected each once: leave out copies.")
     timed = [v for v in dataset.data_vars if {"time", LEAD} <= set(dataset[v].dims)]
     dataset = in_order(name, dataset[timed]).sortby(LEAD)
     return dataset if "number" in dataset.dims else dataset.expand_dims("number")
+
+
+def as_states(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """Canonical states in the order of time; of forecasts with one lead time, at valid times.
+
+    Raises:
+        InputError: There are no times, or one is there twice.
+    """
+    dataset = at_valid_times(canonical(dataset))
+    if "time" not in dataset.coords:
+        raise InputError(f"{name} has no times, expected states along a dimension time.")
+    return in_order(name, dataset if "time" in dataset.dims else dataset.expand_dims("time"))
 
 
 def known_channels(dataset: xr.Dataset) -> list[Channel]:
@@ -54,7 +71,9 @@ def _levels(array: xr.DataArray) -> list[int | None]:
     """Pressure levels of a variable, or None in their place."""
     if "level" not in array.dims:
         return [None]
-    return [int(level) for level in array.attrs.get("levels", array["level"].values)]
+    given = array.attrs.get("levels")
+    levels = [int(level) for level in array["level"].values]
+    return [level for level in levels if given is None or level in given]
 
 
 def chosen_channels(
@@ -106,10 +125,13 @@ def chosen_leads(offered: Leads, days: Sequence[float] | NDArray[np.float64], na
     if len(days) == 0:
         later: Leads = offered[offered > np.timedelta64(0)]
         return later
-    hours = np.unique(np.round(np.asarray(days, np.float64) * 24))
-    missing = hours[~np.isin(hours, offered / np.timedelta64(1, "h"))]  # such as NaN
+    seconds = np.unique(np.round(np.asarray(days, np.float64) * 86400))
+    known = offered / np.timedelta64(1, "s")
+    missing = seconds[~(np.abs(seconds[:, None] - known).min(1) <= HALF_MINUTE)]  # such as NaN
     if len(missing):
-        known = ", ".join(f"{lead / np.timedelta64(1, 'D'):g}" for lead in offered)
-        raise InputError(f"{name} has no lead time of {missing[0] / 24:g} days, it has {known}.")
-    wanted: Leads = hours.astype(np.int64) * np.timedelta64(3600 * 10**9, "ns")
+        listed = ", ".join(f"{lead / 86400:g}" for lead in known)
+        raise InputError(
+            f"{name} has no lead time of {missing[0] / 86400:g} days, it has {listed}."
+        )
+    wanted: Leads = offered[np.unique(np.abs(seconds[:, None] - known).argmin(1))]
     return wanted

@@ -1,6 +1,6 @@
 """Files on another grid: read, regridded and written some times at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from weather.io.files import open_files, open_given, read_errors
 from weather.io.partial_store import PartialStore
 
 BLOCK = 2**28
-"""Bytes of maps in memory at a time, unless a chunk of the file is larger."""
+"""Bytes of maps in memory at a time, unless a chunk of the file is larger; of all variables."""
 
 
 def regrid(dataset: str | Path | xr.Dataset, grid: Grid | str) -> xr.Dataset:
@@ -44,10 +44,10 @@ def regrid(dataset: str | Path | xr.Dataset, grid: Grid | str) -> xr.Dataset:
     dataset, before = dataset.drop_vars(there), grid_of(dataset)
     for array in dataset.data_vars.values():
         array.attrs.pop("quantum", None)  # means of multiples are multiples no more
-    change = Conservative(before, grid)
+    change, lazy = Conservative(before, grid), any(a.chunks for a in dataset.values())
     made: xr.Dataset = xr.apply_ufunc(
         lambda maps: change(maps).astype(np.float32),
-        dataset.chunk({"latitude": -1, "longitude": -1}) if dataset.chunks else dataset,
+        dataset.chunk({"latitude": -1, "longitude": -1}) if lazy else dataset,
         input_core_dims=[["latitude", "longitude"]],
         output_core_dims=[["latitude", "longitude"]],
         exclude_dims={"latitude", "longitude"},
@@ -95,33 +95,58 @@ def regrid_file(
     store = PartialStore(out, "grid", "data or another grid")
     store.continues(None, overwrite=overwrite)
     try:
-        rows = list(_rows(dataset))
+        blocks = list(_blocks(dataset))
         moving = made.drop_vars(fixed + list(made.coords), errors="ignore")
         whole = made.assign({n: array.chunk(-1) for n, array in moving.items()})
-        length = rows[0].stop if rows else 1
+        length = blocks[0]["time"].stop if blocks else 1
         store.begin(whole, None, {n: _encoding(a, length) for n, a in made.variables.items()})
-        with Progress("regrid", made.sizes.get("time", 1), quiet=quiet) as progress:
-            for block in rows:
-                with read_errors(path):
-                    maps = moving.isel(time=block).load()
-                maps.to_zarr(store.store, region={"time": block}, consolidated=False)
-                progress.update(block.stop)
+        with Progress("regrid", len(blocks), quiet=quiet) as progress:
+            for done, block in enumerate(blocks, 1):
+                for part in _alike(moving):
+                    region = {dim: where for dim, where in block.items() if dim in part.dims}
+                    with read_errors(path):
+                        maps = part.isel(region).load()
+                    maps.to_zarr(store.store, region=region, consolidated=False)
+                progress.update(done)
         store.finish()
     finally:
         store.release()
 
 
-def _rows(dataset: xr.Dataset) -> Iterator[slice]:
-    """Times to be read at once, in whole chunks of the file."""
+def _alike(dataset: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Variables with members, and those without."""
+    numbered = [name for name, array in dataset.items() if "number" in array.dims]
+    for part in (dataset[numbered], dataset.drop_vars(numbered)):
+        if part.data_vars:
+            yield part
+
+
+def _blocks(dataset: xr.Dataset) -> Iterator[dict[str, slice]]:
+    """Times and members to be read at once, in whole chunks of the file, members of a time first.
+
+    Variables without members are written again with each block of these.
+    """
     timed = [array for array in dataset.values() if "time" in array.dims]
     if not timed:
         return
     count = dataset.sizes["time"]
-    chunk = max(max(a.chunksizes.get("time", (1,))) for a in timed)
     one = sum(array.nbytes for array in timed) // count
-    size = chunk * max(1, BLOCK // (chunk * one))
-    for first in range(0, count, size):
-        yield slice(first, min(first + size, count))
+    times = _whole_chunks(timed, "time", BLOCK // one)
+    members = dataset.sizes.get("number", 1)
+    some = _whole_chunks(timed, "number", BLOCK * members // (one * times))
+    for first in range(0, count, times):
+        block = {"time": slice(first, min(first + times, count))}
+        if "number" not in dataset.dims:
+            yield block
+            continue
+        for member in range(0, members, some):
+            yield block | {"number": slice(member, min(member + some, members))}
+
+
+def _whole_chunks(arrays: Sequence[xr.DataArray], dim: str, most: int) -> int:
+    """At most so many along a dimension, in whole chunks; one chunk at least."""
+    chunk = max(max(array.chunksizes.get(dim, (1,))) for array in arrays)
+    return chunk * max(1, most // chunk)
 
 
 def _encoding(array: xr.Variable, length: int) -> dict[str, object]:

@@ -16,7 +16,7 @@ from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.insolation import COMPUTED
 from weather.fields.variables import VARIABLES
-from weather.io.canonical import DIMS, LEAD, canonical, grid_of
+from weather.io.canonical import DIMS, at_valid_times, canonical, grid_of
 from weather.io.files import local_files, open_files, read_errors
 
 COMPUTED_CHUNK = 16
@@ -62,11 +62,11 @@ class Source:
             InputError: It is not on a latitude-longitude grid, or its times are none.
         """
         try:
-            dataset = canonical(dataset)
+            dataset = at_valid_times(canonical(dataset))
         except InputError as error:
             raise InputError(str(error) if name in str(error) else f"{name}: {error}") from None
-        single = {name: 0 for name in ("number", LEAD) if dataset.sizes.get(name, 0) == 1}
-        dataset = dataset.isel(single).drop_vars([c for c in dataset.coords if c not in DIMS])
+        single = [name for name in ("number",) if dataset.sizes.get(name, 0) == 1]
+        dataset = dataset.squeeze(single).drop_vars([c for c in dataset.coords if c not in DIMS])
         if "time" in dataset.coords and "time" not in dataset.dims:
             dataset = dataset.expand_dims("time")  # a single state
         return cls(name, dataset.drop_vars([c for c in dataset.coords if c not in dataset.dims]))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from weather.metrics.joint import cross_variogram_score as cross_variogram_score
     from weather.metrics.joint import energy_score as energy_score
     from weather.metrics.joint import variogram_score as variogram_score
-    from weather.metrics.pooling import Windows as Windows
+    from weather.metrics.pooling import MapWindows as MapWindows
     from weather.metrics.sorting import quantile as quantile
     from weather.metrics.spectra import zonal_power as zonal_power
 else:

@@ -119,9 +119,10 @@ def by_spread(ensemble: Array, truth: Array, weight: Array, groups: int = 10) ->
         (n, R, 3, groups): share of the cells, sum of squared errors of the ensemble mean, sum of
         the squared errors that the spread predicts.
     """
-    width = truth.shape[-1]
-    rank = ensemble[::2].var(0).argsort(-1, kind="stable").argsort(-1, kind="stable")
-    index = rank * groups // width
+    counted = weight.any(0)
+    spread = np.where(counted, ensemble[::2].var(0), np.inf)
+    rank = spread.argsort(-1, kind="stable").argsort(-1, kind="stable")
+    index = np.minimum(rank * groups // np.maximum(counted.sum(-1, keepdims=True), 1), groups - 1)
     predicted = ensemble[1::2].var(0, ddof=1) * (1 + 1 / len(ensemble))
     parts = (None, (ensemble.mean(0) - truth) ** 2, predicted)
     return np.stack([histogram(index, groups, weight, part) for part in parts], 2)

@@ -106,6 +106,7 @@ class Tiles:
         rows, columns = (
             _parts(n, min(size, n)) for size, n in zip(shape, grid.shape, strict=True)
         )
+        self._is_global, columns = grid.is_global, columns[:, grid.eastward.argsort()]
         member = np.einsum("ih,jw->ijhw", rows, columns)
         self.shape = member.shape[:2]
         """Rows and columns of tiles."""
@@ -127,11 +128,14 @@ class Tiles:
     def neighbours(self, values: Array) -> list[Array]:
         """Values (..., d) of each tile itself, of the one to its east, and of that to its north.
 
-        The northernmost tiles are their own northern neighbours.
+        The northernmost tiles are their own northern neighbours, and of a part of the globe the
+        easternmost ones their own eastern neighbours.
         """
         maps = values.reshape(*values.shape[:-1], *self.shape)
         north = np.concatenate([maps[..., 1:, :], maps[..., -1:, :]], -2)
-        return [values, np.roll(maps, -1, -1).reshape(values.shape), north.reshape(values.shape)]
+        last = maps[..., :1] if self._is_global else maps[..., -1:]
+        east = np.concatenate([maps[..., 1:], last], -1)
+        return [values, east.reshape(values.shape), north.reshape(values.shape)]
 
 
 def cross_variogram_score(ensemble: Array, truth: Array, tiles: Tiles) -> Array:

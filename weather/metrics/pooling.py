@@ -10,24 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weather.fields.arrays import Array
+from weather.fields.grid import Grid
 
 
-class Windows:
+class MapWindows:
     """Square windows that cover a map, all of one size.
 
     Windows are side by side. Where their size does not divide the map, as few as cover it are
-    spread evenly and overlap; in longitude they go on around the globe.
+    spread evenly and overlap; in longitude they go on around the globe, where the grid does.
 
     Args:
         area: (H, W) weights of the cells within a window; a cell of weight 0 is left out.
         size: Cells along either side, at most the shorter side of the map.
+        grid: The grid of the maps.
     """
 
-    def __init__(self, area: Array, size: int) -> None:
+    def __init__(self, area: Array, size: int, grid: Grid) -> None:
         height, width = area.shape
         self._rows = _spread(height - size, height, size)[:, None] + np.arange(size)
         first = np.arange(-(-width // size)) * width // -(-width // size)
-        self._columns = (first[:, None] + np.arange(size)) % width
+        if not grid.is_global:
+            first = _spread(width - size, width, size)
+        self._columns = grid.eastward[(first[:, None] + np.arange(size)) % width]
+        self._is_whole = np.array_equal(self._rows.ravel(), np.arange(height)) and np.array_equal(
+            self._columns.ravel(), np.arange(width)
+        )
         self._valid = area > 0
         cells = self._cut(area)
         self._share = cells / np.maximum(cells.sum((-1, -3), keepdims=True), 1e-30)
@@ -56,7 +63,7 @@ class Windows:
     def _cut(self, maps: Array) -> Array:
         """(..., h, size, w, size) cells of the windows."""
         (h, a), (w, b) = self._rows.shape, self._columns.shape
-        if (h * a, w * b) != maps.shape[-2:]:
+        if not self._is_whole:
             maps = maps[..., self._rows.ravel(), :][..., self._columns.ravel()]
         return maps.reshape(*maps.shape[:-2], h, a, w, b)
 

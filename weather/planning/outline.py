@@ -83,7 +83,7 @@ def outline(config: DataConfig, grid: Grid | None, interval_hours: int | None) -
         source = None
     if source is None and grid is None:
         raise InputError("The config names no data.source: give --grid or --like.")
-    times = _assumed(config, interval_hours) if source is None else source.times
+    times = _assumed(config, interval_hours) if source is None else np.unique(source.times)
     times = times[TimeParts(times, config).used()]
     parts = TimeParts(times, config)
     windows = {part: len(parts.starts(part)) for part in PARTS}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,15 @@ class ForecastField:
         """The grid of the maps."""
         return grid_of(self.forecast.to_dataset(name="field"))
 
-    @property
+    @cached_property
     def leads(self) -> Leads:
-        """All lead times."""
-        return np.asarray(self.forecast[LEAD].values)
+        """All lead times; without that of the start where it has no values, as sums have none."""
+        leads: Leads = np.asarray(self.forecast[LEAD].values)
+        if len(leads) == 1 or leads[0] > np.timedelta64(0):
+            return leads
+        with read_errors(self.source):
+            first = next(read_members(self.forecast, leads[:1]))
+        return leads if np.isfinite(first).any() else leads[1:]
 
     @property
     def member_names(self) -> list[str]:

@@ -125,6 +125,8 @@ def plot(
         if kind not in KINDS:
             near = suggest(str(kind), KINDS)
             raise InputError(f"Found picture {kind!r}, expected one of {', '.join(KINDS)}.{near}")
+    if view not in ("", "globe", "north", "south"):
+        raise InputError(f"Found the view {view!r}, expected globe, north or south.")
     happened, past = (
         None if given is None else open_given(given, what)
         for given, what in ((truth, "the truth"), (history, "the history"))

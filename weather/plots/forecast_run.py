@@ -11,10 +11,10 @@ from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
 from weather.fields.times import AnyTime, parse_time
-from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, canonical, grid_of
-from weather.io.compatibility import check_dims, check_grid, check_units, in_order
+from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, grid_of
+from weather.io.compatibility import check_dims, check_grid, check_units
 from weather.io.files import open_files, read_errors
-from weather.io.forecasts import as_forecast, chosen_channels, known_channels
+from weather.io.forecasts import as_forecast, as_states, chosen_channels, known_channels
 from weather.io.values import load_if_small, select_levels
 from weather.plots.display import Display
 from weather.plots.forecast_field import ForecastField
@@ -147,7 +147,7 @@ def with_wind_speed(data: xr.Dataset) -> xr.Dataset:
 
 
 def _states(name: str, states: xr.Dataset) -> xr.Dataset:
-    return with_wind_speed(in_order(name, canonical(states)))
+    return with_wind_speed(as_states(states, name))
 
 
 def _select(what: str, states: xr.Dataset, channel: Channel, display: Display) -> States | None:

@@ -22,6 +22,7 @@ from weather.plots.forecast_field import ForecastField, lead_name
 from weather.plots.forecast_run import ForecastRun
 from weather.plots.map.coastlines import coastlines_between
 from weather.plots.map.colour_scale import ColourScale, difference_scale, spread_scale
+from weather.plots.map.wrapped_grid import WrappedGrid
 
 WIDTH, HIGHEST = 440, 330
 """Pixels of a map: its width, and its height at most."""
@@ -55,7 +56,7 @@ def forecast_slider(
     every: dict[tuple[str, ...], Frame] = {
         (channel_title(field.channel.name), *key): frame
         for field in map(run.field, channels)
-        for key, frame in _frames(field, leads, regions)
+        for key, frame in _frames(field, leads[np.isin(leads, field.leads)], regions)
     }
     for most in LEADS:
         kept = set(map(lead_name, _thinned(leads, most)))
@@ -162,16 +163,10 @@ def interpolate(values: Array, grid: Grid, latitude: Array, longitude: Array) ->
     Beyond the last row values are those of it; beyond the last column of a grid that does not go
     around the globe they are NaN.
     """
-    rows = np.interp(latitude, grid.latitude, np.arange(len(grid.latitude)))
-    east, columns = grid.longitude, len(grid.longitude)
-    step = float(np.diff(east).mean()) if columns > 1 else 360.0
-    around = columns * step > 360 - step / 2
-    first = float(east[0])
-    offset = (longitude - first) % 360
-    if around:
-        east = np.append(east, first + 360)
-        values = np.concatenate([values, values[:, :1]], 1)
-    places = np.interp(offset, east - first, np.arange(len(east)), right=np.nan)
+    wrapped = WrappedGrid(grid, float(longitude.mean()))
+    values, north, east = wrapped(values), wrapped.latitude, wrapped.longitude
+    rows = np.interp(latitude, north, np.arange(len(north)))
+    places = np.interp(longitude, east, np.arange(len(east)), np.nan, np.nan)
     above, left = np.floor(rows).astype(int), np.floor(np.nan_to_num(places)).astype(int)
     below, right = (
         np.minimum(i + 1, n - 1) for i, n in zip((above, left), values.shape, strict=True)

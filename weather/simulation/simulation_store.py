@@ -7,6 +7,7 @@ the maps that do not fill a chunk of the store yet. A stop loses only what was s
 `restart.npz` was written.
 """
 
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,6 +91,7 @@ class SimulationStore:
     def begin(self, grid: Grid, static: dict[str, Array]) -> None:
         """Write the coordinates, and fields (H, W) without time."""
         dataset = self._template(grid, static)
+        shutil.rmtree(KeptStates(self._partial.path).folder, ignore_errors=True)  # of another run
         self._partial.begin(dataset, self._identity, {n: _encoding(a) for n, a in dataset.items()})
 
     def read_restart(self) -> tuple[int, ModelState, Maps]:

@@ -259,6 +259,8 @@ class _StartMeasurement:
             if self.has_starts:
                 initial = fill(map_values(variable.truth.sel(time=init)))
         check_finite("The truth", truths, channels, init + leads, REMEDY)
+        if initial is not None:
+            check_finite("The truth", initial[None], channels, init, REMEDY)
         count = len(self.forecasts) * len(self.selection.channels)
         size = min(reading.BUDGET, memory_share() // (8 * count))
         readers = {

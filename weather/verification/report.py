@@ -39,7 +39,7 @@ CurveTable = dict[str, dict[str, dict[str, list[Curve]]]]
 class Reliability(TypedDict):
     """How often an event happened at each forecast probability, at one lead time.
 
-    `cells` is the number of cells of all maps with that probability.
+    `cells` is the number of cells of all maps with that probability, weighted by area.
     """
 
     cells: Curve
@@ -184,6 +184,8 @@ def score_tables(
         limit: Scores (B or 1, T, C, R) of the perfect model.
     """
     result = Scores({}, {}, {}, {})
+    if limit is not None and (len(counts) == 1 or any(len(v) == 1 for v in limit.values())):
+        limit = {name: values[:1] for name, values in limit.items()}
     ours: Table = {}
     for name, record in records.items():
         found = record.scores(counts)

@@ -328,7 +328,8 @@ def _calibration(tables: ReportTables) -> Sections:
         yield f"### {title}", about, tables.score(score, tables.main, tables.channels)
     yield (
         f"### How often {EXTREMES} came true, by the probability that {tables.first} gave",
-        "In per cent; in brackets the number of cells of all maps with that probability.",
+        "In per cent; in brackets the number of cells of all maps with that probability, "
+        "weighted by area.",
         tables.reliability("0.9"),
     )
     yield (

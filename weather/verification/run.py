@@ -14,10 +14,8 @@ from weather.fields.arguments import real_number, several, whole_number
 from weather.fields.channel import Channel
 from weather.fields.regions import REGIONS
 from weather.fields.thresholds import chosen_thresholds
-from weather.io.canonical import canonical
-from weather.io.compatibility import in_order
 from weather.io.files import check_shared, open_given
-from weather.io.forecasts import as_forecast, known_channels
+from weather.io.forecasts import as_forecast, as_states, known_channels
 from weather.verification import bootstrap
 from weather.verification.baselines import LEAST_STATES, NAMES, states_before
 from weather.verification.measurement import Measurement
@@ -107,6 +105,8 @@ def verify(
     [227.422]
     """
     others, seed = dict(against or {}), whole_number(seed, "the seed")
+    if seed < 0:
+        raise InputError(f"Found the seed {seed}, expected 0 or more.")
     _check_names(name, others)
     datasets, given = {name: forecast} | others, (truth, history, limit)
     check_shared(*(d for d in (*datasets.values(), *given) if isinstance(d, str | Path)))
@@ -146,7 +146,7 @@ def verify(
 
 def _states(given: Data, name: str) -> xr.Dataset:
     """Canonical states of the truth or the history, in the order of time."""
-    return in_order(name, canonical(open_given(given, name.lower())))
+    return as_states(open_given(given, name.lower()), name)
 
 
 def _check_names(name: str, others: Mapping[str, Data]) -> None:

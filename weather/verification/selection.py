@@ -18,7 +18,7 @@ from weather.io.files import read_errors
 from weather.io.forecasts import chosen_channels, chosen_leads
 from weather.metrics.balance import in_band
 from weather.metrics.joint import Tiles
-from weather.metrics.pooling import Windows
+from weather.metrics.pooling import MapWindows
 
 SIZES = (2, 4, 8)
 """Cells along either side of the windows that maps are pooled over."""
@@ -158,20 +158,22 @@ class Areas:
         self.names = [parse_region(region).name for region in regions]
         self.weight = region_weights(grid, regions, mask)
         """(R, H, W), of sum 1."""
-        self.rows = self.weight.sum(-1)
-        """(R, H), of sum 1."""
+        whole = (share > 0).all(-1) & grid.is_global
+        with np.errstate(invalid="ignore"):  # no circle is whole
+            self.rows = _normalised(self.weight.sum(-1) * whole, -1)
+        """(R, H) of the circles of latitude that count as a whole, of sum 1; NaN without any."""
         self.tiles = Tiles(grid, self.weight, mask)
         area = grid.area()[:, None] * share
-        self.windows = {size: Windows(area, size) for size in SIZES if 2 * size <= min(grid.shape)}
+        sizes = [size for size in SIZES if 2 * size <= min(grid.shape)]
+        self.windows = {size: MapWindows(area, size, grid) for size in sizes}
         """By size."""
         self.window_weight = {
             size: windows.weight(self.weight) for size, windows in self.windows.items()
         }
         """(R, h, w) of each size, of sum 1."""
-        band = self.weight * in_band(grid)
         with np.errstate(invalid="ignore"):  # a region outside of the band
-            self.band = band / band.sum((-1, -2), keepdims=True)
-        """(R, H, W) of the cells where balance is measured, of sum 1."""
+            self.band = _normalised(self.weight * in_band(grid) * grid.is_global, (-1, -2))
+        """(R, H, W) of the cells where balance is measured, of sum 1; NaN without any."""
         self._counted = self.weight.any(0)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -186,6 +188,11 @@ class Areas:
         if not self._counted.all():
             maps = np.where(~self._counted & ~np.isfinite(maps), np.float32(0), maps)
         return np.ascontiguousarray(maps)
+
+
+def _normalised(weight: Array, axes: int | tuple[int, int]) -> Array:
+    """Weights of sum 1 along axes."""
+    return np.asarray(weight / weight.sum(axes, keepdims=True))
 
 
 def _no_pair(forecasts: Mapping[str, xr.Dataset], truth: xr.Dataset, inits: Times) -> str:

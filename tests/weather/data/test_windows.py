@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from refine_core.errors import InputError
 from tests.weather import tiny
 from tests.weather.synthetic import atmosphere, config, times
 from weather.data.preparation import prepare
@@ -82,3 +83,9 @@ def test_starts_stay_in_their_part(history: int, steps: int) -> None:
         ]
         assert TimeParts(when, data).starts(part, steps).tolist() == expected
         assert expected
+
+
+@pytest.mark.parametrize("text", ["2000", "2000-02", "", "now", "2000-13-01", "2000-02-30"])
+def test_days_of_parts_are_whole_dates(text: str) -> None:
+    with pytest.raises(InputError, match=f"data.test: found '{text}'"):
+        TimeParts(times(), config(test=("2000-01-01", text))).starts("test")

@@ -48,6 +48,20 @@ def test_gaussian_noise_has_the_covariance_of_errors_by_zonal_wave() -> None:
     assert (expected - alone).norm() / expected.norm() > 0.5  # there is something to be found
 
 
+@pytest.mark.parametrize("width", [7, 8])
+def test_gaussian_noise_has_the_power_of_errors_in_every_wave(width: int) -> None:
+    grid = Grid(GRID.latitude, np.arange(width) * 360 / width)
+    errors = torch.randn(4000, 2, 4, width, generator=torch.Generator().manual_seed(0))
+    head = GaussianHead(grid, 2, rank=2)
+    head.estimate(errors)
+    none = HeadContext(torch.zeros(4000, 1, 4, width), torch.zeros(0), torch.zeros(0))
+    sampled = head.sample(none, Noise.range(0, 4000))
+    ratio = torch.fft.rfft(sampled).abs().square().mean((0, 1, 2)) / torch.fft.rfft(
+        errors
+    ).abs().square().mean((0, 1, 2))
+    torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0.05, atol=0.0)
+
+
 def test_diffusion_samples_what_a_perfect_denoiser_knows() -> None:
     head = DiffusionHead(GRID, 1, 1, HeadConfig(network=tiny.NETWORK, levels=20))
 

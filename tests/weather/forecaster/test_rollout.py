@@ -63,6 +63,13 @@ def test_no_members_are_refused(
         model.rollout(past, TIME, members=members)
 
 
+def test_a_member_is_named_once(model: WeatherModel, past: NDArray[np.float32]) -> None:
+    with pytest.raises(
+        InputError, match=r"Found the members \[1, 2, 1\], expected each name once"
+    ):
+        model.rollout(past, TIME, members=[1, 2, 1])
+
+
 @pytest.mark.parametrize("steps", [0, -1])
 def test_no_steps_are_refused(model: WeatherModel, past: NDArray[np.float32], steps: int) -> None:
     with pytest.raises(InputError, match=f"Found {steps} steps, expected one or more"):

@@ -13,6 +13,7 @@ from weather.fields.grid import Grid, parse_grid
 from weather.fields.regrid import Conservative
 from weather.io import regridding
 from weather.io.canonical import canonical
+from weather.io.files import open_files
 from weather.io.regridding import regrid, regrid_file
 
 STATES = atmosphere(times(3))
@@ -122,3 +123,26 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         with pytest.raises(SystemExit):
             main([*words, *argv])
         assert said in capsys.readouterr().err
+
+
+def test_members_are_read_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    made = STATES[["2m_temperature"]].isel(time=slice(3)).expand_dims(number=5).copy(deep=True)
+    made["2m_temperature"][:] = generator.normal(size=made["2m_temperature"].shape)
+    made["mean_sea_level_pressure"] = STATES["mean_sea_level_pressure"].isel(time=slice(3))
+    made.chunk(number=1, time=1).to_zarr(tmp_path / "a.zarr", consolidated=False)
+    monkeypatch.setattr(regridding, "BLOCK", 3 * 8 * 16 * 4)
+    dataset = canonical(open_files(str(tmp_path / "a.zarr")))
+    blocks = list(regridding._blocks(dataset))
+    assert len(blocks) == 9 and blocks[1] == {"time": slice(0, 1), "number": slice(2, 4)}
+    regrid_file(str(tmp_path / "a.zarr"), parse_grid("4x8"), tmp_path / "b.zarr", quiet=True)
+    found = open_files(str(tmp_path / "b.zarr"))
+    expected = regrid(made, "4x8")
+    for name in expected.data_vars:
+        np.testing.assert_allclose(found[name].transpose(*expected[name].dims), expected[name])
+
+
+def test_chunks_may_differ_between_variables() -> None:
+    mixed = STATES.assign({"2m_temperature": STATES["2m_temperature"].chunk(time=5)})
+    mixed["mean_sea_level_pressure"] = mixed["mean_sea_level_pressure"].chunk(time=4)
+    xr.testing.assert_allclose(regrid(mixed, "4x8").compute(), regrid(STATES, "4x8"))

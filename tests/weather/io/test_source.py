@@ -19,8 +19,15 @@ from tests.weather.synthetic import config as data_config
 from weather.data.checks import variable_problems
 from weather.fields.channel import Channel
 from weather.io import files
-from weather.io.canonical import canonical
-from weather.io.forecasts import as_forecast, chosen_channels, known_channels
+from weather.io.canonical import canonical, grid_of
+from weather.io.files import open_files
+from weather.io.forecasts import (
+    as_forecast,
+    as_states,
+    chosen_channels,
+    chosen_leads,
+    known_channels,
+)
 from weather.io.source import Source
 
 HERE = atmosphere(times(6))
@@ -275,3 +282,81 @@ def test_short_names_are_understood_where_variables_are_chosen() -> None:
     }
     with pytest.raises(InputError, match="a has no variable 'geopotential_300'"):
         chosen_channels(HERE, HERE, "a", "b", ["z300"])
+
+
+@pytest.mark.parametrize("along", [True, False])
+def test_a_single_lead_time_is_added_to_times(along: bool) -> None:
+    step = np.timedelta64(12, "h").astype("timedelta64[ns]")
+    made = HERE.expand_dims(step=[step]) if along else HERE.assign_coords(step=step)
+    assert np.array_equal(Source.of(made, "states").times, HERE["time"].values + step)
+    one = as_states(made.isel(time=0), "The truth")
+    assert one["time"].values.tolist() == (HERE["time"].values[:1] + step).tolist()
+    with pytest.raises(InputError, match="The truth has no times"):
+        as_states(HERE.isel(time=0, drop=True), "The truth")
+
+
+@pytest.mark.parametrize(
+    ("units", "minutes"), [("h", 60), ("hours", 60), ("days", 1440), ("minutes", 1), ("s", 1 / 60)]
+)
+def test_units_of_lead_times(units: str, minutes: float) -> None:
+    data = HERE.isel(time=[0]).expand_dims(step=[60, 120])
+    data["step"].attrs["units"] = units
+    found = canonical(data)["prediction_timedelta"].values / np.timedelta64(1, "m")
+    np.testing.assert_allclose(found, [60 * minutes, 120 * minutes])
+
+
+@pytest.mark.parametrize("units", ["months", "milliseconds", ""])
+def test_other_units_of_lead_times_are_refused(units: str) -> None:
+    data = HERE.isel(time=[0]).expand_dims(step=[1, 2])
+    data["step"].attrs["units"] = units
+    with pytest.raises(InputError, match="expected a time difference"):
+        as_forecast(data, "forecast")
+
+
+def test_leads_are_found_to_the_minute_and_each_once() -> None:
+    leads = np.arange(4) * np.timedelta64(30, "m").astype("timedelta64[ns]")
+    assert chosen_leads(leads, [0.0208, 0.0417], "forecast").tolist() == leads[1:3].tolist()
+    with pytest.raises(InputError, match="no lead time of 0.01 days"):
+        chosen_leads(leads, [0.01], "forecast")
+    twice = HERE.isel(time=[0]).expand_dims(step=[np.timedelta64(1, "D").astype("m8[ns]")] * 2)
+    with pytest.raises(InputError, match="a lead time twice"):
+        as_forecast(twice, "forecast")
+
+
+def test_what_is_no_grid_or_path_is_refused() -> None:
+    with pytest.raises(InputError, match="a grid of 1 latitudes"):
+        grid_of(canonical(HERE.isel(latitude=[3])))
+    with pytest.raises(InputError, match="Found no path of data"):
+        Source.open("")
+    levels = HERE.isel(level=0, drop=True).assign_coords(level=("time", np.arange(24)))
+    with pytest.raises(InputError, match="found levels along time"):
+        canonical(levels)
+
+
+def test_a_selection_of_levels_offers_these() -> None:
+    named = HERE[["2m_temperature"]].assign(
+        {f"z{level}": HERE["geopotential"].sel(level=level, drop=True) for level in (500, 850)}
+    )
+    chosen = canonical(named).sel(level=[500])
+    assert [c.name for c in known_channels(chosen) if c.level] == ["geopotential_500"]
+
+
+def test_the_given_data_set_is_not_changed() -> None:
+    data = HERE[["2m_temperature"]].assign(orog=HERE["land_sea_mask"].assign_attrs(units=None))
+    del data["orog"].attrs["units"]
+    canonical(data)
+    assert "units" not in data["orog"].attrs
+
+
+def test_files_are_read_in_parts_of_all_dimensions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = np.zeros((2, 6, 4, 8, 16), np.float32)
+    dims = ("init_time", "sample", "lead_time", "lat", "lon")
+    data = xr.Dataset({"t2m": (dims, maps)}, {"lat": np.arange(8), "lon": np.arange(16)})
+    stored = {"t2m": {"chunksizes": (1, 2, 1, 8, 16)}}
+    data.to_netcdf(tmp_path / "a.nc", encoding=stored)
+    monkeypatch.setattr(files, "CHUNK", 4 * 4 * 8 * 16 * 4)
+    chunks = open_files(str(tmp_path / "a.nc"))["t2m"].chunks
+    assert chunks is not None and chunks[0] == (1, 1) and chunks[3:] == ((8,), (16,))
+    assert chunks[1] == (4, 2) and chunks[2] == (4,)

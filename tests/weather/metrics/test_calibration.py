@@ -149,3 +149,15 @@ def test_circles_of_latitude_are_ranked_each_by_itself() -> None:
     share, _, predicted = by_spread(x, np.zeros((1, 40, 100)), one(100))[0, 0]
     np.testing.assert_allclose(share, 0.1)
     assert predicted[-1] < 3 * predicted[0]  # not the 2500 of latitudes
+
+
+def test_cells_of_no_weight_are_in_no_group() -> None:
+    x, weight = draws(6, 3, 40, 100), one(100).copy()
+    land = np.zeros((40, 100), bool)
+    land[:, 30:60] = True
+    land[:2] = True
+    weight[:, land] = 0
+    filled = np.where(land, 1e6 * draws(6, 1, 40, 100, seed=1), x)
+    expected = by_spread(x[1:], x[0], weight)
+    np.testing.assert_allclose(by_spread(filled[1:], filled[0], weight), expected)
+    np.testing.assert_allclose(expected[..., 0, :].sum(-1), weight.sum())

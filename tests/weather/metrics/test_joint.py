@@ -158,3 +158,20 @@ def test_a_mask_weighs_the_cells_of_tiles_and_distances() -> None:
         m_axis=0, estimator="fair",
     )  # fmt: skip
     np.testing.assert_allclose(energy_score(x, y, weight)[0], expected[0], rtol=1e-6)
+
+
+def test_tiles_of_a_part_of_the_globe_are_the_same_wherever_it_lies() -> None:
+    latitude, maps = np.linspace(30, 65, 8), np.random.default_rng(0).normal(size=(5, 2, 8, 24))
+    here = Grid(latitude, np.arange(100.0, 148, 2))
+    across = Grid(latitude, np.sort((here.longitude - 120) % 360))
+    order = ((here.longitude - 120) % 360).argsort()
+    plain, moved = (
+        Tiles(grid, np.ones((1, 8, 24)) / 192, shape=(3, 4)) for grid in (here, across)
+    )
+    np.testing.assert_allclose(moved(maps[..., order]), plain(maps))
+    for a, b in zip(
+        moved.neighbours(moved(maps[..., order])), plain.neighbours(plain(maps)), strict=True
+    ):
+        np.testing.assert_allclose(a, b)
+    east = plain.neighbours(plain(maps))[1].reshape(5, 2, 3, 4)
+    np.testing.assert_allclose(east[..., -1], plain(maps).reshape(5, 2, 3, 4)[..., -1])

@@ -7,7 +7,7 @@ import scoringrules
 from weather.fields.grid import Grid
 from weather.fields.regions import region_weights
 from weather.metrics.ensemble import crps
-from weather.metrics.pooling import Windows
+from weather.metrics.pooling import MapWindows
 
 GRID = Grid(np.linspace(-78.75, 78.75, 8), np.arange(0, 360, 22.5))
 AREA = GRID.area()[:, None] * np.ones(16)
@@ -19,7 +19,7 @@ def draws(*shape: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [2, 4, 8])
 def test_windows_side_by_side_are_those_of_a_loop(size: int) -> None:
-    maps, windows = draws(3, 8, 16), Windows(AREA, size)
+    maps, windows = draws(3, 8, 16), MapWindows(AREA, size, GRID)
     mean, largest = windows.mean(maps), windows.maximum(maps)
     assert mean.shape == largest.shape == (3, 8 // size, 16 // size)
     for i in range(8 // size):
@@ -42,7 +42,7 @@ def test_windows_side_by_side_are_those_of_a_loop(size: int) -> None:
 def test_windows_that_do_not_divide_a_map_overlap_evenly_and_go_around_the_globe(
     size: int, rows: list[int], columns: list[int]
 ) -> None:
-    maps, windows = draws(8, 16), Windows(AREA, size)
+    maps, windows = draws(8, 16), MapWindows(AREA, size, GRID)
     largest = windows.maximum(maps)
     assert largest.shape == (len(rows), len(columns))
     for i, row in enumerate(rows):
@@ -53,7 +53,7 @@ def test_windows_that_do_not_divide_a_map_overlap_evenly_and_go_around_the_globe
 
 def test_weights_of_windows_are_shares_of_the_region() -> None:
     weight = region_weights(GRID, ["global", "northern-extratropics"])
-    windows = Windows(AREA, 4)
+    windows = MapWindows(AREA, 4, GRID)
     share = windows.weight(weight)
     np.testing.assert_allclose(share.sum((1, 2)), 1)
     np.testing.assert_allclose(share[1, 0], 0)
@@ -65,7 +65,7 @@ def test_cells_outside_of_a_mask_are_left_out() -> None:
     mask = np.zeros((8, 16))
     mask[:4, :4] = [[1, 0, 0, 1]] * 4
     mask[0, 4:8] = 1
-    windows, maps = Windows(AREA * mask, 4), draws(8, 16).astype(np.float32)
+    windows, maps = MapWindows(AREA * mask, 4, GRID), draws(8, 16).astype(np.float32)
     maps[mask == 0] = 1e6
     assert windows.maximum(maps)[0, 0] == maps[:4, [0, 3]].max()
     expected = np.average(maps[:4, [0, 3]], weights=AREA[:4, [0, 3]])
@@ -80,9 +80,26 @@ def test_shuffled_members_lose_in_what_is_pooled_only() -> None:
     members, truth = x[1:], x[0]
     mixed = np.random.default_rng(2).permuted(members, axis=0)
     np.testing.assert_allclose(crps(mixed, truth), crps(members, truth))
-    windows = Windows(AREA, 4)
+    windows = MapWindows(AREA, 4, GRID)
     for pool in (windows.mean, windows.maximum):
         ours, theirs = (crps(pool(each), pool(truth)).mean() for each in (members, mixed))
         assert theirs > 1.1 * ours
         other = scoringrules.crps_ensemble(pool(truth), pool(members), m_axis=0, estimator="fair")
         assert ours == pytest.approx(float(other.mean()))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_part_of_the_globe_is_the_same_wherever_it_lies(size: int) -> None:
+    latitude, maps = np.linspace(30, 65, 8), draws(3, 8, 10)
+    area = np.ones((8, 10))
+    here = Grid(latitude, np.arange(100.0, 150, 5))
+    across = Grid(latitude, np.sort((here.longitude - 120) % 360))
+    order = ((here.longitude - 120) % 360).argsort()
+    assert not here.is_global and across.eastward.tolist() == order.argsort().tolist()
+    for pool in ("mean", "maximum"):
+        plain = getattr(MapWindows(area, size, here), pool)(maps)
+        moved = getattr(MapWindows(area, size, across), pool)(maps[..., order])
+        np.testing.assert_allclose(moved, plain)
+    first, last = (MapWindows(area, size, here).mean(maps)[..., k] for k in (0, -1))
+    np.testing.assert_allclose(first[..., 0], maps[..., :size, :size].mean((-1, -2)))
+    np.testing.assert_allclose(last[..., 0], maps[..., :size, -size:].mean((-1, -2)))

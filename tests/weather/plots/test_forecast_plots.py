@@ -280,5 +280,7 @@ def test_a_forecast_is_plotted_by_one_function(tmp_path: Path) -> None:
     assert found == [tmp_path / "spectra_temperature_850.png"] and found[0].exists()
     with pytest.raises(InputError, match="Found picture 'map', .*Did you mean 'maps'"):
         plot(made, tmp_path, kinds="map")
+    with pytest.raises(InputError, match="Found the view 'europe', expected globe, north or"):
+        plot(made, tmp_path, view="europe")
     with pytest.raises(InputError, match="Found a forecast of type DataArray"):
         plot(made["temperature"], tmp_path)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 
 from refine_core.app.html import Frame
@@ -39,6 +40,10 @@ def test_values_are_exact_at_cells_and_linear_between() -> None:
     part = Grid(np.array([0.0, 10.0]), np.array([0.0, 10.0, 20.0]))
     found = interpolate(np.ones((2, 3)), part, np.array([5.0]), np.array([-5.0, 15.0, 30.0]))
     assert np.isnan(found).tolist() == [[True, False, True]]
+    across = Grid(np.array([0.0, 10.0]), np.array([0.0, 20.0, 40.0, 340.0]))
+    at = np.array([-30.0, -10.0, 30.0, 100.0, 200.0])
+    found = interpolate(np.ones((2, 4)), across, np.array([5.0]), at)
+    assert np.isnan(found).tolist() == [[True, False, False, True, True]]
 
 
 def test_each_choice_has_a_map() -> None:
@@ -99,3 +104,13 @@ def test_few_bytes_take_fewer_lead_times(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(map_slider, "BYTES", size)
     fewer = forecast_slider(run, CHANNELS[:1], REGIONS[:1]).choices["lead time"]
     assert [name.split(" (")[0] for name in fewer] == ["day 2", "day 4", "day 6", "day 8"]
+
+
+def test_what_has_no_value_at_the_start_has_maps_of_later_times() -> None:
+    start = FORECAST.isel(prediction_timedelta=[0])
+    start = start.assign_coords(prediction_timedelta=start.prediction_timedelta * 0)
+    data = xr.concat([start * np.nan, FORECAST], "prediction_timedelta")
+    run = ForecastRun("mine", data, WORLD, ["temperature"])
+    assert run.field(CHANNELS[0]).leads.tolist() == run.leads[1:].tolist()
+    keys = forecast_slider(run, CHANNELS, REGIONS).frames
+    assert not any("initial" in " ".join(key) for key in keys) and keys

@@ -265,3 +265,13 @@ def test_the_real_model_goes_on_as_if_never_stopped() -> None:
     again.restore(kept)
     for name, values in vars(again.advance()).items():
         np.testing.assert_array_equal(values, getattr(second, name), err_msg=name)
+
+
+@pytest.mark.usefixtures("small")
+def test_kept_states_are_those_of_the_last_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    make(path, states_every=2)
+    other = SimulationSettings("2000-02-27", days=9, spin_up_days=3, interval_hours=6, seed=1)
+    make(path, other, states_every=4, overwrite=True)
+    kept = sorted(file.name for file in (tmp_path / "a.zarr.states").iterdir())
+    assert kept == ["2000-03-01T18.npz", "2000-03-05T18.npz"]

@@ -94,6 +94,8 @@ def broken(data: xr.Dataset) -> xr.Dataset:
         (lambda f: f, {"lead_days": [np.inf]}, "no lead time of inf days"),
         (lambda f: f, {"lead_days": "3"}, "Found lead days '3', expected a number"),
         (lambda f: f, {"seed": 1.5}, "Found the seed 1.5, expected a whole number"),
+        (lambda f: f, {"seed": -1}, "Found the seed -1, expected 0 or more"),
+        (lambda f: f, {"history": WORLD.isel(time=0, drop=True)}, "The history has no times"),
         (lambda f: f, {"workers": "x"}, "Found 'x' workers, expected a whole number above 0, or"),
         (
             lambda f: f,

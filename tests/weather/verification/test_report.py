@@ -234,3 +234,14 @@ def test_a_small_file_holds_the_numbers_of_the_tables(tmp_path: Path) -> None:
     assert list(kept["skill"]["persistence"]) == [MEAN]
     assert list(kept["limit"]["multiples"]) == ["forecast"]
     assert len(kept["spectrum"]["truth"]["temperature_850"]) == len(kept["lead_days"])
+
+
+def test_few_starts_give_multiples_of_the_limit_no_interval() -> None:
+    made = ensemble(WORLD, 3, starts(20, "2002-02-01", 10))
+    limits = [report(count, limit=made)["limit"] for count in (2, 20)]
+    few, many = (
+        limit["multiples"]["forecast"]["temperature_850"]["global"]["crps_fair"]
+        for limit in limits
+        if limit is not None
+    )
+    assert few["low"] is None and many["low"] is not None

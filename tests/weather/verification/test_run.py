@@ -200,3 +200,20 @@ def test_lead_0_changes_no_score() -> None:
     assert found["lead_days"] == [1, 2, 3]
     assert found["scores"] == expected["scores"]
     assert score(verify(whole, WORLD, lead_days=[0], **ONE), "crps_fair").tolist() == [0]
+
+
+def test_a_part_of_the_globe_is_scored_alike_wherever_it_lies() -> None:
+    box = {"latitude": slice(1, 7), "longitude": slice(2, 10)}
+    here, made = WORLD.isel(box), FORECAST.isel(box)
+    found = []
+    for east in (0.0, 200.0):
+        moved = [
+            data.assign_coords(longitude=(data["longitude"] + east) % 360).sortby("longitude")
+            for data in (made, here)
+        ]
+        found.append(verify(*moved, regions=["global"])["scores"]["forecast"])
+    for name, scores in found[0].items():
+        for key, leaf in scores["global"].items():
+            both = (leaf, found[1][name]["global"][key])
+            one, other = (np.array(each["value"], np.float64) for each in both)
+            np.testing.assert_allclose(one, other, rtol=1e-4, err_msg=f"{name} {key}")

@@ -18,11 +18,8 @@ class WrappedGrid:
 
     def __init__(self, grid: Grid, centre: float = 0.0) -> None:
         self.grid = grid
-        gaps = np.diff(grid.longitude, append=grid.longitude[0] + 360)
-        self.is_global = bool(gaps.max() < 1.5 * np.median(gaps))
-        """Whether the grid reaches around the globe."""
-        # A regional grid begins east of its largest gap.
-        west = centre - 180 if self.is_global else np.roll(grid.longitude, -1)[gaps.argmax()]
+        self.is_global = grid.is_global
+        west = centre - 180 if self.is_global else grid.longitude[grid.eastward[0]]
         moved = (grid.longitude - west) % 360 + west
         self._order = np.argsort(moved)
         self.longitude = moved[self._order]
