@@ -60,6 +60,7 @@ dist: install  ## build the wheel and the source archive, into dist/
 results: install  ## regenerate the reports of the shipped models (needs what data makes)
 	$(BIN)/refine images ablate --config paper --out results/images/ablation
 	$(BIN)/refine images evaluate --model mnist --out results/images/mnist
+	$(BIN)/refine images evaluate --model mnist_fast --out results/images/mnist_fast
 	$(BIN)/refine graphs evaluate --model qm9 --out results/graphs/qm9
 	$(BIN)/refine graphs evaluate --model moses --held-out 10000 --out results/graphs/moses
 	$(BIN)/refine graphs judge --files results/graphs/moses/samples.smi $(MOSES)/test.csv.gz $(MOSES)/test_scaffolds.csv.gz --out results/graphs/moses

@@ -10,7 +10,6 @@ A fragment's name is the canonical SMILES that it has when hydrogens take the pl
 that were cut, unless it is an atom. Its sites are its atoms, in the order of that SMILES.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,12 +20,12 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from graphs.chem.labels import BOND_NUMBERS, atom_name, atom_number, atom_of
+from graphs.data.batch import ATOM
 from graphs.data.fragments import FragmentTables
 from refine_core.errors import InputError
 
 SYMMETRIES = 48
 """Symmetries that are used; a fragment with more is taken to have none."""
-ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
 _ORDER = "_smilesAtomOutputOrder"
 
 
@@ -68,7 +67,7 @@ class Fragment:
                 f"{name!r} is not the name of an atom, such as C, N+1 or O-1, nor of a fragment."
             )
         each = [molecule.GetAtomWithIdx(i) for i in range(molecule.GetNumAtoms())]
-        free, atoms = tuple(atom.GetTotalNumHs() for atom in each), tuple(map(_name, each))
+        free, atoms = tuple(atom.GetTotalNumHs() for atom in each), tuple(map(name_of, each))
         matches = molecule.GetSubstructMatches(molecule, uniquify=False, maxMatches=5000)
         alike = [tuple(match) for match in matches if _keeps(match, free, atoms)]
         identity = tuple(range(len(free)))
@@ -188,7 +187,7 @@ def apart(whole: Cut, known: Collection[str]) -> Cut:
 def _canonical(part: Chem.Mol, hydrogens: Sequence[int]) -> tuple[str, list[int]]:
     """Name of a fragment whose atoms have so many hydrogens, and its atoms by their sites."""
     if part.GetNumAtoms() == 1:
-        return _name(part.GetAtomWithIdx(0)), [0]
+        return name_of(part.GetAtomWithIdx(0)), [0]
     part.UpdatePropertyCache(strict=False)
     for atom, count in zip(part.GetAtoms(), hydrogens, strict=True):
         if atom.GetTotalNumHs() != count:  # of an atom such as the sulfur of a sulfone
@@ -198,7 +197,8 @@ def _canonical(part: Chem.Mol, hydrogens: Sequence[int]) -> tuple[str, list[int]
     return smiles, list(part.GetPropsAsDict(True, True)[_ORDER])
 
 
-def _name(atom: Chem.Atom) -> str:
+def name_of(atom: Chem.Atom) -> str:
+    """Name of an atom as a node, without its hydrogens."""
     return atom_name(atom_number(atom.GetAtomicNum(), atom.GetFormalCharge(), False))
 
 

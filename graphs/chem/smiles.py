@@ -10,12 +10,10 @@ import torch
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from graphs.chem.fragments import Fragment, bonds_of
+from graphs.chem.fragments import Fragment, bonds_of, name_of
 from graphs.chem.labels import (
     BOND_TYPES,
     BONDS,
-    atom_name,
-    atom_number,
     atom_of,
     atom_order,
     bond_types,
@@ -121,7 +119,7 @@ def atomic(batch: GraphBatch, vocabulary: Vocabulary) -> tuple[GraphBatch, Vocab
     if batch.sites is None:
         return batch, vocabulary
     molecules = list(drafts(batch, vocabulary))
-    symbols = [[_name(atom) for atom in each.GetAtoms()] for each in molecules]
+    symbols = [[name_of(atom) for atom in each.GetAtoms()] for each in molecules]
     names = tuple(sorted({name for each in symbols for name in each}, key=atom_order)) or ("C",)
     number = {name: label for label, name in enumerate(names)}
     found = Vocabulary(names, BONDS[:3])
@@ -134,10 +132,6 @@ def atomic(batch: GraphBatch, vocabulary: Vocabulary) -> tuple[GraphBatch, Vocab
         for i, j, kind in bonds_of(molecule):
             edges[row, i, j] = edges[row, j, i] = kind
     return GraphBatch(nodes, edges, valid), found
-
-
-def _name(atom: Chem.Atom) -> str:
-    return atom_name(atom_number(atom.GetAtomicNum(), atom.GetFormalCharge(), False))
 
 
 def to_molecules(batch: GraphBatch, vocabulary: Vocabulary) -> list[Chem.Mol | None]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from graphs.data.arcs import OUT, reversed_name
 from refine_core.errors import InputError
 
-_ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
+ATOM = re.compile(r"[A-Z][a-z]?H?([+-]\d+)?")
 _FRAGMENT = re.compile(r"\S*[=#]\S*|\S*(\d)\S*\1\S*")  # it has a multiple bond, or a ring
 
 
@@ -64,13 +64,13 @@ class Vocabulary:
         >>> Vocabulary(("C", "N+1"), ("SINGLE",)).molecular, Vocabulary(("red",)).molecular
         (True, False)
         """
-        known = all(_ATOM.fullmatch(n) or _FRAGMENT.fullmatch(n) for n in self.nodes)
+        known = all(ATOM.fullmatch(n) or _FRAGMENT.fullmatch(n) for n in self.nodes)
         return known and set(self.edges) <= {"SINGLE", "DOUBLE", "TRIPLE", "AROMATIC"}
 
     @property
     def has_fragments(self) -> bool:
         """Whether some nodes are fragments of molecules, see `graphs.chem.fragments`."""
-        return self.molecular and not all(_ATOM.fullmatch(name) for name in self.nodes)
+        return self.molecular and not all(ATOM.fullmatch(name) for name in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,11 @@ class GraphBatch:
         >>> batch.permute(torch.tensor([[1, 0]])).nodes.tolist()
         [[2, 1]]
         """
-
-        def both(table: Tensor) -> Tensor:
-            rows = table.gather(1, order[:, :, None].expand_as(table))
-            return rows.gather(2, order[:, None].expand_as(table))
-
         return GraphBatch(
             self.nodes.gather(1, order),
-            both(self.edges),
+            permuted(self.edges, order),
             self.valid.gather(1, order),
-            None if self.sites is None else both(self.sites),
+            None if self.sites is None else permuted(self.sites, order),
         )
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "GraphBatch":
@@ -154,3 +149,9 @@ class GraphBatch:
             torch.cat([F.pad(part.valid, (0, by)) for part, by in pairs]),
             None if parts[0].sites is None else torch.cat(sites),
         )
+
+
+def permuted(table: Tensor, order: Tensor) -> Tensor:
+    """Rows and columns (b, m) of a table (b, n, n): (b, m, m)."""
+    rows = table.gather(1, order[:, :, None].expand(-1, -1, table.shape[2]))
+    return rows.gather(2, order[:, None].expand(-1, order.shape[1], -1))

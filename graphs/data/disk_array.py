@@ -60,6 +60,7 @@ class DiskStrings(Sequence[str]):
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._bytes, self._ends = DiskArray(np.uint8), DiskArray(np.int64)
         self._waiting: list[bytes] = []
+        self._mapped: tuple[Array, Array] | None = None
         self._length = 0
         for text in texts:
             self.append(text)
@@ -78,6 +79,7 @@ class DiskStrings(Sequence[str]):
         self._ends.extend(ends)
         self._length = int(ends[-1])
         self._waiting.clear()
+        self._mapped = None
 
     def flat(self) -> tuple[Array, Array]:
         """Where each string begins (n + 1,) int64, and the bytes of all, as UTF-8."""
@@ -93,7 +95,9 @@ class DiskStrings(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         self._write()
-        ends, data = self._ends.array(), self._bytes.array()
+        if self._mapped is None:
+            self._mapped = self._ends.array(), self._bytes.array()
+        ends, data = self._mapped
         places = range(len(self))[index]
         found = [
             data[ends[i - 1] if i else 0 : ends[i]].tobytes().decode()

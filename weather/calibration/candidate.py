@@ -57,8 +57,8 @@ class RolloutConfig:
                 f"The validation part holds no {self.steps} steps of {data.config.step_hours} h "
                 "on end: roll out fewer (--steps), or give it more days."
             )
-        chosen = np.linspace(0, len(part) - 1, self.starts).round().astype(int)
-        return [int(start) for start in part[chosen]]
+        places = np.linspace(0, len(part) - 1, self.starts).round().astype(int)  # some twice
+        return [int(start) for start in part[places]]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from refine_core.config.schema import to_dict
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import atomic_write, digest, write_json
 from weather.data.array_file import ArrayFile
-from weather.data.checks import absent_cells, check_source, refusal
+from weather.data.checks import BLOCK, absent_cells, check_source, refusal
 from weather.data.config import DataConfig
 from weather.data.prepared import Prepared
 from weather.data.statistics import Statistics, measure_statistics
@@ -32,8 +32,6 @@ from weather.fields.grid import Grid
 from weather.io.files import check_shared
 from weather.io.source import Source
 
-BLOCK = 2**26
-"""Bytes of maps in memory at a time, unless a chunk of the source is larger."""
 FILES = (
     "meta.json",
     "progress.json",

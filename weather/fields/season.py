@@ -8,6 +8,10 @@ from weather.fields.times import YEAR
 
 WINDOW = 15.0
 """Days on either side of a day that belong to its season."""
+LEAST_STATES, MOST_STATES = 10, 120
+"""States of a season that a climatology needs, and that it is made of at most."""
+GAP = np.timedelta64(15, "D")
+"""Time before a forecast's start in which states tell of the weather to come."""
 
 
 def season(times: Times, when: np.datetime64) -> NDArray[np.intp]:
@@ -24,6 +28,17 @@ def season(times: Times, when: np.datetime64) -> NDArray[np.intp]:
 def same_hour(times: Times, wanted: Times) -> NDArray[np.bool_]:
     """(T,) whether a time is at the hour of the day of one of those wanted."""
     return np.isin(_hour(times), _hour(wanted))
+
+
+def evenly_spaced(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of the indices, evenly spaced.
+
+    >>> evenly_spaced(np.arange(10), 4).tolist()
+    [0, 3, 6, 9]
+    """
+    if len(index) <= most:
+        return index
+    return index[np.linspace(0, len(index) - 1, most).round().astype(np.int64)]
 
 
 def _hour(times: Times) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ from weather.io.canonical import LEAD
 from weather.io.forecast_layout import ForecastLayout, Layout
 from weather.io.forecast_store import ForecastStore
 
-Part = tuple[int, Sequence[int], NDArray[np.float32], int]
+ForecastPart = tuple[int, Sequence[int], NDArray[np.float32], int]
 """Place of the initial time, names of m members, states (m, l, C, H, W), place of the first lead.
 
 The l leads are all 1 + steps, or some of them.
@@ -125,7 +125,7 @@ class EnsembleRun:
 
     def parts(
         self, pending: Collection[tuple[int, int]], progress: Progress, workers: Workers
-    ) -> Iterator[Part]:
+    ) -> Iterator[ForecastPart]:
         """Compute batches of members, those with a member (time, name) among the pending ones.
 
         Of large members the leads come one after the other, and this process computes them.
@@ -155,7 +155,7 @@ class EnsembleRun:
 
     def _by_lead(
         self, groups: Sequence[tuple[int, Sequence[int]]], progress: Progress, done: int
-    ) -> Iterator[Part]:
+    ) -> Iterator[ForecastPart]:
         """Compute `at_once` leads of a group at a time; `done` members are there."""
         for (place, names), given in zip(groups, self._given(groups), strict=True):
             leads = _leads(self.initial.model, self.steps, self.seed, given)

@@ -11,7 +11,7 @@ from weather.forecaster.config import NetworkConfig
 from weather.forecaster.inputs import CLOCK, HeadContext, StepInput, rotate
 from weather.forecaster.network import StateNetwork
 
-ROTATION = -7
+ROTATION_STREAM = -7
 """Stream of noise for the rotation of training samples."""
 
 
@@ -100,7 +100,7 @@ class MeanModel(nn.Module):
         given, target = StepInput(past, forcing[:, 0], clock[:, 0]), future[:, 0]
         if not (self.training and self.rotates):
             return given, target, None
-        shift = (noise.uniform(ROTATION) * target.shape[-1]).long()
+        shift = (noise.uniform(ROTATION_STREAM) * target.shape[-1]).long()
         return given.rotated(shift), rotate(target, shift), shift
 
     def errors(self, batch: Batch, noise: Noise) -> Tensor:

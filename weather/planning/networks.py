@@ -25,7 +25,7 @@ from weather.forecaster.refinement import RefineHead
 from weather.forecaster.tokenizer import start_from_principal_components
 from weather.planning.meter import Meter, without_values
 from weather.planning.outline import Outline
-from weather.training.errors import HELD, MEASURED
+from weather.training.errors import ERROR_BYTES, MEASURED
 from weather.training.stages import VALIDATED, TokenizerTraining
 
 Trained = Literal["mean", "tokeniser", "head"]
@@ -170,7 +170,7 @@ def training_cost(
 def errors_cost(config: WeatherConfig, data: Outline) -> Cost:
     """What it needs to measure the errors of the mean, and to start a head from them."""
     size = min(AVERAGED, data.windows["train"], max(1, AT_ONCE // data.window_bytes))
-    held = min(MEASURED, data.windows["train"], max(1, HELD // data.window_bytes))
+    held = min(MEASURED, data.windows["train"], max(1, ERROR_BYTES // data.window_bytes))
     with without_values() as meter, torch.no_grad():
         forecaster = networks(config, data.grid).eval()
         residual, _ = forecaster.residual(*windows(config, data.grid, size), in_sample=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from refine_core.errors import InputError
+from weather.data.checks import BLOCK
 from weather.data.config import DataConfig
-from weather.data.preparation import BLOCK
 from weather.data.time_parts import PARTS, Part, TimeParts, bounds
 from weather.fields.arrays import Times
 from weather.fields.grid import Grid

@@ -37,7 +37,7 @@ from weather.planning.speed import (
     training_rate,
     verification_seconds,
 )
-from weather.verification.measurement import HELD, LEAST_MEMBERS
+from weather.verification.measurement import HELD_BUDGETS, LEAST_MEMBERS
 
 ALLOCATED = 1.2
 """Bytes that a process takes for each of a living array: measured, 1.07 to 1.2 in training."""
@@ -296,7 +296,7 @@ class _Planning:
         variables = len({channel.variable for channel in self.config.data.channels})
         states = 2 * self.members + 2 * others + 4 * self.members / variables
         truth = self.starts * (1 + self.steps) * data.state_bytes
-        read = min(truth + data.disk, HELD * BUDGET)
+        read = min(truth + data.disk, HELD_BUDGETS * BUDGET)
         numbers = self.starts * self.members * self.steps * data.state_bytes / 4
         return Stage(
             "verify",

@@ -10,6 +10,7 @@ from refine_core.errors import InputError
 from weather.fields.arrays import Leads, Times
 from weather.fields.channel import Channel
 from weather.fields.grid import Grid
+from weather.fields.season import GAP
 from weather.fields.times import AnyTime, parse_time
 from weather.io.canonical import DIMS, LEAD, TRUTH_DIMS, grid_of
 from weather.io.compatibility import check_dims, check_grid, check_units
@@ -19,9 +20,6 @@ from weather.io.values import load_if_small, select_levels
 from weather.plots.display import Display
 from weather.plots.forecast_field import ForecastField
 from weather.plots.states import Climatology, States
-
-GAP = np.timedelta64(15, "D")
-"""Time before the start in which states tell of the weather to come."""
 
 
 class ForecastRun:

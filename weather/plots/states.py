@@ -7,14 +7,11 @@ import xarray as xr
 
 from refine_core.errors import InputError
 from weather.fields.arrays import Array, Times
-from weather.fields.season import WINDOW, season
+from weather.fields.season import LEAST_STATES, MOST_STATES, WINDOW, evenly_spaced, season
 from weather.io.files import read_errors
 from weather.io.values import map_values
 from weather.metrics.sorting import quantile
 from weather.plots.display import Display
-
-LEAST_STATES, MOST_STATES = 10, 120
-"""States of a season that a climatology needs, and that it is made of at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +93,4 @@ class Climatology:
                 f"{WINDOW:g} days of the day of the year of {when.astype('datetime64[h]')}, "
                 f"expected {LEAST_STATES} or more: give a longer --history, or none."
             )
-        most = min(len(index), MOST_STATES)
-        chosen = np.linspace(0, len(index) - 1, most).round().astype(np.int64)
-        return self.states.times[index[chosen]]
+        return self.states.times[evenly_spaced(index, MOST_STATES)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from refine_core.errors import InputError
 from refine_core.storage.files import atomic_write
 from weather.fields.arrays import Times
+from weather.fields.season import evenly_spaced
 from weather.fields.times import parse_time
 
 ModelState = list[NDArray[np.generic]]
@@ -123,8 +124,7 @@ def _chosen(text: str, times: Times) -> Times:
             f"Found --starts {text}, but {len(inside)} states are kept in that period that are "
             "early enough in the store: ask for fewer, or give a longer period."
         )
-    places = np.linspace(0, len(inside) - 1, int(count)).round().astype(np.int64)
-    return np.asarray(inside[places])
+    return np.asarray(inside[evenly_spaced(np.arange(len(inside)), int(count))])
 
 
 def _at(text: str, times: Times) -> Times:

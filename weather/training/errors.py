@@ -12,7 +12,7 @@ from weather.forecaster.mean import MeanModel
 
 MEASURED = 1024
 """Windows that standard deviations and covariances are measured on."""
-HELD = 2**31
+ERROR_BYTES = 2**31
 """Bytes of windows whose residuals are held at once; on large grids these are fewer windows."""
 
 
@@ -44,6 +44,6 @@ def error_scale(mean: MeanModel, windows: Windows) -> Tensor:
 def scaled_residuals(forecaster: Forecaster, windows: Windows) -> Tensor:
     """(n, C, H, W) scaled residuals of training windows spread over the part."""
     forecaster = forecaster.eval()
-    index = windows.evenly(min(MEASURED, windows.within(HELD)))
+    index = windows.evenly(min(MEASURED, windows.within(ERROR_BYTES)))
     batches = windows.batches(index, forecaster.device)
     return torch.cat([forecaster.residual(*batch, in_sample=True)[0] for batch in batches])

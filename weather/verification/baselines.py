@@ -13,7 +13,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from weather.fields.arrays import Array, Leads, Times
-from weather.fields.season import same_hour, season
+from weather.fields.season import (
+    GAP,
+    LEAST_STATES,
+    MOST_STATES,
+    evenly_spaced,
+    same_hour,
+    season,
+)
 from weather.io import values as reading
 from weather.io.compatibility import check_finite
 from weather.io.files import read_errors
@@ -23,10 +30,6 @@ from weather.metrics.sorting import quantile
 
 NAMES = ("climatology", "climatological ensemble", "persistence", "dressed persistence")
 
-MOST_STATES = 120
-"""States of a season that climatology is made of, at most."""
-LEAST_STATES = 10
-"""States that a season must have to be used."""
 QUANTILES = (0.1, 0.9)
 """Quantiles of climatology; a value above one of them is an event."""
 
@@ -161,9 +164,9 @@ def baseline_forecasts(
     return result
 
 
-def states_before(states: xr.Dataset, init: np.datetime64, gap_days: int = 15) -> xr.Dataset:
-    """States at least `gap_days` before the first start, which know nothing of later weather."""
-    return states.isel(time=states["time"].values <= init - np.timedelta64(gap_days, "D"))
+def states_before(states: xr.Dataset, init: np.datetime64) -> xr.Dataset:
+    """States at least `GAP` before the first start, which know nothing of later weather."""
+    return states.isel(time=states["time"].values <= init - GAP)
 
 
 def coverage(
@@ -189,14 +192,3 @@ def coverage(
         seasons &= len(history.season(inits[i] + leads[t])) >= LEAST_STATES
         pairs[t] &= len(history.pairs(inits[i], leads[t])[0]) >= LEAST_STATES
     return seasons, pairs
-
-
-def evenly_spaced(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the indices, evenly spaced.
-
-    >>> evenly_spaced(np.arange(10), 4).tolist()
-    [0, 3, 6, 9]
-    """
-    if len(index) <= most:
-        return index
-    return index[np.linspace(0, len(index) - 1, most).round().astype(np.int64)]

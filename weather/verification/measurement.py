@@ -33,7 +33,7 @@ from weather.verification.statistics import (
 
 LEAST_MEMBERS = 20
 """Members of the ensembles of baselines, at least."""
-HELD = 4
+HELD_BUDGETS = 4
 """Arrays of `weather.io.values.BUDGET` bytes that truth and history may take in memory, if that is
 no more than a quarter of what a process may take."""
 REMEDY = (
@@ -232,7 +232,7 @@ class _StartMeasurement:
         valid = (selection.inits[:, None] + selection.leads)[selection.verified]
         times = np.unique(np.append(valid, selection.inits if self.has_starts else valid[:0]))
         variables: list[_Variable] = []
-        budget = min(HELD * reading.BUDGET, memory_share() // 4)
+        budget = min(HELD_BUDGETS * reading.BUDGET, memory_share() // 4)
         for channels in selection.channels.values():
             with read_errors(f"The truth: {channels[0].variable}"):
                 truth = select_levels(self.truth, channels).sel(time=times)

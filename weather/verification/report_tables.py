@@ -10,7 +10,7 @@ from weather.verification.baselines import NAMES
 from weather.verification.report import Curve, Estimate, ScoreTable, VerificationReport
 from weather.verification.statistics import BANDS
 
-HEADLINE = (
+SHOWN_CHANNELS = (
     "geopotential_500",
     "temperature_850",
     "u_component_of_wind_850",
@@ -20,7 +20,7 @@ HEADLINE = (
 )
 """Channels that tables and pictures show, if there are `LEAST_CHANNELS` of them."""
 LEAST_CHANNELS, MOST_CHANNELS, MOST_LEADS = 3, 6, 5
-BASELINES = {
+BASELINES_OF = {
     "crps_fair": ("climatological ensemble", "dressed persistence"),
     "rmse": ("climatology", "persistence"),
     "acc": ("persistence",),
@@ -265,7 +265,7 @@ class ReportTables:
     def _shown(self, score: str, *, twin: bool = False) -> dict[str, ScoreTable]:
         """The forecasts in the table of a score, by name."""
         scores = self.report["scores"]
-        baselines = next((n for start, n in BASELINES.items() if score.startswith(start)), ())
+        baselines = next((n for start, n in BASELINES_OF.items() if score.startswith(start)), ())
         shown = {self.first: scores[self.first]}
         if twin and self.first in self.report["shuffled"]:
             shown[f"{self.first}, shuffled"] = self.report["shuffled"][self.first]["scores"]
@@ -305,7 +305,7 @@ class ReportTables:
 def shown_channels(report: VerificationReport) -> list[str]:
     """The channels that tables and pictures show."""
     names = list(report["channels"])
-    known = [name for name in HEADLINE if name in names]
+    known = [name for name in SHOWN_CHANNELS if name in names]
     return known if len(known) >= LEAST_CHANNELS else best_known(names, MOST_CHANNELS)
 
 

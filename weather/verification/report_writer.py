@@ -14,10 +14,10 @@ from weather.verification.baselines import NAMES
 from weather.verification.cross_variable import ALL
 from weather.verification.headline import headline
 from weather.verification.report import MEAN, Estimate, Starts, VerificationReport
-from weather.verification.report_tables import BASELINES, UNDEFINED, ReportTables, cell
+from weather.verification.report_tables import BASELINES_OF, UNDEFINED, ReportTables, cell
 from weather.verification.score_plots import plot_scores
 
-STRUCTURE = {
+STRUCTURE_TITLES = {
     "energy": "energy score",
     "variogram": "variogram score",
     "average_crps_2": "CRPS of means over 2 x 2 cells",
@@ -28,12 +28,12 @@ STRUCTURE = {
     "max_crps_8": "CRPS of maxima over 8 x 8 cells",
 }
 """What scores of the joint structure are called."""
-TOGETHER = {name: f"{STRUCTURE[name]} of all together" for name in ("energy", "variogram")}
+TOGETHER = {name: f"{STRUCTURE_TITLES[name]} of all together" for name in ("energy", "variogram")}
 SKILL = {
     "crps_fair": "CRPS",
     "rmse": "RMSE",
     "brier_fair_0.9": "Brier score above the 90th percentile",
-    **{n: STRUCTURE[n] for n in ("energy", "variogram", "average_crps_4", "max_crps_4")},
+    **{n: STRUCTURE_TITLES[n] for n in ("energy", "variogram", "average_crps_4", "max_crps_4")},
 }
 """Scores in which forecasts are compared, and what they are called."""
 EXTREMES = "values above the 90th percentile of climatology"
@@ -165,7 +165,7 @@ def _verdict(tables: ReportTables) -> str:
     report, leads = tables.report, tables.few_leads
     members = report["members"][tables.first]
     what = f"{_count(members, 'member')}, {_between(report['starts'])}"
-    for name in dict.fromkeys((*BASELINES["crps_fair"], *NAMES)):
+    for name in dict.fromkeys((*BASELINES_OF["crps_fair"], *NAMES)):
         compared = report["differences"].get(name)
         skill = {} if compared is None else compared["skill"].get(MEAN, {}).get(tables.main, {})
         found = skill.get("crps_fair")
@@ -203,7 +203,7 @@ def _key_figures(tables: ReportTables) -> list[KeyFigure]:
             )
 
     for name, compared in report["differences"].items():
-        if name in NAMES and name not in BASELINES["crps_fair"]:
+        if name in NAMES and name not in BASELINES_OF["crps_fair"]:
             continue
         skill = compared["skill"].get(MEAN, {}).get(tables.main, {}).get("crps_fair")
         add(f"lower CRPS than {name}", skill, 100.0, "%")
@@ -355,7 +355,7 @@ def _structure(tables: ReportTables) -> Sections:
         "In per cent, in the mean of all variables. In the twin, members change places at random "
         "in each cell of each map: its CRPS is the same, its structure is lost. All together are "
         "standardised anomalies over tiles of 30 degrees.",
-        tables.structure({MEAN: STRUCTURE, ALL: TOGETHER}),
+        tables.structure({MEAN: STRUCTURE_TITLES, ALL: TOGETHER}),
     )
     yield (
         "### Balance: northward and geostrophic wind at 25 to 75 degrees",
@@ -367,8 +367,8 @@ def _structure(tables: ReportTables) -> Sections:
     for score, title, channels in (
         ("variogram", "Variogram score, of means over tiles of 30 degrees", tables.channels),
         ("energy", "Energy score", tables.channels[:1]),
-        ("average_crps_4", STRUCTURE["average_crps_4"], tables.channels),
-        ("max_crps_4", STRUCTURE["max_crps_4"], tables.channels),
+        ("average_crps_4", STRUCTURE_TITLES["average_crps_4"], tables.channels),
+        ("max_crps_4", STRUCTURE_TITLES["max_crps_4"], tables.channels),
     ):
         table = tables.score(score, tables.main, [*channels, *together], twin=True)
         yield f"### {title}", "", table

@@ -13,11 +13,12 @@ from refine_core.errors import InputError
 from weather.fields.arguments import real_number, several, whole_number
 from weather.fields.channel import Channel
 from weather.fields.regions import REGIONS
+from weather.fields.season import LEAST_STATES
 from weather.fields.thresholds import chosen_thresholds
 from weather.io.files import check_shared, open_given
 from weather.io.forecasts import as_forecast, as_states, known_channels
 from weather.verification import bootstrap
-from weather.verification.baselines import LEAST_STATES, NAMES, states_before
+from weather.verification.baselines import NAMES, states_before
 from weather.verification.measurement import Measurement
 from weather.verification.perfect_model import PerfectModel
 from weather.verification.report import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphs.data.batch import GraphBatch
+from graphs.data.batch import GraphBatch, permuted
 from graphs.data.edge_list import sparse_product
 from graphs.generators.common.config import Matching
 
@@ -110,9 +110,7 @@ def _merged(table: Tensor, pairs: tuple[Tensor, Tensor, Tensor], left: Tensor) -
     table[b, i] += table[b, j]
     table[b, :, i] += table[b, :, j]
     table[b, j], table[b, :, j] = 0, 0
-    m = table.shape[2]
-    table = table.gather(1, left[:, :, None].expand(-1, -1, m))
-    return table.gather(2, left[:, None].expand(-1, left.shape[1], -1))
+    return permuted(table, left)
 
 
 def _matching(

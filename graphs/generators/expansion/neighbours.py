@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphs.data.batch import permuted
 from graphs.data.edge_list import hops
 from graphs.generators.common.streams import ExpansionStream
 from graphs.generators.expansion.state import CoarseGraph
@@ -63,7 +64,7 @@ class Neighbours:
         )[graph[:, None], index]
         order = _order(adjacent.float(), real, uniform)
         index = index.gather(1, order) * real
-        link, adjacent = (_permuted(table, order) for table in (link, adjacent))
+        link, adjacent = (permuted(table, order) for table in (link, adjacent))
         return cls(graph, cluster, index, real, _relations(link, adjacent, real))
 
     @cached_property
@@ -112,12 +113,6 @@ def _order(link: Tensor, real: Tensor, uniform: Tensor) -> Tensor:
         done = done.scatter(1, best, 1.0)
         score = score + link.gather(1, best[:, :, None].expand(-1, 1, link.shape[2]))[:, 0]
     return torch.cat(order, 1) if order else uniform.long()
-
-
-def _permuted(table: Tensor, order: Tensor) -> Tensor:
-    """(r, d, d) with rows and columns in order (r, d)."""
-    rows = table.gather(1, order[:, :, None].expand_as(table))
-    return rows.gather(2, order[:, None].expand_as(table))
 
 
 def _relations(link: Tensor, adjacent: Tensor, real: Tensor) -> Tensor:

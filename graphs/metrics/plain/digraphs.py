@@ -54,7 +54,7 @@ def evaluate_digraphs(
         for part in (generated, trained_on)
     )
     return distances(vectors) | {
-        "unique": float(np.mean([number not in numbers[:i] for i, number in enumerate(numbers)])),
+        "unique": len(set(numbers)) / len(numbers),
         "novel": float(np.mean([number not in known for number in numbers])),
         "acyclic": acyclic,
         "acyclic_train": acyclic_train,

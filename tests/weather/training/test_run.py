@@ -140,7 +140,7 @@ def test_fewer_residuals_are_held_of_large_maps(
     windows = Windows(prepare(model.data, quiet=True), "train")
     assert len(scaled_residuals(model.forecaster, windows)) == len(windows)
     one = 4 * 3 * len(model.channels) * 8 * 16
-    monkeypatch.setattr("weather.training.errors.HELD", 7 * one + 1)
+    monkeypatch.setattr("weather.training.errors.ERROR_BYTES", 7 * one + 1)
     few = scaled_residuals(model.forecaster, windows)
     assert len(few) == 7
     assert torch.isfinite(few).all()

@@ -5,14 +5,12 @@ import pytest
 import xarray as xr
 
 from tests.weather.forecasts import DAY, world
-from weather.fields.season import WINDOW
+from weather.fields.season import MOST_STATES, WINDOW, evenly_spaced
 from weather.io import values as fields
 from weather.verification.baselines import (
-    MOST_STATES,
     History,
     baseline_forecasts,
     coverage,
-    evenly_spaced,
     states_before,
 )
 
