@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from images.config import GeneratorConfig, SamplingConfig, TokenizerConfig
+from images.config import GeneratorConfig, ImagesConfig, SamplingConfig, TokenizerConfig
 from images.networks import Decoder, Encoder, Phi
 from refine_core.errors import InputError
 from refine_core.grid import GridEmbed, build_refiner
@@ -88,6 +88,16 @@ def build(config: GeneratorConfig, tokenizer: ResidualTokenizer, classes: int) -
         context_dropout=config.class_dropout,
         methods=build_methods(config.methods),
     )
+
+
+def build_network(config: ImagesConfig, shape: tuple[int, int, int], classes: int) -> ImageRefiner:
+    """The untrained network of a model of images (channels, height, width), for evaluation.
+
+    Raises:
+        InputError: A section of the config does not fit the images or another section.
+    """
+    tokens = build_tokenizer(config.tokenizer, shape[0], shape[1:])
+    return build(config.generator, tokens, classes).eval()
 
 
 def sampling(config: SamplingConfig, scales: int) -> tuple[Sampling, ...]:

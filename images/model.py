@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from images.build import ImageRefiner, build, build_tokenizer, sampling
+from images.build import ImageRefiner, build_network, sampling
 from images.config import ImagesConfig
 from images.data.load import Images
 from refine_core.app.processes.memory import check_memory
@@ -90,18 +90,6 @@ class ImageModel(StoredModel):
         )
         for method in [*self.refiner.own_methods, *self.methods]:
             method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
-
-    @classmethod
-    def build(
-        cls, config: ImagesConfig, shape: tuple[int, int, int], classes: int
-    ) -> "ImageModel":
-        """Assemble an untrained model.
-
-        Raises:
-            InputError: A section of the config does not fit the images or another section.
-        """
-        tokens = build_tokenizer(config.tokenizer, shape[0], shape[1:])
-        return cls(build(config.generator, tokens, classes).eval(), config, shape, classes)
 
     @property
     def tokenizer(self) -> ResidualTokenizer:
@@ -421,9 +409,9 @@ def load(name: str | Path, device: Device = "auto") -> ImageModel:
     torch.Size([2, 1, 28, 28])
     """
     saved = MODELS.load(name)
-    model = ImageModel.build(saved.spec.config, saved.spec.shape, saved.spec.classes)
-    saved.restore(model.refiner, device)
-    return model
+    spec = saved.spec
+    refiner = build_network(spec.config, spec.shape, spec.classes)
+    return ImageModel(saved.restore(refiner, device), spec.config, spec.shape, spec.classes)
 
 
 def _check_counts(**counts: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from images.adversarial import AdversarialDecoder, WithStates, sampled_states
 from images.augmentation import AugmentedTraining
-from images.build import ImageRefiner, build, build_tokenizer
+from images.build import ImageRefiner, build, build_network, build_tokenizer, sampling
 from images.code_metrics import code_bits, tokenizer_metrics
 from images.config import ImagesConfig
 from images.data.load import Images
@@ -133,7 +133,8 @@ def sharpen_decoder(
 
 def _check(config: ImagesConfig, images: Images) -> None:
     """Refuse what could not be built or trained, before anything is trained."""
-    ImageModel.build(config, images.shape, images.classes)
+    scales = len(build_network(config, images.shape, images.classes).tokenizer.schedule)
+    sampling(config.sampling, scales)
     sections = {"tokenizer": config.tokenizer.training, "generator": config.generator.training}
     if config.adversarial is not None:
         sections["adversarial"] = config.adversarial.training

@@ -170,13 +170,8 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
         Raises:
             InputError: There are fewer scales.
         """
-        count = len(self.schedule) if scales is None else scales
-        if not 0 <= count <= len(self.schedule):
-            raise InputError(
-                f"Found {count} scales, expected 0 to {len(self.schedule)}, as many as there are."
-            )
         states, chosen = [state], []
-        for k in range(count):
+        for k in range(self.scale_count(scales)):
             if self.finished(states[-1]):
                 break
             choice = choose(states[-1], k)
@@ -188,6 +183,19 @@ class Tokenizer(nn.Module, ABC, Generic[DataT, FeaturesT, StateT]):
             if after is not None:
                 after(states[-1], k)
         return Trace(states, chosen)
+
+    def scale_count(self, scales: int | None) -> int:
+        """Scales to go through, all for None.
+
+        Raises:
+            InputError: There are fewer.
+        """
+        count = len(self.schedule) if scales is None else scales
+        if not 0 <= count <= len(self.schedule):
+            raise InputError(
+                f"Found {count} scales, expected 0 to {len(self.schedule)}, as many as there are."
+            )
+        return count
 
     def trace(self, features: FeaturesT, corrupt: Corrupt | None = None) -> Trace[StateT]:
         """Unroll the forward process on features (eq. 16)."""

@@ -183,7 +183,7 @@ class _Worker:
             self.clock.value += seconds
 
 
-_worker: _Worker
+_worker: _Worker | InputError
 
 
 def _start_worker(share: Callable[[], object], clock: "Synchronized[float]", stop: Event) -> None:
@@ -194,7 +194,10 @@ def _start_worker(share: Callable[[], object], clock: "Synchronized[float]", sto
     import torch
 
     torch.set_num_threads(1)
-    _worker = _Worker(share(), clock, stop)
+    try:
+        _worker = _Worker(share(), clock, stop)
+    except InputError as error:  # raised by the first job: here it would break the pool
+        _worker = error
 
 
 def _end_with_parent() -> None:
@@ -206,4 +209,6 @@ def _end_with_parent() -> None:
 
 
 def _run_in_worker(job: Job[C]) -> None:
+    if isinstance(_worker, InputError):
+        raise _worker
     job.finish(cast(C, _worker.shared), _worker.tick)

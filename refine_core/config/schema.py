@@ -16,6 +16,7 @@ refine_core.errors.InputError: Model: width: found 0, expected a whole number ab
 
 import dataclasses
 import functools
+import json
 import reprlib
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -112,11 +113,18 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.yaml_implicit_resolvers = {  # dates stay text
+    first: [(tag, form) for tag, form in forms if not tag.endswith(":timestamp")]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def _read(path: Path, domain: str) -> dict[str, object]:
     """Read a file whose top level is a YAML mapping."""
     expected = "expected one `field: value` a line"
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        json.dumps(data, default=str)  # refuses what holds itself
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
         raise InputError(
@@ -130,6 +138,11 @@ def _read(path: Path, domain: str) -> dict[str, object]:
         raise InputError(f"{path} is not valid YAML{where}: {said}; {expected}.") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise InputError(f"{path} is not a text file; {expected}.") from None
+    except (ValueError, KeyError, RecursionError) as error:
+        said = str(error) or type(error).__name__
+        raise InputError(
+            f"{path} holds a value that cannot be read ({said}); {expected}."
+        ) from None
     if data is None:
         raise InputError(f"{path} is empty; {expected}.")
     if not isinstance(data, dict):

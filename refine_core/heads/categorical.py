@@ -65,7 +65,9 @@ class CodeDistribution:
         given, free = self.logits, unconditional.logits
         moved = (1 + weight) * given - weight * free
         certain = given.isinf() | free.isinf()
-        return replace(self, logits=torch.where(certain, given, moved))
+        # As if both were normalised, which matters where some values move and others stay.
+        shift = free.logsumexp(-1, keepdim=True) - given.logsumexp(-1, keepdim=True)
+        return replace(self, logits=torch.where(certain, given - weight * shift, moved))
 
     def sharpened(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
@@ -79,17 +81,22 @@ class CodeDistribution:
             best = F.one_hot(logits.argmax(-1), logits.shape[-1]).bool()
             return replace(self, logits=logits.masked_fill(~best, -torch.inf))
         logits = logits / temperature
-        if top_k is not None and top_k < logits.shape[-1]:
-            ranked = torch.sort(logits, dim=-1, descending=True, stable=True).indices
-            drop = torch.ones_like(logits, dtype=torch.bool)
-            drop.scatter_(-1, ranked[..., :top_k], False)
-            logits = logits.masked_fill(drop, -torch.inf)
-        if top_p < 1:
-            ordered, rank = logits.sort(-1, descending=True)
-            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-            drop = torch.zeros_like(before, dtype=torch.bool).scatter(-1, rank, before >= top_p)
-            logits = logits.masked_fill(drop, -torch.inf)
+        if (top_k is not None and top_k < logits.shape[-1]) or top_p < 1:
+            logits = logits.masked_fill(~heaviest(logits, top_k, top_p), -torch.inf)
         return replace(self, logits=logits)
+
+
+def heaviest(logits: Tensor, top_k: int | None, top_p: float) -> Tensor:
+    """Which values (..., v) are among the `top_k` likeliest, and of those make a mass `top_p`.
+
+    Of equally likely values the first are kept.
+    """
+    order = torch.sort(logits, dim=-1, descending=True, stable=True).indices
+    place = torch.arange(logits.shape[-1], device=logits.device)
+    keep = (place < (top_k or logits.shape[-1])).expand_as(order)
+    ordered = logits.gather(-1, order).masked_fill(~keep, -torch.inf).softmax(-1)
+    keep = keep & (ordered.cumsum(-1) - ordered < top_p)
+    return torch.zeros_like(keep).scatter(-1, order, keep)
 
 
 class CategoricalHead(nn.Module):

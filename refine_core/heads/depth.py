@@ -10,7 +10,7 @@ scale, so that its draws are not independent at all. Either way the likelihood i
 teacher forcing and stepwise sampling give the same probabilities.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self, cast, get_args
 
@@ -192,8 +192,7 @@ class SequentialDistribution:
         k: The scale.
         hidden: (b, n, d).
         valid: (b, n) bool, False at padding; None means all.
-        free: (b, n, d) hidden states without the context, for guidance; None is none.
-        weight: Weight of guidance.
+        away: Distributions to be guided away from, one after the other, and the weights.
         temperature: See `CodeDistribution.sharpened`, as for the next two; they act on each digit
             given those before it.
         top_k: The likeliest values that are kept.
@@ -204,17 +203,14 @@ class SequentialDistribution:
     k: int
     hidden: Tensor
     valid: Tensor | None = None
-    free: Tensor | None = None
-    weight: float = 0.0
+    away: tuple[tuple["SequentialDistribution", float], ...] = ()
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float = 1.0
 
     def given(self, code: Tensor) -> CodeDistribution:
         """Distribution of each digit given those before it in codes (b, n, g)."""
-        logits = self.head.logits(self.hidden, code, self.k, self.valid)
-        free = None if self.free is None else self.head.logits(self.free, code, self.k, self.valid)
-        return self._shaped(logits, free, self.valid)
+        return self._sharp(CodeDistribution(self._logits(code), self.valid))
 
     def token_log_prob(self, code: Tensor) -> Tensor:
         """Log-probability (b, n) of each token's code (b, n, g) given those drawn before it."""
@@ -231,20 +227,15 @@ class SequentialDistribution:
         if self.head.across == "digits":
             uniform = uniform.flatten(0, 1)
         uniform = uniform.flatten(1)
-        steps = self.head.start(self.hidden, self.k, self.valid)
-        free = None if self.free is None else self.head.start(self.free, self.k, self.valid)
-        drawn: list[Tensor] = []
+        steps, drawn = self._steps(), list[Tensor]()
         for t in range(uniform.shape[1]):
-            before = drawn[-1] if drawn else None
-            logits = steps(before)[:, None, None]
-            other = None if free is None else free(before)[:, None, None]
-            dist = self._shaped(logits, other, None)
+            dist = self._sharp(CodeDistribution(steps(drawn[-1] if drawn else None)))
             drawn.append(dist.inverse(uniform[:, t, None, None])[:, 0, 0])
         return torch.stack(drawn, 1).reshape(-1, count, digits)
 
     def guided(self, unconditional: Self, weight: float) -> Self:
         """Classifier-free guidance on the logits of each digit, see `CodeDistribution.guided`."""
-        return replace(self, free=unconditional.hidden, weight=weight) if weight else self
+        return replace(self, away=(*self.away, (unconditional, weight))) if weight else self
 
     def sharpened(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
@@ -252,12 +243,26 @@ class SequentialDistribution:
         """More likely values only, at each digit."""
         return replace(self, temperature=temperature, top_k=top_k, top_p=top_p)
 
-    def _shaped(
-        self, logits: Tensor, free: Tensor | None, valid: Tensor | None
-    ) -> CodeDistribution:
-        dist = CodeDistribution(logits, valid)
-        if free is not None:
-            dist = dist.guided(CodeDistribution(free, valid), self.weight)
+    def _logits(self, code: Tensor) -> Tensor:
+        """Guided logits (b, n, g, v) of each digit given those before it in codes (b, n, g)."""
+        own = self.head.logits(self.hidden, code, self.k, self.valid)
+        return self._guided(own, [other._logits(code) for other, _ in self.away])
+
+    def _steps(self) -> Callable[[Tensor | None], Tensor]:
+        """Guided logits (rows, 1, 1, v) of one digit after the other, given the one before."""
+        own = self.head.start(self.hidden, self.k, self.valid)
+        others = [other._steps() for other, _ in self.away]
+        return lambda before: self._guided(
+            own(before)[:, None, None], [steps(before) for steps in others]
+        )
+
+    def _guided(self, logits: Tensor, others: Sequence[Tensor]) -> Tensor:
+        dist = CodeDistribution(logits)
+        for other, (_, weight) in zip(others, self.away, strict=True):
+            dist = dist.guided(CodeDistribution(other), weight)
+        return dist.logits
+
+    def _sharp(self, dist: CodeDistribution) -> CodeDistribution:
         if (self.temperature, self.top_k, self.top_p) == (1.0, None, 1.0):
             return dist
         return dist.sharpened(self.temperature, self.top_k, self.top_p)

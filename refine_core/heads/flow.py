@@ -122,8 +122,7 @@ class FlowDistribution:
         k: The scale.
         hidden: (b, n, d) hidden states.
         valid: (b, n) bool, False at padding; None means all.
-        free: (b, n, d) hidden states without the context, for guidance; None is none.
-        weight: Weight of guidance.
+        away: Distributions to be guided away from, one after the other, and the weights.
         temperature: Standard deviation of the noise that the flow starts from.
     """
 
@@ -131,8 +130,7 @@ class FlowDistribution:
     k: int
     hidden: Tensor
     valid: Tensor | None = None
-    free: Tensor | None = None
-    weight: float = 0.0
+    away: tuple[tuple["FlowDistribution", float], ...] = ()
     temperature: float = 1.0
 
     def token_loss(self, code: Tensor, noise: Noise) -> Tensor:
@@ -190,7 +188,7 @@ class FlowDistribution:
 
     def guided(self, unconditional: Self, weight: float) -> Self:
         """Classifier-free guidance on velocities (arXiv 2207.12598); weight 0 changes nothing."""
-        return replace(self, free=unconditional.hidden, weight=weight) if weight else self
+        return replace(self, away=(*self.away, (unconditional, weight))) if weight else self
 
     def sharpened(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
@@ -211,10 +209,9 @@ class FlowDistribution:
         """Velocity (b, n, g), guided if asked for, in units of the spread."""
         when = x.new_full((*x.shape[:-1], 1), time)
         given = self.head.velocity(x, when, self.hidden, self.k).float()
-        if self.free is None:
-            return given
-        free = self.head.velocity(x, when, self.free, self.k).float()
-        return (1 + self.weight) * given - self.weight * free
+        for other, weight in self.away:
+            given = (1 + weight) * given - weight * other.velocity(x, time)
+        return given
 
     def _standard(self, code: Tensor) -> Tensor:
         """Codes in units of the spread, about the mean."""

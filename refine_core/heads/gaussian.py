@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from refine_core.errors import InputError
+from refine_core.heads.categorical import CodeDistribution, heaviest
 from refine_core.noise import Noise, Stream
 
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
@@ -84,9 +85,10 @@ class GaussianMixture:
         share = weight * (2 * (self.log_scale - wide)).exp()
         precision = 1 + weight - share  # in units of p's
         mean = ((1 + weight) * self.mean - share * unconditional.mean) / precision
+        given, free = (x.logits.log_softmax(2) for x in (self, unconditional))
         return replace(
             self,
-            logits=_guided_logits(self.logits, unconditional.logits, weight),
+            logits=CodeDistribution(given).guided(CodeDistribution(free), weight).logits,
             mean=mean,
             log_scale=self.log_scale - precision.log() / 2,
         )
@@ -100,7 +102,7 @@ class GaussianMixture:
         GIVT has as fields of their own; at 0 the mean of the heaviest component is left. Limits
         choose among components, so they leave a single Gaussian as it is.
         """
-        keep = _heaviest(self.logits / max(temperature, 1e-6), top_k, top_p)
+        keep = heaviest(self.logits / max(temperature, 1e-6), top_k, top_p)
         if temperature == 0:
             keep = torch.zeros_like(keep).scatter_(2, self.logits.argmax(2, keepdim=True), True)
         logits = (self.logits / (temperature or 1.0)).masked_fill(~keep, -torch.inf)
@@ -109,10 +111,7 @@ class GaussianMixture:
 
     def _component(self, uniform: Tensor) -> Tensor:
         """Component (b, n) of each token: the inverse distribution function at `uniform`."""
-        cumulative = self.logits.softmax(2).cumsum(2)
-        total = cumulative[..., -1:]
-        passed = (cumulative <= uniform[..., None] * total).sum(2)
-        return torch.minimum(passed, (cumulative < total).sum(2))
+        return CodeDistribution(self.logits[:, :, None]).inverse(uniform[..., None])[..., 0]
 
 
 class GaussianMixtureHead(nn.Module):
@@ -187,20 +186,3 @@ def _of(values: Tensor, component: Tensor | None) -> Tensor:
         return values[:, :, 0]
     index = component[:, :, None, None].expand(-1, -1, 1, values.shape[3])
     return values.gather(2, index)[:, :, 0]
-
-
-def _guided_logits(given: Tensor, free: Tensor, weight: float) -> Tensor:
-    """Log-weights under guidance; those of weight zero under either stay as they are."""
-    given, free = given.log_softmax(2), free.log_softmax(2)
-    certain = given.isinf() | free.isinf()
-    return torch.where(certain, given, (1 + weight) * given - weight * free)
-
-
-def _heaviest(logits: Tensor, top_k: int | None, top_p: float) -> Tensor:
-    """Which components (b, n, m) are among the `top_k` heaviest and those of weight `top_p`."""
-    order = torch.sort(logits, dim=2, descending=True, stable=True).indices
-    place = torch.arange(logits.shape[2], device=logits.device)
-    keep = (place < (top_k or logits.shape[2])).expand_as(order)
-    ordered = logits.gather(2, order).masked_fill(~keep, -torch.inf).softmax(2)
-    keep = keep & (ordered.cumsum(2) - ordered < top_p)
-    return torch.zeros_like(keep).scatter(2, order, keep)

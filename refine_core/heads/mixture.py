@@ -11,13 +11,13 @@ exact, the sum over components.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refine_core.errors import InputError
+from refine_core.errors import InputError, check_choice
 from refine_core.heads.categorical import CategoricalHead, CodeDistribution
 from refine_core.heads.depth import Across
 from refine_core.noise import Noise, Stream
@@ -55,6 +55,7 @@ class MixtureHead(nn.Module):
             raise InputError(
                 f"Found {components} components of rank {rank}, expected one or more of each."
             )
+        check_choice("across", across, get_args(Across))
         self.base = CategoricalHead(dim, digits, sizes, maps)
         self.dim, self.digits, self.sizes = dim, digits, self.base.sizes
         self.across, self.components = across, components

@@ -248,7 +248,7 @@ def same_codes(
 
 
 def _equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+    return a.keys() == b.keys() and all(torch.equal(a[key].cpu(), b[key].cpu()) for key in a)
 
 
 def check_digits(name: str, refiner: "Refiner[DataT, FeaturesT, StateT, ContextT]") -> None:

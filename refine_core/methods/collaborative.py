@@ -58,6 +58,7 @@ class Collaborative(Method[DataT, FeaturesT, StateT, ContextT]):
         if self.calls >= len(refiner.tokenizer.schedule):
             return call
         small = cast("Refiner[DataT, FeaturesT, StateT, ContextT]", self.others[0])
+        small = small.to(next(refiner.parameters()).device)
         own = small.caller(run.context, run.count, guided=run.guided, cached=run.cached)
         return InTurn(call, own, self.calls)
 

@@ -8,9 +8,10 @@ codes of a size are drawn, a sample leaves if either
     |E s_{k+1} - s_k|^2 < change^2 |E s_{k+1}|^2   (the size was expected to change little).
 
 It leaves the batch, so that later calls are smaller, and keeps the state that it had. Both are
-measured on distributions that sampling computes anyway, before temperature and the like. Where
-digits are drawn one after the other, they are estimated along the digits that were drawn; of a
-mixture H is the entropy of its marginals (`refine_core.methods.expectation`).
+measured on the last part of the size, on distributions that sampling computes anyway, before
+temperature and the like. Where digits are drawn one after the other, they are estimated along the
+digits that were drawn; of a mixture H is the entropy of its marginals
+(`refine_core.methods.expectation`).
 """
 
 import math
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from refine_core.config.ranges import NonNegativeFloat, PositiveInt
 from refine_core.embed import ContextT
+from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.methods.base import Find, Method, Unroll, check_digits, grid_tokenizer
 from refine_core.methods.expectation import digit_distribution, expected_value
@@ -72,16 +74,27 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
 
         The trace has the states of all samples, and `LEFT` for codes of those that have left. It
         ends where none is left.
+
+        Raises:
+            InputError: Another method changes the loop.
         """
+        if not (self.entropy or self.change):
+            return unroll
+        if getattr(unroll, "__self__", None) is not refiner:
+            raise InputError(
+                f"{self.name}: found another method that changes the loop over scales, such as "
+                "consistency: leave one of them out."
+            )
         tokenizer = grid_tokenizer(self.name, refiner)
         ends = tokenizer.schedule.complete[self.sizes - 1 : -1]
 
         def run(
             state: Tensor, choose: Chooser[Tensor, Tensor], scales: int | None
         ) -> Trace[Tensor]:
+            count = tokenizer.scale_count(scales)
             states, chosen = [state], list[Quantized]()
             active = torch.arange(len(state), device=state.device)
-            for k in range(len(tokenizer.schedule) if scales is None else scales):
+            for k in range(count):
                 before = states[-1][active]
                 choice = choose(before, k)
                 after = tokenizer.carry(states[-1], k)
@@ -97,7 +110,7 @@ class EarlyExit(Method[DataT, Tensor, Tensor, ContextT]):
                     break
             return Trace(states, chosen)
 
-        return run if self.entropy or self.change else unroll
+        return run
 
     def settled(
         self, dist: CodeDistribution, tokenizer: ResidualTokenizer, state: Tensor, k: int

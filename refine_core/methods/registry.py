@@ -62,7 +62,13 @@ def known_methods() -> "dict[str, type[AnyMethod]]":
     for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
         import_module(module.name)
     for entry in entry_points(group=GROUP):
-        entry.load()
+        try:
+            entry.load()
+        except Exception as error:
+            raise InputError(
+                f"The method {entry.name!r} of {entry.value} cannot be imported "
+                f"({type(error).__name__}: {error}): repair or uninstall its package."
+            ) from error
     return dict(sorted(_METHODS.items()))
 
 

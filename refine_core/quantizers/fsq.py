@@ -76,6 +76,7 @@ class FSQ(Quantizer):
         """The index (b, n, 1) of the levels, without gradient."""
         half = self.levels // 2
         digit = (self.project(self.vectors(z)) * half).round().long() + half
+        digit = digit.clamp(min=torch.zeros_like(self.levels), max=self.levels - 1)
         return (digit * self.radix).sum(-1, keepdim=True)
 
     def decode(self, code: Tensor) -> Tensor:

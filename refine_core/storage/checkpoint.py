@@ -196,7 +196,7 @@ def _meta(path: Path, header: Mapping[str, str], kind: str, remedy: str) -> dict
     try:
         meta = json.loads(header[FORMAT])
         version, found, by = int(meta["version"]), meta["kind"], meta["versions"]["refine"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise InputError(f"{path} is damaged in its header: {remedy}.") from None
     if version > VERSION:
         raise InputError(

@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from glob import escape
 from itertools import count
 from math import isfinite
@@ -116,6 +116,9 @@ def replace_folder(new: Path, path: Path) -> None:
     Raises:
         OSError: It cannot be renamed; what stood there stays.
     """
+    for each in (*new.rglob("*"), new):
+        with suppress(OSError) if each.is_dir() else nullcontext():
+            _to_disk(each)
     names = (path.with_name(f"{path.name}.old{number or ''}") for number in count())
     old = next(name for name in names if not name.exists())
     if stood := path.exists():
@@ -126,6 +129,8 @@ def replace_folder(new: Path, path: Path) -> None:
         if stood:
             old.rename(path)
         raise
+    with suppress(OSError):  # some file systems cannot synchronise a folder
+        _to_disk(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -145,7 +145,7 @@ def fit(
             while training.goes_on():
                 training.epoch(progress)
         except KeyboardInterrupt:
-            if mesh is None:  # others are perhaps at another step
+            if mesh is None and state.whole:  # others are perhaps at another step
                 training.save()
             raise
     return state.averaged.eval(), state.history
@@ -216,10 +216,12 @@ class _Training(Generic[Module]):
                 row |= self.validate(state.averaged.eval())
             if state.sharded is not None:
                 state.sharded.empty()
+        state.whole = False
         state.history.append(row)
         state.metrics.clear()
         stops = [callback.end_epoch(state) for callback in self.callbacks]
         state.stopped = bool(self.fabric.broadcast(any(stops)))
+        state.whole = True
         return row
 
 

@@ -129,6 +129,8 @@ class TrainState(Generic[Module]):
     """One row per step of the epoch that has not ended."""
     stopped: bool = False
     """Whether a callback has ended the training."""
+    whole: bool = True
+    """Whether all of it is of the same step; not so in the middle of one."""
 
     @classmethod
     def new(cls, module: Module, opt: Optimisation, mesh: DeviceMesh | None = None) -> Self:
@@ -168,6 +170,7 @@ class TrainState(Generic[Module]):
             self.average.update_parameters(self.module)
         self.metrics.append(row)
         self.step += 1
+        self.whole = True
 
     def mean_metrics(self) -> Row:
         """Means over the epoch so far, and the variance of the gradient norm."""

@@ -77,6 +77,7 @@ class Step(Generic[Module]):
         norm = full(nn.utils.clip_grad_norm_(parameters, self.opt.clip or math.inf))
         row = _numbers({**means, "grad_norm": norm})
         self._check(row)
+        self.state.whole = False
         self.optimizer.step()
         self.optimizer.zero_grad()
         after_step = getattr(self.state.module, "after_step", None)

@@ -24,7 +24,7 @@ from refine_core.embed import ContextT, StateT
 from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution
 from refine_core.heads.distribution import Distribution
-from refine_core.noise import Noise
+from refine_core.noise import Noise, double
 from refine_core.tokenizer import DataT, FeaturesT
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class HeldOut:
     def nats(self, k: int, temperature: float = 1.0) -> float:
         """Negative log-likelihood of the codes of scale k, the mean of a sample's."""
         pairs = zip(self.distributions[k], self.codes[k], strict=True)
-        total = sum(float(d.sharpened(temperature).log_prob(c).double().sum()) for d, c in pairs)
+        total = sum(float(double(d.sharpened(temperature).log_prob(c)).sum()) for d, c in pairs)
         return -total / self.samples
 
     def temperatures(self) -> list[float]:
@@ -131,7 +131,7 @@ def entropy_matched(
 
     def choose(state: StateT, k: int) -> object:
         dist = _independent(call(state, k))
-        exact = replace(dist, logits=dist.logits.double())
+        exact = replace(dist, logits=double(dist.logits))
         goal = held_out.nats(k, best[k])
         found.append(_crossing(lambda t: float(exact.sharpened(t).entropy().sum(1).mean()), goal))
         return refiner.tokenizer.lookup(dist.sharpened(found[-1]).sample(noise.fork(k)), k)

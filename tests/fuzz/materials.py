@@ -16,6 +16,7 @@ from graphs.chem.files import write_molecules
 from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
 from graphs.generators.contraction.config import ContractionConfig
+from images.build import build_network
 from images.config import DistillationConfig
 from images.data.idx import write_idx
 from images.data.load import LabelledImages
@@ -125,7 +126,9 @@ def models() -> dict[str, bytes]:
     torch.manual_seed(0)
     with TemporaryDirectory() as folder:
         graphs = untrained(Path(folder) / "a.smi")
-    images = ImageModel.build(tiny_images.CONFIG, (1, 11, 12), 2)
+    images = ImageModel(
+        build_network(tiny_images.CONFIG, (1, 11, 12), 2), tiny_images.CONFIG, (1, 11, 12), 2
+    )
     made: dict[str, bytes] = {}
     savers = {"graphs": graphs.save, "images": images.save}
     savers["weather"] = tiny_weather.untrained().save

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from images.build import build_network
 from images.model import ImageModel, load
 from refine_core.errors import InputError
 from refine_core.sampling.intermediates import Intermediates
@@ -128,7 +129,7 @@ def test_images_and_masks_are_checked(model: ImageModel) -> None:
 
 
 def test_a_model_without_classes_takes_no_labels() -> None:
-    model = ImageModel.build(CONFIG, (1, 11, 12), 0)
+    model = ImageModel(build_network(CONFIG, (1, 11, 12), 0), CONFIG, (1, 11, 12), 0)
     assert model.sample(2).shape == (2, 1, 11, 12)
     with pytest.raises(InputError, match="no classes, so it takes no labels"):
         model.sample(2, labels=0)

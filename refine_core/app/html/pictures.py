@@ -17,7 +17,7 @@ def data_uri(picture: Picture, quality: int | None = None) -> str:
     """A picture as a URI that holds all of it.
 
     >>> data_uri('<svg fill="#fff"/>')
-    "data:image/svg+xml,%3Csvg fill='%23fff'/%3E"
+    'data:image/svg+xml,%3Csvg fill=%22%23fff%22/%3E'
 
     Args:
         picture: See `Picture`; of SVG files give the text.
@@ -25,7 +25,7 @@ def data_uri(picture: Picture, quality: int | None = None) -> str:
             loses none.
     """
     if isinstance(picture, str):
-        return "data:image/svg+xml," + quote(picture.replace('"', "'"), safe=_SAFE)
+        return "data:image/svg+xml," + quote(picture, safe=_SAFE)
     content = picture.read_bytes() if isinstance(picture, Path) else picture
     webp = content if len(content) < SMALL else _as_webp(content, quality)
     kind, least = ("webp", webp) if len(webp) < len(content) else (_kind(content), content)

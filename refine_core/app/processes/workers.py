@@ -97,7 +97,15 @@ def map_in_workers(
 def _cores() -> int:
     """The processes that "auto" stands for; those of `torchrun` share the cores."""
     there = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return int(os.environ.get(VARIABLE, there // ranks.near()))
+    given = os.environ.get(VARIABLE)
+    if given is None:
+        return there // ranks.near()
+    if not given.isdecimal():
+        raise InputError(
+            f"Found {VARIABLE}={given}, expected a whole number of processes: set another, or "
+            "none."
+        )
+    return int(given)
 
 
 def _on_one_thread(work: Callable[[A], R], given: A) -> R:

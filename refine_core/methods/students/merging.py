@@ -68,6 +68,7 @@ class MergedTokenizer(ResidualTokenizer):
             loop=whole.loop,
             commitment=whole.commitment,
             truncation=whole.truncation,
+            centring=whole.centring,
         )
         self.single = whole.schedule
         self.train(whole.training)
@@ -90,6 +91,7 @@ class MergedTokenizer(ResidualTokenizer):
             loop=self.loop,
             commitment=self.commitment,
             truncation=self.truncation,
+            centring=self.centring,
         )
         return whole.train(self.training)
 

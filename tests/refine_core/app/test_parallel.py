@@ -105,3 +105,13 @@ def test_a_refused_job_stops_the_others(tmp_path: Path) -> None:
 def test_a_killed_process_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="start again with --workers 1"):
         run_jobs([Job(tmp_path / "a.json", 1.0, die)], shared, 2, title="work", quiet=True)
+
+
+def unshared() -> int:
+    raise InputError("Found no data: give some.")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_cannot_be_shared_is_a_sentence(workers: int, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Found no data: give some"):
+        run_jobs([job(tmp_path, 1, 1.0)], unshared, workers, title="work", quiet=True)

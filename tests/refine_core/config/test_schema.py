@@ -138,6 +138,10 @@ def test_one_mistake_is_one_sentence(path: Path) -> None:
         ("name: !!python/object:os.system x\n", "is not valid YAML"),
         (b"\xff\xfe\x00\x99", "is not a text file"),
         (b"name: \x00", "is not a text file"),
+        ("name: !!int abc\n", "holds a value that cannot be read (invalid literal"),
+        ("name: !!bool abc\n", "holds a value that cannot be read"),
+        ("name: &a [*a]\n", "cannot be read (Circular reference detected)"),
+        ("rate: " + "[" * 5000 + "]" * 5000 + "\n", "holds a value that cannot be read"),
     ],
 )
 def test_file_that_is_no_config(text: str | bytes, said: str, path: Path) -> None:
@@ -178,3 +182,8 @@ def test_expected_types_are_not_those_of_python(data: dict[str, object], said: s
     with pytest.raises(InputError) as caught:
         from_dict(Setup, {"name": "n", **data}, "setup.yaml")
     assert said in str(caught.value)
+
+
+def test_dates_are_text(path: Path) -> None:
+    path.write_text("name: 2016-02-30\n")
+    assert load(Setup, path).name == "2016-02-30"

@@ -1,6 +1,7 @@
 """Autoguidance: the formula, what training and likelihood keep, and its size."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -8,13 +9,14 @@ from torch import Tensor, nn
 
 from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution
+from refine_core.heads.depth import SequentialDistribution
 from refine_core.methods import autoguidance
 from refine_core.methods.autoguidance import Autoguidance
 from refine_core.methods.base import TrainingPass
 from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.tokens import History
-from tests.refine_core.tiny import DIM, refiner, with_methods
+from tests.refine_core.tiny import DIM, joint_refiner, refiner, with_methods
 
 X = torch.randn(6, DIM, 5, 5, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 1, 2, 0, 1, -1])
@@ -132,3 +134,26 @@ def test_a_context_that_is_learnt_hears_nothing_of_the_weaker(
     context = torch.zeros(6, requires_grad=True)
     own.losses(model, TrainingPass(X, context, Noise.range(0, 6), model.tokenizer.trace(X), ()))
     assert seen == [False]
+
+
+def test_heads_of_digits_in_sequence_move_away_from_the_weaker_head_beside_guidance() -> None:
+    own = Own((1.0,), depth=1)
+    model = with_methods(joint_refiner("depth", "digits"), own)
+    assert own.parts is not None
+    with torch.no_grad():
+        for parameter in own.parts[2].parameters():
+            parameter.normal_(std=0.5)  # it has learnt something else
+        state = model.tokenizer.start(6)
+        strong = model.distributions([state], LABELS)[0]
+        free = model.distributions([state], None)[0]
+        weak = own.weaker(model).distributions([state], LABELS)[0]
+        code = strong.sample(Noise.range(0, 6))
+        laws = (cast(SequentialDistribution, dist) for dist in (strong, weak, free))
+        a, b, c = (law.given(code).logits for law in laws)
+        for guidance, expected in ((0.0, 2 * a - b), (3.0, 2 * (4 * a - 3 * c) - b)):
+            found = model.caller(LABELS, 6, guided=True)(state, 0, guidance)
+            logits = cast(SequentialDistribution, found).given(code).logits
+            torch.testing.assert_close(logits.log_softmax(-1), expected.log_softmax(-1))
+            again = found.sample(Noise.range(0, 6))  # digit by digit
+            given = cast(SequentialDistribution, found).given(again)
+            assert torch.equal(given.sample(Noise.range(0, 6)), again)

@@ -13,6 +13,7 @@ from refine_core.noise import Noise
 from refine_core.refiner import Refiner
 from refine_core.sampling.intermediates import Intermediates
 from refine_core.sampling.settings import Sampling
+from refine_core.tokenizer import Trace
 from refine_core.tokens import History
 from tests.refine_core.tiny import TinyEmbed, joint_refiner, real_refiner, refiner, tokenizer
 
@@ -148,3 +149,11 @@ def test_those_that_have_left_are_seen_after_each_scale() -> None:
     whole = model.sample(NOISE, LABELS, methods=[own], after_scale=steps)
     assert [step.data.shape for step in steps] == [whole.shape] * 3
     assert torch.equal(steps[-1].data, whole)
+
+
+def test_it_counts_scales_and_stands_alone_in_the_loop() -> None:
+    own = Own(0.5, 0.0)
+    with pytest.raises(InputError, match="Found 9 scales, expected 0 to 3"):
+        refiner().sample_trace(NOISE, LABELS, methods=[own], scales=9)
+    with pytest.raises(InputError, match="another method that changes the loop over scales"):
+        own.unroll(lambda *_: Trace([], []), refiner())

@@ -58,6 +58,32 @@ def test_resumed_equals_uninterrupted(
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("stop", [1, 7, 19])
+def test_a_stop_within_a_step_does_not_repeat_half_of_it(
+    stop: int,
+    uninterrupted: tuple[Line, list[Row]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, expected = uninterrupted
+    steps, calls = torch.optim.AdamW.step, iter(range(1, 1000))
+
+    def stopped(self: torch.optim.AdamW, *given: object) -> object:
+        found = steps(self, *given)
+        if next(calls) == stop:
+            raise KeyboardInterrupt
+        return found
+
+    opt = replace(OPT, save_minutes=0.0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(torch.optim.AdamW, "step", stopped)
+        fit(line(), data(), opt, seed=1, run=start(tmp_path, opt), quiet=True)
+    resumed, history = fit(line(), data(), opt, seed=1, run=start(tmp_path, opt), quiet=True)
+    assert without_time(history) == without_time(expected)
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_stop_while_an_epoch_is_judged_loses_no_row(tmp_path: Path) -> None:
     """Whichever epoch it is, the last one among them."""
     _, expected = fit(line(), data(), OPT, seed=1, quiet=True, validate=lambda _: {"judged": 1.0})

@@ -108,8 +108,8 @@ def _check_gallery(view: Any) -> None:
     gallery.locator("select").select_option(label="logp, largest first")
     assert names.all_inner_texts() == ["c1ccccc1", "CCO"]
     gallery.locator("button[type=reset]").press("Enter")
-    view.wait_for_function("document.querySelector('.count').textContent === '3 molecules'")
+    sync_api.expect(gallery.locator(".count")).to_have_text("3 molecules")
     button = gallery.locator("[data-copy=CCO]")
     button.press("Enter")
-    view.wait_for_function("document.querySelector('[data-copy=CCO]').textContent !== 'Copy'")
+    sync_api.expect(button).not_to_have_text("Copy")
     assert gallery.locator(".more").is_hidden()
