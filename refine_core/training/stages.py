@@ -1,18 +1,15 @@
 """The stages of a run: several models trained one after the other, each in a folder of its own."""
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from refine_core.app.progress import say
 from refine_core.config.schema import from_dict, to_dict
 from refine_core.noise import derive
-from refine_core.storage.checkpoint import load_matching
 from refine_core.storage.lock import run_lock
 from refine_core.training.budget import Length, Pace, affordable
 from refine_core.training.callbacks import Callback
@@ -21,8 +18,6 @@ from refine_core.training.data import Data, Subset
 from refine_core.training.loop import Validate, fit
 from refine_core.training.runs import Run
 from refine_core.training.state import Module
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,6 @@ class Stages:
         stream: int,
         config: object,
         name: str = "",
-        start_from: Mapping[str, Tensor] | None = None,
         validate: Validate[Module] | None = None,
         validations: int | None = None,
         callbacks: Sequence[Callback[Module]] = (),
@@ -92,8 +86,6 @@ class Stages:
                 samples and all noise.
             config: Recorded in the folder; a stage is not continued with another config.
             name: Folder of the stage within the run's folder; by default the run's folder itself.
-            start_from: State dict of a trained model. The training starts from its weights, as far
-                as names and shapes agree.
             validate: Computes further metrics after each epoch.
             validations: So many times at most, as of `fit`.
             callbacks: Called after each step and each epoch.
@@ -103,12 +95,6 @@ class Stages:
             InputError: The folder holds a run with another seed, config or data, or is written by
                 another process; and as `fit`.
         """
-        if start_from is not None and (left := load_matching(module, start_from)):
-            log.warning(
-                "%s starts from weights that lack %d of its tensors (%s%s), which start anew",
-                *(title or name or "training", len(left), ", ".join(left[:3])),
-                ", ..." if len(left) > 3 else "",
-            )
         with run_lock(self.folder / name):
             run = Run.start(self.folder / name, config, self.seed, self.data)
             title = title or name or "training"

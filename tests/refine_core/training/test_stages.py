@@ -62,20 +62,6 @@ def test_initial_weights_leave_the_global_generator_alone(tmp_path: Path) -> Non
     assert torch.equal(torch.randn(3), drawn)
 
 
-def test_a_stage_starts_from_given_weights(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    trained, _ = fit(line(), data(), OPT, seed=1, quiet=True)
-    still = replace(OPT, learning_rate=0.0, weight_decay=0.0, ema=None)
-    weights = {name: x for name, x in trained.state_dict().items() if name != "linear.bias"}
-    tuned = Stages(tmp_path, 3, quiet=True).train(
-        line(), data(), still, stream=1, config=still, name="tuned", start_from=weights
-    )
-    assert torch.equal(tuned.linear.weight, trained.linear.weight)
-    assert torch.equal(tuned.linear.bias, line().linear.bias)
-    assert "tuned starts from weights that lack 1 of its tensors (linear.bias)" in caplog.text
-
-
 @pytest.fixture
 def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
     """A tenth of a second for each step."""
