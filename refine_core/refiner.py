@@ -199,7 +199,9 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         if context is not None and self.dropout:
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
             context = self.embed.drop(context, dropped)
-        with torch.no_grad():
+        # What is frozen encodes as it does when codes are measured, not in half precision.
+        exact = torch.autocast(noise.index.device.type, enabled=False)
+        with torch.no_grad(), exact:
             features = self.tokenizer.features(batch[0], noise)
             corrupt = self.tokenizer.corruption(noise, self.corruption)
             trace = self._encode(noise)(features, corrupt if self.corruption else None)

@@ -149,6 +149,10 @@ def _check_label(model: "ImageModel", label: int | None) -> None:
     Raises:
         InputError: It is not.
     """
-    if label is not None and not -1 <= label < max(model.classes, 1):
-        known = f"0 to {model.classes - 1}, or -1 for any" if model.classes else "-1"
-        raise InputError(f"Found --label {label}, expected a class of this model: {known}.")
+    if label is not None and not model.classes:
+        raise InputError(f"Found --label {label} for a model without classes: leave it out.")
+    if label is not None and not -1 <= label < model.classes:
+        raise InputError(
+            f"Found --label {label}, expected a class of this model: 0 to {model.classes - 1}, or "
+            "-1 for any."
+        )

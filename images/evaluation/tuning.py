@@ -86,7 +86,8 @@ def tune(
     real, labels = judge.evaluate(images.train.images[chosen]).features, every[chosen]
     tried: list[tuple[Candidate, ImageModel]] = []
     for w, t, p, tuned in _distinct(model, guidance, temperature, power):
-        made = judge.evaluate(tuned.sample(count, seed=seed, labels=labels))
+        asked = labels if model.classes else None
+        made = judge.evaluate(tuned.sample(count, seed=seed, labels=asked))
         scores = frechet(real, made.features), class_accuracy(made.logits, labels)
         tried.append((Candidate(w, t, p, *scores), tuned))
         say(str(tried[-1][0]))

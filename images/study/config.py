@@ -124,8 +124,8 @@ class Tuning:
     share: Share = 0.25
     """Share of the budget of a run that each trial of a learning rate gets."""
     guidance: OneOrMore[Guidance] = (0.0, 0.5, 1.0, 2.0)
-    """Weights of classifier-free guidance; chosen for every run and sampler, and for few calls
-    and more than `measurement.many`."""
+    """Weights of classifier-free guidance; chosen for every run, sampler and count of calls, of
+    which those of more than `measurement.many` share one."""
     calls: PositiveInt = 16
     """Candidates sample by the arm's setting of most calls among those of that many at most."""
 
@@ -140,7 +140,7 @@ class Measurement:
     """Settings of an arm that are measured: those of so many network calls."""
     many: PositiveInt = 16
     """Beyond so many calls only `samplers` are measured."""
-    samplers: tuple[str, ...] = ("dpm-solver++", "euler", "confidence")
+    samplers: tuple[str, ...] = ("ddpm", "dpm-solver++", "euler", "confidence")
     """Samplers that are measured at any count of calls; "" is that of arms that have one."""
     unguided_calls: NonNegativeInt = 16
     """Settings of up to so many calls are measured without guidance, too, and all settings of arms

@@ -82,7 +82,10 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
     def call(
         self, call: Call[Tensor], refiner: ImageRefiner, run: SamplingRun[Tensor]
     ) -> Call[Tensor]:
-        """Codes of the finest size are drawn without the noise, which no later scale repairs."""
+        """Gaussian codes of the finest size are drawn without the noise, which no scale repairs.
+
+        Those of a flow's end point keep it, for its law has no closed form.
+        """
         schedule = refiner.tokenizer.schedule
         finest = [scale.size == schedule[-1].size for scale in schedule]
         sigma = torch.where(torch.tensor(finest, device=self.sigma.device), self.sigma, 0)

@@ -57,7 +57,7 @@ class GaussianDiffusion(ContinuousDiffusion):
         InputError: The library that it samples with is not installed.
     """
 
-    samplers = ("ddim", "dpm-solver++", "heun", "ddpm")
+    samplers = ("ddpm", "dpm-solver++", "ddim", "heun")  # of as many calls the first is judged
 
     def __init__(
         self,
@@ -81,7 +81,8 @@ class GaussianDiffusion(ContinuousDiffusion):
         counts = (1, 2, 4, 6, 8, 10, 16, 32, 50, 100)
         even = [(calls, name) for name in self.samplers if name != "heun" for calls in counts]
         odd = [(calls, "heun") for calls in (3, 5, 7, 9, 15, 31, 51, 99)]
-        return [Setting(calls, name) for calls, name in sorted(even + odd)]
+        order = sorted(even + odd, key=lambda each: (each[0], self.samplers.index(each[1])))
+        return [Setting(calls, name) for calls, name in order]
 
     def scales(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine and sine of phi t."""
@@ -172,6 +173,8 @@ def _scheduler(setting: Setting) -> _Scheduler:
     }
     # The space has its own limits; DPM-Solver++ knows none.
     options = {} if setting.sampler == "dpm-solver++" else {"clip_sample": False}
+    if setting.sampler == "heun":
+        options["use_karras_sigmas"] = True  # those that it was published with
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of its copies
         scheduler = kinds[setting.sampler](

@@ -64,13 +64,16 @@ def _scales(space: Space, law: Law, count: int = 4) -> StudyArm:
     """Next-scale refinement."""
     name = {"gaussian": "Gaussian", "flow": "flow head"}.get(law, law)
     label = f"{space.removesuffix('s')} {name}, S = {count}"
-    return StudyArm(label, "refinement", space, law, "scales", count)
+    version = 1 if space == "pixels" and law != "codes" else 2
+    return StudyArm(label, "refinement", space, law, "scales", count, version=version)
 
 
 def _sequential(label: str, *parts: int) -> StudyArm:
     """Next-scale refinement whose draws within a call know each other."""
     return StudyArm(
-        label, "refinement", "latents", "codes", "scales", 4, parts or (1,), draws="sequential"
+        label,
+        *("refinement", "latents", "codes", "scales", 4, parts or (1,), "sequential"),
+        version=2,
     )
 
 
@@ -87,19 +90,23 @@ ARMS = {
     "pixel-codes-1": _scales("pixels", "codes", 1),
     "pixel-mixture-1": _scales("pixels", "mixture", 1),
     "latent-codes-parts": StudyArm(
-        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,), version=2
+        "latent codes in parts", "refinement", "latents", "codes", "parts", 1, (4,), version=3
     ),
     "latent-codes-sequential": _sequential("latent codes in sequence, S = 4"),
     "latent-codes-sequential-10": _sequential(
         "latent codes in sequence, S = 4, parts", 1, 2, 3, 4
     ),
-    "pixel-diffusion": StudyArm("pixel diffusion", "diffusion", "pixels", "free", "diffusion", 1),
-    "latent-diffusion": StudyArm(
-        "latent diffusion", "diffusion", "latents", "free", "diffusion", 1
+    "pixel-diffusion": StudyArm(
+        "pixel diffusion", "diffusion", "pixels", "free", "diffusion", 1, version=2
     ),
-    "absorbing": StudyArm("absorbing diffusion", "diffusion", "latents", "codes", "absorbing", 1),
+    "latent-diffusion": StudyArm(
+        "latent diffusion", "diffusion", "latents", "free", "diffusion", 1, version=2
+    ),
+    "absorbing": StudyArm(
+        "absorbing diffusion", "diffusion", "latents", "codes", "absorbing", 1, version=2
+    ),
     "pixel-flow": StudyArm("pixel flow", "diffusion", "pixels", "free", "flow", 1),
-    "latent-flow": StudyArm("latent flow", "diffusion", "latents", "free", "flow", 1),
+    "latent-flow": StudyArm("latent flow", "diffusion", "latents", "free", "flow", 1, version=2),
 }
 """Every arm."""
 

@@ -81,7 +81,8 @@ class LatentSpace(Space):
     deviation; tokenisers' channels differ more, so each has its own.
 
     Args:
-        tokenizer: Trained; its encoder and decoder are used, its codebooks are not.
+        tokenizer: Trained. Its codebooks stand before its decoder, which knows nothing else, as in
+            latent diffusion's variant with vector quantisation.
         images: Training images (n, 1, H, W) that means and deviations are those of.
     """
 
@@ -106,12 +107,13 @@ class LatentSpace(Space):
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Standardised features."""
-        return (self.tokenizer.features(images) - self.mean) / self.deviation
+        with torch.autocast(images.device.type, enabled=False):
+            return (self.tokenizer.features(images) - self.mean) / self.deviation
 
     def decode(self, values: Tensor) -> Tensor:
-        """Images that the autoencoder decodes."""
-        image: Tensor = self.tokenizer.decoder(values * self.deviation + self.mean)
-        return image
+        """Images that the autoencoder decodes of quantised values."""
+        trace = self.tokenizer.trace(values * self.deviation + self.mean)
+        return self.tokenizer.finish(trace.states[-1])
 
 
 class CodeSpace(nn.Module):
@@ -148,7 +150,8 @@ class CodeSpace(nn.Module):
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Codes (b, n, g) of images."""
-        return self.tokenizer.encode(images)[0]
+        with torch.autocast(images.device.type, enabled=False):
+            return self.tokenizer.encode(images)[0]
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:

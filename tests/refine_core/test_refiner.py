@@ -1,6 +1,7 @@
 """Teacher forcing equals sampling; causality; seeds; guidance; editing; self-correction."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -354,3 +355,19 @@ def test_what_is_called_after_each_scale() -> None:
         assert step.index.tolist() == noise.index.tolist()
         assert torch.equal(step.data, model.sample(noise, LABELS, scales=scale + 1))
     assert torch.equal(steps[-1].data, whole)
+
+
+def test_frozen_tokenisers_encode_alike_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = refiner(), torch.randn(64, DIM, 5, 5, generator=torch.Generator().manual_seed(3))
+    seen: list[list[Tensor]] = []
+    kept = type(model).losses
+
+    def losses(self: object, done: Any) -> dict[str, Tensor]:
+        seen.append(done.trace.codes)
+        return kept(model, done)
+
+    monkeypatch.setattr(type(model), "losses", losses)
+    model((x,), Noise.range(0, 64))
+    with torch.autocast("cpu", torch.bfloat16):
+        model((x,), Noise.range(0, 64))
+    assert all(map(torch.equal, *seen))

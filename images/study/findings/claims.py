@@ -132,13 +132,15 @@ def judge_claims(findings: Findings) -> list[Verdict]:
 def _in_space(a: ArmResults, b: ArmResults) -> bool:
     """Whether they differ in the space only, and a has latents."""
     spaces = (a.about.space, b.about.space)
-    return spaces == ("latents", "pixels") and _same(a, b, "law", "method", "scales")
+    return spaces == ("latents", "pixels") and _same(
+        a, b, "law", "method", "scales", "parts", "draws"
+    )
 
 
 def _in_law(a: ArmResults, b: ArmResults) -> bool:
     """Whether they differ in the law only, and a has codes."""
     laws = a.about.law == "codes" and b.about.law in ("gaussian", "mixture", "flow")
-    return laws and _same(a, b, "space", "method", "scales")
+    return laws and _same(a, b, "space", "method", "scales", "parts", "draws")
 
 
 def _in_scales(a: ArmResults, b: ArmResults) -> bool:
@@ -150,7 +152,8 @@ def _in_scales(a: ArmResults, b: ArmResults) -> bool:
     if ours.method != "scales" or ours.scales == 1 or base.scales != 1:
         return False
     iterated = base.law == "free" and ours.law != "codes"
-    return ours.space == base.space and (base.law == ours.law or iterated)
+    alike = ours.space == base.space and ours.draws == base.draws
+    return alike and (base.law == ours.law or iterated)
 
 
 def _same(a: ArmResults, b: ArmResults, *names: str) -> bool:

@@ -78,8 +78,8 @@ def tuning(findings: Findings) -> str:
         "Loss of held-out images by learning rate, at "
         f"{findings.config.tuning.share:.3g} of the budget, each arm's own, of which the smallest "
         "was chosen; then the weights of guidance that were chosen for the seeds, by the Frechet "
-        "distance of samples to held-out images: for each sampler, and for few calls (judged by "
-        f"the most of up to {findings.config.tuning.calls}) and many (by the fewest) on their own."
+        "distance of samples to held-out images: for each sampler and count of calls, of which "
+        f"those of more than {findings.config.measurement.many} share one (by the fewest)."
     )
     if outermost:
         text += f" The best rate may lie beyond those tried for {', '.join(outermost)}."

@@ -97,10 +97,12 @@ class ArmResults:
         return self.about.label.partition(",")[0]
 
     def within(self, calls: int, quantity: Quantity, *, guided: bool = True) -> Spot | None:
-        """The setting of at most so many calls that is best on average."""
+        """The setting of at most so many calls that is best on average, of those of all seeds."""
         spots = [s for s in self._spots(guided) if s.calls <= calls and s.of(quantity)]
         if not spots:
             return None
+        most = max(len(spot.of(quantity)) for spot in spots)
+        spots = [spot for spot in spots if len(spot.of(quantity)) == most]
         sign = 1 if quantity.lower else -1
         return min(spots, key=lambda spot: sign * spot.mean(quantity))
 
@@ -183,14 +185,10 @@ class Findings:
         return None if self.real is None else cast(float, self.real["frechet"])
 
     def tokenizer_floor(self, arm: ArmResults) -> float | None:
-        """Frechet distance of what the arm's tokeniser reconstructs, mean over seeds.
-
-        For arms of real values it is that of its features before they are quantised.
-        """
-        key = "frechet" if arm.about.law == "codes" else "unquantised"
+        """Frechet distance of what the arm's tokeniser reconstructs, mean over seeds."""
         keys = [str(row["tokenizer"]) for row in arm.seeds.values() if row["tokenizer"]]
         found = [self.tokenizers[key] for key in keys if key in self.tokenizers]
-        return fmean(cast(float, row[key]) for row in found) if found else None
+        return fmean(cast(float, row["frechet"]) for row in found) if found else None
 
 
 def _arm(name: str, plain: Json, times: Times) -> ArmResults:

@@ -16,6 +16,7 @@ from images.evaluation.classifier import Evaluation, Evaluator, load_evaluator
 from images.evaluation.metrics import class_accuracy, frechet
 from images.evaluation.neighbours import neighbourhoods
 from images.study.config import StudyConfig
+from images.study.likelihood import grey
 from images.study.model import Setting, StudyModel
 from refine_core.app.parallel import Tick
 from refine_core.errors import InputError
@@ -63,8 +64,16 @@ class Bench:
         _check(config, count, len(images.test))
         train, held = every[:count], every[count:]
         bench = cls(config, train, held, images.test, images.classes, folder)
+        if images.shape[0] != 1:
+            raise InputError(
+                f"Found images of {images.shape[0]} channels, expected grey ones: the study's "
+                "likelihoods and pictures are of these."
+            )
         for part in (train, held, images.test):
             bench.judge.checked_labels(part)
+        _check_classes(images.test, images.classes)
+        if config.measurement.bits_images:
+            grey(images.test.images)
         return bench
 
     def portable(self) -> "Callable[[], Bench]":
@@ -212,3 +221,14 @@ def _check(config: StudyConfig, train: int, test: int) -> None:
                 f"Found `{name}` {count}, but there are {max(most, 0)} {of}: ask for fewer, or "
                 "give more images."
             )
+
+
+def _check_classes(test: LabelledImages, classes: int) -> None:
+    """Refuse classes without a test image."""
+    assert test.labels is not None
+    absent = sorted(set(range(classes)) - set(test.labels.tolist()))
+    if absent:
+        raise InputError(
+            f"Found no test image of class {absent[0]} of 0 to {classes - 1}: number classes from "
+            "0, and give images of each."
+        )

@@ -115,7 +115,7 @@ def test_latent_pyramids_share_an_autoencoder() -> None:
         features = tokens.features(IMAGES)
         assert torch.allclose(features.mean((0, 2, 3)), torch.zeros(6), atol=1e-4)
         assert torch.allclose(features.std((0, 2, 3)), torch.ones(6), atol=1e-3)
-        decoded = space.tokenizer.decoder(space.tokenizer.features(IMAGES))
+        decoded = space.tokenizer.decode(space.tokenizer.encode(IMAGES))
         assert torch.allclose(tokens.decode(tokens.encode(IMAGES)), decoded, atol=1e-4)
         assert not any(p.requires_grad for p in tokens.parameters())
     with pytest.raises(InputError, match="end the schedule"):

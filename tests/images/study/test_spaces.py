@@ -30,14 +30,16 @@ def test_pixels_are_kept() -> None:
         PixelSpace(patch=5)
 
 
-def test_latents_are_standard_and_decoded_as_the_autoencoder_does() -> None:
+def test_latents_are_standard_and_decoded_through_the_quantiser() -> None:
     tokens, images = tokenizer(2, 7), torch.rand(40, 1, 28, 28)
     space = LatentSpace(tokens, images)
     values = space.encode(images)
     assert values.shape == (40, 4, 7, 7)
     torch.testing.assert_close(values.mean((0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(values.std((0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
-    torch.testing.assert_close(space.decode(values), tokens.decoder(tokens.features(images)))
+    torch.testing.assert_close(space.decode(values), tokens.decode(tokens.encode(images)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(space.encode(images), values), "frozen encoders stay exact"
     assert torch.equal(space.bound(9 * values), 9 * values)
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from images.data.load import LabelledImages
 from images.study.config import StudyConfig
 from images.study.model import Setting, StudyModel
 from images.study.protocol import measuring, plan, run
@@ -247,7 +248,7 @@ def test_test_images_are_spread_and_their_labels_with_them(
     assert torch.equal(bench.labels("test", count), labels[places])
 
 
-def test_each_sampler_and_many_calls_have_a_weight_of_their_own(
+def test_each_sampler_and_count_of_calls_has_a_weight_of_its_own(
     config: StudyConfig, tmp_path: Path
 ) -> None:
     class Model:
@@ -275,7 +276,8 @@ def test_each_sampler_and_many_calls_have_a_weight_of_their_own(
     found = choose_guidance(model, bench, settings, 0, shares.append)
     chosen = cast(dict[str, dict[str, float]], found["groups"])
     assert {name: (row["guidance"], row["calls"]) for name, row in chosen.items()} == {
-        "ddim": (0.5, 2),
+        "ddim 1": (0.0, 1),
+        "ddim 2": (0.5, 2),
         "ddim, many calls": (0.5, 4),
         "heun, many calls": (0.0, 3),
     }
@@ -316,3 +318,23 @@ def test_a_diverged_trial_is_not_chosen(config: StudyConfig, tmp_path: Path) -> 
     wilder = replace(wild, tuning=replace(wild.tuning, learning_rates=(1e38,)))
     with pytest.raises(InputError, match="toy-scales diverges with every learning rate"):
         run_study(wilder, IMAGES, tmp_path / "out", quiet=True)
+
+
+def test_images_that_it_cannot_measure_are_refused_first(
+    config: StudyConfig, tmp_path: Path
+) -> None:
+    test = IMAGES.test
+    assert test.labels is not None
+    wide = LabelledImages(IMAGES.train.images.expand(-1, 3, -1, -1), IMAGES.train.labels)
+    colour = replace(
+        IMAGES, train=wide, test=LabelledImages(test.images.expand(-1, 3, -1, -1), test.labels)
+    )
+    between = LabelledImages((test.images + 0.5 / 255).clamp(0, 1), test.labels)
+    lacking = LabelledImages(test.images, test.labels.clamp(min=1))
+    for given, expected in (
+        (colour, "images of 3 channels, expected grey ones"),
+        (replace(IMAGES, test=between), "Bits are of images of 256 grey levels"),
+        (replace(IMAGES, test=lacking), "no test image of class 0"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            Bench.of(config, given, tmp_path)
