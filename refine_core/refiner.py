@@ -9,6 +9,7 @@ first.
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from itertools import zip_longest
@@ -200,7 +201,9 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
             context = self.embed.drop(context, dropped)
         # What is frozen encodes as it does when codes are measured, not in half precision.
-        exact = torch.autocast(noise.index.device.type, enabled=False)
+        kind = noise.index.device.type
+        mixed = kind in ("cpu", "cuda", "mps") and torch.is_autocast_enabled(kind)
+        exact = torch.autocast(kind, enabled=False) if mixed else nullcontext()
         with torch.no_grad(), exact:
             features = self.tokenizer.features(batch[0], noise)
             corrupt = self.tokenizer.corruption(noise, self.corruption)

@@ -54,7 +54,8 @@ def test_a_run_measures_and_trains(tmp_path: Path) -> None:
 
 def test_every_shipped_model_has_a_larger_config() -> None:
     names = {path.stem for path in LARGE}
-    assert names == {f"{name.partition('/')[2]}_large" for name in SHIPPED}
+    trained = {*SHIPPED} - {"images/mnist_fast"}  # a student of another
+    assert names == {f"{name.partition('/')[2]}_large" for name in trained}
 
 
 def test_data_are_packed_small_and_read_from_there(
