@@ -50,8 +50,6 @@ Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 Score = Callable[[Sequence[Any]], Sequence[float]]
 """Logarithms of the weights of molecules, by their SMILES, or of graphs of networkx."""
 
-LEAST_BYTES, PAIR_BYTES = 500, 16
-"""What a graph takes in memory, at least, and each pair of its nodes, joined with all others."""
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
 
@@ -168,10 +166,7 @@ class GraphModel(StoredModel):
                 "SMILES, or of graphs, and returns a number for each."
             )
         remedy = "sample them in several files, each with a seed of its own"
-        sizes = self.statistics.sizes
-        pairs = sum(n**2 * times for n, times in enumerate(sizes)) / max(1, sum(sizes))
-        needed = int(max(LEAST_BYTES, PAIR_BYTES * pairs)) * count
-        check_memory(needed, f"A list of {count} graphs", remedy)
+        check_memory(self.statistics.memory(count), f"A list of {count} graphs", remedy)
         settings = self.settings(
             guidance=guidance,
             calls=calls,

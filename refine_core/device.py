@@ -109,6 +109,15 @@ def precision_context(device: "torch.device") -> AbstractContextManager[object]:
     return torch.autocast(device.type, torch.bfloat16)
 
 
+def full_precision(device: "torch.device") -> AbstractContextManager[object]:
+    """Single precision, whatever is asked for, on devices that have another."""
+    import torch
+
+    if device.type not in ("cpu", "cuda", "mps"):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
 @contextmanager
 def _variable(name: str, value: str | None) -> Iterator[None]:
     """Give an environment variable a value meanwhile; None leaves it as it is."""

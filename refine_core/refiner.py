@@ -9,7 +9,6 @@ first.
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from itertools import zip_longest
@@ -18,6 +17,7 @@ from typing import Generic, Self, cast
 import torch
 from torch import Tensor, nn
 
+from refine_core.device import full_precision
 from refine_core.embed import ContextT, Embed
 from refine_core.errors import InputError
 from refine_core.heads.categorical import BitwiseHead, CategoricalHead
@@ -200,11 +200,8 @@ class Refiner(nn.Module, Generic[DataT, FeaturesT, StateT, ContextT]):
         if context is not None and self.dropout:
             dropped = noise.uniform(Stream.CONTEXT_DROPOUT) < self.dropout
             context = self.embed.drop(context, dropped)
-        # What is frozen encodes as it does when codes are measured, not in half precision.
-        kind = noise.index.device.type
-        mixed = kind in ("cpu", "cuda", "mps") and torch.is_autocast_enabled(kind)
-        exact = torch.autocast(kind, enabled=False) if mixed else nullcontext()
-        with torch.no_grad(), exact:
+        # What is frozen encodes as it does when codes are measured.
+        with torch.no_grad(), full_precision(noise.index.device):
             features = self.tokenizer.features(batch[0], noise)
             corrupt = self.tokenizer.corruption(noise, self.corruption)
             trace = self._encode(noise)(features, corrupt if self.corruption else None)

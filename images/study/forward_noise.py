@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from refine_core.device import full_precision
 from refine_core.heads.distribution import Distribution
 from refine_core.heads.gaussian import GaussianMixture
 from refine_core.methods.base import Encode, Method, SamplingRun
@@ -63,7 +64,7 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
             return Quantized.known(choice.code + sigma * normal)
 
         # Under autocast, resampling would round codes and states more than the noise moves them.
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features.device):
             trace = tokenizer.unroll(tokenizer.start(len(features)), draw, corrupt)
         return trace, log_q
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from refine_core.device import full_precision
 from refine_core.errors import InputError
 from refine_core.residual import ResidualTokenizer
 
@@ -107,7 +108,7 @@ class LatentSpace(Space):
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Standardised features."""
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device):
             return (self.tokenizer.features(images) - self.mean) / self.deviation
 
     def decode(self, values: Tensor) -> Tensor:
@@ -150,7 +151,7 @@ class CodeSpace(nn.Module):
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Codes (b, n, g) of images."""
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device):
             return self.tokenizer.encode(images)[0]
 
     @torch.no_grad()

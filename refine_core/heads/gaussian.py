@@ -13,6 +13,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from refine_core.device import full_precision
 from refine_core.errors import InputError
 from refine_core.heads.categorical import CodeDistribution, heaviest
 from refine_core.noise import Noise, Stream
@@ -166,7 +167,7 @@ class GaussianMixtureHead(nn.Module):
         self, hidden: Tensor, state: object, k: int, valid: Tensor | None = None
     ) -> GaussianMixture:
         """Distribution of the codes of scale k from hidden states (b, n, d)."""
-        with torch.autocast(hidden.device.type, enabled=False):
+        with full_precision(hidden.device):
             out = self.maps[k](hidden.float()).unflatten(2, (self.components, -1))
             logits, mean, log_scale = out.split((1, self.digits, self.digits), 3)
             spread = self.get_buffer("spread")[k]

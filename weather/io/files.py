@@ -30,6 +30,8 @@ def open_files(path: str) -> xr.Dataset:
     Raises:
         InputError: There is nothing to read, it is damaged, or a library is missing.
     """
+    if not path:
+        raise InputError(f"Found no path of data: give {_EXPECTED}.")
     remote = "://" in path or "::" in path
     with read_errors(path):
         if remote:

@@ -15,6 +15,9 @@ from graphs.datasets.statistics import (
 from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.valence import ValenceLimits
 
+LEAST_BYTES, PAIR_BYTES = 500, 16
+"""What a graph takes in memory, at least, and each pair of its nodes."""
+
 
 @dataclass(frozen=True)
 class GraphStatistics:
@@ -51,6 +54,11 @@ class GraphStatistics:
             all_acyclic(store),
             largest_size(store),
         )
+
+    def memory(self, count: int) -> int:
+        """Bytes that so many graphs take, padded to one size and joined."""
+        pairs = sum(n**2 * times for n, times in enumerate(self.sizes)) / max(1, sum(self.sizes))
+        return count * int(max(LEAST_BYTES, PAIR_BYTES * pairs))
 
     @property
     def size_limit(self) -> SizeLimit | None:

@@ -326,6 +326,8 @@ def test_leads_are_found_to_the_minute_and_each_once() -> None:
 def test_what_is_no_grid_or_path_is_refused() -> None:
     with pytest.raises(InputError, match="a grid of 1 latitudes"):
         grid_of(canonical(HERE.isel(latitude=[3])))
+    with pytest.raises(InputError, match="Found no path of data"):
+        Source.open("")
     levels = HERE.isel(level=0, drop=True).assign_coords(level=("time", np.arange(24)))
     with pytest.raises(InputError, match="found levels along time"):
         canonical(levels)
