@@ -118,7 +118,8 @@ def read_splits(
         InputError: As `read_molecules`, or there are fewer than three distinct molecules.
     """
     store = read_molecules(path, options, column=column, cache=cache, quiet=quiet)
-    distinct = 1 + int(molecule_groups(store).max())
+    group = molecule_groups(store)
+    distinct = 1 + int(group.max())
     if distinct < 3:
         raise InputError(
             f"{path} has {distinct} usable molecules that differ; expected three at least, to "
@@ -131,7 +132,7 @@ def read_splits(
             *(path, duplicates),
         )
     store = replace(store, report={**store.report, "duplicates": duplicates})
-    return split_tenths(store, seed)
+    return split_tenths(store, seed, group)
 
 
 def read_molecules(

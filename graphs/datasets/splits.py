@@ -54,9 +54,18 @@ def split_store(
     return Splits(*(store.subset(part) for part in parts))
 
 
-def split_tenths(store: GraphStore, seed: int = 0) -> Splits:
-    """Eight tenths to train on, one to validate, one to test; equal molecules are in one part."""
-    group = None if store.arrays.text is None else molecule_groups(store)
+def split_tenths(
+    store: GraphStore, seed: int = 0, group: NDArray[np.int64] | None = None
+) -> Splits:
+    """Eight tenths to train on, one to validate, one to test; equal molecules are in one part.
+
+    Args:
+        store: N graphs.
+        seed: Seed of the random order.
+        group: (N,) as of `split_store`; by default `molecule_groups`, of molecules.
+    """
+    if group is None and store.arrays.text is not None:
+        group = molecule_groups(store)
     count = len(store) if group is None else int(group.max(initial=-1)) + 1
     tenth = max(1, count // 10)
     return split_store(store, (max(0, count - 2 * tenth), tenth, tenth), seed, group)

@@ -63,7 +63,7 @@ def tuning(findings: Findings) -> str:
     tried = sorted(
         {cast(float, trial["learning_rate"]) for arm in findings for trial in arm.trials}
     )
-    rates = [f"{rate:g}" for rate in sorted(tried)]
+    rates = [f"{rate:g}" for rate in tried]
     rows, outermost = [], []
     for arm in findings:
         row: dict[str, object] = {"arm": arm.label}
