@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from images.config import TokenizerConfig
@@ -110,7 +111,10 @@ def in_parts(tokenizer: ResidualTokenizer, parts: int) -> ResidualTokenizer:
 def _tokens(
     arm: StudyArm, config: StudyConfig, tokenizer: ResidualTokenizer | None, images: Tensor
 ) -> ResidualTokenizer:
-    """What a refiner refines: trained codes as they are, real values, or codes of pixels."""
+    """What a refiner refines: trained codes as they are, real values, or codes of pixels.
+
+    Codebooks of pixels start from images in an order of torch's global generator, as weights do.
+    """
     if tokenizer is not None and arm.law == "codes":
         return in_parts(tokenizer, *arm.parts) if arm.method == "parts" else tokenizer
     sizes = [(side, side) for side in arm.sizes]
@@ -124,7 +128,7 @@ def _tokens(
         return PixelTokenizer(schedule, exact, patch, dequantise=True)
     codes = per_scale("`tokenizer.codes`", config.tokenizer.codes, len(sizes))
     found = PixelTokenizer(schedule, [VQ(count, dim, decay=0.97) for count in codes], patch)
-    fit_codebooks(found, images)
+    fit_codebooks(found, images[torch.randperm(len(images))])
     return found
 
 

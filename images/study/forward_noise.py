@@ -45,17 +45,21 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
         features: Tensor,
         noise: Noise | None,
         corrupt: Corrupt | None = None,
+        *,
+        finest: bool = True,
     ) -> tuple[Trace[Tensor], Tensor]:
         """Codes and states of the random forward process, and log q (b,) of its codes.
 
-        Without noise it is the deterministic one, of which log q is zero.
+        Without noise it is the deterministic one, of which log q is zero; with `finest` False, the
+        finest size has none.
         """
+        sigmas = (self.sigma if finest else self._coarse(tokenizer)).tolist()
         log_q = features.new_zeros(len(features), dtype=torch.float64)
 
         def draw(state: Tensor, k: int) -> Quantized:
             nonlocal log_q
             choice = tokenizer.quantize(features, state, k)
-            sigma = float(self.sigma[k])
+            sigma = sigmas[k]
             if noise is None or sigma == 0:
                 return choice
             normal = noise.fork(k).normal(0, *choice.code.shape[1:])
@@ -87,10 +91,15 @@ class ForwardNoise(Method[Tensor, Tensor, Tensor, Tensor]):
 
         Those of a flow's end point keep it, for its law has no closed form.
         """
-        schedule = refiner.tokenizer.schedule
-        finest = [scale.size == schedule[-1].size for scale in schedule]
-        sigma = torch.where(torch.tensor(finest, device=self.sigma.device), self.sigma, 0)
+        assert isinstance(refiner.tokenizer, ResidualTokenizer)
+        sigma = self.sigma - self._coarse(refiner.tokenizer)
         return _Denoised(call, sigma.tolist()) if bool(sigma.any()) else call
+
+    def _coarse(self, tokenizer: ResidualTokenizer) -> Tensor:
+        """Deviation (K,) of each scale's noise, 0 at the finest size."""
+        schedule = tokenizer.schedule
+        finest = [scale.size == schedule[-1].size for scale in schedule]
+        return torch.where(torch.tensor(finest, device=self.sigma.device), 0, self.sigma)
 
 
 class _Denoised(Wrapped[Tensor]):

@@ -167,8 +167,12 @@ class Refinement(StudyModel):
         forward: Noise,
         noise: Noise,
     ) -> Tensor:
-        """Images of the images' own codes of `step` scales, and drawn ones of the others."""
-        codes = self._trace(images, forward)[0].codes[:step]
+        """Images of the images' own codes of `step` scales, and drawn ones of the others.
+
+        The finest size has noise where drawn codes of it do: where a flow draws them.
+        """
+        noisy = isinstance(self.refiner.head, FlowHead)
+        codes = self._trace(images, forward, finest=noisy)[0].codes[:step]
         trace = self._drawn(noise, labels, setting, codes)
         return self.tokenizer.finish(trace.states[-1])
 
@@ -229,12 +233,15 @@ class Refinement(StudyModel):
     def _needs_noise(self, finest: bool) -> bool:
         return not (finest and self._direct)
 
-    def _trace(self, images: Tensor, noise: Noise) -> tuple[Trace[Tensor], Tensor]:
+    def _trace(
+        self, images: Tensor, noise: Noise, *, finest: bool = True
+    ) -> tuple[Trace[Tensor], Tensor]:
         """Codes and states of images, and log q of the codes; zero for those of no noise."""
         features = self.tokenizer.features(images, noise)
         if self.forward_noise is None:
             return self.tokenizer.trace(features), features.new_zeros(len(images)).double()
-        return self.forward_noise.trace(self.tokenizer, features, noise.fork(FORWARD))
+        own = noise.fork(FORWARD)
+        return self.forward_noise.trace(self.tokenizer, features, own, finest=finest)
 
     def _drawn(
         self, noise: Noise, labels: Tensor, setting: Setting, codes: Sequence[Tensor] = ()

@@ -297,12 +297,12 @@ def _plot_intervals(
 
 
 def _plot_floors(axes: Axes, findings: Findings) -> None:
-    """What real images and the tokenisers have."""
+    """What training images have, and what the refiner's space leaves of test images."""
     floor = findings.floor()
     if floor is not None:
         axes.axhline(floor, color=REFERENCE, linestyle=":", label="training images themselves")
     refiner = findings.arms[findings.config.refiner]
-    own = findings.tokenizer_floor(refiner)
+    own = refiner.floor()
     if own is not None:
         text = f"tokeniser of {refiner.label}: reconstructions"
         axes.axhline(own, color=REFERENCE, linestyle="-.", label=text)

@@ -119,8 +119,11 @@ def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
 _READING = (
     "Brackets are intervals of 95 % over seeds: Student's, of logarithms for distances. Each row "
     "is the arm's setting of the smallest mean distance, with the guidance that was chosen on "
-    "held-out training images. *x tokeniser* is the distance in units of that of the arm's own "
-    "tokeniser's reconstructions, which it cannot be expected to beat. Bits are of test images "
+    "held-out training images. *x floor* is the distance in units of that of test images which "
+    "the arm's space has taken in and given back, which no arm of it is expected to beat; pixels "
+    "lose nothing. Latents are as many numbers as pixels are: they differ in coordinates, not in "
+    "their count. Calls are those of the transformer; autoencoders, and the small networks behind "
+    "it of flow heads and draws in sequence, count in the time alone. Bits are of test images "
     "under uniform dequantisation, given the class: *exact* where the density is the model's own, "
     "*bound* where it is an upper bound. Times are of one core, in a batch of fixed size, all "
     "settings timed in turn; they compare with each other, not with other machines."
@@ -212,11 +215,11 @@ def _arms(findings: Findings) -> str:
         Column("guidance", form=".2g"),
         Column("ms", form=".2f"),
     ]
-    columns += ["Frechet distance", Column("x tokeniser", form=".2f")]
+    columns += ["Frechet distance", Column("x floor", form=".2f")]
     columns += [*(quantity.label for quantity in SCORED[1:]), "bits/dim"]
     rows = []
     for arm, spot in sorted(spots, key=lambda pair: pair[1].mean(FRECHET)):
-        own = findings.tokenizer_floor(arm)
+        own = arm.floor()
         rows.append(
             [
                 arm.label,
@@ -276,7 +279,8 @@ def _crossings(findings: Findings) -> str:
     head = (
         f"{refiner.label} at its best, {costs(known[0].refiner)}, against every setting of each "
         "other arm. *Overtakes* is the cheapest setting of a smaller mean distance, *beyond "
-        "doubt* the cheapest whose interval says so."
+        "doubt* the cheapest whose interval says so, of all that are looked at: no correction for "
+        "their number is made."
     )
     columns = ["arm", "its best setting", f"distance of {refiner.label} to it"]
     return f"{head}\n\n{table([*columns, 'overtakes', 'beyond doubt'], map(_crossing, known))}"
@@ -375,7 +379,10 @@ def _energy(findings: Findings) -> str:
         "of class c is the squared Mahalanobis distance of its features from those of real "
         f"images of the class, per feature{level}; the image after a call is the one that "
         "sampling would give if it stopped there. Energy below that of real images is no better: "
-        "such a sample is nearer to the mean of its class than images are."
+        "such a sample is nearer to the mean of its class than images are. Diffusion of latents "
+        "draws nothing: its error is that of the image decoded of the expected latents, which is "
+        "larger than that of the expected image where much is open. Samplers that reveal the "
+        "digits they are surest of see other states than the forward process, which reveals any."
     )
     columns: list[Column | str] = [
         "arm",

@@ -116,6 +116,14 @@ class ArmResults:
         found = {seed: row.get(key) for seed, row in self.part(name).items()}
         return {s: float(value) for s, value in found.items() if isinstance(value, int | float)}
 
+    def floor(self) -> float | None:
+        """Frechet distance of test images taken in and given back, mean over seeds.
+
+        None where nothing is lost, as in pixels.
+        """
+        found = self.number("energy", "floor").values()
+        return fmean(found) if found and min(found) > 1e-6 else None
+
     def gradients(self) -> dict[int, float]:
         """Standard deviation of the gradient's norm over its mean, late in training, by seed."""
         rows = {s: cast(list[Json], part["curve"])[-1] for s, part in self.part("train").items()}
@@ -183,12 +191,6 @@ class Findings:
     def floor(self) -> float | None:
         """Frechet distance of training from test images."""
         return None if self.real is None else cast(float, self.real["frechet"])
-
-    def tokenizer_floor(self, arm: ArmResults) -> float | None:
-        """Frechet distance of what the arm's tokeniser reconstructs, mean over seeds."""
-        keys = [str(row["tokenizer"]) for row in arm.seeds.values() if row["tokenizer"]]
-        found = [self.tokenizers[key] for key in keys if key in self.tokenizers]
-        return fmean(cast(float, row["frechet"]) for row in found) if found else None
 
 
 def _arm(name: str, plain: Json, times: Times) -> ArmResults:

@@ -176,7 +176,8 @@ def measure_energy(
 
     `mean` and `fell` are of samples: the energy of `Energy`, and the share of those whose it fell.
     `error` and `decrease`, with its standard error, are those of `images.study.protocol.energy`,
-    unguided.
+    unguided. `floor` is the Frechet distance of test images that the arm's space has taken in and
+    given back, which no samples of it are expected to beat.
     """
     count, energy = bench.config.measurement.energy_samples, Energy.fit(bench)
     own, labels = derive(seed, _STREAMS["energy"]), bench.labels("test", count)
@@ -189,7 +190,9 @@ def measure_energy(
         turns = torch.arange(SHEET)
         noise = Noise(derive(seed, _STREAMS["sheet"]), turns)
         sheet = model.sample(noise, turns % bench.classes, setting)
-        way = _descent(model, bench, replace(setting, guidance=0.0), seed)
+        plain = replace(setting, guidance=0.0)
+        way = _descent(model, bench, plain, seed)
+        kept = _kept(model, bench, plain, seed)
     every = torch.cat(columns, 1)  # (calls, count)
     return {
         "calls": setting.calls,
@@ -197,6 +200,7 @@ def measure_energy(
         "mean": [_finite(row.mean()) for row in every],
         "fell": [_finite((after <= before).double().mean()) for before, after in _pairs(every)],
         **way,
+        "floor": bench.score(kept, "test", brief=True)["frechet"],
         "sheet": pack(sheet),
     }
 
@@ -218,6 +222,16 @@ def _descent(
         "decrease": [_finite(each) for each in whole.decrease],
         "decrease_error": [_finite(each) for each in whole.standard_error],
     }
+
+
+def _kept(model: StudyModel, bench: Bench, setting: Setting, seed: int) -> Tensor:
+    """Test images as they are after all calls of the forward process."""
+    count, own = bench.config.measurement.samples, derive(seed, _STREAMS["descent"])
+    real, labels, parts = bench.real("test", count).images, bench.labels("test", count), []
+    for index in torch.arange(count).split(500):
+        noise, step = Noise(own, index), setting.calls
+        parts.append(model.guess(real[index], labels[index], step, setting, noise, noise.fork(1)))
+    return torch.cat(parts)
 
 
 def measure_floor(bench: Bench) -> dict[str, object]:

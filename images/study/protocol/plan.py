@@ -266,7 +266,11 @@ class _Planner:
         cost *= 1.8 * len(tuning.guidance)
         guide = partial(tasks.guide, run, traits.settings)
         guidance = self._task("guidance", of, content, (train,), cost, guide)
-        content = {"samples": measured.energy_samples, "calls": tuning.calls}
+        content = {
+            "samples": measured.energy_samples,
+            "calls": tuning.calls,
+            "floor": measured.samples,
+        }
         cost = 3 * self._sampling_cost(name, traits, traits.judged, measured.energy_samples)
         follow = partial(tasks.follow_energy, run, traits.judged, guidance.path)
         energy = self._task("energy", of, content, (train, guidance), cost, follow)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 
 from images.study.protocol.plan import SeedTasks, StudyPlan
 from images.study.protocol.scoring import Bench
@@ -16,7 +17,7 @@ def record(plan: StudyPlan, bench: Bench) -> Json:
     return {
         "config": to_dict(bench.config),
         "data": bench.fingerprint,
-        "versions": versions(),
+        "versions": versions() | _samplers(),
         "training_images": len(bench.train),
         "real": plan.real.read(),
         "tokenizers": [
@@ -26,6 +27,14 @@ def record(plan: StudyPlan, bench: Bench) -> Json:
         "timing": plan.timing.read(),
         "missing": [task.name for task in plan.missing()],
     }
+
+
+def _samplers() -> dict[str, str]:
+    """The version of the library of diffusion's samplers, where it is installed."""
+    try:
+        return {"diffusers": version("diffusers")}
+    except PackageNotFoundError:
+        return {}
 
 
 def results(found: object) -> Iterator[tuple[str, Json]]:

@@ -9,7 +9,7 @@ import torch
 from images.config import TokenizerConfig
 from images.data.load import Images, LabelledImages
 from images.study.backbone import TOLERANCE
-from images.study.build import arm_tokenizer, in_parts
+from images.study.build import arm_tokenizer, build_arm, in_parts
 from images.study.config import BackboneConfig, Budget, Measurement, StudyConfig, Tuning
 from images.study.model import StudyModel
 from images.study.protocol.measuring import judged
@@ -17,6 +17,7 @@ from images.study.protocol.plan import make_plan
 from images.study.protocol.scoring import Bench, as_trained
 from images.study.protocol.speed import Speed
 from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm, untrained_tokenizer
+from images.study.refinement import Refinement
 from images.study.registry import ARMS, SIZES
 from refine_core.config.schema import load
 from refine_core.errors import InputError
@@ -89,6 +90,17 @@ def test_an_arm_that_was_saved_samples_the_same(name: str, bench: Bench, tmp_pat
     run.train(bench, lambda share: None, learning_rate=1e-3, measure=measure)
     fewer = replace(bench, train=replace(bench.train, images=bench.train.images.flip(0)))
     assert torch.equal(draw(run.load(fewer)), seen[-1])
+
+
+def test_codebooks_of_pixels_are_those_of_a_seed(bench: Bench) -> None:
+    def codebook(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        model = build_arm("pixel-codes", CONFIG, None, IMAGES.train.images, 10)
+        assert isinstance(model, Refinement)
+        return model.tokenizer.lookup(torch.arange(8)[None, :, None], 3).value
+
+    assert torch.equal(codebook(0), codebook(0))
+    assert not torch.equal(codebook(0), codebook(1))
 
 
 def test_codes_in_parts_are_those_of_the_same_tokeniser(bench: Bench) -> None:

@@ -119,8 +119,9 @@ def test_guided_samples_do_not_depend_on_the_batch() -> None:
         model.sample(NOISE, LABELS, Setting(2))
 
 
-def test_guesses_keep_what_is_known() -> None:
-    model = arm(pixels("scales", "gaussian"), "gaussian", Forward(0.2, 0.0))
+@pytest.mark.parametrize("finest", [0.0, 0.3])
+def test_guesses_keep_what_is_known(finest: float) -> None:
+    model = arm(pixels("scales", "gaussian"), "gaussian", Forward(0.2, finest))
     (setting,) = model.settings()
     made = [model.guess(IMAGES, LABELS, k, setting, NOISE, NOISE.fork(2)) for k in range(4)]
     assert torch.allclose(made[0], model.sample(NOISE.fork(2), LABELS, setting), atol=1e-5)

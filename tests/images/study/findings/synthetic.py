@@ -108,6 +108,7 @@ def _seed(
             "error": [0.1 / (1 + step) for step in range(most + 1)],
             "decrease": [0.1 / (1 + step) - 0.1 / (2 + step) for step in range(most)],
             "decrease_error": [0.001] * most,
+            "floor": 0.13,
             "sheet": SHEET,
         },
     }

@@ -77,6 +77,7 @@ def test_results(whole: Path) -> None:
     assert plain["arms"]["toy-scales"]["seeds"]["0"]["bits"]["kind"] == "exact"
     assert arm["seeds"]["0"]["bits"]["bits"] is None
     energy = arm["seeds"]["0"]["energy"]
+    assert abs(energy["floor"]) < 1e-3  # the toy loses nothing
     assert len(energy["mean"]) == energy["calls"] == len(energy["fell"]) + 1 == 4
     assert len(energy["error"]) == 5 and energy["error"][-1] == 0 and min(energy["decrease"]) > 0
 
