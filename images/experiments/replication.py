@@ -4,14 +4,16 @@ Rules that decide, from numbers only, whether a printed figure replicates:
 
 value      agrees if it is within two combined standard deviations of the printed one, or 5 %
 direction  of a row against the first row of its table: holds if our difference has the sign of
-           the printed one and exceeds two standard errors and 1 % of the first row; is open if
-           it does not exceed them
+           the printed one, its 95 % interval (Welch's, over seeds) leaves zero out, and it exceeds
+           1 % of the first row; is open if not
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+
+from scipy.special import stdtrit
 
 from images.experiments.experiment import Result
 from images.experiments.metrics import Floors
@@ -62,16 +64,29 @@ class Stat:
 def compare(ours: Stat, base: Stat) -> int:
     """Compare two quantities: -1 if ours is lower, 1 if higher, 0 if they cannot be told apart.
 
+    Single seeds cannot; those of an infinite mean can.
+
     >>> compare(Stat(1.0, 0.1, 3), Stat(2.0, 0.1, 3)), compare(Stat(1.0, 3, 3), Stat(2.0, 3, 3))
     (-1, 0)
     """
     if math.isinf(ours.mean) or math.isinf(base.mean):
         return (ours.mean > base.mean) - (ours.mean < base.mean)
-    error = math.sqrt(ours.std**2 / ours.seeds + base.std**2 / base.seeds)
     difference = ours.mean - base.mean
-    if abs(difference) <= max(2 * error, 0.01 * abs(base.mean)):
+    if abs(difference) <= max(_half_width(ours, base), 0.01 * abs(base.mean)):
         return 0
     return 1 if difference > 0 else -1
+
+
+def _half_width(*stats: Stat) -> float:
+    """Half of Welch's 95 % interval of the difference of two means."""
+    if any(stat.seeds < 2 for stat in stats):
+        return math.inf
+    parts = [stat.std**2 / stat.seeds for stat in stats]
+    if not (square := sum(parts)):
+        return 0.0
+    each = zip(parts, stats, strict=True)
+    freedom = square**2 / sum(part**2 / (stat.seeds - 1) for part, stat in each)
+    return float(stdtrit(freedom, 0.975)) * math.sqrt(square)
 
 
 def agrees(ours: Stat, printed: Figure) -> bool:

@@ -81,8 +81,9 @@ def report(config: AblationConfig, findings: Findings, pictures: Sequence[str]) 
             f"One setting is varied at a time; every predictor gets about {sweeps.updates} "
             f"updates, over {len(sweeps.seeds)} seeds. Autoencoder and codebooks see the same "
             "training images as the predictor. Over updates, the training set has "
-            f"{sweeps.course_images} images. A comparison is open where the difference is "
-            "within two standard errors or 1 %; a target that neither reaches leaves it open.",
+            f"{sweeps.course_images} images. A comparison is open where the 95 % interval of the "
+            "difference (Welch's, over seeds) has zero in it, or the difference is within 1 %; a "
+            "target that neither reaches leaves it open.",
             *_conditions(findings.outcomes),
         ]
     return parts
@@ -120,10 +121,11 @@ def ablation_page(findings: Findings, parts: Sequence[str], folder: Path) -> Pag
 _READING = (
     "A value *agrees* if it is within two combined standard deviations of the printed one or 5 %. "
     "A row's *direction*, against the first row of its table, holds if our difference has the "
-    "printed sign and exceeds two standard errors and 1 %. The floor is what is reached without "
-    "training a predictor: the best linear filter for pixels, the autoencoder or the code of the "
-    "*clean* image for latents, an empty band for HF-PSNR. A printed value is *out of reach* if "
-    "it is below what decoding the clean image costs. Bitwise-8 is not specified in the paper; "
+    "printed sign, its 95 % interval (Welch's, over seeds) leaves zero out, and it exceeds 1 %. "
+    "The floor is what is reached without training a predictor: the best linear filter for "
+    "pixels, the autoencoder or the code of the *clean* image for latents, an empty band for "
+    "HF-PSNR. A printed value is *out of reach* if it is below what decoding the clean image "
+    "costs. Bitwise-8 is not specified in the paper; "
     "three readings are measured: 8-bit words for the same centroids, decoded by the likeliest "
     "word; signs of 8 principal components, decoded by the mean of the cell; 8 learned sign bits "
     "with a linear decoder."

@@ -31,6 +31,9 @@ LOW, HIGH, NEVER = Stat(1.0, 0.01, 3), Stat(2.0, 0.01, 3), Stat(math.inf, 0, 3)
         (HIGH, (1.0, 0.0), LOW, (2.0, 0.0), REVERSED),
         (Stat(1.005, 0.0, 3), (0.9, 0.0), Stat(1.0, 0.0, 3), (1.0, 0.0), OPEN),
         (Stat(1.5, 2.0, 3), (0.5, 0.0), LOW, (1.0, 0.0), OPEN),
+        (Stat(1.3, 0.1, 2), (1.3, 0.0), Stat(1.0, 0.1, 2), (1.0, 0.0), OPEN),  # 3 standard errors
+        (Stat(1.5, 0.1, 2), (1.5, 0.0), Stat(1.0, 0.1, 2), (1.0, 0.0), REPLICATES),  # 5
+        (Stat(2.0, 0.0, 1), (2.0, 0.0), Stat(1.0, 0.0, 1), (1.0, 0.0), OPEN),
         (NEVER, (9.0, 1.0), LOW, (14.0, 1.0), REVERSED),
         (NEVER, (9.0, 1.0), NEVER, (14.0, 1.0), OPEN),
         (LOW, (9.0, 1.0), NEVER, (14.0, 1.0), DIRECTION_ONLY),
