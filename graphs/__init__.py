@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from refine_core.exports import lazy
 
 if TYPE_CHECKING:
+    from graphs.chem.properties import near as near
     from graphs.config import GraphsConfig as GraphsConfig
     from graphs.data.batch import GraphBatch as GraphBatch
     from graphs.data.batch import Vocabulary as Vocabulary

@@ -140,14 +140,14 @@ class GraphModel(StoredModel):
             scaffold: SMILES, or a batch of one graph, whose nodes and edges, with their labels,
                 every sample contains (`graphs.generators.scaffold.sampler`). Atoms whose hydrogens
                 are written, as in [nH], keep them.
-            score: Function of the canonical SMILES of molecules, or of other graphs as those of
-                networkx, that gives each a number: samples follow the model's law times the
-                exponential of it, the better the more `particles`.
+            score: `graphs.near`, or a function of the canonical SMILES of molecules, or of other
+                graphs as those of networkx, that gives each a number: samples follow the model's
+                law times the exponential of it, the better the more `particles`.
             particles: Draws of which one is chosen, for each graph with a scaffold or score; more
                 cost time and agree better with the law.
             workers: Processes that share the batches, of one thread each; "auto" is one for each
-                core where that pays. The graphs are the same. With `score` or
-                `after_scale` this process alone.
+                core where that pays. The graphs are the same. With `after_scale`, or a `score` of
+                your own, this process alone.
             after_scale: Called after each network call of each batch, with its graphs as they are
                 so far: coarse ones, of clusters with their most frequent label. Not with a
                 scaffold or score, whose particles are no samples yet.
@@ -187,7 +187,7 @@ class GraphModel(StoredModel):
         draw = _Draw(self, seed, settings, scaffold, score, particles, after_scale)
         places = torch.arange(count).split(batch if plain else max(1, batch // particles))
         inputs = ((first + each, None if context is None else context[each]) for each in places)
-        if score is not None or after_scale is not None:
+        if after_scale is not None or not _is_portable(score):
             workers = 1
         device = self.device.type
         parts: list[GraphBatch] = []
@@ -408,6 +408,11 @@ def load(name: str | Path, device: Device = "auto") -> GraphModel:
     return GraphModel(
         saved.restore(refiner, device), spec.config, spec.statistics, spec.properties
     )
+
+
+def _is_portable(score: Score | None) -> bool:
+    """Whether other processes can have a score: those of this package, not a user's function."""
+    return score is None or type(score).__module__.startswith("graphs.")
 
 
 def _check(*, where: dict[str, float] | None, guidance: float | None, **counts: int) -> None:

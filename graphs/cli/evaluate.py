@@ -138,6 +138,7 @@ def evaluate_properties(
     model: str,
     targets: tuple[str, ...] = (),
     guidance: OneOrMore[float] = (0.0, 1.0, 2.0),
+    particles: tuple[PositiveInt, ...] = (),
     count: PositiveInt = 1000,
     seed: int = 0,
     out: OutputFolder = Path("evaluation"),
@@ -147,8 +148,10 @@ def evaluate_properties(
     Args:
         model: A shipped model's name, a run's folder or a file.
         targets: Requests, each made alone, as logp=2.5 qed=0.6; by default, of logp, qed and what
-            else RDKit computes, three quantiles of the training molecules.
-        guidance: Weights to try.
+            else RDKit computes, three quantiles of the training molecules, or of samples.
+        guidance: Weights to try, where the model was trained with properties.
+        particles: Numbers of draws to try of which the nearest are kept, of any model; by default
+            8 and 32 where the model was trained without properties.
         count: Molecules per request and weight.
         seed: Seed of the samples.
         out: Folder for the report.
@@ -158,7 +161,14 @@ def evaluate_properties(
 
     pairs = [pair for text in targets for pair in requested((text,), "--targets").items()]
     rows = measure_properties(
-        load(model), out, targets=pairs, guidance=guidance, count=count, seed=seed, say=say
+        load(model),
+        out,
+        targets=pairs,
+        guidance=guidance,
+        particles=particles,
+        count=count,
+        seed=seed,
+        say=say,
     )
     print(table(rows[0], rows))
     print(f"report: {out}")

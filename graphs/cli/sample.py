@@ -1,7 +1,7 @@
 """The command `refine graphs sample`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +13,7 @@ from refine_core.errors import InputError
 from refine_core.storage.lock import OutputLock
 
 if TYPE_CHECKING:
+    from graphs.chem.properties import Near
     from graphs.model import GraphModel
 
 MOLECULES, OTHERS = (".smi", ".csv", ".sdf", ".png", ".svg"), (".graphml",)
@@ -31,6 +32,7 @@ def sample(
     first_temperature: NonNegativeFloat | None = None,
     batch: PositiveInt = 250,
     scaffold: str | None = None,
+    near: tuple[str, ...] = (),
     particles: PositiveInt = 8,
     workers: Workers = "auto",
     coordinates: Literal["2d", "3d"] = "2d",
@@ -51,7 +53,9 @@ def sample(
         scaffold: SMILES of what every molecule shall contain, such as c1ccccc1. With attachment
             points, as *c1ccccc1 or *C1CC1.*C=O, a molecule goes on at these only; without, at all
             but atoms whose hydrogens are written, as [nH] in c1cc[nH]c1.
-        particles: With a scaffold: samples of which one is kept, for each molecule.
+        near: Properties that RDKit computes and samples come near to, of any model of molecules,
+            as logp=2.5,qed=0.6: the nearer, the more particles.
+        particles: With a scaffold, or `near`: draws of which one is kept, for each molecule.
         workers: Processes that share the batches; auto is one for each core where that pays.
         coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses
@@ -63,8 +67,13 @@ def sample(
     from graphs.data.graphml import write_graphml
     from graphs.model import load
 
-    properties = requested(where, "--where") or None
+    properties, wanted = requested(where, "--where") or None, requested(near, "--near")
     loaded = load(model)
+    if wanted and not loaded.is_molecular:
+        raise InputError(
+            "Found --near for a model whose graphs are not molecules and have no properties: "
+            "leave it out."
+        )
     out = _default_output() if out is None else out
     _check_output(out, loaded)
     with OutputLock(out, folder=False):
@@ -78,6 +87,7 @@ def sample(
             first_temperature=first_temperature,
             batch=batch,
             scaffold=scaffold,
+            score=_score(wanted) if wanted else None,
             particles=particles,
             workers=workers,
             quiet=False,
@@ -104,6 +114,12 @@ def _default_output() -> Path:
             "or another name."
         )
     return DEFAULT
+
+
+def _score(wanted: Mapping[str, float]) -> "Near":
+    from graphs.chem.properties import near
+
+    return near(wanted)
 
 
 def requested(words: Sequence[str], option: str) -> dict[str, float]:

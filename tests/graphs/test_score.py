@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import networkx as nx
+import numpy as np
 import pytest
 import torch
 
+from graphs.chem.properties import near, property_values
 from graphs.generators.contraction.config import ContractionConfig
-from graphs.model import GraphModel
+from graphs.model import GraphModel, load
 from refine_core.errors import InputError
 from tests.graphs.tiny import PLAIN, SMALL, equal, graph, model
 
@@ -55,3 +57,36 @@ def test_a_score_that_is_none_gets_a_sentence(plain: GraphModel, given: object) 
 def test_what_is_no_function_is_refused_before_anything_is_drawn(plain: GraphModel) -> None:
     with pytest.raises(InputError, match=r"Found score 0.5, expected a function"):
         plain.sample(2, score=0.5)  # type: ignore[arg-type]
+
+
+def test_molecules_come_near_to_what_is_wanted() -> None:
+    model = load("qm9", "cpu")
+
+    def error(particles: int) -> float:
+        made = model.sample(60, score=near({"logp": 1.5}), particles=particles)
+        values = property_values(model.smiles(made), ["logp"])["logp"]
+        return float(np.abs(values - 1.5).mean())
+
+    one, some, many = error(1), error(4), error(16)
+    assert many < 0.6 * some < 0.5 * one
+
+
+def test_particles_are_the_same_in_any_process() -> None:
+    model, score = load("qm9", "cpu"), near({"rings": 2, "weight": 110})
+    one, two = (
+        model.sample(24, score=score, particles=4, batch=48, workers=workers) for workers in (1, 2)
+    )
+    assert equal(one, two)
+
+
+def test_what_cannot_be_near_is_refused(plain: GraphModel) -> None:
+    with pytest.raises(InputError, match="Found no property"):
+        near({})
+    with pytest.raises(InputError, match="width of 0 for qed"):
+        near({"qed": 0.5}, {"qed": 0.0})
+    with pytest.raises(InputError, match="Found qed nan, expected a finite number"):
+        near({"qed": float("nan")})
+    with pytest.raises(InputError, match="Did you mean 'tpsa'"):
+        near({"qed": 0.5}, {"tpsas": 1.0})
+    with pytest.raises(InputError, match="for models of molecules"):
+        plain.sample(2, score=near({"qed": 0.5}), particles=2)

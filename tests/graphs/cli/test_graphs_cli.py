@@ -146,10 +146,18 @@ def test_conditional_generation(
     assert "ignored" not in caplog.text
     main(["graphs", "sample", *model, "--scaffold", "[13CH3]O", "--count", "4", "--out", "x.smi"])
     assert "[13CH3]O: isotopes ignored, for graphs have none" in caplog.text
+    near = ["--near", "atoms=3", "--particles", "20", "--count", "12", "--out", "near.csv"]
+    main(["graphs", "sample", *model, *near])
     few = ["--count", "10", "--out", "report"]
-    main(["graphs", "evaluate-properties", *model, "--targets", "logp=0.1", *few])
+    ask = ["--targets", "logp=0.1", "atoms=3", "--particles", "4"]
+    main(["graphs", "evaluate-properties", *model, *ask, *few])
     rows = json.loads(Path("report/properties.json").read_text())["rows"]
-    assert [row["sampling"] for row in rows] == ["unguided", *(f"guidance {w}" for w in (0, 1, 2))]
+    guided = [f"guidance {w}" for w in (0, 1, 2)]
+    assert [row["sampling"] for row in rows if row["property"] == "logp"] == [
+        *("unguided", *guided, "4 particles")
+    ]
+    plain, chosen = (row for row in rows if row["property"] == "atoms")
+    assert chosen["mae"] <= plain["mae"] and chosen["near"] >= plain["near"]
     main(["graphs", "evaluate-scaffolds", *model, "--scaffolds", "CO", *few])
     rows = json.loads(Path("report/scaffolds.json").read_text())["rows"]
     assert [row["particles"] for row in rows] == [1, 8] and rows[1]["contain"] == 1
@@ -160,10 +168,13 @@ def test_conditional_generation(
         ("sample", "--where", "logp=1,logp=2"): "Found logp twice in --where",
         ("sample", "--where", "logp=1", "--where", "logp=2"): "Found logp twice in --where",
         ("sample", "--where", "logp=nan"): "name=number",
+        ("sample", "--near", "lgp=1"): "Did you mean 'logp'?",
+        ("sample", "--near", "logp=1,logp=2"): "Found logp twice in --near",
         ("sample", "--scaffold", "[SiH4]"): "outside the vocabulary",
         ("sample", "--scaffold", "C" * 400): "400 atoms",
         ("sample", "--scaffold", "CCCC"): "The scaffold has 4 C",
         ("evaluate-properties", "--targets", "gap=1"): "RDKit does not compute 'gap'",
+        ("evaluate-properties", "--targets", "rings=1"): "not on rings: give --particles",
     }
     for argv, expected in cases.items():
         place = drawn if argv[0] == "sample" else []
