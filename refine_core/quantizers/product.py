@@ -1,24 +1,23 @@
 """Product quantisation: groups of channels, each with a codebook of its own."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from refine_core.errors import InputError
-from refine_core.quantizers.base import Quantized, Quantizer, positive
+from refine_core.quantizers.base import Quantized, positive
+from refine_core.quantizers.codebooks import Codebooks
 from refine_core.quantizers.vq import VQ
 
 
-class ProductQuantizer(Quantizer):
+class ProductQuantizer(Codebooks):
     """Consecutive groups of channels, each with a codebook of its own (Jegou et al., 2011, TPAMI).
 
     Args:
         groups: g, equal parts that a vector is cut into.
         codes: Size of each codebook.
         dim: d, channels of the whole vector.
-        decay: See `VQ`, as for all further arguments.
-        commitment: See `VQ`.
-        restart_below: See `VQ`.
+        settings: `decay`, `commitment` and `restart_below` of each codebook, see `VQ`.
 
     Raises:
         InputError: `groups` does not divide `dim`, or an argument of `VQ` is out of its range.
@@ -31,34 +30,14 @@ class ProductQuantizer(Quantizer):
     (torch.Size([3, 5, 2]), torch.Size([3, 5, 8]))
     """
 
-    def __init__(
-        self,
-        groups: int,
-        codes: int,
-        dim: int,
-        *,
-        decay: float = 0.99,
-        commitment: float = 0.25,
-        restart_below: float = 0.1,
-    ) -> None:
-        super().__init__()
+    def __init__(self, groups: int, codes: int, dim: int, **settings: float) -> None:
         positive(groups=groups)
         if dim % groups:
             raise InputError(
                 f"{groups} groups do not divide dim {dim}, expected equal groups: "
                 f"choose dim {dim + groups - dim % groups} or another number of groups."
             )
-        self.dim, self.digits, self.size = dim, groups, codes
-        self.parts = nn.ModuleList(
-            VQ(
-                codes,
-                dim // groups,
-                decay=decay,
-                commitment=commitment,
-                restart_below=restart_below,
-            )
-            for _ in range(groups)
-        )
+        super().__init__(groups, codes, dim, dim // groups, **settings)
 
     def forward(self, z: Tensor) -> Quantized:
         """Quantise (b, n, d) vectors; the loss is the mean of the groups', `clipped` is zero."""
@@ -76,18 +55,10 @@ class ProductQuantizer(Quantizer):
 
     def decode(self, code: Tensor) -> Tensor:
         """The vectors (b, n, d) of the indices (b, n, g)."""
-        codebooks = torch.cat([vq.codebook for vq in self._vqs()])
+        vectors = torch.cat([vq.codebook for vq in self.codebooks])
         first = torch.arange(self.digits, device=code.device) * self.size
-        return F.embedding(code + first, codebooks).flatten(-2)
-
-    def update(self) -> None:
-        """Update every group's codebook."""
-        for vq in self._vqs():
-            vq.update()
-
-    def _vqs(self) -> list[VQ]:
-        return [part for part in self.parts if isinstance(part, VQ)]
+        return F.embedding(code + first, vectors).flatten(-2)
 
     def _cut(self, z: Tensor) -> list[tuple[VQ, Tensor]]:
         """Each group's codebook with its channels."""
-        return list(zip(self._vqs(), self.vectors(z).chunk(self.digits, -1), strict=True))
+        return list(zip(self.codebooks, self.vectors(z).chunk(self.digits, -1), strict=True))
