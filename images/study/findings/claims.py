@@ -7,7 +7,8 @@ distance within `CALLS` calls. Other arms that differ in the property, other cou
 other quantities are conditions under which it may turn.
 
 A comparison decides if the interval over seeds leaves no difference out. Dominance is a claim
-about all its comparisons: each has to decide, so no correction for their number is due.
+about all its comparisons: it holds where each decides for it, and does not where one decides
+against it that is corrected for their number (Bonferroni).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ class Verdict:
         main: The comparison that decides; of dominance, the least favourable one.
         deciding: How many comparisons have to agree.
         comparisons: All of them, other conditions too.
+        note: What else a reader of the verdict has to know.
     """
 
     claim: str
@@ -76,6 +78,7 @@ class Verdict:
     main: Comparison | None
     deciding: int
     comparisons: Sequence[Comparison]
+    note: str = ""
 
     def of(self, better: int) -> list[Comparison]:
         """Comparisons that decide for the claim (1), against it (-1), or not (0)."""
@@ -95,7 +98,9 @@ class Verdict:
         found = f"*{self.claim}.* **{said}.**{several} {self.main.text()}."
         if self.main.effect.interval.seeds < 2:
             found += " One seed gives no interval."
-        return found
+        elif self.status == "undecided" and self.main.effect.better:
+            found += " Alone it would decide; as one of so many it does not."
+        return found + self.note
 
     def conditions(self) -> str:
         """Under how many conditions it holds, and where it turns."""
@@ -181,7 +186,13 @@ def _judge_property(
     if main is None:
         return Verdict(claim, "missing", None, 1, every)
     statuses: dict[int, Status] = {1: "holds", 0: "undecided", -1: "reversed"}
-    return Verdict(claim, statuses[main.effect.better], main, 1, every)
+    return Verdict(claim, statuses[main.effect.better], main, 1, every, _floors(refiner, base))
+
+
+def _floors(*arms: ArmResults) -> str:
+    """A sentence about what the spaces of arms lose, where they lose anything."""
+    lost = [f"{arm.label} {floor:.2f}" for arm in arms if (floor := arm.floor()) is not None]
+    return f" Of test images themselves the spaces make: {', '.join(lost)}." if lost else ""
 
 
 def _judge_dominance(refiner: ArmResults, findings: Findings) -> Verdict:
@@ -199,7 +210,9 @@ def _judge_dominance(refiner: ArmResults, findings: Findings) -> Verdict:
     if not deciding or not complete:
         return Verdict(claim, "missing", None, 0, [*deciding, *others])
     signs = {each.effect.better for each in deciding}
-    status: Status = "reversed" if -1 in signs else "undecided" if 0 in signs else "holds"
+    against = [each.effect for each in deciding if each.effect.better == -1]
+    lost = any(effect.decides_among(len(deciding)) for effect in against)
+    status: Status = "reversed" if lost else "holds" if signs == {1} else "undecided"
     main = max(deciding, key=lambda each: (-each.effect.better, each.effect.interval.mean))
     done = {each.column for each in deciding} | {FEWEST}
     rest = [each for each in others if each.column not in done]

@@ -96,7 +96,8 @@ class Crossing:
         best: The rival's best setting of all.
         effect: The refiner's distance there to the rival's.
         first: The rival's cheapest setting of smaller mean distance; None if there is none.
-        certain: Its cheapest setting whose distance is smaller with an interval that says so.
+        certain: Its cheapest setting whose distance is smaller beyond doubt, by an interval that
+            is corrected for the number of its settings.
     """
 
     rival: str
@@ -119,7 +120,7 @@ def crossing(refiner: Sequence[Spot], rival: Sequence[Spot], label: str) -> Cros
     if not known:
         return None
     lower = [spot for spot, effect in known if effect.interval.mean > 1]
-    certain = [spot for spot, effect in known if effect.better < 0]
+    certain = [s for s, e in known if e.better < 0 and e.decides_among(len(known))]
     top, effect = min(known, key=lambda pair: pair[0].mean(FRECHET))
     return Crossing(label, best, top, effect, next(iter(lower), None), next(iter(certain), None))
 

@@ -64,7 +64,7 @@ def tuning(findings: Findings) -> str:
         {cast(float, trial["learning_rate"]) for arm in findings for trial in arm.trials}
     )
     rates = [f"{rate:g}" for rate in tried]
-    rows, outermost = [], []
+    config, rows, outermost = findings.config, [], []
     for arm in findings:
         row: dict[str, object] = {"arm": arm.label}
         if _is_outermost(arm.trials):
@@ -76,10 +76,11 @@ def tuning(findings: Findings) -> str:
         rows.append(row)
     text = (
         "Loss of held-out images by learning rate, at "
-        f"{findings.config.tuning.share:.3g} of the budget, each arm's own, of which the smallest "
-        "was chosen; then the weights of guidance that were chosen for the seeds, by the Frechet "
-        "distance of samples to held-out images: for each sampler and count of calls, of which "
-        f"those of more than {findings.config.measurement.many} share one (by the fewest)."
+        f"{config.tuning.share:.3g} of the budget and with the first seed, each arm's own, of "
+        "which the smallest was chosen; then the weights of guidance that were chosen for the "
+        f"seeds, by the Frechet distance of {config.tuning.samples:,} samples to held-out images: "
+        "for each sampler and count of calls, of which those of more than "
+        f"{config.measurement.many} share one (by the fewest)."
     )
     if outermost:
         text += f" The best rate may lie beyond those tried for {', '.join(outermost)}."

@@ -118,12 +118,15 @@ def report(findings: Findings, pictures: Sequence[str]) -> list[str]:
 
 _READING = (
     "Brackets are intervals of 95 % over seeds: Student's, of logarithms for distances. Each row "
-    "is the arm's setting of the smallest mean distance, with the guidance that was chosen on "
-    "held-out training images. *x floor* is the distance in units of that of test images which "
+    "is the arm's setting of the smallest mean distance to the test images, which favours arms of "
+    "many settings by a few percent, with the guidance that was chosen on held-out training "
+    "images. *x floor* is the distance in units of that of test images which "
     "the arm's space has taken in and given back, which no arm of it is expected to beat; pixels "
     "lose nothing. Latents are as many numbers as pixels are: they differ in coordinates, not in "
-    "their count. Calls are those of the transformer; autoencoders, and the small networks behind "
-    "it of flow heads and draws in sequence, count in the time alone. Bits are of test images "
+    "their count. Calls are those of the transformer, guided ones as one; their double batch, "
+    "autoencoders, and the small networks behind it of flow heads and draws in sequence count in "
+    "the time alone. Flow heads keep the little noise of their finest values that other laws of "
+    "real values are drawn without. Bits are of test images "
     "under uniform dequantisation, given the class: *exact* where the density is the model's own, "
     "*bound* where it is an upper bound. Times are of one core, in a batch of fixed size, all "
     "settings timed in turn; they compare with each other, not with other machines."
@@ -279,8 +282,8 @@ def _crossings(findings: Findings) -> str:
     head = (
         f"{refiner.label} at its best, {costs(known[0].refiner)}, against every setting of each "
         "other arm. *Overtakes* is the cheapest setting of a smaller mean distance, *beyond "
-        "doubt* the cheapest whose interval says so, of all that are looked at: no correction for "
-        "their number is made."
+        "doubt* the cheapest whose interval, corrected for the number of the arm's settings, says "
+        "so."
     )
     columns = ["arm", "its best setting", f"distance of {refiner.label} to it"]
     return f"{head}\n\n{table([*columns, 'overtakes', 'beyond doubt'], map(_crossing, known))}"
@@ -355,7 +358,8 @@ def _learning(findings: Findings) -> str:
     columns += [Column(share, form=_three_digits) for share in in_order]
     columns.append(Column(DOUBLING, form=".2f"))
     text = (
-        "Frechet distance of unguided samples to held-out images after shares of the training. "
+        "Frechet distance of unguided samples to held-out images after shares of the training, by "
+        f"the first sampler of the most calls up to {findings.config.tuning.calls} (DDPM; Euler). "
         "*Last doubling* is that after the whole over that after half of it: the smaller, the "
         "more an arm stands to gain from longer training."
     )

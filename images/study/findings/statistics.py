@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
 BySeed = Mapping[int, float]
@@ -132,6 +132,28 @@ class Effect:
             interval, nothing = Interval.of([ours[s] - base[s] for s in seeds]), 0.0
         sign = (interval.low > nothing) - (interval.high < nothing)
         return cls(quantity, interval, -sign if quantity.lower else sign)
+
+    def decides_among(self, count: int) -> bool:
+        """Whether it is one of `count` that any of which may tell, by Bonferroni's correction.
+
+        >>> near = Effect.of(FRECHET, {0: 1.0, 1: 1.1, 2: 1.0}, {0: 1.3, 1: 1.3, 2: 1.3})
+        >>> near.better, near.decides_among(1), near.decides_among(10)
+        (1, True, False)
+        """
+        return self.better != 0 and self._p_value * count <= 1 - LEVEL
+
+    @property
+    def _p_value(self) -> float:
+        """Of Student's two-sided test that there is no effect."""
+        found = self.interval
+        centre, end = found.mean, found.high
+        if self.quantity.ratio:
+            centre, end = math.log(centre), math.log(end)
+        if end == centre:
+            return 0.0
+        freedom = found.seeds - 1
+        t = abs(centre) / (end - centre) * float(stdtrit(freedom, (1 + LEVEL) / 2))
+        return 2 * float(stdtr(freedom, -t))
 
     def text(self) -> str:
         """The effect as text: a factor, or points of a share.

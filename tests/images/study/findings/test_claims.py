@@ -78,6 +78,23 @@ def test_what_seeds_cannot_tell_is_undecided(
     assert all("Undecided" in found[claim].sentence() for claim in claims)
 
 
+@pytest.mark.parametrize(("distance", "status"), [(0.27, "undecided"), (0.15, "reversed")])
+def test_one_of_many_comparisons_needs_to_be_sure(distance: float, status: str) -> None:
+    results = plain({**GOOD, "latent-diffusion": {4: 0.8, 16: distance}})
+    shuffle(results, "latent-diffusion")
+    found = judge_claims(Findings.of(results))[DOMINANCE]
+    assert found.main is not None and found.main.effect.better == -1  # by itself it decides
+    assert found.status == status and found.deciding == 4
+    assert ("Alone it would decide" in found.sentence()) == (status == "undecided")
+
+
+def test_a_verdict_says_what_spaces_lose() -> None:
+    found = verdicts()
+    lost = "Of test images themselves the spaces make: "
+    assert f"{lost}latent codes, S = 4 0.13, pixel codes, S = 4 0.13." in found[LATENT].sentence()
+    assert lost not in found[DOMINANCE].sentence()
+
+
 def shuffle(results: dict[str, object], arm: str) -> None:
     """Let the seeds of an arm differ otherwise than those of the others."""
     seeds = results["arms"][arm]["seeds"]  # type: ignore[index]
