@@ -66,6 +66,8 @@ results: install  ## regenerate the reports of the shipped models (needs what da
 	$(BIN)/refine graphs judge --files results/graphs/moses/samples.smi $(MOSES)/test.csv.gz $(MOSES)/test_scaffolds.csv.gz --out results/graphs/moses
 	$(BIN)/refine graphs evaluate-scaffolds --model qm9 --out results/graphs/qm9
 	$(BIN)/refine graphs evaluate-properties --model qm9_properties --out results/graphs/qm9_properties
+	$(BIN)/refine graphs evaluate-properties --model moses --count 300 --out results/graphs/moses
+	$(BIN)/refine graphs evaluate-scaffolds --model moses --count 100 --scaffolds 'c1ccc2ncccc2c1' 'c1ccc(-c2ccncc2)cc1' 'O=C(c1ccccc1)N1CCNCC1' '*c1ccc(*)cc1' '*C(=O)N1CCCCC1' --out results/graphs/moses
 	$(BIN)/refine weather floor --model gcm --source unseen.zarr --out results/weather/gcm
 	$(FORECAST) --model gcm --members 50 --out runs/gcm.zarr
 	$(BIN)/refine weather verify runs/gcm.zarr --truth unseen.zarr --limit limit.zarr --out results/weather/gcm
