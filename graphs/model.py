@@ -17,6 +17,8 @@ from graphs.generators.common.kind import GeneratorKind
 from graphs.generators.common.particles import REFUSED, resampled
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
+from graphs.generators.common.streams import GraphStream
+from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
@@ -49,6 +51,9 @@ Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 
 Score = Callable[[Sequence[Any]], Sequence[float]]
 """Logarithms of the weights of molecules, by their SMILES, or of graphs of networkx."""
+
+REDRAWS = 8
+"""Times that a graph is drawn again, at most."""
 
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
@@ -123,6 +128,9 @@ class GraphModel(StoredModel):
     ) -> GraphBatch:
         """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
 
+        Graphs with a node of more edges than any of its label had in training, where the model's
+        kind is `bounded`, are drawn again, `REDRAWS` times at most.
+
         Properties shape the first scale too, the counts of nodes and edges, so the size of a graph
         follows from what is asked for.
 
@@ -149,8 +157,9 @@ class GraphModel(StoredModel):
                 core where that pays. The graphs are the same. With `after_scale`, or a `score` of
                 your own, this process alone.
             after_scale: Called after each network call of each batch, with its graphs as they are
-                so far: coarse ones, of clusters with their most frequent label. Not with a
-                scaffold or score, whose particles are no samples yet.
+                so far: coarse ones, of clusters with their most frequent label. Of graphs that are
+                drawn again the last count. Not with a scaffold or score, whose particles are no
+                samples yet.
             quiet: Whether to show no progress.
 
         Raises:
@@ -195,7 +204,37 @@ class GraphModel(StoredModel):
             for graphs in map_in_workers(draw, inputs, len(places), workers, device=device):
                 parts.append(graphs)
                 progress.update(sum(map(len, parts)))
-        return GraphBatch.joined(parts)
+        return self._redrawn(GraphBatch.joined(parts), draw, first, context, batch)
+
+    def _redrawn(
+        self,
+        graphs: GraphBatch,
+        draw: "_Draw",
+        first: int,
+        context: Tensor | None,
+        batch: int,
+    ) -> GraphBatch:
+        """Graphs of which those that exceed limits are drawn again.
+
+        Splits that exceed them are, too, but some cannot but exceed them after those before.
+        """
+        limits: ValenceLimits | None = getattr(self.refiner.head, "valence_limits", None)
+        if limits is None:
+            return graphs
+        for turn in range(1, REDRAWS + 1):
+            wrong = limits.exceeded(graphs).nonzero()[:, 0]
+            if not len(wrong):
+                break
+            again = replace(draw, turn=turn)
+            places = wrong.split(batch)
+            inputs = (
+                (first + each, None if context is None else context[each]) for each in places
+            )
+            parts = [*map_in_workers(again, inputs, len(places), 1, device=self.device.type)]
+            order = torch.arange(len(graphs))
+            order[wrong] = len(graphs) + torch.arange(len(wrong))
+            graphs = GraphBatch.joined([graphs, *parts])[order]
+        return graphs
 
     def settings(self, **given: object) -> SamplingConfig:
         """The model's settings for sampling, with those given in their place; None gives none.
@@ -338,6 +377,8 @@ class _Draw:
     score: Score | None
     particles: int
     after_scale: AfterScale[GraphBatch] | None
+    turn: int = 0
+    """How many times its graphs have been drawn before."""
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "sampler"}
@@ -347,7 +388,10 @@ class _Draw:
         """Graphs on the CPU, of their numbers (b,) and wanted properties (b, p)."""
         index, context = (None if x is None else x.to(self.model.device) for x in given)
         assert index is not None
-        return self.sampler(Noise(self.seed, index), context).to("cpu")
+        noise = Noise(self.seed, index)
+        if self.turn:
+            noise = noise.fork(GraphStream.AGAIN).fork(self.turn)
+        return self.sampler(noise, context).to("cpu")
 
     @cached_property
     def sampler(self) -> Sampler:

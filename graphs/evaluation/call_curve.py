@@ -170,7 +170,7 @@ class Scorer:
             kind=model.config.model.kind,
             parameters=sum(each.numel() for each in model.refiner.parameters()),
             temperature=used,
-            calls=counter.per_batch(self.count, BATCH),
+            calls=counter.per_graph(self.count),
             cpu_ms=1000 * seconds / self.count,
         )
 

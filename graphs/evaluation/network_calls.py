@@ -1,8 +1,9 @@
 """Network calls: how many a model makes, and the settings of sampling that change their number."""
 
-import math
 from dataclasses import dataclass
 from typing import Self
+
+from torch import Tensor, nn
 
 from graphs.generators.common.config import SamplingOptions
 from graphs.model import GraphModel
@@ -16,19 +17,21 @@ class CallCounter:
 
     Attributes:
         calls: Calls since it was entered.
+        seen: Graphs in the batches of these calls, together.
     """
 
     def __init__(self, model: GraphModel) -> None:
-        self.calls = 0
+        self.calls = self.seen = 0
         self._transformer = model.refiner.transformer
 
-    def per_batch(self, count: int, batch: int) -> float:
-        """Mean calls for a batch, where `count` graphs were sampled in batches."""
-        return self.calls / math.ceil(count / batch)
+    def per_graph(self, count: int) -> float:
+        """Mean calls that each of `count` graphs took part in, those that were drawn again too."""
+        return self.seen / count
 
     def __enter__(self) -> Self:
-        def count(*_: object) -> None:
+        def count(module: nn.Module, given: object, hidden: Tensor) -> None:
             self.calls += 1
+            self.seen += len(hidden)
 
         self._hook = self._transformer.register_forward_hook(count)
         return self

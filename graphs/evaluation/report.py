@@ -58,8 +58,9 @@ def evaluate(
         say: Receives a line about each stage.
 
     Returns:
-        The metrics of `graphs.metrics`, with `calls`, the network's mean calls for a batch, which
-        are those of its deepest graph, `calls_alone`, those of a graph sampled alone, and
+        The metrics of `graphs.metrics`, with `calls`, the network's mean calls that a graph takes
+        part in: those of the deepest graph of its batch, and again where it is drawn again;
+        `calls_alone`, those of a graph sampled alone, and
         `cpu_ms_per_graph`, sampling and decoding, RDKit included. Stability is NaN where it is not
         defined, because an element is not in its table, and REPORT.md says why.
 
@@ -82,7 +83,7 @@ def evaluate(
         seconds = time.process_time() - started
     if model.is_molecular:
         write_text(out / "samples.smi", "\n".join(filter(None, smiles)) + "\n")
-    cost: dict[str, float] = {"calls": counter.per_batch(count, BATCH)}
+    cost: dict[str, float] = {"calls": counter.per_graph(count)}
     cost["calls_alone"] = calls_alone(model, min(count, ALONE), seed, temperature)
     cost["cpu_ms_per_graph"] = 1000 * seconds / count
     if model.is_molecular:

@@ -12,6 +12,8 @@ class GraphStream(IntEnum):
 
     NODE_ORDER = -4
     """Order of the nodes of a sampled graph."""
+    AGAIN = -8
+    """Graphs that are drawn again."""
 
 
 class ContractionStream(IntEnum):

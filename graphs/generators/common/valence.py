@@ -43,6 +43,17 @@ class ValenceLimits:
     def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
         return torch.tensor(self.capacity), torch.tensor(self.weight), torch.tensor(self.most)
 
+    def exceeded(self, graphs: GraphBatch) -> Tensor:
+        """(b,) bool, graphs with a node that exceeds its limits."""
+        capacity, weight, most = self.tables(graphs.nodes.device)
+        table = torch.cat([weight.new_zeros(1), weight])
+        wrong = table[graphs.edges].sum(2) > capacity[graphs.nodes]
+        if self.most:
+            kinds = range(1, len(self.weight) + 1)
+            counts = torch.stack([(graphs.edges == kind).sum(2) for kind in kinds], 2)
+            wrong |= (counts > most[graphs.nodes]).any(2)
+        return (wrong & graphs.valid).any(1)
+
     @classmethod
     def of(cls, batches: Iterable[GraphBatch], vocabulary: Vocabulary) -> "ValenceLimits":
         """The limits that some graphs keep."""

@@ -14,12 +14,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def test_calls_are_counted_as_asked_for(tmp_path: Path) -> None:
+def test_calls_are_counted_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = untrained(tmp_path / "few.smi", ["CCO", "CC#N", "CCF"], "masked")
     for number in (4, 7):
         with CallCounter(model) as counter:
             model.sample(10, calls=number, batch=4)
-        assert counter.calls == 3 * number and counter.per_batch(10, 4) == number
+        assert counter.calls > 3 * number and counter.per_graph(10) > number  # drawn again
+        monkeypatch.setattr("graphs.model.REDRAWS", 0)
+        with CallCounter(model) as counter:
+            model.sample(10, calls=number, batch=4)
+        assert counter.calls == 3 * number and counter.per_graph(10) == number
+        monkeypatch.undo()
     settings = sampling_settings(model, (16, 3, 4))
     assert [setting.options["calls"] for setting in settings] == [3, 4, 16]
 
@@ -32,5 +37,5 @@ def test_the_calls_of_a_contraction_follow_from_its_graphs() -> None:
     assert not setting.options and 4 < counter.calls <= 9
     with CallCounter(model) as alone:
         model.sample(20, batch=1)
-    assert alone.per_batch(20, 1) == alone.calls / 20 == calls_alone(model, 20)
+    assert alone.per_graph(20) == alone.calls / 20 == calls_alone(model, 20)
     assert alone.calls % 20 and alone.calls / 20 < counter.calls
