@@ -204,37 +204,35 @@ class GraphModel(StoredModel):
             for graphs in map_in_workers(draw, inputs, len(places), workers, device=device):
                 parts.append(graphs)
                 progress.update(sum(map(len, parts)))
-        return self._redrawn(GraphBatch.joined(parts), draw, first, context, batch)
+            self._draw_again(parts, draw, first, context)
+        return GraphBatch.joined(parts)
 
-    def _redrawn(
-        self,
-        graphs: GraphBatch,
-        draw: "_Draw",
-        first: int,
-        context: Tensor | None,
-        batch: int,
-    ) -> GraphBatch:
-        """Graphs of which those that exceed limits are drawn again.
+    def _draw_again(
+        self, parts: list[GraphBatch], draw: "_Draw", first: int, context: Tensor | None
+    ) -> None:
+        """Put others in the place of graphs of equal parts that exceed limits.
 
-        Splits that exceed them are, too, but some cannot but exceed them after those before.
+        Splits that exceed them are drawn again, too, but some cannot but exceed them after those
+        before.
         """
         limits: ValenceLimits | None = getattr(self.refiner.head, "valence_limits", None)
         if limits is None:
-            return graphs
+            return
         for turn in range(1, REDRAWS + 1):
-            wrong = limits.exceeded(graphs).nonzero()[:, 0]
-            if not len(wrong):
+            wrong = [limits.exceeded(part) for part in parts]
+            at = torch.cat(wrong).nonzero()[:, 0]
+            if not len(at):
                 break
-            again = replace(draw, turn=turn)
-            places = wrong.split(batch)
-            inputs = (
-                (first + each, None if context is None else context[each]) for each in places
-            )
-            parts = [*map_in_workers(again, inputs, len(places), 1, device=self.device.type)]
-            order = torch.arange(len(graphs))
-            order[wrong] = len(graphs) + torch.arange(len(wrong))
-            graphs = GraphBatch.joined([graphs, *parts])[order]
-        return graphs
+            places, again = at.split(len(parts[0])), replace(draw, turn=turn)
+            inputs = ((first + p, None if context is None else context[p]) for p in places)
+            drawn = map_in_workers(again, inputs, len(places), 1, device=self.device.type)
+            graphs, start = GraphBatch.joined([*drawn]), 0
+            for number, rows in enumerate(wrong):
+                if found := int(rows.sum()):
+                    order = torch.arange(len(rows))
+                    order[rows] = len(rows) + torch.arange(found)
+                    both = [parts[number], graphs[start : start + found]]
+                    parts[number], start = GraphBatch.joined(both)[order], start + found
 
     def settings(self, **given: object) -> SamplingConfig:
         """The model's settings for sampling, with those given in their place; None gives none.
