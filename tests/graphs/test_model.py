@@ -110,7 +110,8 @@ def test_rings_that_the_vocabulary_lacks_are_drawn_and_have_a_likelihood() -> No
     new = [text for text, names in fragments.items() if not known.issuperset(names)]
     assert len(new) > 3
     rings = [name for text in new for name in fragments[text] if name not in known]
-    assert all(Chem.MolFromSmiles(name).GetRingInfo().NumRings() for name in rings)
+    molecules = [Chem.MolFromSmiles(name) for name in rings]  # live as long as their rings
+    assert all(molecule.GetRingInfo().NumRings() for molecule in molecules)
     assert bool(model.code_log_prob(to_graphs(new, model.vocabulary)).isfinite().all())
 
 

@@ -119,12 +119,11 @@ class ArmResults:
     def floor(self) -> float | None:
         """Frechet distance of test images taken in and given back, mean over seeds.
 
-        None for real values of pixels, which lose nothing.
+        None where nothing is lost, as of real values of pixels, which are dequantised alone.
         """
-        if self.about.space == "pixels" and self.about.law != "codes":
-            return None
         found = self.number("energy", "floor").values()
-        return fmean(found) if found else None
+        exact = self.about.space == "pixels" and self.about.law != "codes"
+        return None if exact or not found or min(found) < 1e-6 else fmean(found)
 
     def gradients(self) -> dict[int, float]:
         """Standard deviation of the gradient's norm over its mean, late in training, by seed."""
