@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from graphs.chem import ParseOptions, collect_molecules, parse_options, with_mined
+from graphs.chem.fragments import is_atom
 from graphs.data.store import GraphStore, load, save
 from graphs.datasets.molecule_files import read_records
 from graphs.datasets.moses import moses_folder
@@ -23,6 +24,7 @@ from graphs.datasets.splits import (
     split_tenths,
     without_repeats,
 )
+from graphs.datasets.statistics import max_counts
 from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import cached, digest, sha256
@@ -112,7 +114,8 @@ def read_splits(
     """Read a file with `read_molecules`; a tenth, chosen with `seed`, validates, another tests.
 
     These are tenths of the distinct molecules, each with its duplicates. The report holds the
-    count of duplicates, of which a warning tells.
+    count of duplicates, of which a warning tells. Fragments that are mined are those of training
+    molecules: what only others have comes apart into atoms.
 
     Raises:
         InputError: As `read_molecules`, or there are fewer than three distinct molecules.
@@ -131,8 +134,21 @@ def read_splits(
             "are in one part",
             *(path, duplicates),
         )
-    store = replace(store, report={**store.report, "duplicates": duplicates})
-    return split_tenths(store, seed, group)
+    parts = split_tenths(_reported(store, duplicates), seed, group)
+    if options.mined:
+        most = max_counts(parts.train)  # of labels of nodes, then of edges
+        found = zip(store.vocabulary.nodes, most, strict=False)
+        fragments = {name: count for name, count in found if not is_atom(name)}
+        kept = tuple(name for name, count in fragments.items() if count)
+        if len(kept) < len(fragments):
+            options = replace(options, fragments=kept, mined=0)
+            again, _ = _stored(path, options, column, None, cache, quiet)
+            return split_tenths(_reported(again, duplicates), seed, group)
+    return parts
+
+
+def _reported(store: GraphStore, duplicates: int) -> GraphStore:
+    return replace(store, report={**store.report, "duplicates": duplicates})
 
 
 def read_molecules(
@@ -160,6 +176,20 @@ def read_molecules(
     Raises:
         InputError: The file does not exist, is empty, lacks the column, or no row can be used.
     """
+    store, listing = _stored(path, options, column, rows, cache, quiet)
+    warn_of_losses(Path(path), store, listing)
+    return store
+
+
+def _stored(
+    path: str | Path,
+    options: ParseOptions,
+    column: str,
+    rows: int | None,
+    cache: Path | None,
+    quiet: bool,
+) -> tuple[GraphStore, Path]:
+    """Molecules of a file, and the list of those that were skipped; arguments as of the above."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file; give one of molecules, e.g. .smi, .csv or .sdf.")
@@ -173,8 +203,7 @@ def read_molecules(
     store = cached(
         stored, load, lambda new: _read(path, options, column, rows, quiet, new, listing)
     )
-    warn_of_losses(path, store, listing)
-    return store
+    return store, listing
 
 
 def _read(

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from graphs.chem import ParseOptions, collect_molecules
+from graphs.chem.fragments import is_atom
 from graphs.datasets.molecules import read_splits
 from graphs.datasets.splits import molecule_groups, split_store
+from graphs.datasets.statistics import max_counts
 from tests.graphs.datasets.test_molecule_files import texts
 
 
@@ -51,3 +53,19 @@ def test_dealing_of_old_is_kept() -> None:
         found = [dealt.train.sizes, dealt.validation.sizes, dealt.test.sizes]
         assert torch.cat(found).tolist() == (order + 1).tolist()
         assert [len(part) for part in found] == [8, 2, 2]
+
+
+def test_mined_fragments_are_those_of_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "rings.smi"
+    path.write_text("\n".join(f"C[C@H](F)C1{'C' * n}1" for n in range(2, 40)))
+    data = read_splits(path, ParseOptions(mined=100), cache=tmp_path, quiet=True)
+    names, most = data.train.vocabulary.nodes, max_counts(data.train)
+    rings = [count for name, count in zip(names, most, strict=False) if not is_atom(name)]
+    assert len(rings) == len(data.train) and min(rings) == 1
+    held_out = [data.validation, data.test]
+    assert all(len(part) > 2 for part in held_out)
+    assert all(part.vocabulary == data.train.vocabulary for part in held_out)
+    assert min(int(part.sizes.min()) for part in held_out) > 4  # their rings come apart
+    assert caplog.text.count("stereochemistry dropped") == 1
