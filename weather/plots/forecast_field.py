@@ -125,9 +125,9 @@ class ForecastField:
         return np.asarray(self.truth.at(valid)[0])
 
     def at_point(self, row: int, column: int) -> Array:
-        """Members (M, T) at one grid point."""
+        """Members (M, T) at one grid point, at each of `leads`."""
         with read_errors(self.source):
-            chosen = self.forecast.isel(latitude=row, longitude=column)
+            chosen = self.forecast.sel({LEAD: self.leads}).isel(latitude=row, longitude=column)
             values = chosen.transpose("number", LEAD, ...).values
         return self.display(values.reshape(values.shape[:2]))
 

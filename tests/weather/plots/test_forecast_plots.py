@@ -176,13 +176,17 @@ def test_the_meteogram_is_that_of_the_nearest_point(figures: list[Any]) -> None:
     np.testing.assert_allclose(temperature.lines[0].get_ydata(), warm.median("number"), rtol=1e-4)
 
 
-def test_the_meteogram_shows_what_has_no_number_at_the_start(figures: list[Any]) -> None:
-    predicted = FORECAST["mean_sea_level_pressure"].prediction_timedelta > DAY
-    run = ForecastRun("f", FORECAST.where(predicted))
+@pytest.mark.parametrize("start", [1, 0])  # the first lead time, in days
+def test_the_meteogram_shows_what_has_no_number_at_the_start(
+    figures: list[Any], start: int
+) -> None:
+    leads = FORECAST.prediction_timedelta
+    predicted = FORECAST.where(leads > DAY)
+    run = ForecastRun("f", predicted.assign_coords(prediction_timedelta=leads - DAY * (1 - start)))
     wanted = PlotRequest(kinds=["meteogram"], point=(-33.9, -61.0))
     list(ForecastPlots(run, wanted, Path(".")).plot())
     pressure, _ = figures[0].axes
-    np.testing.assert_allclose(pressure.lines[0].get_xdata(), [2, 3])
+    np.testing.assert_allclose(pressure.lines[0].get_xdata(), [1 + start, 2 + start])
     assert np.isfinite(pressure.lines[0].get_ydata()).all()
 
 
