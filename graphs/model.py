@@ -1,10 +1,9 @@
 """Trained models, each saved as one file, and what a user does with one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +13,16 @@ from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
 from graphs.generators.common.config import SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
-from graphs.generators.common.particles import REFUSED, resampled
+from graphs.generators.common.particles import resampled
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.streams import GraphStream
-from graphs.generators.common.valence import ValenceLimits
+from graphs.generators.common.valence import ValenceLimits, draw_again
 from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
 from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
+from graphs.scoring import Score, check_score, is_portable, weights
 from refine_core.app.processes.memory import check_memory
 from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
@@ -48,12 +48,6 @@ class GraphSpec:
 
 Sampler = Callable[[Noise, Tensor | None], GraphBatch]
 """Samples graphs from their noise and wanted properties (b, p)."""
-
-Score = Callable[[Sequence[Any]], Sequence[float]]
-"""Logarithms of the weights of molecules, by their SMILES, or of graphs of networkx."""
-
-REDRAWS = 8
-"""Times that a graph is drawn again, at most."""
 
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
@@ -129,7 +123,7 @@ class GraphModel(StoredModel):
         """Sample graphs; graph i depends on the seed and i only, not on `count` or `batch`.
 
         Graphs with a node of more edges than any of its label had in training, where the model's
-        kind is `bounded`, are drawn again, `REDRAWS` times at most.
+        kind is `bounded`, are drawn again (`graphs.generators.common.valence`).
 
         Properties shape the first scale too, the counts of nodes and edges, so the size of a graph
         follows from what is asked for.
@@ -169,11 +163,7 @@ class GraphModel(StoredModel):
                 into memory.
         """
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
-        if score is not None and not callable(score):
-            raise InputError(
-                f"Found score {score!r:.40}, expected a function: give one that takes a list of "
-                "SMILES, or of graphs, and returns a number for each."
-            )
+        check_score(score)
         remedy = "sample them in several files, each with a seed of its own"
         check_memory(self.statistics.memory(count), f"A list of {count} graphs", remedy)
         settings = self.settings(
@@ -195,44 +185,30 @@ class GraphModel(StoredModel):
             )
         draw = _Draw(self, seed, settings, scaffold, score, particles, after_scale)
         places = torch.arange(count).split(batch if plain else max(1, batch // particles))
-        inputs = ((first + each, None if context is None else context[each]) for each in places)
-        if after_scale is not None or not _is_portable(score):
-            workers = 1
         device = self.device.type
+
+        def inputs(places: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+            for each in places:
+                yield first + each, None if context is None else context[each]
+
+        def again(at: Tensor, turn: int) -> GraphBatch:
+            some, repeated = at.split(len(places[0])), replace(draw, turn=turn)
+            drawn = map_in_workers(repeated, inputs(some), len(some), 1, device=device)
+            return GraphBatch.joined([*drawn])
+
+        if after_scale is not None or not is_portable(score):
+            workers = 1
         parts: list[GraphBatch] = []
         with Progress("drawing", count, quiet=quiet) as progress:
-            for graphs in map_in_workers(draw, inputs, len(places), workers, device=device):
+            for graphs in map_in_workers(
+                draw, inputs(places), len(places), workers, device=device
+            ):
                 parts.append(graphs)
                 progress.update(sum(map(len, parts)))
-            self._draw_again(parts, draw, first, context)
+            limits: ValenceLimits | None = getattr(self.refiner.head, "valence_limits", None)
+            if limits is not None:
+                draw_again(parts, limits, again)
         return GraphBatch.joined(parts)
-
-    def _draw_again(
-        self, parts: list[GraphBatch], draw: "_Draw", first: int, context: Tensor | None
-    ) -> None:
-        """Put others in the place of graphs of equal parts that exceed limits.
-
-        Splits that exceed them are drawn again, too, but some cannot but exceed them after those
-        before.
-        """
-        limits: ValenceLimits | None = getattr(self.refiner.head, "valence_limits", None)
-        if limits is None:
-            return
-        for turn in range(1, REDRAWS + 1):
-            wrong = [limits.exceeded(part) for part in parts]
-            at = torch.cat(wrong).nonzero()[:, 0]
-            if not len(at):
-                break
-            places, again = at.split(len(parts[0])), replace(draw, turn=turn)
-            inputs = ((first + p, None if context is None else context[p]) for p in places)
-            drawn = map_in_workers(again, inputs, len(places), 1, device=self.device.type)
-            graphs, start = GraphBatch.joined([*drawn]), 0
-            for number, rows in enumerate(wrong):
-                if found := int(rows.sum()):
-                    order = torch.arange(len(rows))
-                    order[rows] = len(rows) + torch.arange(found)
-                    both = [parts[number], graphs[start : start + found]]
-                    parts[number], start = GraphBatch.joined(both)[order], start + found
 
     def settings(self, **given: object) -> SamplingConfig:
         """The model's settings for sampling, with those given in their place; None gives none.
@@ -251,33 +227,6 @@ class GraphModel(StoredModel):
         for method in methods:
             method.connect(self.refiner, lambda name: load(name, "cpu").refiner)
         return methods
-
-    def _weights(self, graphs: GraphBatch, score: Score) -> Tensor:
-        """(b,) what a score gives graphs; molecules that are none are refused."""
-        found: Sequence[object]
-        if self.is_molecular:
-            smiles = self.smiles(graphs.to("cpu"))
-            real = torch.tensor([text is not None for text in smiles])
-            found = [text for text in smiles if text is not None]
-        else:
-            from graphs.data.convert_networkx import to_networkx
-
-            found = to_networkx(graphs.to("cpu"), self.vocabulary)
-            real = torch.ones(len(found), dtype=torch.bool)
-        given = score(found) if found else []
-        try:
-            values = torch.as_tensor(given, dtype=torch.float64).flatten()
-        except (TypeError, ValueError):
-            values = torch.full((len(found),), torch.nan)
-        if len(values) != len(found) or not bool(values.isfinite().all()):
-            raise InputError(
-                f"The score gave {len(values)} values for {len(found)} graphs, some of them no "
-                "finite numbers or too few: return one finite number for each."
-            )
-        weight = torch.full((len(real),), -REFUSED, dtype=torch.float64)
-        weight[real] = values
-        exact = torch.float32 if self.device.type == "mps" else torch.float64
-        return weight.to(self.device, exact)
 
     @torch.no_grad()
     def code_log_prob(
@@ -423,9 +372,11 @@ class _Draw:
         return draw
 
     def _weigh(self, graphs: GraphBatch) -> Tensor:
+        device = self.model.device
         if self.score is None:
-            return torch.zeros(len(graphs), device=self.model.device)
-        return self.model._weights(graphs, self.score)
+            return torch.zeros(len(graphs), device=device)
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        return weights(self.score, graphs.to("cpu"), self.model.vocabulary).to(device, exact)
 
 
 def load(name: str | Path, device: Device = "auto") -> GraphModel:
@@ -450,11 +401,6 @@ def load(name: str | Path, device: Device = "auto") -> GraphModel:
     return GraphModel(
         saved.restore(refiner, device), spec.config, spec.statistics, spec.properties
     )
-
-
-def _is_portable(score: Score | None) -> bool:
-    """Whether other processes can have a score: those of this package, not a user's function."""
-    return score is None or type(score).__module__.startswith("graphs.")
 
 
 def _check(*, where: dict[str, float] | None, guidance: float | None, **counts: int) -> None:

@@ -19,6 +19,8 @@ Row = dict[str, str | float]
 QUANTILES = (0.1, 0.5, 0.9)
 WANTED = ("logp", "qed", "sa", "weight", "tpsa")
 """Properties that a model is asked for which is not conditioned on any."""
+PARTICLES = (8, 32)
+"""Draws among which samples of such a model are chosen."""
 
 
 def measure_properties(
@@ -61,17 +63,16 @@ def measure_properties(
     from graphs.chem.properties import PROPERTIES, near
 
     asked = [name for name in model.properties.names if name in PROPERTIES]
-    names = asked or [*WANTED]
+    names, particles = asked or WANTED, particles or (() if asked else PARTICLES)
     for name, _ in targets:
         if name not in PROPERTIES:
             known = ", ".join(PROPERTIES)
             raise InputError(f"RDKit does not compute {name!r}: ask for some of {known}.")
-        if name not in names and not particles:
+        if name not in asked and not particles:
             raise InputError(
-                f"The model is conditioned on {', '.join(names)}, not on {name}: give --particles "
+                f"The model is conditioned on {', '.join(asked)}, not on {name}: give --particles "
                 "to choose among draws."
             )
-    particles = particles or (() if asked else (8, 32))
     say("sampling without a request")
     unguided = _timed(model, count, seed, {})
     targets = targets or _quantiles(model, names, None if asked else unguided[0])

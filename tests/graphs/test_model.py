@@ -72,7 +72,7 @@ def test_no_node_exceeds_valence_limits_where_the_kind_is_bounded(
     of_label = dict(zip(model.vocabulary.nodes, limits.capacity, strict=True))
     assert of_label["C"] == 8 and of_label["O"] == 4  # twice the valence
     whole = model.sample(200)
-    monkeypatch.setattr("graphs.model.REDRAWS", 0)
+    monkeypatch.setattr("graphs.generators.common.valence.REDRAWS", 0)
     first = model.sample(200)
     monkeypatch.setattr(head.split, "valence_limits", None)
     free = model.sample(200)

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from graphs.chem.properties import near, property_values
+from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.model import GraphModel, load
+from graphs.scoring import weights
 from refine_core.errors import InputError
 from tests.graphs.tiny import PLAIN, SMALL, equal, graph, model
 
@@ -52,6 +54,13 @@ def test_together_with_a_scaffold(plain: GraphModel) -> None:
 def test_a_score_that_is_none_gets_a_sentence(plain: GraphModel, given: object) -> None:
     with pytest.raises(InputError, match="for 8 graphs.*return one finite number for each"):
         plain.sample(2, score=lambda _: given, particles=4)  # type: ignore[arg-type, return-value]
+
+
+def test_no_score_is_so_low_that_molecules_that_are_none_win() -> None:
+    real, none = graph([0, 1], [(0, 1, 1)]), graph([1, 1, 1, 1], [(0, k, 1) for k in (1, 2, 3)])
+    vocabulary = Vocabulary(("C", "O"), ("SINGLE",))
+    found = weights(lambda _: [-1e6], GraphBatch.joined([real, none]), vocabulary)
+    assert float(found[0]) == -1e6 and float(found[1]) < -1e6 - 1000
 
 
 def test_what_is_no_function_is_refused_before_anything_is_drawn(plain: GraphModel) -> None:

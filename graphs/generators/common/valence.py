@@ -6,7 +6,7 @@ it is divided exactly when a cluster splits, so a graph exceeds no limit if no s
 without slack.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,8 @@ from graphs.data.batch import GraphBatch, Vocabulary
 
 ORDERS = {"SINGLE": 2, "AROMATIC": 3, "DOUBLE": 4, "TRIPLE": 6}
 """Weights of bonds: twice their order, so that all are whole; other edges weigh 2."""
+REDRAWS = 8
+"""Times that a graph is drawn again, at most."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,31 @@ class ValenceLimits:
                 row.scatter_reduce_(0, label, total, "amax")
         capacity, *each = most.tolist()
         return cls(tuple(capacity), weight, tuple(zip(*each, strict=True)))
+
+
+def draw_again(
+    parts: list[GraphBatch], limits: ValenceLimits, draw: Callable[[Tensor, int], GraphBatch]
+) -> None:
+    """Put others in the place of graphs that exceed limits.
+
+    Splits and labels that exceed limits are drawn again one by one, but some cannot but exceed
+    them after those before. So samples follow the law given the limits.
+
+    Args:
+        parts: Graphs, some of which are replaced.
+        limits: Of their nodes.
+        draw: Draws the graphs at given places (b,) among those of all parts, for the n-th time
+            again, n from 1 on.
+    """
+    for turn in range(1, REDRAWS + 1):
+        wrong = [limits.exceeded(part) for part in parts]
+        at = torch.cat(wrong).nonzero()[:, 0]
+        if not len(at):
+            return
+        graphs, start = draw(at, turn), 0
+        for number, rows in enumerate(wrong):
+            if found := int(rows.sum()):
+                order = torch.arange(len(rows))
+                order[rows] = len(rows) + torch.arange(found)
+                both = [parts[number], graphs[start : start + found]]
+                parts[number], start = GraphBatch.joined(both)[order], start + found

@@ -20,7 +20,7 @@ def test_calls_are_counted_as_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
         with CallCounter(model) as counter:
             model.sample(10, calls=number, batch=4)
         assert counter.calls > 3 * number and counter.per_graph(10) > number  # drawn again
-        monkeypatch.setattr("graphs.model.REDRAWS", 0)
+        monkeypatch.setattr("graphs.generators.common.valence.REDRAWS", 0)
         with CallCounter(model) as counter:
             model.sample(10, calls=number, batch=4)
         assert counter.calls == 3 * number and counter.per_graph(10) == number

@@ -112,7 +112,9 @@ def test_training_reaches_every_parameter(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["masked", "expansion"])
 def test_sizes_are_those_of_training(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphs.model.REDRAWS", 0)  # large graphs exceed limits more often
+    monkeypatch.setattr(
+        "graphs.generators.common.valence.REDRAWS", 0
+    )  # large graphs exceed limits more often
     sizes = made(kind).sample(1500).sizes.bincount(minlength=len(SIZES)) / 1500
     assert torch.allclose(sizes, torch.tensor(SIZES) / sum(SIZES), atol=0.04)
 
