@@ -112,7 +112,7 @@ class GraphModel(StoredModel):
         temperature: float | None = None,
         first_temperature: float | None = None,
         methods: SamplingMethods | None = None,
-        batch: int = 250,
+        batch: int = 500,
         scaffold: str | GraphBatch | None = None,
         score: Score | None = None,
         particles: int = PARTICLES,

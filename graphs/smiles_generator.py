@@ -53,7 +53,7 @@ class SmilesGenerator(Base):
         where: dict[str, float] | None = None,
         guidance: float | None = None,
         temperature: float | None = None,
-        batch: int = 250,
+        batch: int = 500,
     ) -> None:
         if not model.is_molecular:
             raise InputError("This model's graphs are not molecules, so they have no SMILES.")

@@ -95,10 +95,15 @@ class Noise:
 
         `start` is the place in the stream of the first one of each sample.
         """
-        position = torch.arange(start, start + math.prod(shape), device=self.index.device)
+        place = torch.arange(start, start + math.prod(shape), device=self.index.device)
+        return self.uniform_at(stream, place[None]).reshape(-1, *shape)
+
+    @_eager
+    def uniform_at(self, stream: int, place: Tensor) -> Tensor:
+        """Numbers in [0, 1), (b, n), at places (b or 1, n) int64 of the streams of the samples."""
         key = _scramble(self._key + _signed(stream * _GOLDEN))
-        bits = _scramble(key[:, None] + (position + 1) * _signed(_GOLDEN))
-        return (_shift(bits, 40).float() / 2**24).reshape(-1, *shape)
+        bits = _scramble(key[:, None] + (place + 1) * _signed(_GOLDEN))
+        return _shift(bits, 40).float() / 2**24
 
     @_eager
     def normal(self, stream: int, *shape: int) -> Tensor:

@@ -30,7 +30,7 @@ def sample(
     calls: PositiveInt | None = None,
     temperature: NonNegativeFloat | None = None,
     first_temperature: NonNegativeFloat | None = None,
-    batch: PositiveInt = 250,
+    batch: PositiveInt = 500,
     scaffold: str | None = None,
     near: tuple[str, ...] = (),
     particles: PositiveInt = 8,

@@ -22,7 +22,7 @@ from refine_core.storage.files import write_json
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BATCH = 250
+BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CurvePoint:
         kind: Kind of the model.
         parameters: Count of its parameters.
         temperature: Temperature of sampling.
-        calls: Network calls of a batch, their mean.
+        calls: Network calls that a molecule takes part in, their mean.
         cpu_ms: Processor time of sampling, in ms per molecule.
     """
 

@@ -40,23 +40,6 @@ class CallCounter:
         self._hook.remove()
 
 
-def calls_alone(
-    model: GraphModel, count: int, seed: int = 0, temperature: float | None = None
-) -> float:
-    """Mean calls for a graph that is sampled alone; a batch takes those of its deepest graph.
-
-    Args:
-        model: The model.
-        count: Graphs to sample, from the first one.
-        seed: Seed of the samples.
-        temperature: By default the model's.
-    """
-    with CallCounter(model) as counter:
-        for first in range(count):
-            model.sample(1, seed=seed, first=first, temperature=temperature, workers=1)
-    return counter.calls / count
-
-
 @dataclass(frozen=True)
 class SamplingSetting:
     """One way to sample from a model.

@@ -11,7 +11,7 @@ from graphs.datasets.load import load_splits
 from graphs.datasets.splits import Splits
 from graphs.evaluation.html_report import metrics_page, molecule_section, picture_section
 from graphs.evaluation.molecules import molecule_metrics, read_smiles
-from graphs.evaluation.network_calls import CallCounter, calls_alone
+from graphs.evaluation.network_calls import CallCounter
 from graphs.evaluation.plain_graphs import graph_metrics
 from graphs.model import GraphModel
 from refine_core.app.html import write_page
@@ -21,8 +21,7 @@ from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import finite, write_json, write_text
 
-BATCH = 250  # graphs sampled at a time
-ALONE = 200  # graphs sampled one at a time, to count calls
+BATCH = 500  # graphs sampled at a time
 PICTURED = 40  # molecules in the picture
 
 
@@ -59,10 +58,9 @@ def evaluate(
 
     Returns:
         The metrics of `graphs.metrics`, with `calls`, the network's mean calls that a graph takes
-        part in: those of the deepest graph of its batch, and again where it is drawn again;
-        `calls_alone`, those of a graph sampled alone, and
-        `cpu_ms_per_graph`, sampling and decoding, RDKit included. Stability is NaN where it is not
-        defined, because an element is not in its table, and REPORT.md says why.
+        part in, those of draws that are drawn again included (a batch makes as many as its deepest
+        graph), and `cpu_ms_per_graph`, sampling and decoding, RDKit included. Stability is NaN
+        where it is not defined, because an element is not in its table, and REPORT.md says why.
 
     Raises:
         InputError: The data cannot be used, see `graphs.datasets.load.load_splits`, or differ from
@@ -83,9 +81,7 @@ def evaluate(
         seconds = time.process_time() - started
     if model.is_molecular:
         write_text(out / "samples.smi", "\n".join(filter(None, smiles)) + "\n")
-    cost: dict[str, float] = {"calls": counter.per_graph(count)}
-    cost["calls_alone"] = calls_alone(model, min(count, ALONE), seed, temperature)
-    cost["cpu_ms_per_graph"] = 1000 * seconds / count
+    cost = {"calls": counter.per_graph(count), "cpu_ms_per_graph": 1000 * seconds / count}
     if model.is_molecular:
         metrics, note = molecule_metrics(model, smiles, graphs, parts, held_out, say)
     else:

@@ -80,7 +80,8 @@ class CodeDistribution:
         if temperature == 0:
             best = F.one_hot(logits.argmax(-1), logits.shape[-1]).bool()
             return replace(self, logits=logits.masked_fill(~best, -torch.inf))
-        logits = logits / temperature
+        if temperature != 1:
+            logits = logits / temperature
         if (top_k is not None and top_k < logits.shape[-1]) or top_p < 1:
             logits = logits.masked_fill(~heaviest(logits, top_k, top_p), -torch.inf)
         return replace(self, logits=logits)

@@ -17,6 +17,8 @@ def test_independent_of_the_batch() -> None:
 def test_numbers_may_begin_anywhere_in_a_stream() -> None:
     noise = Noise.range(0, 5)
     assert torch.equal(noise.uniform(2, 3, start=4), noise.uniform(2, 9)[:, 4:7])
+    place = torch.tensor([[5, 0]]).expand(len(noise), 2)
+    assert torch.equal(noise.uniform_at(2, place), noise.uniform(2, 9)[:, [5, 0]])
     which = torch.tensor([3, 1])
     assert torch.equal(noise.rows(which).uniform(2, 3), noise.uniform(2, 3)[which])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Generic, Self, TypeVar
 
 import torch
@@ -71,7 +72,8 @@ class MixedLaw(SharpenedLaw, Generic[H, S]):
         """
         given = [h for _, _, h in self.hidden] if known is None else known
         pairs = zip(self.hidden, given, strict=True)
-        return torch.stack([w * logits(head, x).float() for (w, head, _), x in pairs]).sum(0)
+        each = ((w, logits(head, x).float()) for (w, head, _), x in pairs)
+        return reduce(torch.add, (x if w == 1 else w * x for w, x in each))
 
     def guided(self, unconditional: Self, weight: float) -> Self:
         """Classifier-free guidance on logits (arXiv 2207.12598)."""

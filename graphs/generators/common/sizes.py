@@ -26,27 +26,11 @@ class SizeLimit:
 
     def exceeded(self, counts: Tensor) -> Tensor:
         """(...) bool, of counts (..., T) int64 of nodes of each label."""
-        return (counts * self._of_label(counts)).sum(-1) > self.most
+        return (counts * self.weights(counts.device)).sum(-1) > self.most
 
-    def room(self, counts: Tensor, owed: Tensor) -> Tensor:
-        """(b, T) how many nodes of each label fit beside `counts` and what later ones are `owed`.
-
-        >>> counts, owed = torch.tensor([[0, 0, 0]]), torch.tensor([[0, 0, 1]])
-        >>> SizeLimit(5, (1, 2, 2)).room(counts, owed).tolist()
-        [[3, 1, 2]]
-
-        Args:
-            counts: (b, T) int64.
-            owed: (b, T) int64.
-        """
-        size = self._of_label(counts)
-        later = owed * size
-        later = later.flip(1).cumsum(1).flip(1) - later
-        left = self.most - (counts * size).sum(1, keepdim=True) - later
-        return left.div(size, rounding_mode="floor").clamp(min=0)
-
-    def _of_label(self, like: Tensor) -> Tensor:
-        return torch.tensor(self.of_label, device=like.device)
+    def weights(self, device: torch.device) -> Tensor:
+        """(T,) int64, how many a node of each label counts."""
+        return torch.tensor(self.of_label, device=device)
 
 
 class Sizes(nn.Module):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.attachment.head import AttachmentHead
-from graphs.generators.contraction.counts import CountHead
+from graphs.generators.contraction.counts.head import CountHead
 from graphs.generators.contraction.split.head import SplitHead
 from graphs.generators.contraction.state.partition import Partition
 from refine_core.heads.distribution import Distribution

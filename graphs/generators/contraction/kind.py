@@ -15,7 +15,7 @@ from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.attachment.head import AttachmentHead
 from graphs.generators.contraction.config import ContractionConfig
-from graphs.generators.contraction.counts import CountHead
+from graphs.generators.contraction.counts.head import CountHead
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.head import ContractionHead
 from graphs.generators.contraction.refiner import ContractionRefiner

@@ -1,6 +1,7 @@
-"""Training of contractions on the splits of many scales at once.
+"""Training and sampling of contractions: of each scale, the graphs that come further apart at it.
 
-A graph that has come apart has nothing to split at later scales, which therefore leave it out. Of
+A graph that has come apart has nothing to split at later scales, which therefore leave it out, in
+training as in sampling. Training takes the splits of many scales at once. Of
 the other scales only some may be used, so that a step can hold more graphs: the later a scale, the
 more clusters it reads and the fewer of them it splits. States of similar size go through the
 transformer together, whatever their scale.
@@ -23,12 +24,14 @@ from graphs.generators.common.streams import ContractionStream
 from graphs.generators.contraction.embed import GraphEmbed
 from graphs.generators.contraction.encoding import EncodedGraphs
 from graphs.generators.contraction.head import ContractionHead
-from graphs.generators.contraction.state.partition import Partition, padded
+from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.tokenizer import ContractionTokenizer
 from refine_core.heads.distribution import Distribution
 from refine_core.methods.base import Method, TrainingPass
 from refine_core.noise import Noise, Stream, double
+from refine_core.quantizers.base import Quantized
 from refine_core.refiner import Refiner
+from refine_core.sampling.caller import Chooser
 from refine_core.tokenizer import Trace
 from refine_core.tokens import join
 from refine_core.transformer import Transformer
@@ -62,23 +65,16 @@ class SplitExamples:
 
     def rows(self, index: Tensor) -> "SplitExamples":
         """Those at `index`, without padding that none of them needs."""
-        state, m = self.state.rows(index), self.state.valid.shape[1]
-        cluster = self.code[index, : state.valid.shape[1]]
-        edge = self.code[index, m : m + state.real.shape[1]]
-        code = torch.cat([cluster, edge], 1)
+        state, code = self.state.rows(index), self.code[index]
+        places = zip(code.split(self.state.widths, 1), state.widths, strict=True)
+        code = torch.cat([part[:, :width] for part, width in places], 1)
         return SplitExamples(state, code, self.graph[index], self.weight[index])
 
     @classmethod
     def joined(cls, parts: list["SplitExamples"]) -> "SplitExamples":
         """One of several, padded to the largest."""
         state = Partition.stacked([part.state for part in parts])
-        m, e = state.valid.shape[1], state.real.shape[1]
-        clusters, edges = [], []
-        for part in parts:
-            here = part.state.valid.shape[1]
-            clusters.append(padded(part.code[:, :here], m))
-            edges.append(padded(part.code[:, here:], e))
-        code = torch.cat([torch.cat(clusters), torch.cat(edges)], 1)
+        code = torch.cat([part.state.widened(part.code, state) for part in parts])
         graph, weight = (torch.cat([getattr(p, x) for p in parts]) for x in ("graph", "weight"))
         return cls(state, code, graph, weight)
 
@@ -170,6 +166,23 @@ class ContractionRefiner(Refiner[GraphBatch, EncodedGraphs, Partition, Tensor]):
         arcs = F.pad(self.tokenizer.outward, (1, 0))[x.edges]
         cyclic = reachable(arcs).diagonal(dim1=1, dim2=2).any(1)
         return each.masked_fill(cyclic[:, None], -torch.inf)
+
+    def _unroll(
+        self, state: Partition, choose: Chooser[EncodedGraphs, Partition], scales: int | None
+    ) -> Trace[Partition]:
+        """All scales, of which each reads only the graphs that its code changes."""
+
+        def choose_active(state: Partition, k: int) -> Quantized:
+            active = state.split.any(1) | state.attaching
+            if bool(active.all()):
+                return choose(state, k)
+            index = active.nonzero()[:, 0]
+            part = state.rows(index)
+            some = part.widened(choose.rows(index)(part, k).code, state)
+            code = some.new_zeros(len(state), *some.shape[1:])
+            return Quantized.known(code.index_copy_(0, index, some))
+
+        return self.tokenizer.unroll(state, choose_active, scales=scales, after=choose.after)
 
     def losses(self, done: TrainingPass[EncodedGraphs, Partition, Tensor]) -> dict[str, Tensor]:
         """Losses of a pass, see `forward`; its distributions are not used."""

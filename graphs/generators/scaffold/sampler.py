@@ -26,10 +26,11 @@ from graphs.data.batch import GraphBatch
 from graphs.generators.common.particles import Weigh, resampled
 from graphs.generators.common.streams import SplitStream
 from graphs.generators.contraction.attachment.head import AttachmentDistribution
-from graphs.generators.contraction.counts import CountDistribution
+from graphs.generators.contraction.counts.head import CountDistribution
+from graphs.generators.contraction.counts.sampling import sample as sample_counts
 from graphs.generators.contraction.refiner import ContractionRefiner, GraphMethod
 from graphs.generators.contraction.split.distribution import SplitDistribution
-from graphs.generators.contraction.split.sampling import sample
+from graphs.generators.contraction.split.sampling import sample as sample_splits
 from graphs.generators.contraction.state.partition import Partition
 from graphs.generators.contraction.state.valence import violated
 from graphs.generators.scaffold.decomposition import Decomposition
@@ -143,9 +144,9 @@ class Extension:
         forced = self.tracker.forced(wide.state, second)
         demand = self.tracker.demand(wide.state, first, second, forced)
         if isinstance(wide, CountDistribution):
-            code, share = wide.meeting(wide.state.noise, demand)
+            code, share = sample_counts(wide, wide.state.noise, demand)
         else:
-            code, share = sample(wide, wide.state.noise, demand, forced)
+            code, share = sample_splits(wide, wide.state.noise, demand, forced)
         if self.valence_limits is not None:
             closed = self.tracker.closed(wide.state, first, second)
             exceeding = violated(self.valence_limits, wide.state, code, closed)

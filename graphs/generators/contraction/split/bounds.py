@@ -138,7 +138,7 @@ class Budget:
         in_first, in_second = self._fewest(first, 0), self._fewest(rest, 1)
         # The first child has half the nodes or more.
         half = torch.where(self.whole, 1, 1 if self.acyclic else (size + 1) // 2)
-        most = torch.where(self.whole, self._largest(), size - 1)
+        most = torch.where(self.whole, self.largest(), size - 1)
         inside = torch.where(self.whole, edges, edges - in_second - bridges).minimum(pairs)
         enough = torch.where(self.whole, in_first, edges - others - first * rest)
         left = edges - inner.sum(1)
@@ -175,21 +175,6 @@ class Budget:
             high[-1] = torch.where(fewest <= largest, largest, high[-1])
         return torch.cat(low, 1), torch.cat(high, 1)
 
-    def next_label_bounds(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """Bounds (r, l) of the nodes of each label that may come next, of graphs as yet undrawn.
-
-        Given how many nodes (r,) a graph has of the labels before, they are those of `bounds`.
-        """
-        floor, cap = self.demand.nodes[:, 0], self.nodes - self.demand.nodes[:, 1]
-        most = self._largest()[:, None] - _later(floor)
-        least = 1 - _later(cap)
-
-        def bounds(drawn: Tensor) -> tuple[Tensor, Tensor]:
-            low = torch.maximum(least - drawn[:, None], floor)
-            return low, torch.minimum(most - drawn[:, None], cap).clamp_(min=0)
-
-        return bounds
-
     def _leaving(
         self, nodes: Tensor, inner: Tensor, join: Tensor, outer: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -218,7 +203,7 @@ class Budget:
             return self.demand.inner[:, child].sum(1)
         return (nodes - 1).clamp(min=0) + self.demand.cycles[:, child]
 
-    def _largest(self) -> Tensor:
+    def largest(self) -> Tensor:
         """(r,) most nodes of a graph, which its edges must be able to connect."""
         size = self.nodes.sum(1)
         if not self.connected:
@@ -236,12 +221,12 @@ def _interval(
 ) -> tuple[Tensor, Tensor]:
     """Bounds of digits, each in [floor, cap], whose sum must lie in [low, high]."""
     before = digits.cumsum(1) - digits
-    smallest = torch.maximum(floor, low[:, None] - before - _later(cap))
-    largest = torch.minimum(cap, high[:, None] - before - _later(floor))
+    smallest = torch.maximum(floor, low[:, None] - before - later(cap))
+    largest = torch.minimum(cap, high[:, None] - before - later(floor))
     return smallest.clamp(min=0), largest.clamp(min=0)
 
 
-def _later(x: Tensor) -> Tensor:
+def later(x: Tensor) -> Tensor:
     """Sums of the columns after each column."""
     return x.sum(1, keepdim=True) - x.cumsum(1)
 

@@ -14,6 +14,7 @@ from graphs.generators.contraction.split.bounds import INNER, JOIN, NODES, OUTER
 from graphs.generators.contraction.split.half_edges import HalfEdges
 from graphs.generators.contraction.split.law import SplitLaw, bounded
 from graphs.generators.contraction.split.numbers import Columns
+from graphs.generators.contraction.state.partition import Partition
 from refine_core.noise import Noise
 
 LETTERS = 64  # labels of a graph whose random numbers are drawn at once
@@ -59,23 +60,16 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     budget = free
     if demand is not None:
         budget = Budget.of(state, head.connected, demand, head.valence_limits).compact(labels)[0]
-    m = state.valid.shape[1]
     rows = torch.zeros_like(columns.place)
-    # Which random number a digit takes must not depend on the other graphs of a batch.
-    edges = 3 * state.inner.shape[2]
-    letters, first = rows.shape[1] - edges, min(labels, LETTERS)
-    drawn = noise.uniform(SplitStream.NUMBERS, m, first + edges)
-    blocks = [drawn[..., :first]]
-    for block in range(1, -(-letters // LETTERS)):
-        blocks.append(noise.fork(-block).uniform(SplitStream.NUMBERS, m, LETTERS))
-    of_letters = torch.cat(blocks, 2)[..., :letters]
-    uniform = torch.cat([of_letters, drawn[..., first:]], 2)[state.split]
+    uniform = _uniform(state, noise, rows.shape[1], labels)
+    m = state.valid.shape[1]
     entered = [
         (w, own.numbers, own.numbers.entered(h[:, :m][state.split])) for w, own, h in law.hidden
     ]
     memory = {own: torch.zeros_like(h).float() for _, own, h in entered}
     share = entered[0][2].new_zeros(len(rows))
-    for i in range(rows.shape[1]):
+    # Of what no cluster holds there is nothing to count.
+    for i in columns.cap.any(0).nonzero()[:, 0].tolist():
         low, high = _bounds(budget, rows, i)
         wide = (low, high) if demand is None else _bounds(free, rows, i)
         digit, cap = columns.digit[:, i], columns.cap[:, i]
@@ -90,6 +84,22 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
                 share = share + law.log_share(within, bounded(logits, *wide))
         memory = {own: old + own.remembered(digit, rows[:, i], cap) for own, old in memory.items()}
     return rows, columns, share
+
+
+def _uniform(state: Partition, noise: Noise, columns: int, labels: int) -> Tensor:
+    """(r, c) random numbers, of which one that a digit takes depends on its own graph alone."""
+    edges = 3 * state.inner.shape[2]
+    letters, first = columns - edges, min(labels, LETTERS)
+    graph, cluster = state.split.nonzero(as_tuple=True)
+    own, column = noise.rows(graph), torch.arange(columns, device=graph.device)
+    place = column - (letters - first) * (column >= letters)
+    found = own.uniform_at(SplitStream.NUMBERS, cluster[:, None] * (first + edges) + place)
+    for start in range(LETTERS, letters, LETTERS):
+        block = column[start : min(start + LETTERS, letters)]
+        place = cluster[:, None] * LETTERS + block - start
+        further = own.fork(-(start // LETTERS)).uniform_at(SplitStream.NUMBERS, place)
+        found[:, block] = further
+    return found
 
 
 def _bounds(budget: Budget, rows: Tensor, i: int) -> tuple[Tensor, Tensor]:
@@ -113,9 +123,9 @@ def _half_edges(
     at = (half_edges.graph, half_edges.slot, half_edges.side)
     scale = max(law.temperature, 1e-3)
     table = half_edges.table(law.stay_logits(half_edges, columns, rows) / scale, _NEVER)
-    uniform = half_edges.table(
-        noise.uniform(SplitStream.HALF_EDGES, law.state.real.shape[1], 2)[at], 1.0
-    )
+    place = 2 * half_edges.slot + half_edges.side
+    drawn = noise.rows(half_edges.graph).uniform_at(SplitStream.HALF_EDGES, place[:, None])
+    uniform = half_edges.table(drawn[:, 0], 1.0)
     want = None if forced is None else half_edges.table(forced[at], FREE)
     size = rows[half_edges.owner, half_edges.label + rows.shape[1] - law.state.inner.shape[2]]
     stays, share = _subsets(table, size, uniform, want)

@@ -60,6 +60,16 @@ class Partition:
         """Count of graphs."""
         return len(self.nodes)
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Columns m of clusters and e of edges: codes (b, m + e, g) have a row for each."""
+        return self.valid.shape[1], self.real.shape[1]
+
+    def widened(self, code: Tensor, like: "Partition") -> Tensor:
+        """Codes (b, m + e, g) of these states with zeros up to the widths of others."""
+        places = zip(code.split(self.widths, 1), like.widths, strict=True)
+        return torch.cat([padded(part, width) for part, width in places], 1)
+
     def rows(self, index: Tensor) -> "Partition":
         """The states of the graphs at `index` (r,), without padding that none of them needs."""
         valid, real = self.valid[index], self.real[index]
@@ -89,7 +99,7 @@ class Partition:
     @classmethod
     def stacked(cls, parts: Sequence["Partition"]) -> "Partition":
         """One batch of several, padded to the largest; all started, or none; so of attaching."""
-        m, e = (max(getattr(part, x).shape[1] for part in parts) for x in ("valid", "real"))
+        m, e = (max(each) for each in zip(*(part.widths for part in parts), strict=True))
         widths = {"nodes": m, "inner": m, "valid": m, "split": m, "ends": e, "label": e, "real": e}
         tables = {
             name: torch.cat([padded(getattr(part, name), by) for part in parts])
@@ -188,4 +198,5 @@ def letters_first(counts: Tensor) -> Tensor:
     """
     present = counts > 0
     wide = int(present.sum(1).max()) if len(counts) else 0
-    return (~present).long().argsort(dim=1, stable=True)[:, :wide]
+    place = torch.arange(counts.shape[1], 0, -1, device=counts.device, dtype=torch.int32)
+    return (place + place[:1] * present).topk(wide, dim=1).indices

@@ -3,12 +3,14 @@
 import itertools
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import Tensor
 
 from graphs.generators.common.sizes import SizeLimit
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.counts import CountDistribution, CountHead
+from graphs.generators.contraction.counts.head import CountDistribution, CountHead
+from graphs.generators.contraction.counts.sampling import LabelBounds, sample
 from graphs.generators.contraction.split.bounds import (
     INNER,
     JOIN,
@@ -94,7 +96,7 @@ def test_a_demand_is_met_and_its_share_is_the_probability_of_meeting_it() -> Non
     none = torch.zeros(count, 2, dtype=torch.int64)
     demand = Demand(nodes, inner, none, none[:, None].expand(-1, 2, -1), none)
     with torch.no_grad():
-        codes, share = dist.meeting(names(count), demand)
+        codes, share = sample(dist, names(count), demand)
         mass = law(len(every())).log_prob(every()).exp()
     met = (codes[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all()
     wanted = (every()[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all(1)
@@ -102,7 +104,7 @@ def test_a_demand_is_met_and_its_share_is_the_probability_of_meeting_it() -> Non
     assert abs(float(share.exp().mean()) - float(mass[wanted].sum())) < 0.02
     dist.head.size_limit = limit = SizeLimit(4, (2, 1, 1))
     with torch.no_grad():
-        codes, share = dist.meeting(names(count), demand)
+        codes, share = sample(dist, names(count), demand)
     wanted &= ~limit.exceeded(every()[:, 0, :3])
     assert bool((codes[:, 0, :5] >= torch.tensor([0, 1, 1, 1, 0])).all())
     assert not bool(limit.exceeded(codes[:, 0, :3]).any())
@@ -116,16 +118,46 @@ def test_bounds_of_one_group_and_of_the_next_label_are_those_of_all() -> None:
     nodes = torch.tensor([[0, 1, 0], [0, 0, 0]]).expand(len(codes), 2, 3)
     both = none[:, None].expand(-1, 2, -1)
     demand = Demand(nodes, both, none, both, none)
-    for budget in (Budget.of(state, True), Budget.of(state, True, demand)):
+    every_one = torch.arange(len(codes))
+    for given in (None, demand):
+        budget = Budget.of(state, True, given)
         whole = budget.bounds(codes)
         parts = [budget.bounds(codes, group) for group in (NODES, INNER, JOIN, OUTER)]
         for i, bound in enumerate(whole):
             assert torch.equal(bound, torch.cat([part[i] for part in parts], 1))
-        next_label = budget.next_label_bounds()
+        labels = LabelBounds(budget, given, None)
         for label in range(3):
-            ahead = next_label(codes[:, :label].sum(1))
+            drawn = codes[:, :label].sum(1, keepdim=True).expand(-1, 2)
+            ahead = labels.of(every_one, torch.full_like(every_one, label), drawn)
             for bound, short in zip(whole, ahead, strict=True):
-                assert torch.equal(bound[:, label], short[:, label])
+                assert torch.equal(bound[:, label], short)
+
+
+@pytest.mark.parametrize("demanded", [False, True])
+def test_labels_are_open_that_some_code_continues_with(demanded: bool) -> None:
+    state, count = law(1).state, len(every())
+    none = torch.zeros(1, 2, dtype=torch.int64)
+    nodes, both = torch.tensor([[[0, 1, 0], [0, 0, 0]]]), none[:, None].expand(-1, 2, -1)
+    demand = Demand(nodes, both, none, both, none) if demanded else None
+    budget = Budget.of(state, True, demand)
+    low, high = Budget.of(law(count).state, True, demand and _repeated(demand, count)).bounds(
+        every()[:, 0]
+    )
+    inside = ((every()[:, 0] >= low) & (every()[:, 0] <= high))[:, :3].all(1)
+    possible = {tuple(code) for code in every()[inside, 0, :3].tolist()}
+    starts = {code[:k] for code in possible for k in range(4)}
+    bounds, end = LabelBounds(budget, demand, None), 3
+    for start in starts:
+        last = max((k for k, n in enumerate(start) if n), default=-1)
+        drawn = torch.tensor([[sum(start), sum(start)]])
+        found = bounds.open(torch.tensor([0]), torch.tensor([last]), drawn)[0]
+        begun = [code for code in possible if code[: last + 1] == start[: last + 1]]
+        following = [next((k for k in range(last + 1, 3) if code[k]), end) for code in begun]
+        assert set(found.nonzero()[:, 0].tolist()) == set(following)
+
+
+def _repeated(demand: Demand, times: int) -> Demand:
+    return Demand(*(x.expand(times, *x.shape[1:]) for x in vars(demand).values()))
 
 
 def test_no_temperature_takes_the_likeliest_and_guidance_moves_the_law() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphs.generators.contraction.config import ContractionConfig
-from graphs.generators.contraction.counts import CountDistribution
+from graphs.generators.contraction.counts.head import CountDistribution
 from graphs.generators.contraction.refiner import ContractionRefiner
 from graphs.generators.contraction.split.distribution import SplitDistribution
 from graphs.model import load

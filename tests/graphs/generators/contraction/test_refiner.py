@@ -70,6 +70,22 @@ def test_weights_are_unbiased_and_counts_even() -> None:
     assert set((found > 0).sum(1).tolist()) <= {3, 4}  # 1 + 1 + .71 + .45
 
 
+@pytest.mark.parametrize("edge_tokens", EDGE_TOKENS)
+def test_sampling_reads_only_graphs_that_come_further_apart(edge_tokens: str) -> None:
+    model, read = refiner(edge_tokens=edge_tokens), list[int]()
+    hook = model.transformer.register_forward_hook(lambda *given: read.append(len(given[2])))
+    trace = model.sample_trace(names(30))
+    hook.remove()
+    assert read == [int(state.split.any(1).sum()) for state in trace.states[:-1]]
+    assert read[-1] < 30
+    whole = model.tokenizer.finish(trace.states[-1])
+    for k in range(0, 30, 7):
+        alone = model.sample(Noise(names(30).seed, torch.tensor([k])))
+        n = int(whole.valid[k].sum())
+        assert torch.equal(alone.edges[0], whole.edges[k, :n, :n])
+        assert torch.equal(alone.nodes[0], whole.nodes[k, :n])
+
+
 def test_what_is_read_at_once_is_of_like_size() -> None:
     model, batch = refiner(), graphs(40, 9)
     trace = model.tokenizer.trace(model.tokenizer.features(batch, names(40)))

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.sizes import SizeLimit
-from graphs.generators.common.streams import SplitStream
 from graphs.generators.common.valence import ValenceLimits
-from graphs.generators.contraction.split.bounds import INNER, Budget, Demand
+from graphs.generators.contraction.counts.sampling import additive, ahead_of, sample
+from graphs.generators.contraction.split.bounds import Budget
 from graphs.generators.contraction.split.distribution import ATTEMPTS
 from graphs.generators.contraction.split.law import bounded
 from graphs.generators.contraction.state.partition import Partition
@@ -31,7 +31,6 @@ from refine_core.heads.causal import CausalBlock
 from refine_core.noise import Noise
 
 Past = list[tuple[Tensor, Tensor] | None]
-Bounds = tuple[Tensor, Tensor]
 
 
 class CountHead(nn.Module):
@@ -90,7 +89,7 @@ class CountHead(nn.Module):
         steps = x.shape[1]
         causal = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
         itself = torch.eye(steps, dtype=torch.bool, device=x.device)
-        mask = _additive((causal & real[:, None]) | itself)[:, None]
+        mask = additive((causal & real[:, None]) | itself)[:, None]
         for block in self.blocks:
             x = block(x, mask)
         return cast(Tensor, self.norm(x))
@@ -152,7 +151,7 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         real = torch.cat([after != head.labels, torch.ones_like(edges).bool()], 1)
         known = [each.read(h, labels, number, real) for _, each, h in self.hidden]
         which = self.weighted(lambda each, x: each.next_logits(x[:, :steps]), known)
-        which = _ahead(which, after)
+        which = ahead_of(which, after)
         # Steps after the end are certain, and so are counts of ends.
         nats = F.cross_entropy(which.flatten(0, 1), label.flatten(), reduction="none")
         nats = nats.view_as(label) * (after < head.labels)
@@ -180,7 +179,7 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
 
         After `ATTEMPTS` they are let pass.
         """
-        code, limits = self.meeting(noise, None)[0], self.head.valence_limits
+        code, limits = sample(self, noise)[0], self.head.valence_limits
         for attempt in range(1, ATTEMPTS):
             wrong = self.oversized(code)
             if limits is not None:
@@ -188,7 +187,7 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
             if not bool(wrong.any()):
                 break
             at = wrong[:, 0].nonzero()[:, 0]
-            code[at] = self._rows(at).meeting(noise.rows(at).fork(attempt), None)[0]
+            code[at] = sample(self._rows(at), noise.rows(at).fork(attempt))[0]
         return code
 
     def _rows(self, at: Tensor) -> "CountDistribution":
@@ -203,115 +202,11 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
             return torch.zeros_like(code[..., 0]).bool()
         return limit.exceeded(code[..., : self.head.labels])
 
-    def meeting(self, noise: Noise, demand: Demand | None) -> tuple[Tensor, Tensor]:
-        """Codes (b, 1, g) that meet a demand, and the log-share (b, 1) of the law left over.
-
-        With a demand they are within the size limit, too, without being drawn again.
-        """
-        head, draw = self.head, _Draw(self, noise, demand is not None)
-        budget = Budget.of(self.state, head.connected, demand)
-        free = Budget.of(self.state, head.connected)
-        rows = budget.nodes.new_zeros(len(budget.nodes), head.labels + 3 * head.kinds)
-        last = rows.new_full((len(rows),), -1)
-        next_label = budget.next_label_bounds()
-        while bool((last < head.labels).any()):
-            low, high = next_label(rows.sum(1))
-            if demand is not None and head.size_limit is not None:
-                room = head.size_limit.room(rows[:, : head.labels], demand.nodes[:, 0])
-                high = high.minimum(room).maximum(low)
-            last = draw.label(last, _allowed(low, high, last))
-            at = last.clamp(max=head.labels - 1)[:, None]
-            least, most = (bound.gather(1, at)[:, 0] for bound in (low, high))
-            going = last < head.labels
-            wide = torch.ones_like(least), self._most(last[:, None])[:, 0]
-            inside = least.clamp(min=1), most
-            count = draw.count(last, inside, wide, len(draw.real) - 1, going)
-            rows.scatter_add_(1, at, count[:, None])
-        every = torch.ones_like(last).bool()
-        for kind in range(head.kinds):
-            draw.advance(every)
-            inside, wide = (
-                (low[:, kind], high.maximum(low)[:, kind])
-                for low, high in (each.bounds(rows, INNER) for each in (budget, free))
-            )
-            digit = head.labels + kind
-            label = torch.full_like(last, digit + 1)
-            rows[:, digit] = draw.count(label, inside, wide, digit + 1, every)
-        return rows[:, None], draw.share[:, None]
-
     def _most(self, label: Tensor) -> Tensor:
         """(b, s) the largest count of labels (b, s); that of an end is of no importance."""
         end = self.head.labels
         most = self.state.nodes[:, 0].gather(1, label.clamp(max=end - 1))
         return torch.where(label == end, 1, most)
-
-
-class _Draw:
-    """Labels and counts of b graphs, one after the other, and what the heads know meanwhile.
-
-    Args:
-        law: The law.
-        noise: Names the graphs.
-        narrowed: Whether less than the law allows may be drawn.
-
-    Attributes:
-        share: (b,) logarithm of the share of the law that was allowed.
-    """
-
-    def __init__(self, law: CountDistribution, noise: Noise, narrowed: bool) -> None:
-        self.law, self.noise, self.narrowed = law, noise, narrowed
-        self.share = torch.zeros(len(noise), device=noise.index.device)
-        self.past: list[Past] = [[None] * len(each.blocks) for _, each, _ in law.hidden]
-        self.before: tuple[Tensor, Tensor] | None = None
-        self.real: list[Tensor] = []
-        self.known: list[Tensor] = []
-
-    def advance(self, real: Tensor) -> None:
-        """Read the last pair; later steps see it where it is `real` (b,)."""
-        itself = torch.ones_like(real)
-        mask = _additive(torch.stack([*self.real, itself], 1))
-        self.real.append(real)
-        pairs = zip(self.law.hidden, self.past, strict=True)
-        self.known = [each.step(h, self.before, past, mask) for (_, each, h), past in pairs]
-
-    def label(self, last: Tensor, allowed: Tensor) -> Tensor:
-        """The label (b,) after the last one, among those allowed (b, T + 1); after an end, one."""
-        going, turn = last < self.law.head.labels, len(self.real)
-        self.advance(going)
-        logits = self.law.weighted(lambda each, x: each.next_logits(x), self.known)
-        label = self._drawn(_ahead(logits, last), allowed, 2 * turn, going)
-        return torch.where(going, label, last)
-
-    def count(
-        self, label: Tensor, bounds: Bounds, wide: Bounds, place: int, going: Tensor
-    ) -> Tensor:
-        """Counts (b,) of labels (b,) within bounds, of a law within wider ones; else zero."""
-        logits = self.law.weighted(lambda each, x: each.count_logits(x, label), self.known)
-        value = torch.arange(logits.shape[1], device=label.device)
-        inside = (value >= bounds[0][:, None]) & (value <= bounds[1][:, None])
-        count = self._drawn(bounded(logits, *wide), inside, 2 * place + 1, going)
-        count = torch.where(going, count, 0)
-        self.before = label, count
-        return count
-
-    def _drawn(self, logits: Tensor, inside: Tensor, place: int, going: Tensor) -> Tensor:
-        """Values (b,) of logits (b, v) among those `inside`, by the random number at a place."""
-        within = logits.masked_fill(~inside, -torch.inf)
-        if self.narrowed:
-            self.share = self.share + torch.where(going, self.law.log_share(within, logits), 0)
-        uniform = self.noise.uniform(SplitStream.NUMBERS, 1, start=place)
-        return self.law.drawn(within, uniform[:, 0])
-
-
-def _allowed(low: Tensor, high: Tensor, last: Tensor) -> Tensor:
-    """Labels (b, T + 1) that may come next: nothing is demanded of those that are left out."""
-    labels = low.shape[1]
-    place = torch.arange(labels + 1, device=low.device)
-    owed = (low > 0) & (place[:-1] > last[:, None])
-    first = torch.where(owed.any(1), owed.int().argmax(1), labels)[:, None]
-    open_ = torch.cat([high > 0, last[:, None] >= 0], 1)
-    ahead = (place > last[:, None]) | (place == labels)
-    return open_ & ahead & (place <= first)
 
 
 def _pairs(nodes: Tensor, end: int) -> tuple[Tensor, Tensor]:
@@ -323,16 +218,3 @@ def _pairs(nodes: Tensor, end: int) -> tuple[Tensor, Tensor]:
     real = torch.arange(steps, device=nodes.device) < present.sum(1, keepdim=True)
     label = torch.where(real, order, end)
     return label, torch.where(real, nodes.gather(1, order), 0)
-
-
-def _ahead(logits: Tensor, last: Tensor) -> Tensor:
-    """Logits (..., T + 1) of labels beyond the last one (...); of no node there is no end."""
-    place = torch.arange(logits.shape[-1], device=last.device)
-    ahead = place > last[..., None]
-    ahead[..., -1] = last >= 0
-    return logits.masked_fill(~ahead, -torch.inf)
-
-
-def _additive(seen: Tensor) -> Tensor:
-    """A mask that adds nothing where something is seen, and minus infinity elsewhere."""
-    return torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, -torch.inf)
