@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from graphs.generators.common.mixed_law import MixedLaw
 from graphs.generators.common.sizes import SizeLimit
+from graphs.generators.common.steady import by_rows
 from graphs.generators.common.valence import ValenceLimits
 from graphs.generators.contraction.counts.sampling import additive, ahead_of, sample
-from graphs.generators.contraction.split.bounds import Budget
+from graphs.generators.contraction.split.bounds import INNER, Budget
 from graphs.generators.contraction.split.distribution import ATTEMPTS
 from graphs.generators.contraction.split.law import bounded
-from graphs.generators.contraction.state.partition import Partition
+from graphs.generators.contraction.state.partition import Partition, letters_first
 from graphs.generators.contraction.state.valence import violated
 from refine_core.heads.causal import CausalBlock
 from refine_core.noise import Noise
@@ -111,8 +112,7 @@ class CountHead(nn.Module):
 
     def next_logits(self, known: Tensor) -> Tensor:
         """(..., T + 1) logits of the next label, of which the last is the end."""
-        logits: Tensor = self.next(known)
-        return logits
+        return by_rows(self.next, known)
 
     def count_logits(self, known: Tensor, label: Tensor) -> Tensor:
         """(..., values) logits of the count of a label (...)."""
@@ -150,13 +150,13 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
         after = torch.cat([label.new_full((len(label), 1), -1), label[:, :-1]], 1)
         real = torch.cat([after != head.labels, torch.ones_like(edges).bool()], 1)
         known = [each.read(h, labels, number, real) for _, each, h in self.hidden]
-        which = self.weighted(lambda each, x: each.next_logits(x[:, :steps]), known)
-        which = ahead_of(which, after)
-        # Steps after the end are certain, and so are counts of ends.
-        nats = F.cross_entropy(which.flatten(0, 1), label.flatten(), reduction="none")
-        nats = nats.view_as(label) * (after < head.labels)
-        bounds = Budget.of(self.state, head.connected).bounds(counts)
-        low, high = (b[:, head.labels :][:, : head.kinds] for b in bounds)
+        going = after < head.labels
+        seen = [x[:, :steps][going] for x in known]
+        which = self.weighted(lambda each, x: each.next_logits(x), seen)
+        which = ahead_of(which, after[going])
+        nats = torch.zeros(label.shape, device=code.device)
+        nats[going] = F.cross_entropy(which, label[going], reduction="none")
+        low, high = Budget.of(self.state, head.connected).bounds(counts, INNER)
         high = torch.cat([self._most(label), high.maximum(low)], 1)
         low = torch.cat([torch.ones_like(label), low], 1)
         much = bounded(
@@ -211,10 +211,7 @@ class CountDistribution(MixedLaw[CountHead, Partition]):
 
 def _pairs(nodes: Tensor, end: int) -> tuple[Tensor, Tensor]:
     """Labels that occur and their counts, (b, s) in order; then the label `end`, of count 0."""
-    present = nodes > 0
-    steps = int(present.sum(1).max()) + 1
-    order = (~present).long().argsort(dim=1, stable=True)
-    order = F.pad(order, (0, max(0, steps - order.shape[1])))[:, :steps]
-    real = torch.arange(steps, device=nodes.device) < present.sum(1, keepdim=True)
-    label = torch.where(real, order, end)
-    return label, torch.where(real, nodes.gather(1, order), 0)
+    order = letters_first(nodes)
+    order, present = F.pad(order, (0, 1)), F.pad(nodes.gather(1, order) > 0, (0, 1))
+    count = torch.where(present, nodes.gather(1, order), 0)
+    return torch.where(present, order, end), count
