@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphs.data.graphml import read_graphml as read_graphml
     from graphs.data.graphml import write_graphml as write_graphml
     from graphs.datasets.config import DataConfig as DataConfig
+    from graphs.energy_training import with_energy as with_energy
     from graphs.evaluation.likelihood import log_probs as log_probs
     from graphs.generators.common.config import SamplingConfig as SamplingConfig
     from graphs.generators.contraction.config import ContractionConfig as ContractionConfig

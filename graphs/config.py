@@ -35,6 +35,9 @@ class GraphsConfig:
     """The kind of generator, its network and its training."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How the model samples unless it is told otherwise."""
+    energy: NonNegativeInt = 0
+    """Molecules, of the data and of samples each, that a residual energy is fitted to in the end
+    (`graphs.energy`); 0 fits none."""
     validations: PositiveInt = 10
     """Times that a training is validated at most, at equal distances and at its end."""
 

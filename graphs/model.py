@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
+from graphs.datasets.splits import Splits
+from graphs.energy import ResidualEnergy
 from graphs.generators.common.config import SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
 from graphs.generators.common.particles import resampled
@@ -95,6 +97,12 @@ class GraphModel(StoredModel):
         return next(self.refiner.parameters()).device
 
     @property
+    def energy(self) -> ResidualEnergy | None:
+        """Its residual energy, if it has one; the law of the network alone lacks it."""
+        found = self.refiner._modules.get("energy")
+        return found if isinstance(found, ResidualEnergy) else None
+
+    @property
     def is_molecular(self) -> bool:
         """Whether its graphs are molecules."""
         return self.vocabulary.molecular
@@ -115,7 +123,7 @@ class GraphModel(StoredModel):
         batch: int = 500,
         scaffold: str | GraphBatch | None = None,
         score: Score | None = None,
-        particles: int = PARTICLES,
+        particles: int | None = None,
         workers: Workers = "auto",
         after_scale: AfterScale[GraphBatch] | None = None,
         quiet: bool = True,
@@ -145,23 +153,27 @@ class GraphModel(StoredModel):
             score: `graphs.near`, or a function of the canonical SMILES of molecules, or of other
                 graphs as those of networkx, that gives each a number: samples follow the model's
                 law times the exponential of it, the better the more `particles`.
-            particles: Draws of which one is chosen, for each graph with a scaffold or score; more
-                cost time and agree better with the law.
+            particles: Draws of which one is chosen, for each graph with a scaffold or score, or of
+                a model that has a residual energy; more cost time and agree better with the law.
+                By default 8, or without scaffold and score the model's.
             workers: Processes that share the batches, of one thread each; "auto" is one for each
                 core where that pays. The graphs are the same. With `after_scale`, or a `score` of
                 your own, this process alone.
             after_scale: Called after each network call of each batch, with its graphs as they are
                 so far: coarse ones, of clusters with their most frequent label. Of graphs that are
-                drawn again the last count. Not with a scaffold or score, whose particles are no
-                samples yet.
+                drawn again the last count. Not where one of several particles is chosen, which are
+                no samples yet.
             quiet: Whether to show no progress.
 
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
                 cannot extend the scaffold, `score` is no function or does not give a number for
-                each, there is `after_scale` beside a scaffold or score, or the graphs do not fit
-                into memory.
+                each, there is `after_scale` beside a scaffold or several particles, or the graphs
+                do not fit into memory.
         """
+        chosen = scaffold is not None or score is not None
+        if particles is None:
+            particles = PARTICLES if chosen else self.config.sampling.particles
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)
         check_score(score)
         remedy = "sample them in several files, each with a seed of its own"
@@ -177,11 +189,11 @@ class GraphModel(StoredModel):
         self.kind.prepare(self.refiner, settings)
         if not where:
             settings = replace(settings, guidance=0.0)
-        plain = scaffold is None and score is None
+        plain = not chosen and (self.energy is None or particles == 1)
         if after_scale is not None and not plain:
             raise InputError(
-                "Found `after_scale` beside a scaffold or score, whose particles are no samples "
-                "until one is chosen: leave one of them out."
+                "Found `after_scale` beside a scaffold, a score or a residual energy, whose "
+                "particles are no samples until one is chosen: leave it out, or give particles=1."
             )
         draw = _Draw(self, seed, settings, scaffold, score, particles, after_scale)
         places = torch.arange(count).split(batch if plain else max(1, batch // particles))
@@ -242,7 +254,8 @@ class GraphModel(StoredModel):
 
         The contraction tree is latent: the mean over trees of log p(codes) / q(tree) bounds
         log p(graph); this is the mean of log p(codes), without the entropy of the trees, and so
-        lower still. It is minus infinity where the model cannot make a graph.
+        lower still. It is minus infinity where the model cannot make a graph, and the network's
+        alone where there is a residual energy.
 
         Args:
             graphs: b graphs.
@@ -266,6 +279,24 @@ class GraphModel(StoredModel):
             each = self.refiner.code_log_prob(graphs.to(self.device), context, noise)
             total += each.sum(1).cpu() / draws
         return total
+
+    def check_data(self, parts: Splits) -> None:
+        """Check that data are those that the model was trained on.
+
+        Raises:
+            InputError: They are others, or lack the SMILES of molecules.
+        """
+        source, sizes = self.config.data.source, self.statistics.sizes
+        if sizes and tuple(parts.train.sizes.bincount().tolist()) != sizes:
+            raise InputError(
+                f"{source} holds other graphs now than those the model was trained on, so what "
+                "was held out then is not known: put the data back, or train again."
+            )
+        if self.is_molecular and parts.train.arrays.text is None:
+            raise InputError(
+                f"{source} holds graphs with labels of atoms and bonds, but no SMILES to compare "
+                "molecules with: train on SMILES, or use other labels."
+            )
 
     def smiles(self, graphs: GraphBatch) -> list[str | None]:
         """Canonical SMILES, uncorrected; None where RDKit refuses.
@@ -307,6 +338,7 @@ model = graphs.GraphModel.from_pretrained(".")  # this folder
                 "labels of nodes": len(self.vocabulary.nodes),
                 "labels of edges": ", ".join(self.vocabulary.edges),
                 "properties": ", ".join(self.properties.names) or "none",
+                "residual energy": "none" if self.energy is None else "yes",
                 "parameters": sum(each.numel() for each in self.refiner.parameters()),
             },
             (f"{what}-generation",),
@@ -367,16 +399,21 @@ class _Draw:
             return lambda noise, context: request.sample(
                 noise, context, sampling, self.particles, methods, self._weigh
             )
-        if self.score is not None:
+        if self.scores and self.particles > 1:
             return lambda noise, context: resampled(weighed, noise, context, self.particles)
         return draw
 
+    @property
+    def scores(self) -> list[Score]:
+        """What weights particles."""
+        return [each for each in (self.score, self.model.energy) if each is not None]
+
     def _weigh(self, graphs: GraphBatch) -> Tensor:
         device = self.model.device
-        if self.score is None:
+        if not self.scores:
             return torch.zeros(len(graphs), device=device)
         exact = torch.float32 if device.type == "mps" else torch.float64
-        return weights(self.score, graphs.to("cpu"), self.model.vocabulary).to(device, exact)
+        return weights(self.scores, graphs.to("cpu"), self.model.vocabulary).to(device, exact)
 
 
 def load(name: str | Path, device: Device = "auto") -> GraphModel:
@@ -398,6 +435,8 @@ def load(name: str | Path, device: Device = "auto") -> GraphModel:
     spec = saved.spec
     kind = kind_of(spec.config.model)
     refiner = kind.build(spec.statistics, len(spec.properties.names))
+    if "energy.log_odds" in saved.tensors:
+        refiner.add_module("energy", ResidualEnergy())
     return GraphModel(
         saved.restore(refiner, device), spec.config, spec.statistics, spec.properties
     )

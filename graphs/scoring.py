@@ -1,4 +1,4 @@
-"""Scores of one's own, by which samples are weighted."""
+"""Scores by which samples are weighted: one's own, or of this package."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,11 +32,11 @@ def is_portable(score: Score | None) -> bool:
     return score is None or type(score).__module__.startswith("graphs.")
 
 
-def weights(score: Score, graphs: GraphBatch, vocabulary: Vocabulary) -> Tensor:
-    """What a score gives graphs, (b,) float64; molecules that are none are refused.
+def weights(scores: Sequence[Score], graphs: GraphBatch, vocabulary: Vocabulary) -> Tensor:
+    """What scores give graphs together, (b,) float64; molecules that are none are refused.
 
     Raises:
-        InputError: It does not give a finite number for each.
+        InputError: One does not give a finite number for each.
     """
     found: Sequence[object]
     if vocabulary.molecular:
@@ -50,7 +50,18 @@ def weights(score: Score, graphs: GraphBatch, vocabulary: Vocabulary) -> Tensor:
 
         found = to_networkx(graphs, vocabulary)
         real = torch.ones(len(found), dtype=torch.bool)
-    given = score(found) if found else []
+    values = torch.zeros(len(found), dtype=torch.float64)
+    for score in scores if found else ():
+        values = values + _values(score, found)
+    least = float(values.min()) if len(values) else 0.0
+    weight = torch.full((len(real),), least - REFUSED, dtype=torch.float64)
+    weight[real] = values
+    return weight
+
+
+def _values(score: Score, found: Sequence[object]) -> Tensor:
+    """What a score gives molecules or graphs, (n,) float64."""
+    given = score(found)
     try:
         values = torch.as_tensor(given, dtype=torch.float64).flatten()
     except (TypeError, ValueError):
@@ -60,7 +71,4 @@ def weights(score: Score, graphs: GraphBatch, vocabulary: Vocabulary) -> Tensor:
             f"The score gave {len(values)} values for {len(found)} graphs, some of them no "
             "finite numbers or too few: return one finite number for each."
         )
-    least = float(values.min()) if len(values) else 0.0
-    weight = torch.full((len(real),), least - REFUSED, dtype=torch.float64)
-    weight[real] = values
-    return weight
+    return values

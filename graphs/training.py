@@ -12,12 +12,15 @@ from graphs.config import GraphsConfig
 from graphs.data.store import GraphStore
 from graphs.datasets.load import load_splits
 from graphs.datasets.properties import Properties, WithProperties
+from graphs.datasets.splits import Splits
+from graphs.energy_training import check_molecular, is_enough, with_energy
 from graphs.finetune import start_from
 from graphs.generators.common.kind import Names
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.kinds import kind_of
 from graphs.model import GraphModel
+from refine_core.app.progress import say, silent
 from refine_core.errors import InputError
 from refine_core.noise import Noise
 from refine_core.storage.files import write_text
@@ -103,6 +106,11 @@ def train(
     )
     result = start.model(refiner)
     result.save(run / "model.safetensors")
+    if config.energy and is_enough(len(start.parts.train), say=silent if quiet else say):
+        result = with_energy(
+            result, config.energy, seed=config.seed, parts=start.parts, quiet=quiet
+        )
+        result.save(run / "model.safetensors")
     return result
 
 
@@ -112,6 +120,7 @@ class _Start:
 
     config: GraphsConfig
     stages: Stages
+    parts: Splits
     train: WithProperties
     held_out: WithProperties
     statistics: GraphStatistics
@@ -130,6 +139,8 @@ class _Start:
         parts = load_splits(config.data, seed=config.seed, store=store, quiet=quiet)
         properties = Properties.of(parts.train, config.data.properties)
         statistics = GraphStatistics.of(parts.train)
+        if config.energy:
+            check_molecular(statistics.vocabulary)
         kind = kind_of(config.model)
         stages = Stages(run, config.seed, parts.train.digest(), quiet, seconds)
         with stages.seeded(1):
@@ -140,7 +151,7 @@ class _Start:
         train, held_out = (
             WithProperties(part, properties) for part in (parts.train, parts.validation)
         )
-        return cls(config, stages, train, held_out, statistics, refiner)
+        return cls(config, stages, parts, train, held_out, statistics, refiner)
 
     def model(self, refiner: GraphRefiner) -> GraphModel:
         """What a user holds, of a trained network."""

@@ -19,12 +19,12 @@ MOLECULE_NATS = [-13.0380, -12.0112, -11.2383, -11.4822]
 WITH_PROPERTIES = ["C#CC#CC1CC1(C)C", "Cc1ccn(C2CC2)n1", "CC1=CCC(C)OC1=N"]
 WITH_SCAFFOLD = ["CNc1c(N)c[nH]c1O", "CNc1cc(CN)c[nH]1", "CCCc1cc(O)c[nH]1"]
 DRUGS = [
-    "COC(=O)CNC(=O)Nc1cccc(NCc2ncc[nH]2)c1",
-    "Cc1csc(NC(=O)c2cccc(OCc3ccncc3)c2)n1",
-    "Cc1nc(C2CCCN2S(C)(=O)=O)cnc1-c1ccccc1",
-    "O=C(OCSc1ncn[nH]1)c1cccc(Oc2ncccn2)c1",
+    "CCCC(=O)Nc1cccc(NC(=O)OCC)c1C",
+    "CCCOC(=O)c1cnc(C(C)c2cccc(F)c2)[nH]1",
+    "Cc1nc(N)n(CCc2ccc3c(c2)OCO3)n1",
+    "OCC1(N2CCOC3CCCCC32)CC1",
 ]
-DRUG_NATS = [-25.1572, -20.8386, -31.3871, -34.9622]
+DRUG_NATS = [-24.0795, -30.9445, -21.0690, -25.5586]
 PARA = [
     "CNC(=O)c1ccc(CNC(=O)c2ccoc2C)cc1",
     "Cc1ccccc1S(=O)(=O)NCCc1ccc(C#N)cc1",

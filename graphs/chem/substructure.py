@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from typing import TypeAlias
 
+import numpy as np
 from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
 from rdkit.rdBase import BlockLogs
+from scipy.sparse import csr_array
 
 from graphs.chem.attachment_points import closed_query, has_hydrogens, has_points
 from graphs.chem.parser import MARKS, Parsed, parse
 from refine_core.errors import InputError
+
+Counts: TypeAlias = "csr_array[np.float64, tuple[int, int]]"
 
 
 def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
@@ -56,3 +62,25 @@ def _query(scaffold: str) -> Chem.Mol:
     if not isinstance(read, Parsed):
         raise InputError(f"{scaffold!r} cannot be used: {read}; give another molecule.")
     return Chem.MolFromSmiles(read.smiles)
+
+
+def substructure_counts(smiles: Sequence[str], radius: int, size: int) -> Counts:
+    """How often each circular substructure is in valid molecules (Rogers and Hahn, 2010).
+
+    Args:
+        smiles: n SMILES.
+        radius: Bonds that a substructure reaches from its atom.
+        size: Places that substructures are folded into.
+
+    Returns:
+        A sparse matrix (n, size).
+    """
+    made = rdFingerprintGenerator.GetMorganGenerator(radius=radius)
+    places, numbers, ends = list[int](), list[int](), [0]
+    for text in smiles:
+        found = made.GetSparseCountFingerprint(Chem.MolFromSmiles(text)).GetNonzeroElements()
+        places += (place % size for place in found)
+        numbers += found.values()
+        ends.append(len(places))
+    shape = len(smiles), size
+    return csr_array((np.array(numbers, float), np.array(places, int), ends), shape=shape)

@@ -13,7 +13,7 @@ from graphs.cli.evaluate import (
     likelihood,
 )
 from graphs.cli.sample import sample
-from graphs.cli.train import describe, train
+from graphs.cli.train import describe, fit_energy, train
 from refine_core.app.cli import Commands, commands
 from refine_core.app.outputs import OutputFolder
 from refine_core.app.processes.cluster import on_cluster
@@ -28,6 +28,7 @@ def main(argv: list[str]) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     table: Commands = {
         "train": on_cluster(on_device(train)),
+        "fit-energy": on_device(fit_energy),
         "sample": on_device(in_precision(sample)),
         "evaluate": on_device(in_precision(evaluate)),
         "likelihood": on_device(in_precision(likelihood)),

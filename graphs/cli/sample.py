@@ -33,7 +33,7 @@ def sample(
     batch: PositiveInt = 500,
     scaffold: str | None = None,
     near: tuple[str, ...] = (),
-    particles: PositiveInt = 8,
+    particles: PositiveInt | None = None,
     workers: Workers = "auto",
     coordinates: Literal["2d", "3d"] = "2d",
     out: Annotated[Path | None, output_file(*MOLECULES, *OTHERS)] = None,
@@ -55,7 +55,8 @@ def sample(
             but atoms whose hydrogens are written, as [nH] in c1cc[nH]c1.
         near: Properties that RDKit computes and samples come near to, of any model of molecules,
             as logp=2.5,qed=0.6: the nearer, the more particles.
-        particles: With a scaffold, or `near`: draws of which one is kept, for each molecule.
+        particles: Draws of which one is kept, for each molecule, with a scaffold, or `near`, by
+            default 8; or of models that have a residual energy, by default as many as they say.
         workers: Processes that share the batches; auto is one for each core where that pays.
         coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses

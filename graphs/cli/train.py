@@ -10,7 +10,9 @@ from graphs.config import GraphsConfig
 from graphs.datasets.config import DataConfig
 from refine_core.app.outputs import output_file, run_folder
 from refine_core.app.processes.ranks import trains
-from refine_core.config.ranges import Duration, seconds
+from refine_core.app.processes.workers import Workers
+from refine_core.app.progress import say
+from refine_core.config.ranges import Duration, PositiveInt, seconds
 from refine_core.errors import InputError, suggest
 from refine_core.storage.files import write_text
 from refine_core.storage.lock import is_first
@@ -41,6 +43,30 @@ def train(config: GraphsConfig, time: Duration | None = None) -> None:
         print(line)
     print(f"model: {folder / 'model.safetensors'}")
     print(f"measure it: refine graphs evaluate --model {folder} --count 1000")
+
+
+def fit_energy(
+    model: str,
+    count: PositiveInt = 100_000,
+    seed: int = 0,
+    workers: Workers = "auto",
+    out: Annotated[Path, output_file(".safetensors")] = Path("energy.safetensors"),
+) -> None:
+    """Fit a residual energy: what tells training molecules from samples, which makes up for it.
+
+    Args:
+        model: A shipped model's name, a run's folder or a file.
+        count: Molecules of either kind.
+        seed: Seed of the samples, and of which training molecules are taken.
+        workers: Processes that share the drawing.
+        out: The model with its residual energy.
+    """
+    from graphs.energy_training import with_energy
+    from graphs.model import load
+
+    found = with_energy(load(model), count, seed=seed, workers=workers, say=say, quiet=False)
+    found.save(out)
+    print(f"{out}: of {found.config.sampling.particles} draws one is kept")
 
 
 def closing(history: Sequence[Mapping[str, float | None]]) -> Iterator[str]:

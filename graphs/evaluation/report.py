@@ -17,7 +17,6 @@ from graphs.model import GraphModel
 from refine_core.app.html import write_page
 from refine_core.app.progress import Say, silent
 from refine_core.app.report import Column, table, write_report
-from refine_core.errors import InputError
 from refine_core.storage.archive import default_cache
 from refine_core.storage.files import finite, write_json, write_text
 
@@ -69,7 +68,7 @@ def evaluate(
     """
     listed = None if samples is None else read_smiles(model, samples)
     parts = load_splits(model.config.data, seed=model.config.seed)
-    _check_unchanged(model, parts)
+    model.check_data(parts)
     if listed is not None:
         metrics, note = molecule_metrics(model, listed, None, parts, held_out, say)
         return _write(model, parts, metrics, note, listed, out, say)
@@ -115,20 +114,6 @@ def markdown(metrics: Mapping[str, float]) -> str:
             defined = "not defined" if math.isnan(value) else value
             rows.append({"metric": name, "value": defined, **beside})
     return table(columns, rows)
-
-
-def _check_unchanged(model: GraphModel, parts: Splits) -> None:
-    sizes = model.statistics.sizes
-    if sizes and tuple(parts.train.sizes.bincount().tolist()) != sizes:
-        raise InputError(
-            f"{model.config.data.source} holds other graphs now than those the model was trained "
-            "on, so what was held out then is not known: put the data back, or train again."
-        )
-    if model.is_molecular and parts.train.arrays.text is None:
-        raise InputError(
-            f"{model.config.data.source} holds graphs with labels of atoms and bonds, but no "
-            "SMILES to compare molecules with: train on SMILES, or use other labels."
-        )
 
 
 def _write(

@@ -59,7 +59,7 @@ def test_a_score_that_is_none_gets_a_sentence(plain: GraphModel, given: object) 
 def test_no_score_is_so_low_that_molecules_that_are_none_win() -> None:
     real, none = graph([0, 1], [(0, 1, 1)]), graph([1, 1, 1, 1], [(0, k, 1) for k in (1, 2, 3)])
     vocabulary = Vocabulary(("C", "O"), ("SINGLE",))
-    found = weights(lambda _: [-1e6], GraphBatch.joined([real, none]), vocabulary)
+    found = weights([lambda _: [-1e6]], GraphBatch.joined([real, none]), vocabulary)
     assert float(found[0]) == -1e6 and float(found[1]) < -1e6 - 1000
 
 

@@ -70,6 +70,8 @@ class SamplingConfig:
     calls: PositiveInt | None = None
     """Network calls; null makes 32 (masked). The calls of other kinds follow from the size of the
     graph."""
+    particles: PositiveInt = 2
+    """Draws of which a residual energy chooses one, where there is one (`graphs.energy`)."""
     methods: SamplingMethods = field(default_factory=dict)
     """Methods of sampling, after the generator's own, as a list of names or fields by name
     (contraction)."""

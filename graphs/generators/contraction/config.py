@@ -62,5 +62,5 @@ class ContractionConfig(NetworkConfig):
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that contractions do not know."""
         advice = {"calls": "whose calls follow from the size of its graphs: leave it out"}
-        known = ("temperature", "first_temperature", "guidance", "methods")
+        known = ("temperature", "first_temperature", "guidance", "particles", "methods")
         check_known("contraction", sampling, known, advice)

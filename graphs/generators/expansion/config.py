@@ -37,4 +37,4 @@ class ExpansionConfig(NetworkConfig):
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that expansions do not know."""
         advice = {"calls": "whose calls follow from the size of its graphs: leave it out"}
-        check_known("expansion", sampling, ("temperature",), advice)
+        check_known("expansion", sampling, ("temperature", "particles"), advice)

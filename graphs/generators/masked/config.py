@@ -27,4 +27,4 @@ class MaskedConfig(NetworkConfig):
 
     def check_sampling(self, sampling: SamplingConfig) -> None:
         """Refuse settings that masked diffusion does not know."""
-        check_known("masked", sampling, ("temperature", "calls"))
+        check_known("masked", sampling, ("temperature", "calls", "particles"))

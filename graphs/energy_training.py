@@ -1,0 +1,106 @@
+"""Giving a trained model of molecules its residual energy."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+
+from graphs.data.batch import Vocabulary
+from graphs.datasets.load import load_splits
+from graphs.datasets.splits import Splits
+from graphs.energy import LEAST, fit
+from graphs.model import GraphModel
+from refine_core.app.processes.workers import Workers
+from refine_core.app.progress import Say, silent
+from refine_core.errors import InputError
+from refine_core.noise import derive
+
+STREAM = 7
+"""Names the samples that an energy is fitted to."""
+
+
+def with_energy(
+    model: GraphModel,
+    count: int = 100_000,
+    *,
+    seed: int = 0,
+    parts: Splits | None = None,
+    workers: Workers = "auto",
+    say: Say = silent,
+    quiet: bool = True,
+) -> GraphModel:
+    """The model with an energy that is fitted to its samples and its training molecules.
+
+    Args:
+        model: Of molecules; an energy that it has is replaced.
+        count: Molecules of either kind; fewer where the training part has fewer.
+        seed: Seed of the samples, and of which training molecules are taken.
+        parts: The model's data; by default they are read as its config says.
+        workers: Processes that share the drawing.
+        say: Receives a line about each stage.
+        quiet: Whether to show no progress.
+
+    Raises:
+        InputError: Its graphs are not molecules, its data have changed or cannot be read, or
+            molecules are too few.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import graphs
+    >>> from refine_core import Optimisation
+    >>> mine = ["C" * length + end for length in range(1, 9) for end in ("C", "N", "O", "F")] * 5
+    >>> opt = Optimisation(epochs=1, batch=32)
+    >>> network = graphs.ContractionConfig(dim=16, depth=1, training=opt)
+    >>> config = graphs.GraphsConfig(name="chains", model=network)
+    >>> with TemporaryDirectory() as runs:
+    ...     model = graphs.train(config, Path(runs), smiles=mine, quiet=True)
+    ...     better = graphs.with_energy(model, count=100, workers=1)
+    >>> model.energy is None, len(better.energy(["CCO", "CCN"]))
+    (True, 2)
+    """
+    check_molecular(model.vocabulary)
+    _check_count(count)
+    if parts is None:
+        parts = load_splits(model.config.data, seed=model.config.seed, quiet=quiet)
+    model.check_data(parts)
+    count = min(count, len(parts.train))
+    _check_count(count)
+    order = torch.randperm(len(parts.train), generator=torch.Generator().manual_seed(seed))
+    say(f"drawing {count} molecules")
+    own = derive(seed, STREAM)
+    drawn = model.sample(count, seed=own, particles=1, workers=workers, quiet=quiet)
+    valid = [text for text in model.smiles(drawn) if text is not None]
+    say(f"telling {len(valid)} of them from data")
+    particles = model.config.sampling.particles
+    found = fit(parts.train.text(order[:count]), valid, particles, say)
+    say(f"penalty {found.penalty:g}, {found.nats:.3f} nats gained with {particles} particles")
+    refiner = deepcopy(model.refiner)
+    refiner.add_module("energy", found.energy.to(model.device))
+    return replace(model, refiner=refiner, config=replace(model.config, energy=count))
+
+
+def check_molecular(vocabulary: Vocabulary) -> None:
+    """Refuse other graphs than molecules.
+
+    Raises:
+        InputError: They are others.
+    """
+    if not vocabulary.molecular:
+        raise InputError(
+            "A residual energy is one of molecules, found other graphs: leave `energy` at 0."
+        )
+
+
+def is_enough(count: int, say: Say = silent) -> bool:
+    """Whether so many training molecules suffice for an energy; if not, that is said."""
+    if count < LEAST:
+        say(f"no residual energy, for {count} training molecules are too few: it takes {LEAST}")
+    return count >= LEAST
+
+
+def _check_count(count: int) -> None:
+    if not is_enough(count):
+        raise InputError(
+            f"Found {count} training molecules for a residual energy, which takes {LEAST}: give "
+            "more, or do without."
+        )

@@ -1,0 +1,137 @@
+"""Residual energies: what tells data from samples, and samples that make up for it."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from graphs.chem.substructure import substructure_counts
+from graphs.config import GraphsConfig
+from graphs.data.batch import GraphBatch
+from graphs.data.convert_networkx import from_networkx
+from graphs.energy import RADIUS, SIZE, ResidualEnergy, fit
+from graphs.energy_training import with_energy
+from graphs.generators.contraction.config import ContractionConfig
+from graphs.model import GraphModel, load
+from graphs.training import train
+from refine_core.errors import InputError
+from refine_core.sampling.intermediates import Intermediates
+from refine_core.training.config import Optimisation
+from tests.graphs.evaluation.untrained import untrained
+from tests.graphs.tiny import PLAIN, equal
+from tests.graphs.tiny import model as of_graphs
+
+CHAINS = ["C" * n for n in range(2, 12)]
+
+
+def _given(model: GraphModel, atom: str, odds: float) -> GraphModel:
+    """The model with log-odds of the substructures that only molecules with an atom have."""
+    texts = [x for x in model.smiles(model.sample(2000, seed=5)) if x]
+    have = np.array([atom in x.upper() for x in texts])
+    counts = substructure_counts(texts, 0, SIZE).toarray() > 0
+    table = torch.zeros(SIZE)
+    table[torch.from_numpy(counts[have].any(0) & ~counts[~have].any(0))] = odds
+    refiner = load("qm9").refiner
+    refiner.add_module("energy", ResidualEnergy(table))
+    return replace(model, refiner=refiner)
+
+
+def _share(model: GraphModel, atom: str, particles: int = 1) -> float:
+    drawn = model.sample(400, seed=1, particles=particles)
+    texts = [text or "" for text in model.smiles(drawn)]
+    return sum(atom in text.upper() for text in texts) / len(texts)
+
+
+@pytest.fixture(scope="module")
+def plain() -> GraphModel:
+    return load("qm9")
+
+
+def test_an_energy_tells_molecules_apart_as_well_as_can_be() -> None:
+    data, drawn = [f"{x}O" for x in CHAINS] * 30, [f"{x}N" for x in CHAINS] * 30
+    found = fit(data, drawn)
+    assert 0.65 < found.nats < math.log(2)
+    high, low = found.energy(["CCCO", "CCCN"])
+    assert high > low + 2
+    same = fit(data, data)
+    assert abs(same.nats) < 1e-3
+    assert max(map(abs, same.energy(data))) < 1e-3
+
+
+def test_log_odds_are_those_of_the_laws() -> None:
+    """Of two molecules that come three times and once as often, the odds are three."""
+    found = fit(["CO", "CO", "CO", "CN"] * 200, ["CN", "CN", "CN", "CO"] * 200)
+    high, low = found.energy(["CO", "CN"])
+    assert abs((high - low) - 2 * math.log(3)) < 0.2
+
+
+def test_samples_follow_the_law_of_the_network_times_the_weights(plain: GraphModel) -> None:
+    nitrogen = _share(plain, "N")
+    avoiding = _given(plain, "N", -40.0)
+    for particles in (2, 4):
+        assert abs(_share(avoiding, "N", particles) - nitrogen**particles) < 0.1
+    assert equal(avoiding.sample(20, particles=1), plain.sample(20))
+
+
+def test_energies_are_saved_and_samples_depend_on_no_batch(
+    plain: GraphModel, tmp_path: Path
+) -> None:
+    model = _given(plain, "O", 1.0)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert again.energy is not None and plain.energy is None
+    whole = model.sample(12, seed=3)
+    assert equal(whole, again.sample(12, seed=3, batch=5))
+    assert equal(whole, model.sample(12, seed=3, particles=2))
+    assert not equal(whole, model.sample(12, seed=3, particles=3))
+    assert model.smiles(again.sample(5, seed=3, first=7)) == model.smiles(whole)[7:]
+    with pytest.raises(InputError, match="give particles=1"):
+        model.sample(2, after_scale=Intermediates[GraphBatch]())
+    model.sample(2, after_scale=Intermediates[GraphBatch](), particles=1)
+
+
+def test_a_model_is_given_the_energy_of_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    texts = [f"{x}{y}{z}" for x in CHAINS for y in "CNO" for z in CHAINS[:5]]
+    model = untrained(tmp_path / "chains.smi", texts)
+    found = with_energy(model, 150, workers=1)
+    assert found.config.energy == 150 and model.energy is None
+    assert found.energy is not None
+    drawn = [x for x in model.smiles(model.sample(150, seed=9)) if x]
+    assert sum(found.energy(texts)) / len(texts) > sum(found.energy(drawn)) / len(drawn) + 1
+    with pytest.raises(InputError, match="Found 50 training molecules.*takes 100"):
+        with_energy(model, 50, workers=1)
+
+
+def test_training_ends_with_an_energy_where_the_config_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    texts = [f"{x}{y}{z}" for x in CHAINS for y in "CNO" for z in CHAINS[:5]]
+    network = ContractionConfig(dim=16, depth=1, heads=2, training=Optimisation(1, batch=32))
+    config = GraphsConfig(name="chains", model=network, energy=110)
+    model = train(config, tmp_path, smiles=texts, quiet=True)
+    assert model.energy is not None
+    assert equal(model.sample(5), load(tmp_path / "chains").sample(5))
+    few = train(replace(config, name="few"), tmp_path, smiles=texts[:60], quiet=True)
+    assert few.energy is None
+    store = from_networkx([nx.path_graph(n) for n in range(3, 9)] * 4)
+    with pytest.raises(InputError, match="found other graphs: leave `energy` at 0"):
+        train(replace(config, name="others"), tmp_path, store=store, quiet=True)
+    assert not (tmp_path / "others" / "model.safetensors").exists()
+
+
+def test_graphs_that_are_no_molecules_have_none() -> None:
+    with pytest.raises(InputError, match="one of molecules, found other graphs"):
+        with_energy(of_graphs(ContractionConfig(dim=16, depth=1, heads=2), PLAIN))
+
+
+def test_substructures_are_counted_whatever_the_order_of_atoms() -> None:
+    one, other = (substructure_counts([x], RADIUS, SIZE).toarray() for x in ("OCC(C)N", "NC(C)CO"))
+    assert (one == other).all() and one.sum() > 5
