@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor, nn
 
+from refine_core.app.processes.threads import one_thread
 from refine_core.app.progress import Say, silent
 from refine_core.errors import InputError
 
@@ -98,7 +99,13 @@ def fit(
             f"Found {len(data)} molecules of the data and {len(drawn)} valid ones of the model, "
             f"an energy takes {LEAST} of each: give more, or train the model for longer."
         )
-    real, made = (_counts(x[:count]) for x in (data, drawn))
+    with one_thread():  # rounding depends on their number
+        return _fit(data[:count], drawn[:count], particles, say)
+
+
+def _fit(data: Sequence[str], drawn: Sequence[str], particles: int, say: Say) -> EnergyFit:
+    real, made = _counts(data), _counts(drawn)
+    count = len(data)
     split = count - max(1, int(HELD_OUT * count))
     gains = {}
     for penalty in PENALTIES:
