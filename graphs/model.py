@@ -168,10 +168,15 @@ class GraphModel(StoredModel):
         Raises:
             InputError: A number is out of its range, the model does not know a property, it
                 cannot extend the scaffold, `score` is no function or does not give a number for
-                each, there is `after_scale` beside a scaffold or several particles, or the graphs
-                do not fit into memory.
+                each, there is `after_scale` beside a scaffold or several particles, or nothing to
+                choose among these by, or the graphs do not fit into memory.
         """
         chosen = scaffold is not None or score is not None
+        if particles is not None and particles > 1 and not chosen and self.energy is None:
+            raise InputError(
+                f"Found {particles} particles and nothing to choose one by, as the model has no "
+                "residual energy: leave them out, or give a scaffold or score."
+            )
         if particles is None:
             particles = PARTICLES if chosen else self.config.sampling.particles
         _check(where=where, guidance=guidance, count=count, batch=batch, particles=particles)

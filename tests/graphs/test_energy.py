@@ -75,6 +75,8 @@ def test_samples_follow_the_law_of_the_network_times_the_weights(plain: GraphMod
     for particles in (2, 4):
         assert abs(_share(avoiding, "N", particles) - nitrogen**particles) < 0.1
     assert equal(avoiding.sample(20, particles=1), plain.sample(20))
+    with pytest.raises(InputError, match="Found 3 particles and nothing to choose one by"):
+        plain.sample(2, particles=3)
 
 
 def test_energies_are_saved_and_samples_depend_on_no_batch(
