@@ -38,12 +38,14 @@ class Job(Generic[C]):
         cost: Rough CPU-seconds.
         run: Makes the result, a JSON value, of what all jobs share; it travels by pickle.
         needs: Results of other jobs that have to be there before.
+        rank: Jobs of a smaller rank are started before, if they can be.
     """
 
     path: Path
     cost: float
     run: Callable[[C, Tick], object]
     needs: tuple[Path, ...] = ()
+    rank: int = 0
 
     def finish(self, shared: C, tick: Tick) -> None:
         """Run the job and write its result."""
@@ -58,10 +60,10 @@ def run_jobs(
     title: str,
     quiet: bool = False,
 ) -> None:
-    """Run every job that has no result yet, those first that most work waits for.
+    """Run every job that has no result yet, by rank, those first that most work waits for.
 
     Args:
-        jobs: What to run; of those with the same path one is run.
+        jobs: What to run; of those with the same path the first is run.
         share: Makes what all jobs share, once in each process; it travels by pickle. Tensors
             travel as numpy arrays, for shared memory is often too small in a container.
         workers: Count of processes; one runs everything in this process.
@@ -71,7 +73,10 @@ def run_jobs(
     Raises:
         InputError: A worker process was killed; or a job raised it.
     """
-    todo = [job for job in {job.path: job for job in jobs}.values() if not job.path.exists()]
+    unique: dict[Path, Job[C]] = {}
+    for job in jobs:
+        unique.setdefault(job.path, job)
+    todo = [job for job in unique.values() if not job.path.exists()]
     if not todo:
         return
     queue = _Queue(_by_urgency(todo))
@@ -100,7 +105,7 @@ class _Queue(Generic[C]):
 
 
 def _by_urgency(jobs: Sequence[Job[C]]) -> list[Job[C]]:
-    """Sort jobs by their cost and that of the longest chain of jobs which waits for them."""
+    """Sort jobs by rank, then by their cost and that of the longest chain of jobs that waits."""
     after: dict[Path, list[Job[C]]] = {job.path: [] for job in jobs}
     for job in jobs:
         for path in job.needs:
@@ -113,7 +118,7 @@ def _by_urgency(jobs: Sequence[Job[C]]) -> list[Job[C]]:
             urgency[job.path] = job.cost + max(map(measure, after[job.path]), default=0.0)
         return urgency[job.path]
 
-    return sorted(jobs, key=measure, reverse=True)
+    return sorted(jobs, key=lambda job: (job.rank, -measure(job)))
 
 
 def _run_here(queue: _Queue[C], shared: C, progress: Progress) -> None:

@@ -1,11 +1,11 @@
 """How the arms of a study are matched and tuned: two tables of its report."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import fmean, median
 from typing import cast
 
-from images.study.findings.results import ArmResults, Findings, Json
+from images.study.findings.results import Findings, Json
 from refine_core.app.report import Column, table
 
 
@@ -72,13 +72,14 @@ def tuning(findings: Findings) -> str:
         for trial in arm.trials:
             found = trial["held_loss"]
             row[f"{trial['learning_rate']:g}"] = "diverged" if found is None else f"{found:.3g}"
-        row["guidance chosen"] = "; ".join(_weights(arm)) or None
+        weights = (f"{group} {weight:g}".strip() for group, weight in arm.weights.items())
+        row["guidance chosen"] = "; ".join(weights) or None
         rows.append(row)
     text = (
         "Loss of held-out images by learning rate, at "
         f"{config.tuning.share:.3g} of the budget and with the first seed, each arm's own, of "
-        "which the smallest was chosen; then the weights of guidance that were chosen for the "
-        f"seeds, by the Frechet distance of {config.tuning.samples:,} samples to held-out images: "
+        "which the smallest was chosen; then the weights of guidance that were chosen with that "
+        f"seed, by the Frechet distance of {config.tuning.samples:,} samples to held-out images: "
         "for each sampler and count of calls, of which those of more than "
         f"{config.measurement.many} share one (by the fewest)."
     )
@@ -93,13 +94,3 @@ def _is_outermost(trials: Sequence[Json]) -> bool:
     found = [cast(float | None, trial["held_loss"]) for trial in by_rate]
     losses = [math.inf if loss is None else loss for loss in found]
     return len(losses) > 1 and min(losses) in (losses[0], losses[-1])
-
-
-def _weights(arm: ArmResults) -> Iterator[str]:
-    """The weights of guidance of the seeds, for each group of settings."""
-    chosen: dict[str, list[str]] = {}
-    for part in arm.part("guidance").values():
-        for group, found in cast(dict[str, Json], part["groups"]).items():
-            chosen.setdefault(group, []).append(f"{found['guidance']:g}")
-    for group, weights in chosen.items():
-        yield f"{group} {', '.join(weights)}".strip()

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import cast
 
 from images.evaluation.published import MNIST_BITS
@@ -201,8 +200,8 @@ def _method(findings: Findings) -> str:
         f"{findings.training_images:,} images in training, in batches of {budget.batch} "
         f"({budget.precision}). For every arm, {rates} learning rates were "
         f"tried at {tuning.share:.3g} of the budget and {len(tuning.guidance)} weights of "
-        f"guidance for every run, on {tuning.images:,} training images that no arm was trained "
-        f"on. Scores are of {measured.samples:,} samples against as many test images."
+        f"guidance with the first seed, on {tuning.images:,} training images that no arm was "
+        f"trained on. Scores are of {measured.samples:,} samples against as many test images."
     )
 
 
@@ -227,7 +226,7 @@ def _arms(findings: Findings) -> str:
             [
                 arm.label,
                 spot.name,
-                fmean(spot.guidance.values()),
+                spot.guidance,
                 spot.ms,
                 _text(spot.interval(FRECHET), FRECHET.form),
                 None if own is None else spot.mean(FRECHET) / own,

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import cast
 
 from images.study.config import StudyConfig
-from images.study.findings.statistics import BySeed, Interval, Quantity
+from images.study.findings.statistics import Interval, Quantity
 from images.study.registry import StudyArm
 from refine_core.config.schema import from_dict
 
@@ -24,14 +24,14 @@ class Spot:
         sampler: Its name; "" if the arm has one only.
         ms: Milliseconds an image on one core; None where it was not timed.
         scores: By seed, then by name.
-        guidance: Its weight by seed.
+        guidance: Its weight.
     """
 
     calls: int
     sampler: str
     ms: float | None
     scores: Mapping[int, Mapping[str, float]]
-    guidance: BySeed
+    guidance: float
 
     def of(self, quantity: Quantity) -> dict[int, float]:
         """A quantity by seed."""
@@ -72,6 +72,7 @@ class ArmResults:
         tokens: Tokens of a sample in a training step.
         parameters: Count of trained parameters.
         trials: Trials of learning rates.
+        weights: Weights of guidance that were chosen, by the group of settings that share one.
         seeds: What was measured, by seed.
         guided: Settings with the guidance that was chosen.
         unguided: Settings without.
@@ -82,6 +83,7 @@ class ArmResults:
     tokens: int
     parameters: int
     trials: Sequence[Json]
+    weights: Mapping[str, float]
     seeds: Mapping[int, Json]
     guided: Sequence[Spot]
     unguided: Sequence[Spot]
@@ -107,7 +109,7 @@ class ArmResults:
         return min(spots, key=lambda spot: sign * spot.mean(quantity))
 
     def part(self, name: str) -> dict[int, Json]:
-        """One of "train", "guidance", "bits" and "energy", by seed, where it is there."""
+        """One of "train", "bits" and "energy", by seed, where it is there."""
         found = {seed: row.get(name) for seed, row in self.seeds.items()}
         return {seed: cast(Json, row) for seed, row in found.items() if row}
 
@@ -195,6 +197,7 @@ class Findings:
 
 
 def _arm(name: str, plain: Json, times: Times) -> ArmResults:
+    chosen = cast(dict[str, dict[str, Json]], plain["guidance"] or {"groups": {}})["groups"]
     by_seed = {int(s): row for s, row in cast(Mapping[str, Json], plain["seeds"]).items()}
     return ArmResults(
         name=name,
@@ -202,6 +205,7 @@ def _arm(name: str, plain: Json, times: Times) -> ArmResults:
         tokens=cast(int, plain["tokens"]),
         parameters=cast(int, plain["parameters"]),
         trials=cast(list[Json], plain["trials"]),
+        weights={group: cast(float, row["guidance"]) for group, row in chosen.items()},
         seeds=by_seed,
         guided=_spots(name, by_seed, times, True),
         unguided=_spots(name, by_seed, times, False),
@@ -223,13 +227,12 @@ def _spots(
                 found.setdefault(place, {})[seed] = point
     spots = []
     for (calls, sampler), rows in sorted(found.items()):
-        # No guidance may have been chosen for any seed: then a guided call costs no more.
-        weighs = guided and any(row["guidance"] for row in rows.values())
-        ms = cast(float | None, times.get((name, calls, sampler, weighs), None))
+        # Where a weight of zero was chosen, a guided call costs no more.
+        weight = cast(float, next(iter(rows.values()))["guidance"])
+        ms = cast(float | None, times.get((name, calls, sampler, weight != 0), None))
         scores = {
             seed: {k: float(v) for k, v in row.items() if isinstance(v, float | int)}
             for seed, row in rows.items()
         }
-        weights = {seed: row["guidance"] for seed, row in scores.items()}
-        spots.append(Spot(calls, sampler, ms, scores, weights))
+        spots.append(Spot(calls, sampler, ms, scores, weight))
     return spots

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 
 from images.study import build
 from images.study.model import Setting
@@ -14,6 +14,7 @@ from images.study.protocol.speed import Speed
 from images.study.protocol.tasks import Json, Run, Task
 from images.study.protocol.training import ArmRun, TokenizerRun, untrained_arm
 from images.study.registry import ARMS
+from refine_core.app.parallel import Job
 from refine_core.config.schema import to_dict
 from refine_core.errors import InputError
 from refine_core.storage.files import write_json
@@ -44,7 +45,6 @@ class SeedTasks:
     Args:
         run: Its training.
         train: The task of the training.
-        guidance: The choice of its guidance.
         points: Tasks by setting, and whether it is guided.
         bits: Its bits per dimension; None where they are left out.
         energy: Its energy after each call.
@@ -53,7 +53,6 @@ class SeedTasks:
 
     run: ArmRun
     train: Task
-    guidance: Task
     points: Mapping[tuple[Setting, bool], Task]
     bits: Task | None
     energy: Task
@@ -61,7 +60,7 @@ class SeedTasks:
 
     def __iter__(self) -> Iterator[Task]:
         """All of them but the tokeniser, which others share."""
-        yield from (self.train, self.guidance, *self.points.values(), self.energy)
+        yield from (self.train, *self.points.values(), self.energy)
         yield from () if self.bits is None else (self.bits,)
 
 
@@ -73,6 +72,7 @@ class StudyPlan:
         traits: By name of the arm.
         tokenizers: Each once.
         trials: By name of the arm, one for each learning rate.
+        guidance: By name of the arm, the choice of its weights of guidance.
         seeds: By name of the arm and seed.
         real: The scores of real images.
         timing: The time of every setting of all arms.
@@ -81,6 +81,7 @@ class StudyPlan:
     traits: Mapping[str, Traits]
     tokenizers: tuple[Task, ...]
     trials: Mapping[str, tuple[Task, ...]]
+    guidance: Mapping[str, Task]
     seeds: Mapping[str, Mapping[int, SeedTasks]]
     real: Task
     timing: Task
@@ -90,6 +91,7 @@ class StudyPlan:
         yield from self.tokenizers
         for name, by_seed in self.seeds.items():
             yield from self.trials[name]
+            yield self.guidance[name]
             for each in by_seed.values():
                 yield from each
 
@@ -97,17 +99,17 @@ class StudyPlan:
         """Tasks that have no result yet."""
         return [task for task in self if not task.path.exists()]
 
-    def rounds(self) -> Iterator[tuple[int, list[Task]]]:
-        """All tasks by seed, so that a study that is stopped has whole seeds.
-
-        Those that are of no seed are among those of the first.
-        """
-        shared = [self.real, self.timing, *chain(*self.trials.values())]
+    def jobs(self) -> Iterator[Job[Bench]]:
+        """All jobs, ranked by seed and by arm: a study that is stopped has whole ones of both."""
+        ranks = count()
+        for task in (self.real, self.timing, *chain(*self.trials.values())):
+            yield task.job(next(ranks))
         for seed in next(iter(self.seeds.values())):
-            each = [by_seed[seed] for by_seed in self.seeds.values()]
-            tokenizers = [tasks.tokenizer for tasks in each if tasks.tokenizer is not None]
-            yield seed, [*shared, *tokenizers, *chain(*each)]
-            shared = []
+            for name, by_seed in self.seeds.items():
+                tasks, rank = by_seed[seed], next(ranks)
+                shared = () if tasks.tokenizer is None else (tasks.tokenizer,)
+                every = (*shared, *tasks, self.guidance[name])
+                yield from (task.job(rank) for task in every)
 
     def restore(self, results: Mapping[str, Json]) -> None:
         """Write results by their keys, where they are missing."""
@@ -145,14 +147,20 @@ class _Planner:
     def plan(self) -> StudyPlan:
         """All tasks."""
         traits = {name: self._traits(name) for name in self.config.arms}
-        trials, seeds = dict[str, tuple[Task, ...]](), dict[str, dict[int, SeedTasks]]()
+        trials, guidance = dict[str, tuple[Task, ...]](), dict[str, Task]()
+        seeds = dict[str, dict[int, SeedTasks]]()
         for name in self.config.arms:
             trials[name] = tuple(
                 self._trial(name, rate) for rate in self.config.learning_rates(name)
             )
-            seeds[name] = {
-                seed: self._seed(name, seed, traits[name], trials[name])
+            trained = {
+                seed: self._train(name, seed, traits[name], trials[name])
                 for seed in self.config.seeds
+            }
+            guidance[name] = self._guidance(*trained[self.config.seeds[0]], traits[name])
+            seeds[name] = {
+                seed: self._seed(run, train, guidance[name], traits[name])
+                for seed, (run, train) in trained.items()
             }
         measured = self.config.measurement
         content: Json = {"count": measured.samples, "energy": measured.energy_samples}
@@ -174,7 +182,9 @@ class _Planner:
             )
         )
         timing = self._task("timing", "arms", content, (), cost, time_arms)
-        return StudyPlan(traits, tuple(self.tokenizers.values()), trials, seeds, real, timing)
+        return StudyPlan(
+            traits, tuple(self.tokenizers.values()), trials, guidance, seeds, real, timing
+        )
 
     def _traits(self, name: str) -> Traits:
         model = untrained_arm(name, self.bench)
@@ -244,40 +254,56 @@ class _Planner:
         try_rate = partial(tasks.try_rate, run, rate)
         return self._task("trial", f"{name}-{rate:g}", content, needs, cost, try_rate)
 
-    def _seed(self, name: str, seed: int, traits: Traits, trials: tuple[Task, ...]) -> SeedTasks:
+    def _train(
+        self, name: str, seed: int, traits: Traits, trials: tuple[Task, ...]
+    ) -> tuple[ArmRun, Task]:
         run, content, needs = self._training(name, seed)
-        points, of = self.config.budget.points, f"{name}-s{seed}"
+        points = self.config.budget.points
         content |= {"points": points}
         cost = self._training_cost(1.0) + points * self._judging_cost(name, traits)
         fit = partial(tasks.train, run, tuple(each.path for each in trials))
-        train = self._task("train", of, content, (*needs, *trials), cost, fit)
-        run = replace(run, folder=train.home)
+        train = self._task("train", f"{name}-s{seed}", content, (*needs, *trials), cost, fit)
+        return replace(run, folder=train.home), train
+
+    def _guidance(self, run: ArmRun, train: Task, traits: Traits) -> Task:
+        """The choice of weights for all settings, and for all seeds by the first."""
         tuning, measured = self.config.tuning, self.config.measurement
         by = {
             group: judged(members, tuning.calls)
             for group, members in groups(traits.settings, measured.many).items()
         }
-        content = {
+        content: Json = {
             "candidates": tuning.guidance,
             "samples": tuning.samples,
             "judged": {group: setting.calls for group, setting in by.items()},
         }
-        cost = sum(self._sampling_cost(name, traits, s, tuning.samples) for s in by.values())
+        cost = sum(self._sampling_cost(run.arm, traits, s, tuning.samples) for s in by.values())
         cost *= 1.8 * len(tuning.guidance)
         guide = partial(tasks.guide, run, traits.settings)
-        guidance = self._task("guidance", of, content, (train,), cost, guide)
-        content = {
+        of = f"{run.arm}-s{run.seed}"
+        return self._task("guidance", of, content, (train,), cost, guide)
+
+    def _seed(self, run: ArmRun, train: Task, guidance: Task, traits: Traits) -> SeedTasks:
+        tuning, measured, name = self.config.tuning, self.config.measurement, run.arm
+        content: Json = {
             "samples": measured.energy_samples,
             "calls": tuning.calls,
             "floor": measured.samples,
         }
         cost = 3 * self._sampling_cost(name, traits, traits.judged, measured.energy_samples)
         follow = partial(tasks.follow_energy, run, traits.judged, guidance.path)
-        energy = self._task("energy", of, content, (train, guidance), cost, follow)
+        of, needs = f"{name}-s{run.seed}", (train, guidance)
+        energy = self._task("energy", of, content, needs, cost, follow)
         points_of = dict(self._points(run, train, guidance, traits))
-        bits = self._bits(run, train, traits)
-        tokenizer = needs[0] if needs else None
-        return SeedTasks(run, train, guidance, points_of, bits, energy, tokenizer)
+        found = self._tokenizer(name, run.seed)
+        return SeedTasks(
+            run,
+            train,
+            points_of,
+            self._bits(run, train, traits),
+            energy,
+            None if found is None else found[0],
+        )
 
     def _points(
         self, run: ArmRun, train: Task, guidance: Task, traits: Traits

@@ -56,6 +56,7 @@ def _arm(name: str, plan: StudyPlan) -> Json:
         "tokens": traits.tokens,
         "parameters": traits.parameters,
         "trials": [found for task in plan.trials[name] if (found := task.read())],
+        "guidance": plan.guidance[name].read(),
         "seeds": {str(seed): _seed(tasks) for seed, tasks in plan.seeds[name].items()},
     }
 
@@ -69,7 +70,6 @@ def _seed(tasks: SeedTasks) -> Mapping[str, object]:
     return {
         "tokenizer": None if tasks.tokenizer is None else tasks.tokenizer.key,
         "train": tasks.train.read(),
-        "guidance": tasks.guidance.read(),
         "points": points,
         "bits": None if tasks.bits is None else tasks.bits.read(),
         "energy": tasks.energy.read(),

@@ -59,9 +59,7 @@ def run_study(
         if not report_only:
             plan.forget_lost()
             say(forecast(plan, config.workers))
-            for seed, tasks in plan.rounds():
-                jobs, title = [task.job() for task in tasks], f"study, seed {seed}"
-                run_jobs(jobs, bench.portable(), config.workers, title=title, quiet=quiet)
+            run_jobs(plan.jobs(), bench.portable(), config.workers, title="study", quiet=quiet)
     finally:
         plan.restore(known)  # of what was forgotten to be trained again, and was not
         found = record(plan, bench)

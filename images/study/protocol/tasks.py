@@ -79,10 +79,10 @@ class Task:
         """Folder of the model that it trains."""
         return self.root / "models" / f"{self.kind}-{self.of}-{self.key}"
 
-    def job(self) -> Job[Bench]:
-        """The job to be run."""
+    def job(self, rank: int) -> Job[Bench]:
+        """The job to be run, see `refine_core.app.parallel.Job`."""
         needs = tuple(need.path for need in self.needs)
-        return Job(self.path, self.cost, partial(self.run, self.home), needs)
+        return Job(self.path, self.cost, partial(self.run, self.home), needs, rank)
 
     def read(self) -> Json | None:
         """The result, if it is there, with the `key` by which a study finds it again."""

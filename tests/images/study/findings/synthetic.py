@@ -74,6 +74,7 @@ def _arm(
         "tokens": 49,
         "parameters": 1_300_000,
         "trials": [{"learning_rate": rate, "held_loss": rate * 1e3} for rate in (1e-3, 2e-3)],
+        "guidance": {"groups": {"": {"guidance": 0.5, "calls": max(by_calls)}}},
         "seeds": {
             str(seed): _seed(by_calls, factor, bits, own and own.format(seed))
             for seed, factor in zip(seeds, factors, strict=True)
@@ -92,7 +93,6 @@ def _seed(
             "learning_rate": 1e-3,
             "curve": [_row(step, by_calls[most] * factor) for step in (100, 200, 400)],
         },
-        "guidance": {"groups": {"": {"guidance": 0.5, "calls": most}}},
         "points": [
             {"calls": calls, "sampler": "", "guided": guided, "guidance": 0.5 * guided}
             | {"frechet": value * factor * (1 if guided else 1.5)}

@@ -52,9 +52,9 @@ def test_a_best_rate_that_is_outermost_is_named() -> None:
 def test_a_report_of_nothing(tmp_path: Path) -> None:
     results = plain(GOOD)
     for arm in arms(results).values():
-        arm["trials"] = []
+        arm |= {"trials": [], "guidance": None}
         for row in arm["seeds"].values():
-            row |= {"train": None, "guidance": None, "points": [], "bits": None, "energy": None}
+            row |= {"train": None, "points": [], "bits": None, "energy": None}
     results |= {
         "real": None,
         "tokenizers": [],
