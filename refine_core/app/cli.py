@@ -16,6 +16,7 @@ from refine_core.app.domains import Domain, domains
 from refine_core.app.options import arguments
 from refine_core.app.processes import ranks
 from refine_core.app.processes.memory import keep_freed
+from refine_core.app.processes.threads import sleep_early
 from refine_core.errors import InputError, suggest
 
 C = TypeVar("C")
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     """
     argv = sys.argv[1:] if argv is None else argv
     keep_freed()
+    sleep_early()
     try:
         if argv[:1] == ["--version"]:
             print(f"refine {__version__}")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def test_jobs_wait_for_what_they_need_and_the_longest_chain_starts(tmp_path: Pat
     run_jobs(chain(tmp_path), shared, 1, title="work", quiet=True)
     assert ran(tmp_path) == [1, 4, 2, 3]
     assert values(tmp_path) == {1: 101, 2: 203, 3: 407, 4: 104}
+
+
+def test_rank_comes_before_length_and_needs_before_rank(tmp_path: Path) -> None:
+    jobs = [
+        replace(each, rank=rank)
+        for each, rank in zip(chain(tmp_path), (2, 0, 1, 1, 9), strict=True)
+    ]
+    run_jobs(jobs, shared, 1, title="work", quiet=True)
+    # 3 is of the smallest rank and waits for 1, of which the second is not another job, and 2.
+    assert ran(tmp_path) == [1, 2, 3, 4]
 
 
 def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:

@@ -285,6 +285,25 @@ def test_each_sampler_and_count_of_calls_has_a_weight_of_its_own(
     assert sum(shares) == pytest.approx(1)
 
 
+def test_seeds_and_arms_are_done_one_after_the_other(config: StudyConfig, tmp_path: Path) -> None:
+    bench = Bench.of(config, IMAGES, tmp_path / "runs")
+    whole = plan.make_plan(bench, Speed(1, 1, 1, 1))
+    ranks = dict[Path, int]()
+    for job in whole.jobs():
+        ranks.setdefault(job.path, job.rank)
+    assert ranks.keys() == {task.path for task in whole}
+    places = [
+        {ranks[task.path] for task in whole.seeds[arm][seed]}
+        for seed in config.seeds
+        for arm in config.arms
+    ]
+    assert all(len(place) == 1 for place in places)
+    assert places == sorted(places, key=min) and len({min(p) for p in places}) == len(places)
+    # The weights of guidance are chosen with the first seed, and are those of all.
+    chosen = {task.of for task in whole if task.kind == "guidance"}
+    assert chosen == {f"{arm}-s{config.seeds[0]}" for arm in config.arms}
+
+
 def test_keys_follow_from_content_alone(config: StudyConfig, tmp_path: Path) -> None:
     def paths(config: StudyConfig) -> dict[str, str]:
         bench = Bench.of(config, IMAGES, tmp_path / "out/runs")
