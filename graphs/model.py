@@ -1,8 +1,7 @@
 """Trained models, each saved as one file, and what a user does with one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,19 +11,17 @@ from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch, Vocabulary
 from graphs.datasets.properties import Properties
 from graphs.datasets.splits import Splits
+from graphs.drawing import BatchSampler
 from graphs.energy import ResidualEnergy
 from graphs.generators.common.config import SamplingConfig
 from graphs.generators.common.kind import GeneratorKind
-from graphs.generators.common.particles import resampled
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
-from graphs.generators.common.streams import GraphStream
 from graphs.generators.common.valence import ValenceLimits, draw_again
 from graphs.generators.contraction.refiner import GraphMethod
 from graphs.generators.kinds import kind_of
-from graphs.generators.scaffold.request import ScaffoldRequest
 from graphs.generators.scaffold.sampler import PARTICLES
-from graphs.scoring import Score, check_score, is_portable, weights
+from graphs.scoring import Score, check_score, is_portable
 from refine_core.app.processes.memory import check_memory
 from refine_core.app.processes.workers import Workers, map_in_workers
 from refine_core.app.progress import Progress
@@ -33,8 +30,7 @@ from refine_core.device import Device
 from refine_core.errors import InputError
 from refine_core.methods.registry import SamplingMethods, build_methods
 from refine_core.noise import Noise
-from refine_core.sampling.intermediates import AfterScale, through
-from refine_core.sampling.settings import Sampling
+from refine_core.sampling.intermediates import AfterScale
 from refine_core.storage.model_card import ModelCard
 from refine_core.storage.pretrained import Pretrained, StoredModel
 
@@ -47,9 +43,6 @@ class GraphSpec:
     statistics: GraphStatistics
     properties: Properties
 
-
-Sampler = Callable[[Noise, Tensor | None], GraphBatch]
-"""Samples graphs from their noise and wanted properties (b, p)."""
 
 MODELS = Pretrained("graphs.model", GraphSpec, Path(__file__).parent / "weights")
 
@@ -200,7 +193,17 @@ class GraphModel(StoredModel):
                 "Found `after_scale` beside a scaffold, a score or a residual energy, whose "
                 "particles are no samples until one is chosen: leave it out, or give particles=1."
             )
-        draw = _Draw(self, seed, settings, scaffold, score, particles, after_scale)
+        draw = BatchSampler(
+            self.refiner,
+            self.statistics,
+            self._methods(settings),
+            settings,
+            seed,
+            scaffold,
+            [each for each in (score, self.energy) if each is not None],
+            particles,
+            after_scale,
+        )
         places = torch.arange(count).split(batch if plain else max(1, batch // particles))
         device = self.device.type
 
@@ -348,77 +351,6 @@ model = graphs.GraphModel.from_pretrained(".")  # this folder
             },
             (f"{what}-generation",),
         )
-
-
-@dataclass(eq=False)
-class _Draw:
-    """Samples batches of graphs, in any process; arguments as of `GraphModel.sample`."""
-
-    model: GraphModel
-    seed: int
-    settings: SamplingConfig
-    scaffold: str | GraphBatch | None
-    score: Score | None
-    particles: int
-    after_scale: AfterScale[GraphBatch] | None
-    turn: int = 0
-    """How many times its graphs have been drawn before."""
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if name != "sampler"}
-
-    @torch.no_grad()
-    def __call__(self, given: tuple[Tensor, Tensor | None]) -> GraphBatch:
-        """Graphs on the CPU, of their numbers (b,) and wanted properties (b, p)."""
-        index, context = (None if x is None else x.to(self.model.device) for x in given)
-        assert index is not None
-        noise = Noise(self.seed, index)
-        if self.turn:
-            noise = noise.fork(GraphStream.AGAIN).fork(self.turn)
-        return self.sampler(noise, context).to("cpu")
-
-    @cached_property
-    def sampler(self) -> Sampler:
-        """What samples graphs."""
-        model, settings, scaffold = self.model, self.settings, self.scaffold
-        plain = Sampling(temperature=settings.temperature, guidance=settings.guidance)
-        sampling = [plain] * len(model.refiner.tokenizer.schedule)
-        if settings.first_temperature is not None:
-            sampling[0] = replace(plain, temperature=settings.first_temperature)
-        methods = model._methods(settings)
-        told: AfterScale[GraphBatch] | None = through(
-            self.after_scale, lambda each: each.to("cpu")
-        )
-
-        def draw(noise: Noise, context: Tensor | None) -> GraphBatch:
-            return model.refiner.sample(
-                noise, context, sampling=sampling, methods=methods, after_scale=told
-            )
-
-        def weighed(noise: Noise, context: Tensor | None) -> tuple[GraphBatch, Tensor]:
-            graphs = draw(noise, context)
-            return graphs, self._weigh(graphs)
-
-        if scaffold is not None:
-            request = ScaffoldRequest.of(scaffold, model.refiner, model.statistics)
-            return lambda noise, context: request.sample(
-                noise, context, sampling, self.particles, methods, self._weigh
-            )
-        if self.scores and self.particles > 1:
-            return lambda noise, context: resampled(weighed, noise, context, self.particles)
-        return draw
-
-    @property
-    def scores(self) -> list[Score]:
-        """What weights particles."""
-        return [each for each in (self.score, self.model.energy) if each is not None]
-
-    def _weigh(self, graphs: GraphBatch) -> Tensor:
-        device = self.model.device
-        if not self.scores:
-            return torch.zeros(len(graphs), device=device)
-        exact = torch.float32 if device.type == "mps" else torch.float64
-        return weights(self.scores, graphs.to("cpu"), self.model.vocabulary).to(device, exact)
 
 
 def load(name: str | Path, device: Device = "auto") -> GraphModel:
