@@ -1,14 +1,14 @@
-"""Giving a trained model of molecules its residual energy."""
+"""Giving a trained model of graphs its residual energy."""
 
 from copy import deepcopy
 from dataclasses import replace
 
 import torch
 
-from graphs.data.batch import Vocabulary
+from graphs.data.convert_networkx import to_networkx
 from graphs.datasets.load import load_splits
 from graphs.datasets.splits import Splits
-from graphs.energy import LEAST, fit
+from graphs.energy import LEAST, Things, fit
 from graphs.model import GraphModel
 from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import Say, silent
@@ -17,6 +17,8 @@ from refine_core.noise import derive
 
 STREAM = 7
 """Names the samples that an energy is fitted to."""
+DRAWS = 10
+"""Samples for each training graph, at most."""
 
 
 def with_energy(
@@ -29,20 +31,20 @@ def with_energy(
     say: Say = silent,
     quiet: bool = True,
 ) -> GraphModel:
-    """The model with an energy that is fitted to its samples and its training molecules.
+    """The model with an energy that is fitted to its samples and its training graphs.
 
     Args:
-        model: Of molecules; an energy that it has is replaced.
-        count: Molecules of either kind; fewer where the training part has fewer.
-        seed: Seed of the samples, and of which training molecules are taken.
+        model: An energy that it has is replaced.
+        count: Samples, and training graphs where there are as many; ten samples for each of these
+            at most.
+        seed: Seed of the samples, and of which training graphs are taken.
         parts: The model's data; by default they are read as its config says.
         workers: Processes that share the drawing.
         say: Receives a line about each stage.
         quiet: Whether to show no progress.
 
     Raises:
-        InputError: Its graphs are not molecules, its data have changed or cannot be read, or
-            molecules are too few.
+        InputError: Its data have changed or cannot be read, or graphs are too few.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -58,49 +60,43 @@ def with_energy(
     >>> model.energy is None, len(better.energy(["CCO", "CCN"]))
     (True, 2)
     """
-    check_molecular(model.vocabulary)
     _check_count(count)
     if parts is None:
         parts = load_splits(model.config.data, seed=model.config.seed, quiet=quiet)
     model.check_data(parts)
-    count = min(count, len(parts.train))
-    _check_count(count)
+    _check_count(len(parts.train))
     order = torch.randperm(len(parts.train), generator=torch.Generator().manual_seed(seed))
-    say(f"drawing {count} molecules")
+    order, count = order[:count], min(count, DRAWS * len(parts.train))
+    say(f"drawing {count} graphs")
     own = derive(seed, STREAM)
     drawn = model.sample(count, seed=own, particles=1, workers=workers, quiet=quiet)
-    valid = [text for text in model.smiles(drawn) if text is not None]
+    data: Things
+    valid: Things
+    if model.is_molecular:
+        valid = [text for text in model.smiles(drawn) if text is not None]
+        data = parts.train.text(order)
+    else:
+        valid = to_networkx(drawn, model.vocabulary)
+        data = to_networkx(parts.train[order][0], model.vocabulary)
     say(f"telling {len(valid)} of them from data")
     particles = model.config.sampling.particles
-    found = fit(parts.train.text(order[:count]), valid, particles, say)
+    found = fit(data, valid, particles, say)
     say(f"penalty {found.penalty:g}, {found.nats:.3f} nats gained with {particles} particles")
     refiner = deepcopy(model.refiner)
     refiner.add_module("energy", found.energy.to(model.device))
     return replace(model, refiner=refiner, config=replace(model.config, energy=count))
 
 
-def check_molecular(vocabulary: Vocabulary) -> None:
-    """Refuse other graphs than molecules.
-
-    Raises:
-        InputError: They are others.
-    """
-    if not vocabulary.molecular:
-        raise InputError(
-            "A residual energy is one of molecules, found other graphs: leave `energy` at 0."
-        )
-
-
 def is_enough(count: int, say: Say = silent) -> bool:
-    """Whether so many training molecules suffice for an energy; if not, that is said."""
+    """Whether so many training graphs suffice for an energy; if not, that is said."""
     if count < LEAST:
-        say(f"no residual energy, for {count} training molecules are too few: it takes {LEAST}")
+        say(f"no residual energy, for {count} training graphs are too few: it takes {LEAST}")
     return count >= LEAST
 
 
 def _check_count(count: int) -> None:
     if not is_enough(count):
         raise InputError(
-            f"Found {count} training molecules for a residual energy, which takes {LEAST}: give "
+            f"Found {count} graphs for a residual energy, which takes {LEAST}: give "
             "more, or do without."
         )

@@ -13,7 +13,7 @@ from graphs.data.store import GraphStore
 from graphs.datasets.load import load_splits
 from graphs.datasets.properties import Properties, WithProperties
 from graphs.datasets.splits import Splits
-from graphs.energy_training import check_molecular, is_enough, with_energy
+from graphs.energy_training import is_enough, with_energy
 from graphs.finetune import start_from
 from graphs.generators.common.kind import Names
 from graphs.generators.common.refiner import GraphRefiner
@@ -139,8 +139,6 @@ class _Start:
         parts = load_splits(config.data, seed=config.seed, store=store, quiet=quiet)
         properties = Properties.of(parts.train, config.data.properties)
         statistics = GraphStatistics.of(parts.train)
-        if config.energy:
-            check_molecular(statistics.vocabulary)
         kind = kind_of(config.model)
         stages = Stages(run, config.seed, parts.train.digest(), quiet, seconds)
         with stages.seeded(1):

@@ -141,7 +141,7 @@ def on_device(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **options)
 
     said = f"Where networks run: {EXPECTED}; auto is the fastest kind there is."
-    return _with_option(run, command, "device", Device, "auto", said)
+    return with_option(run, command, "device", Device, "auto", said)
 
 
 def in_precision(command: Callable[..., None]) -> Callable[..., None]:
@@ -156,10 +156,10 @@ def in_precision(command: Callable[..., None]) -> Callable[..., None]:
         "Of products of matrices in transformers: bf16-mixed is faster where the device "
         "multiplies bfloat16 natively, and draws other samples of nearly the same law."
     )
-    return _with_option(run, command, "network_precision", Precision, "32-true", said)
+    return with_option(run, command, "network_precision", Precision, "32-true", said)
 
 
-def _with_option(
+def with_option(
     run: Callable[..., None],
     command: Callable[..., None],
     name: str,
@@ -167,7 +167,7 @@ def _with_option(
     default: object,
     said: str,
 ) -> Callable[..., None]:
-    """A wrapped command, whose signature and help have one more option."""
+    """Let the signature and help of a wrapped command have one more option."""
     own = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
     signature = inspect.signature(command)
     parameters = [*signature.parameters.values(), own]

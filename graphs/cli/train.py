@@ -52,12 +52,12 @@ def fit_energy(
     workers: Workers = "auto",
     out: Annotated[Path, output_file(".safetensors")] = Path("energy.safetensors"),
 ) -> None:
-    """Fit a residual energy: what tells training molecules from samples, which makes up for it.
+    """Fit a residual energy: what tells training graphs from samples, which makes up for it.
 
     Args:
         model: A shipped model's name, a run's folder or a file.
-        count: Molecules of either kind.
-        seed: Seed of the samples, and of which training molecules are taken.
+        count: Samples, and training graphs where there are as many.
+        seed: Seed of the samples, and of which training graphs are taken.
         workers: Processes that share the drawing.
         out: The model with its residual energy.
     """

@@ -12,7 +12,7 @@ import torch
 from graphs.chem.substructure import substructure_counts
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch
-from graphs.data.convert_networkx import from_networkx
+from graphs.data.convert_networkx import from_networkx, to_networkx
 from graphs.energy import RADIUS, SIZE, ResidualEnergy, fit
 from graphs.energy_training import with_energy
 from graphs.generators.contraction.config import ContractionConfig
@@ -22,8 +22,7 @@ from refine_core.errors import InputError
 from refine_core.sampling.intermediates import Intermediates
 from refine_core.training.config import Optimisation
 from tests.graphs.evaluation.untrained import untrained
-from tests.graphs.tiny import PLAIN, equal
-from tests.graphs.tiny import model as of_graphs
+from tests.graphs.tiny import equal
 
 CHAINS = ["C" * n for n in range(2, 12)]
 
@@ -60,6 +59,16 @@ def test_an_energy_tells_molecules_apart_as_well_as_can_be() -> None:
     same = fit(data, data)
     assert abs(same.nats) < 1e-3
     assert max(map(abs, same.energy(data))) < 1e-3
+
+
+def test_few_graphs_are_all_held_out_once() -> None:
+    """Odds do not depend on how many draws there are."""
+    data = [nx.cycle_graph(6), nx.path_graph(6)] * 60
+    drawn = [nx.cycle_graph(6), *[nx.path_graph(6)] * 3] * 80
+    found = fit(data, drawn, 3)
+    ring, path = found.energy(data[:2])
+    assert abs((ring - path) - math.log(3)) < 0.2
+    assert 0 < found.nats < math.log(3)
 
 
 def test_log_odds_are_those_of_the_laws() -> None:
@@ -107,7 +116,7 @@ def test_a_model_is_given_the_energy_of_its_data(
     assert found.energy is not None
     drawn = [x for x in model.smiles(model.sample(150, seed=9)) if x]
     assert sum(found.energy(texts)) / len(texts) > sum(found.energy(drawn)) / len(drawn) + 1
-    with pytest.raises(InputError, match="Found 50 training molecules.*takes 100"):
+    with pytest.raises(InputError, match="Found 50 graphs.*takes 100"):
         with_energy(model, 50, workers=1)
 
 
@@ -123,15 +132,21 @@ def test_training_ends_with_an_energy_where_the_config_says_so(
     assert equal(model.sample(5), load(tmp_path / "chains").sample(5))
     few = train(replace(config, name="few"), tmp_path, smiles=texts[:60], quiet=True)
     assert few.energy is None
-    store = from_networkx([nx.path_graph(n) for n in range(3, 9)] * 4)
-    with pytest.raises(InputError, match="found other graphs: leave `energy` at 0"):
-        train(replace(config, name="others"), tmp_path, store=store, quiet=True)
-    assert not (tmp_path / "others" / "model.safetensors").exists()
 
 
-def test_graphs_that_are_no_molecules_have_none() -> None:
-    with pytest.raises(InputError, match="one of molecules, found other graphs"):
-        with_energy(of_graphs(ContractionConfig(dim=16, depth=1, heads=2), PLAIN))
+def test_other_graphs_have_one_of_their_local_structures(tmp_path: Path) -> None:
+    """Of rings an untrained model makes few; draws like them are kept."""
+    network = ContractionConfig(dim=16, depth=1, heads=2, training=Optimisation(1, batch=32))
+    config = GraphsConfig(name="rings", model=network, energy=300)
+    rings = [nx.cycle_graph(n) for n in range(3, 9)] * 30
+    model = train(config, tmp_path, store=from_networkx(rings), quiet=True)
+    assert model.energy is not None
+    ring, star = model.energy([nx.cycle_graph(5), nx.star_graph(4)])
+    assert ring > star + 1
+    plain, chosen = (model.sample(200, seed=2, particles=k) for k in (1, 4))
+    own = [torch.tensor(model.energy(to_networkx(x))).mean() for x in (plain, chosen)]
+    assert own[1] > own[0] + 1
+    assert equal(model.sample(5, particles=4), load(tmp_path / "rings").sample(5, particles=4))
 
 
 def test_substructures_are_counted_whatever_the_order_of_atoms() -> None:

@@ -7,7 +7,6 @@ machines share, or URLs. Like dask itself, this is for networks whose machines t
 """
 
 import functools
-import inspect
 import logging
 import os
 import pickle
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from refine_core import __version__
 from refine_core.app.processes.answers import Server
+from refine_core.device import with_option
 from refine_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -261,19 +261,12 @@ def on_cluster(command: Callable[..., None]) -> Callable[..., None]:
         with using_cluster(scheduler):
             command(*args, **options)
 
-    own = inspect.Parameter("scheduler", inspect.Parameter.KEYWORD_ONLY, default=None)
-    signature = inspect.signature(command)
-    vars(run)["__signature__"] = signature.replace(
-        parameters=[*signature.parameters.values(), own]
-    )
-    run.__annotations__ = {**command.__annotations__, "scheduler": str | None}
     said = (
-        "scheduler: Address of a dask scheduler, as tcp://host:8786, whose workers share the work "
+        "Address of a dask scheduler, as tcp://host:8786, whose workers share the work "
         "in place of processes of this machine. They read and write the same paths, so these are "
         "on a file system that all share, or URLs."
     )
-    run.__doc__ = f"{inspect.getdoc(command)}\n    {said}"
-    return run
+    return with_option(run, command, "scheduler", str | None, None, said)
 
 
 def _knock(address: str) -> None:

@@ -63,11 +63,13 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
     rows = torch.zeros_like(columns.place)
     uniform = _uniform(state, noise, rows.shape[1], labels)
     m = state.valid.shape[1]
-    entered = [
-        (w, own.numbers, own.numbers.entered(h[:, :m][state.split])) for w, own, h in law.hidden
-    ]
-    memory = {own: torch.zeros_like(h).float() for _, own, h in entered}
-    share = entered[0][2].new_zeros(len(rows))
+    entered = [own.numbers.entered(h[:, :m][state.split]) for _, own, h in law.hidden]
+    memory = {own: torch.zeros_like(entered[0]).float() for _, own, _ in law.hidden}
+    share = entered[0].new_zeros(len(rows))
+
+    def logits_of(digit: Tensor, cap: Tensor) -> Tensor:
+        return law.weighted(lambda own, h: own.numbers.logits(h, memory[own], digit, cap), entered)
+
     # Of what no cluster holds there is nothing to count.
     for i in columns.cap.any(0).nonzero()[:, 0].tolist():
         low, high = _bounds(budget, rows, i)
@@ -76,13 +78,13 @@ def _numbers(law: SplitLaw, noise: Noise, demand: Demand | None) -> tuple[Tensor
         if bool((wide[0] == wide[1]).all()):
             rows[:, i] = low
         else:
-            each = [w * own.logits(h, memory[own], digit, cap).float() for w, own, h in entered]
-            logits = torch.stack(each).sum(0)
+            logits = logits_of(digit, cap)
             within = bounded(logits, low, high)
             rows[:, i] = law.drawn(within, uniform[:, i])
             if demand is not None:
                 share = share + law.log_share(within, bounded(logits, *wide))
-        memory = {own: old + own.remembered(digit, rows[:, i], cap) for own, old in memory.items()}
+        for own in memory:
+            memory[own] = memory[own] + own.numbers.remembered(digit, rows[:, i], cap)
     return rows, columns, share
 
 
