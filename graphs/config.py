@@ -36,8 +36,8 @@ class GraphsConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """How the model samples unless it is told otherwise."""
     energy: NonNegativeInt = 0
-    """Samples, and as many training graphs if there are, that a residual energy is fitted to in
-    the end (`graphs.energy`); 0 fits none."""
+    """Samples and training graphs, at most, that a residual energy is fitted to in the end
+    (`graphs.energy`); 0 fits none."""
     validations: PositiveInt = 10
     """Times that a training is validated at most, at equal distances and at its end."""
 

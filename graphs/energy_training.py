@@ -17,8 +17,8 @@ from refine_core.noise import derive
 
 STREAM = 7
 """Names the samples that an energy is fitted to."""
-DRAWS = 10
-"""Samples for each training graph, at most."""
+DRAWS = 2000
+"""Samples that few training graphs are told from."""
 
 
 def with_energy(
@@ -35,8 +35,8 @@ def with_energy(
 
     Args:
         model: An energy that it has is replaced.
-        count: Samples, and training graphs where there are as many; ten samples for each of these
-            at most.
+        count: Samples and training graphs, at most: where these are fewer, there are no more
+            samples than they, or `DRAWS`.
         seed: Seed of the samples, and of which training graphs are taken.
         parts: The model's data; by default they are read as its config says.
         workers: Processes that share the drawing.
@@ -66,7 +66,7 @@ def with_energy(
     model.check_data(parts)
     _check_count(len(parts.train))
     order = torch.randperm(len(parts.train), generator=torch.Generator().manual_seed(seed))
-    order, count = order[:count], min(count, DRAWS * len(parts.train))
+    order, count = order[:count], min(count, max(len(parts.train), DRAWS))
     say(f"drawing {count} graphs")
     own = derive(seed, STREAM)
     drawn = model.sample(count, seed=own, particles=1, workers=workers, quiet=quiet)

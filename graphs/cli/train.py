@@ -56,7 +56,7 @@ def fit_energy(
 
     Args:
         model: A shipped model's name, a run's folder or a file.
-        count: Samples, and training graphs where there are as many.
+        count: Samples and training graphs, at most.
         seed: Seed of the samples, and of which training graphs are taken.
         workers: Processes that share the drawing.
         out: The model with its residual energy.

@@ -11,7 +11,7 @@ import torch
 
 from refine_core.storage.checkpoint import versions
 from refine_core.storage.files import write_json
-from tests.bench import memory, quantizer, refiner, throughput, weather, weather_loader
+from tests.bench import memory, quantizer, refiner, threads, throughput, weather, weather_loader
 
 OUT = Path(__file__).parents[2] / "results" / "bench"
 
@@ -24,6 +24,7 @@ def main() -> None:
         "memory": memory,
         "quantizer": quantizer,
         "refiner": refiner,
+        "threads": threads,
         "throughput": throughput,
         "weather": weather,
         "weather_loader": weather_loader,
