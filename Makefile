@@ -74,7 +74,7 @@ results: install  ## regenerate the reports of the shipped models (needs what da
 
 MOSES = $(or $(REFINE_CACHE),$(HOME)/.cache/refine)/moses
 
-generic: install  ## train trees, planar graphs, block models and directed graphs, and evaluate them: half an hour of one core
+generic: install  ## train trees, planar graphs, block models and directed graphs, and evaluate them: an hour of one core
 	for kind in tree planar sbm dag; do $(BIN)/refine graphs train --config $$kind || exit; done
 	for kind in tree planar sbm; do $(BIN)/refine graphs evaluate --model runs/$$kind --count 100 --out results/graphs/$$kind || exit; done
 	$(BIN)/refine graphs evaluate --model runs/dag --count 200 --out results/graphs/dag

@@ -1,9 +1,9 @@
 """What a training with a thread on each core takes beside others, over what it takes alone.
 
-Another process is busy on each core. "threads sleep early" is as the commands train
-(`refine_core.app.processes.threads`), "threads spin" as OpenMP has them wait by default. "alone"
-is what sleeping early costs where nothing else runs. Measured in processes of their own, for
-OpenMP reads how to wait when it is loaded.
+Another process is busy on each core. "threads sleep early" is as the commands train on a busy
+machine (`refine_core.app.processes.threads`), "threads spin" as OpenMP has them wait by default.
+"alone" is what sleeping early costs where nothing else runs. Measured in processes of their own,
+for OpenMP reads how to wait when it is loaded.
 """
 
 import os
@@ -15,13 +15,14 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[2]
-TURNS, STEPS = 3, 10
+TURNS, STEPS = 5, 20
 BUSY = "while True: pass"
 TRAIN = f"""
+import os
 import sys
-from refine_core.app.processes.threads import sleep_early
+from refine_core.app.processes.threads import SPINS
 if sys.argv[1] == "early":
-    sleep_early()
+    os.environ["GOMP_SPINCOUNT"] = SPINS
 import time
 import torch
 from refine_core.tokens import Tokens

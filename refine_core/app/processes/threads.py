@@ -5,20 +5,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SPINS = "2000"
-"""Turns of a waiting thread of OpenMP before it sleeps: .1 ms."""
+SPINS, BUSY = "2000", 0.5
+"""Turns of a waiting thread of OpenMP before it sleeps, .1 ms; load of a core that is busy."""
 
 
 def sleep_early() -> None:
-    """Let threads of GNU OpenMP that wait sleep soon; for what loads it from now on.
+    """On a busy machine, let threads of GNU OpenMP that wait sleep soon; call it before torch.
 
-    By default they spin for as long as most waits in a training last, and where other processes
-    want the cores, they keep them from the very thread that they wait for. A training step of two
-    threads on two cores took 105 ms alone and 650 to 750 beside two busy processes; so it takes
-    114 and 254. The environment decides where it says anything.
+    By default they spin for as long as most waits in a training last. Where other processes want
+    the cores, they keep them from the very thread that they wait for: beside a busy process on
+    each of two cores, a training step takes 4.9 times as long as alone, and 2.5 times if they
+    sleep (`python -m tests.bench.run threads`). What the environment says holds.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
+    if "OMP_WAIT_POLICY" not in os.environ and _load() > BUSY:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
+def _load() -> float:
+    """Processes that have wanted a core in the last minute, for each core of the machine."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
 
 
 @contextmanager
