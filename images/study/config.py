@@ -124,8 +124,8 @@ class Tuning:
     share: Share = 0.25
     """Share of the budget of a run that each trial of a learning rate gets."""
     guidance: OneOrMore[Guidance] = (0.0, 0.5, 1.0, 2.0)
-    """Weights of classifier-free guidance; chosen for every run, sampler and count of calls, of
-    which those of more than `measurement.many` share one."""
+    """Weights of classifier-free guidance; chosen with the first seed for each sampler and count
+    of calls, of which those of more than `measurement.many` share one."""
     calls: PositiveInt = 16
     """Candidates sample by the arm's setting of most calls among those of that many at most."""
 

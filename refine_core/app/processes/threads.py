@@ -2,11 +2,17 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 SPINS, BUSY = "2000", 0.5
-"""Turns of a waiting thread of OpenMP before it sleeps, .1 ms; load of a core that is busy."""
+"""Turns of a waiting thread of OpenMP before it sleeps, .1 ms; share of cores in use from which on
+a machine is busy."""
+LOOKS = 3
+RUNNING = Path("/proc/loadavg")
+"""Says on Linux, in its fourth word, how many threads run or wait for a core now."""
 
 
 def sleep_early() -> None:
@@ -17,13 +23,19 @@ def sleep_early() -> None:
     each of two cores, a training step takes 4.9 times as long as alone, and 2.5 times if they
     sleep (`python -m tests.bench.run threads`). What the environment says holds.
     """
-    if "OMP_WAIT_POLICY" not in os.environ and _load() > BUSY:
+    if "OMP_WAIT_POLICY" not in os.environ and _others() > BUSY * (os.cpu_count() or 1):
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
-def _load() -> float:
-    """Processes that have wanted a core in the last minute, for each core of the machine."""
-    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
+def _others() -> int:
+    """Threads beside this one that run or wait for a core, the fewest of a few looks."""
+    if not RUNNING.exists():
+        return 0
+    found = []
+    for _ in range(LOOKS):
+        found.append(int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)
+        time.sleep(0.005)
+    return min(found)
 
 
 @contextmanager
