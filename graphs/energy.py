@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor, nn
 
+from graphs.data.sparse_counts import Counts
 from refine_core.app.processes.threads import one_thread
 from refine_core.app.progress import Say, silent
 from refine_core.errors import InputError
 
 if TYPE_CHECKING:
     import networkx as nx
-
-    from graphs.chem.substructure import Counts
 
 RADIUS, SIZE = 2, 2**16
 """Bonds that a substructure reaches, and places that substructures are folded into."""
@@ -107,7 +106,7 @@ def fit(data: Things, drawn: Things, particles: int = 2, say: Say = silent) -> E
         return _fit(_counts(data), _counts(drawn), particles, say)
 
 
-def _fit(real: "Counts", made: "Counts", particles: int, say: Say) -> EnergyFit:
+def _fit(real: Counts, made: Counts, particles: int, say: Say) -> EnergyFit:
     gains, once = {}, real.shape[0] > FEW
     for penalty in PENALTIES:
         folds = []
@@ -122,7 +121,7 @@ def _fit(real: "Counts", made: "Counts", particles: int, say: Say) -> EnergyFit:
     return EnergyFit(ResidualEnergy(torch.from_numpy(weights).float()), best, gains[best])
 
 
-def _folds(counts: "Counts", once: bool) -> Iterator[tuple["Counts", "Counts"]]:
+def _folds(counts: Counts, once: bool) -> Iterator[tuple[Counts, Counts]]:
     """Rows to learn from and rows held out: the last share, and unless `once` each other too."""
     number = np.arange(counts.shape[0])[::-1] * round(1 / HELD_OUT) // counts.shape[0]
     for fold in range(1 if once else round(1 / HELD_OUT)):
@@ -150,7 +149,7 @@ def gain(data: Real, drawn: Real, particles: int) -> float:
     return float(np.log(particles * share).mean())
 
 
-def _counts(things: Things) -> "Counts":
+def _counts(things: Things) -> Counts:
     """Of structures, a sparse matrix (n, SIZE)."""
     if all(isinstance(each, str) for each in things):
         from graphs.chem.substructure import substructure_counts
@@ -161,7 +160,7 @@ def _counts(things: Things) -> "Counts":
     return local_structure_counts(cast("Sequence[nx.Graph[Any]]", things), SIZE)
 
 
-def _regression(data: "Counts", drawn: "Counts", penalty: float) -> Real:
+def _regression(data: Counts, drawn: Counts, penalty: float) -> Real:
     """Weights (SIZE,) of a logistic regression that tells counts of either kind apart."""
     from scipy.optimize import minimize
     from scipy.sparse import vstack

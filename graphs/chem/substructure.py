@@ -2,19 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from typing import TypeAlias
 
-import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.rdBase import BlockLogs
-from scipy.sparse import csr_array
 
 from graphs.chem.attachment_points import closed_query, has_hydrogens, has_points
 from graphs.chem.parser import MARKS, Parsed, parse
+from graphs.data.sparse_counts import Counts, sparse_counts
 from refine_core.errors import InputError
-
-Counts: TypeAlias = "csr_array[np.float64, tuple[int, int]]"
 
 
 def contain(smiles: Sequence[str | None], scaffold: str) -> list[bool]:
@@ -76,11 +72,5 @@ def substructure_counts(smiles: Sequence[str], radius: int, size: int) -> Counts
         A sparse matrix (n, size).
     """
     made = rdFingerprintGenerator.GetMorganGenerator(radius=radius)
-    places, numbers, ends = list[int](), list[int](), [0]
-    for text in smiles:
-        found = made.GetSparseCountFingerprint(Chem.MolFromSmiles(text)).GetNonzeroElements()
-        places += (place % size for place in found)
-        numbers += found.values()
-        ends.append(len(places))
-    shape = len(smiles), size
-    return csr_array((np.array(numbers, float), np.array(places, int), ends), shape=shape)
+    found = (made.GetSparseCountFingerprint(Chem.MolFromSmiles(text)) for text in smiles)
+    return sparse_counts((each.GetNonzeroElements() for each in found), size)

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+from graphs.data.sparse_counts import Counts, sparse_counts
 
 if TYPE_CHECKING:
     import networkx as nx
-
-    from graphs.chem.substructure import Counts
 
 PAIRS = 4096
 """Pairs of nodes whose common neighbours are found at once: n numbers each."""
 
 
-def local_structure_counts(graphs: Sequence["nx.Graph[Any]"], size: int) -> "Counts":
+def local_structure_counts(graphs: Sequence["nx.Graph[Any]"], size: int) -> Counts:
     """How often each local structure is in graphs; labels of nodes and edges count.
 
     The structures are
@@ -48,14 +47,13 @@ def local_structure_counts(graphs: Sequence["nx.Graph[Any]"], size: int) -> "Cou
     >>> int(triangle.sum()), int(path.sum())  # three nodes, three edges twice; the path has two
     (9, 7)
     """
-    places, numbers, ends = list[int](), list[int](), [0]
-    for graph in graphs:
-        found = Counter(zlib.crc32(repr(each).encode()) % size for each in _structures(graph))
-        places += found.keys()
-        numbers += found.values()
-        ends.append(len(places))
-    shape = len(graphs), size
-    return csr_array((np.array(numbers, float), np.array(places, int), ends), shape=shape)
+    named = (Counter(map(_number, _structures(graph))) for graph in graphs)
+    return sparse_counts(named, size)
+
+
+def _number(structure: Hashable) -> int:
+    """The same in every process, unlike `hash`."""
+    return zlib.crc32(repr(structure).encode())
 
 
 def _structures(graph: "nx.Graph[Any]") -> Iterator[Hashable]:
