@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphs.data.batch import GraphBatch
 from graphs.generators.common.config import SamplingConfig
-from graphs.generators.common.particles import resampled
+from graphs.generators.common.particles import accepted, resampled
 from graphs.generators.common.refiner import GraphRefiner
 from graphs.generators.common.statistics import GraphStatistics
 from graphs.generators.common.streams import GraphStream
@@ -35,8 +35,10 @@ class BatchSampler:
         settings: How to sample.
         seed: Seed of the samples.
         scaffold: What every graph contains, see `graphs.generators.scaffold.sampler`.
-        scores: What weights particles.
+        scores: What weights draws.
         particles: Draws of which one is kept, where there is a scaffold or a score.
+        bound: Weight from which on a draw is always kept, if others are drawn until one is; then
+            `particles` is their mean number.
         after_scale: Called after each network call with the graphs so far, on the CPU.
         turn: How many times the graphs have been drawn before.
     """
@@ -48,7 +50,8 @@ class BatchSampler:
     seed: int
     scaffold: str | GraphBatch | None
     scores: Sequence[Score]
-    particles: int
+    particles: float
+    bound: float | None
     after_scale: AfterScale[GraphBatch] | None
     turn: int = 0
 
@@ -89,10 +92,13 @@ class BatchSampler:
         if scaffold is not None:
             request = ScaffoldRequest.of(scaffold, self.refiner, self.statistics)
             return lambda noise, context: request.sample(
-                noise, context, sampling, self.particles, self.methods, self._weigh
+                noise, context, sampling, int(self.particles), self.methods, self._weigh
             )
+        if self.bound is not None:
+            limit = self.bound
+            return lambda noise, context: accepted(weighed, noise, context, limit, self.particles)
         if self.scores and self.particles > 1:
-            return lambda noise, context: resampled(weighed, noise, context, self.particles)
+            return lambda noise, context: resampled(weighed, noise, context, int(self.particles))
         return draw
 
     def _weigh(self, graphs: GraphBatch) -> Tensor:

@@ -9,9 +9,11 @@ log p_data - log p_model: noise-contrastive estimation whose noise is the model 
 Hyvarinen, 2010), a residual energy-based model (Deng et al., 2020, arXiv 2004.11714).
 
 What stands beside what is drawn independently within a scale, and so comes out wrong; these counts
-see it. Samples follow p by importance resampling: of several draws one is kept by its weight.
+see it. Samples follow p by rejection: a draw is kept with the chance min(1, exp(-E - c)), and
+others are drawn until one is. c sets how many that takes, and the more, the nearer p is met.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -19,7 +21,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 from torch import Tensor, nn
 
 from graphs.data.sparse_counts import Counts
@@ -34,8 +35,8 @@ RADIUS, SIZE = 2, 2**16
 """Bonds that a substructure reaches, and places that substructures are folded into."""
 PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 """Of the squared weights; that which gains most on graphs held out is chosen."""
-HELD_OUT, OTHERS = 0.2, 500
-"""Share of graphs that are held out, and sets of draws that a gain is a mean over."""
+HELD_OUT, QUANTILES = 0.2, 256
+"""Share of graphs that are held out, and quantiles that a law of weights is kept by."""
 FEW = 5000
 """Below so many graphs of the data, each is held out once; above, the last ones are."""
 LEAST = 100
@@ -51,6 +52,7 @@ class ResidualEnergy(nn.Module):
 
     Args:
         log_odds: (SIZE,) of substructures; by default zeros.
+        quantiles: (QUANTILES,) of -E of the model's draws, ascending; by default zeros.
 
     >>> table = torch.zeros(SIZE)
     >>> ResidualEnergy(table)(["CCO", "c1ccccc1"])
@@ -58,15 +60,24 @@ class ResidualEnergy(nn.Module):
     """
 
     log_odds: Tensor
+    quantiles: Tensor
 
-    def __init__(self, log_odds: Tensor | None = None) -> None:
+    def __init__(self, log_odds: Tensor | None = None, quantiles: Tensor | None = None) -> None:
         super().__init__()
-        self.register_buffer("log_odds", torch.zeros(SIZE) if log_odds is None else log_odds)
+        for name, given, size in (
+            ("log_odds", log_odds, SIZE),
+            ("quantiles", quantiles, QUANTILES),
+        ):
+            self.register_buffer(name, torch.zeros(size) if given is None else given)
 
     def forward(self, things: Things) -> list[float]:
         """-E of valid molecules or graphs, in nats."""
         table = self.log_odds.double().cpu().numpy()
         return np.asarray(_counts(things).dot(table)).tolist()  # type: ignore[no-any-return]
+
+    def bound(self, draws: float) -> float:
+        """The bound c, in nats, with which a sample takes so many draws on average."""
+        return bound(self.quantiles.double().cpu().numpy(), draws)
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,7 @@ class EnergyFit:
     Args:
         energy: The energy.
         penalty: That was chosen.
-        nats: Log-probability that a graph of the data gains; the logarithm of the particles at
-            most.
+        nats: Log-probability that a graph of the data gains; the logarithm of the draws at most.
     """
 
     energy: ResidualEnergy
@@ -85,13 +95,13 @@ class EnergyFit:
     nats: float
 
 
-def fit(data: Things, drawn: Things, particles: int = 2, say: Say = silent) -> EnergyFit:
+def fit(data: Things, drawn: Things, draws: float = 2, say: Say = silent) -> EnergyFit:
     """Fit an energy to graphs of the data and those that a model drew; both kinds weigh the same.
 
     Args:
         data: In random order.
         drawn: As many or more, in random order.
-        particles: Draws of which one will be kept.
+        draws: That a sample will take on average.
         say: Receives a line about each penalty.
 
     Raises:
@@ -103,22 +113,24 @@ def fit(data: Things, drawn: Things, particles: int = 2, say: Say = silent) -> E
             f"an energy takes {LEAST} of each: give more, or train the model for longer."
         )
     with one_thread():  # rounding depends on their number
-        return _fit(_counts(data), _counts(drawn), particles, say)
+        return _fit(_counts(data), _counts(drawn), draws, say)
 
 
-def _fit(real: Counts, made: Counts, particles: int, say: Say) -> EnergyFit:
-    gains, once = {}, real.shape[0] > FEW
+def _fit(real: Counts, made: Counts, draws: float, say: Say) -> EnergyFit:
+    gains, unseen, once = {}, {}, real.shape[0] > FEW
     for penalty in PENALTIES:
-        folds = []
+        folds, odds = [], []
         for data, drawn in zip(_folds(real, once), _folds(made, once), strict=True):
             weights = _regression(data[0], drawn[0], penalty)
             data_odds, drawn_odds = (np.asarray(x[1].dot(weights)) for x in (data, drawn))
-            folds.append(gain(data_odds, drawn_odds, particles))
-        gains[penalty] = float(np.mean(folds))
+            folds.append(gain(data_odds, drawn_odds, draws))
+            odds.append(drawn_odds)
+        gains[penalty], unseen[penalty] = float(np.mean(folds)), np.concatenate(odds)
         say(f"penalty {penalty:g}: {gains[penalty]:.4f} nats gained")
-    best = max(gains, key=lambda each: gains[each])
-    weights = _regression(real, made, best)
-    return EnergyFit(ResidualEnergy(torch.from_numpy(weights).float()), best, gains[best])
+    best = max(PENALTIES, key=lambda each: (gains[each], each))
+    quantiles = np.quantile(unseen[best], (np.arange(QUANTILES) + 0.5) / QUANTILES)
+    tables = (torch.from_numpy(x).float() for x in (_regression(real, made, best), quantiles))
+    return EnergyFit(ResidualEnergy(*tables), best, gains[best])
 
 
 def _folds(counts: Counts, once: bool) -> Iterator[tuple[Counts, Counts]]:
@@ -128,25 +140,40 @@ def _folds(counts: Counts, once: bool) -> Iterator[tuple[Counts, Counts]]:
         yield counts[number != fold], counts[number == fold]
 
 
-def gain(data: Real, drawn: Real, particles: int) -> float:
-    """Nats that the mean log-probability of data gains where one of several draws is kept.
-
-    A draw x is kept beside others y with the share w(x) / (w(x) + sum w(y)) of weights w, so that
-    its probability is the model's times K E_y of that.
+def bound(drawn: Real, draws: float) -> float:
+    """Weight from which on a draw is always kept, so that a sample takes so many on average.
 
     Args:
-        data: (n,) logarithms of the weights of molecules of the data.
+        drawn: (m,) logarithms of the weights of draws.
+        draws: On average, 1 or more.
+
+    >>> halved = np.log([1.0, 0.5])  # keeps the first, and the second in one of two cases
+    >>> abs(bound(halved, 1 / 0.75)) < 1e-12
+    True
+    """
+    level, kept = np.sort(drawn), len(drawn) / draws
+    surely = np.arange(len(level))[::-1]  # with a bound between a weight and the next
+    below = np.logaddexp.accumulate(level)
+    last = np.flatnonzero(surely + np.exp(below - level) >= kept)[-1]
+    return float(below[last] - math.log(kept - surely[last]))
+
+
+def gain(data: Real, drawn: Real, draws: float) -> float:
+    """Nats that the mean log-probability of data gains by rejection.
+
+    A draw of weight w is kept with the chance min(1, w / c), one of so many, so that its
+    probability is the model's times that chance times the number of draws.
+
+    Args:
+        data: (n,) logarithms of the weights of graphs of the data.
         drawn: (m,) of draws.
-        particles: Draws K of which one is kept.
+        draws: That a sample takes on average.
 
     >>> odds = np.array([2.0, 2.0])  # of a model whose draws are all alike
-    >>> [round(gain(odds + more, odds, 4), 3) for more in (0, 1, 30)]  # log 4 is 1.386
-    [0.0, 0.643, 1.386]
+    >>> [round(gain(odds + more, odds, 4), 3) for more in (0.5, 1, 30)]  # log 4 is 1.386
+    [0.5, 1.0, 1.386]
     """
-    chosen = np.random.default_rng(0).integers(len(drawn), size=(OTHERS, particles - 1))
-    others = np.logaddexp.reduce(drawn[chosen], axis=1)
-    share = np.array([expit(each - others).mean() for each in data])
-    return float(np.log(particles * share).mean())
+    return math.log(draws) + float(np.minimum(data - bound(drawn, draws), 0).mean())
 
 
 def _counts(things: Things) -> Counts:
@@ -164,6 +191,7 @@ def _regression(data: Counts, drawn: Counts, penalty: float) -> Real:
     """Weights (SIZE,) of a logistic regression that tells counts of either kind apart."""
     from scipy.optimize import minimize
     from scipy.sparse import vstack
+    from scipy.special import expit
 
     counts = vstack([data, drawn]).tocsr()
     used = np.unique(counts.indices)

@@ -79,9 +79,9 @@ def with_energy(
         valid = to_networkx(drawn, model.vocabulary)
         data = to_networkx(parts.train[order][0], model.vocabulary)
     say(f"telling {len(valid)} of them from data")
-    particles = model.config.sampling.particles
-    found = fit(data, valid, particles, say)
-    say(f"penalty {found.penalty:g}, {found.nats:.3f} nats gained with {particles} particles")
+    draws = model.config.sampling.particles
+    found = fit(data, valid, draws, say)
+    say(f"penalty {found.penalty:g}, {found.nats:.3f} nats gained with {draws:g} draws")
     refiner = deepcopy(model.refiner)
     refiner.add_module("energy", found.energy.to(model.device))
     return replace(model, refiner=refiner, config=replace(model.config, energy=count))

@@ -116,7 +116,7 @@ class GraphModel(StoredModel):
         batch: int = 500,
         scaffold: str | GraphBatch | None = None,
         score: Score | None = None,
-        particles: int | None = None,
+        particles: float | None = None,
         workers: Workers = "auto",
         after_scale: AfterScale[GraphBatch] | None = None,
         quiet: bool = True,
@@ -146,9 +146,10 @@ class GraphModel(StoredModel):
             score: `graphs.near`, or a function of the canonical SMILES of molecules, or of other
                 graphs as those of networkx, that gives each a number: samples follow the model's
                 law times the exponential of it, the better the more `particles`.
-            particles: Draws of which one is chosen, for each graph with a scaffold or score, or of
-                a model that has a residual energy; more cost time and agree better with the law.
-                By default 8, or without scaffold and score the model's.
+            particles: Draws of which one is chosen, for each graph with a scaffold or score, by
+                default 8; or, without these, draws that a model with a residual energy takes on
+                average until one is kept, by default the model's. More cost time and agree better
+                with the law.
             workers: Processes that share the batches, of one thread each; "auto" is one for each
                 core where that pays. The graphs are the same. With `after_scale`, or a `score` of
                 your own, this process alone.
@@ -167,8 +168,13 @@ class GraphModel(StoredModel):
         chosen = scaffold is not None or score is not None
         if particles is not None and particles > 1 and not chosen and self.energy is None:
             raise InputError(
-                f"Found {particles} particles and nothing to choose one by, as the model has no "
+                f"Found {particles:g} particles and nothing to choose one by, as the model has no "
                 "residual energy: leave them out, or give a scaffold or score."
+            )
+        if chosen and particles is not None and particles % 1:
+            raise InputError(
+                f"Found {particles:g} particles, expected a whole number beside a scaffold or "
+                "score: a fraction is the mean number of draws that a residual energy takes."
             )
         if particles is None:
             particles = PARTICLES if chosen else self.config.sampling.particles
@@ -202,9 +208,10 @@ class GraphModel(StoredModel):
             scaffold,
             [each for each in (score, self.energy) if each is not None],
             particles,
+            self.energy.bound(particles) if self.energy and not (plain or chosen) else None,
             after_scale,
         )
-        places = torch.arange(count).split(batch if plain else max(1, batch // particles))
+        places = torch.arange(count).split(max(1, batch // int(particles)) if chosen else batch)
         device = self.device.type
 
         def inputs(places: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
@@ -379,7 +386,7 @@ def load(name: str | Path, device: Device = "auto") -> GraphModel:
     )
 
 
-def _check(*, where: dict[str, float] | None, guidance: float | None, **counts: int) -> None:
+def _check(*, where: dict[str, float] | None, guidance: float | None, **counts: float) -> None:
     """Refuse counts below one, and guidance without a property.
 
     Raises:
@@ -387,7 +394,7 @@ def _check(*, where: dict[str, float] | None, guidance: float | None, **counts: 
     """
     for name, count in counts.items():
         if count < 1:
-            raise InputError(f"Found {name} {count}, expected 1 or more: give a larger number.")
+            raise InputError(f"Found {name} {count:g}, expected 1 or more: give a larger number.")
     if guidance and not where:
         raise InputError(
             f"Found guidance {guidance:g} but no property to guide to: say which value of which "

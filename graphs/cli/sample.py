@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from refine_core.app.outputs import output_file
 from refine_core.app.processes.workers import Workers
 from refine_core.app.progress import say
-from refine_core.config.ranges import NonNegativeFloat, PositiveInt
+from refine_core.config.ranges import AtLeastOne, NonNegativeFloat, PositiveInt
 from refine_core.errors import InputError
 from refine_core.storage.lock import OutputLock
 
@@ -33,7 +33,7 @@ def sample(
     batch: PositiveInt = 500,
     scaffold: str | None = None,
     near: tuple[str, ...] = (),
-    particles: PositiveInt | None = None,
+    particles: AtLeastOne | None = None,
     workers: Workers = "auto",
     coordinates: Literal["2d", "3d"] = "2d",
     out: Annotated[Path | None, output_file(*MOLECULES, *OTHERS)] = None,
@@ -56,7 +56,8 @@ def sample(
         near: Properties that RDKit computes and samples come near to, of any model of molecules,
             as logp=2.5,qed=0.6: the nearer, the more particles.
         particles: Draws of which one is kept, for each molecule, with a scaffold, or `near`, by
-            default 8; or of models that have a residual energy, by default as many as they say.
+            default 8; or draws on average of models that have a residual energy, by default as
+            many as they say.
         workers: Processes that share the batches; auto is one for each core where that pays.
         coordinates: Coordinates of .sdf files.
         out: A .smi, .csv, .sdf, .png or .svg file of molecules, of which those that RDKit refuses

@@ -66,7 +66,7 @@ def fit_energy(
 
     found = with_energy(load(model), count, seed=seed, workers=workers, say=say, quiet=False)
     found.save(out)
-    print(f"{out}: of {found.config.sampling.particles} draws one is kept")
+    print(f"{out}: one of {found.config.sampling.particles:g} draws is kept")
 
 
 def closing(history: Sequence[Mapping[str, float | None]]) -> Iterator[str]:

@@ -49,6 +49,7 @@ PositiveInt = Annotated[int, admitting(lambda n: n > 0, "a whole number above 0"
 NonNegativeInt = Annotated[int, admitting(lambda n: n >= 0, "a whole number of at least 0")]
 PositiveFloat = Annotated[float, admitting(lambda x: x > 0, "a number above 0")]
 NonNegativeFloat = Annotated[float, admitting(lambda x: x >= 0, "a number of at least 0")]
+AtLeastOne = Annotated[float, admitting(lambda x: x >= 1, "a number of at least 1")]
 Share = Annotated[float, admitting(lambda x: 0 <= x <= 1, "a number from 0 to 1")]
 """A share of a whole, or a probability."""
 ShareBelowOne = Annotated[float, admitting(lambda x: 0 <= x < 1, "a number from 0 to below 1")]

@@ -13,12 +13,15 @@ from graphs.chem.substructure import substructure_counts
 from graphs.config import GraphsConfig
 from graphs.data.batch import GraphBatch
 from graphs.data.convert_networkx import from_networkx, to_networkx
-from graphs.energy import RADIUS, SIZE, ResidualEnergy, fit
+from graphs.energy import QUANTILES, RADIUS, SIZE, ResidualEnergy, fit
 from graphs.energy_training import with_energy
+from graphs.evaluation.network_calls import CallCounter
+from graphs.generators.common.particles import REFUSED, accepted
 from graphs.generators.contraction.config import ContractionConfig
 from graphs.model import GraphModel, load
 from graphs.training import train
 from refine_core.errors import InputError
+from refine_core.noise import Noise
 from refine_core.sampling.intermediates import Intermediates
 from refine_core.training.config import Optimisation
 from tests.graphs.evaluation.untrained import untrained
@@ -34,12 +37,14 @@ def _given(model: GraphModel, atom: str, odds: float) -> GraphModel:
     counts = substructure_counts(texts, 0, SIZE).toarray() > 0
     table = torch.zeros(SIZE)
     table[torch.from_numpy(counts[have].any(0) & ~counts[~have].any(0))] = odds
-    refiner = load("qm9").refiner
-    refiner.add_module("energy", ResidualEnergy(table))
+    refiner, energy = load("qm9").refiner, ResidualEnergy(table)
+    quantiles = np.quantile(energy(texts), (np.arange(QUANTILES) + 0.5) / QUANTILES)
+    energy = ResidualEnergy(table, torch.from_numpy(quantiles).float())
+    refiner.add_module("energy", energy)
     return replace(model, refiner=refiner)
 
 
-def _share(model: GraphModel, atom: str, particles: int = 1) -> float:
+def _share(model: GraphModel, atom: str, particles: float = 1) -> float:
     drawn = model.sample(400, seed=1, particles=particles)
     texts = [text or "" for text in model.smiles(drawn)]
     return sum(atom in text.upper() for text in texts) / len(texts)
@@ -53,7 +58,7 @@ def plain() -> GraphModel:
 def test_an_energy_tells_molecules_apart_as_well_as_can_be() -> None:
     data, drawn = [f"{x}O" for x in CHAINS] * 30, [f"{x}N" for x in CHAINS] * 30
     found = fit(data, drawn)
-    assert 0.65 < found.nats < math.log(2)
+    assert 0.65 < found.nats < math.log(2) + 1e-9
     high, low = found.energy(["CCCO", "CCCN"])
     assert high > low + 2
     same = fit(data, data)
@@ -72,20 +77,59 @@ def test_few_graphs_are_all_held_out_once() -> None:
 
 
 def test_log_odds_are_those_of_the_laws() -> None:
-    """Of two molecules that come three times and once as often, the odds are three."""
-    found = fit(["CO", "CO", "CO", "CN"] * 200, ["CN", "CN", "CN", "CO"] * 200)
+    """Of two molecules that come three times and once as often, the odds are three.
+
+    With a bound at the higher one samples follow the law of the data: of four draws three are CN,
+    of which a ninth is kept, so that a sample takes three.
+    """
+    found = fit(["CO", "CO", "CO", "CN"] * 200, ["CN", "CN", "CN", "CO"] * 200, 3)
     high, low = found.energy(["CO", "CN"])
     assert abs((high - low) - 2 * math.log(3)) < 0.2
+    assert abs(found.energy.bound(3) - high) < 0.2
+    assert abs(found.nats - (0.75 * math.log(3) - 0.25 * math.log(3))) < 0.05
 
 
 def test_samples_follow_the_law_of_the_network_times_the_weights(plain: GraphModel) -> None:
+    """Where half of what has nitrogen is kept, and all else."""
     nitrogen = _share(plain, "N")
-    avoiding = _given(plain, "N", -40.0)
-    for particles in (2, 4):
-        assert abs(_share(avoiding, "N", particles) - nitrogen**particles) < 0.1
-    assert equal(avoiding.sample(20, particles=1), plain.sample(20))
+    halved = _given(plain, "N", -math.log(2))
+    draws = 1 / (1 - nitrogen / 2)
+    with CallCounter(plain) as alone, CallCounter(halved) as several:
+        share = _share(halved, "N", draws)
+        plain.sample(400, seed=1)
+    assert abs(share - draws * nitrogen / 2) < 0.1
+    assert abs(several.per_graph(400) / alone.per_graph(400) / draws - 1) < 0.15
+    assert equal(halved.sample(20, particles=1), plain.sample(20))
     with pytest.raises(InputError, match="Found 3 particles and nothing to choose one by"):
         plain.sample(2, particles=3)
+    with pytest.raises(InputError, match="Found 1.5 particles, expected a whole number beside"):
+        halved.sample(2, scaffold="CC", particles=1.5)
+
+
+def test_what_nothing_is_kept_of_is_resampled(plain: GraphModel) -> None:
+    """After eight times as many draws as expected, one is taken by weight."""
+    nitrogen = _share(plain, "N")
+    refusing = _given(plain, "N", -40.0)
+    assert refusing.energy is not None
+    refusing.energy.quantiles.fill_(80.0)
+    assert _share(refusing, "N", 1.01) < nitrogen**9 + 0.05
+
+
+def test_where_all_are_refused_what_is_kept_depends_on_no_batch() -> None:
+    """Refused graphs weigh least of a batch, each as much as the others."""
+
+    def draw(noise: Noise, context: torch.Tensor | None) -> tuple[GraphBatch, torch.Tensor]:
+        sizes = 1 + (noise.uniform(0) * 5).long()
+        graphs = [nx.empty_graph(int(n)) for n in sizes]
+        return from_networkx(graphs)[torch.arange(len(graphs))][
+            0
+        ], -REFUSED - 10.0 * sizes.amax() * torch.ones(len(sizes))
+
+    whole = accepted(draw, Noise.range(0, 12), None, 0.0, 1.5)
+    parts = [
+        accepted(draw, Noise(0, torch.arange(12)[i : i + 4]), None, 0.0, 1.5) for i in (0, 4, 8)
+    ]
+    assert equal(whole, GraphBatch.joined(parts)) and len(whole.sizes.unique()) > 2
 
 
 def test_energies_are_saved_and_samples_depend_on_no_batch(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import field, fields
 from typing import ClassVar, Literal, TypedDict
 
-from refine_core.config.ranges import NonNegativeFloat, PositiveInt, ShareBelowOne
+from refine_core.config.ranges import AtLeastOne, NonNegativeFloat, PositiveInt, ShareBelowOne
 from refine_core.config.schema import config
 from refine_core.errors import InputError
 from refine_core.methods.registry import SamplingMethods
@@ -70,8 +70,8 @@ class SamplingConfig:
     calls: PositiveInt | None = None
     """Network calls; null makes 32 (masked). The calls of other kinds follow from the size of the
     graph."""
-    particles: PositiveInt = 2
-    """Draws of which a residual energy chooses one, where there is one (`graphs.energy`)."""
+    particles: AtLeastOne = 2.0
+    """Draws that a sample takes on average where there is a residual energy (`graphs.energy`)."""
     methods: SamplingMethods = field(default_factory=dict)
     """Methods of sampling, after the generator's own, as a list of names or fields by name
     (contraction)."""

@@ -220,7 +220,6 @@ def test_wrong_input_gets_one_sentence(folder: Path, capsys: pytest.CaptureFixtu
         "sample --count 0",
         "sample --batch 0",
         "sample --calls -1",
-        "sample --particles 0",
         "evaluate --count -1",
         "evaluate --held-out 0",
         "evaluate-properties --count 0",
@@ -233,6 +232,11 @@ def test_numbers_below_one_are_refused(argv: str, capsys: pytest.CaptureFixture[
     command, option, *_, number = argv.split()
     expected = f"Found {option} {number}, expected a whole number above 0."
     assert expected in refuse(capsys, *argv.split(), "--model", "nowhere")
+
+
+def test_fewer_draws_than_one_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    found = refuse(capsys, "sample", "--particles", "0.5", "--model", "nowhere")
+    assert "Found --particles 0.5, expected a number of at least 1." in found
 
 
 @pytest.mark.parametrize(
