@@ -105,10 +105,12 @@ class ExpansionDistribution(SharpenedLaw):
         if not len(given):
             return result
         own, digits = self.hidden[splitting], given[:, :CLUSTER_DIGITS]
-        total = own.new_zeros(len(own))
+        total, before = own.new_zeros(len(own)), torch.zeros_like(digits)
         for place in head.places(state):
-            logits = head.digit_logits(place, own, state, neighbours, digits)
+            logits = head.digit_logits(place, own, state, neighbours, before)
             total = total - F.cross_entropy(logits, digits[:, place], reduction="none")
+            before = before.clone()
+            before[:, place] = digits[:, place]
         if neighbours.index.shape[1]:
             label = head.labels(neighbours, given[:, CLUSTER_DIGITS:])
             edge = head.edge_states(self.hidden, state, neighbours, digits)

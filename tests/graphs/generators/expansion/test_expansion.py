@@ -90,6 +90,24 @@ def test_probabilities_sum_to_one(counted: bool, connected: bool) -> None:
     assert total == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_digit_knows_of_none_after_it(connected: bool) -> None:
+    """So that probabilities sum to one whatever the weights; some start as zero and hide it."""
+    made = _model(True, connected)
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in made.refiner.head.parameters():
+            parameter.normal_(0, 0.5, generator=random)
+    size, inner = torch.tensor([[5]]), torch.tensor([[6]])
+    state = CoarseGraph(size, inner, torch.zeros(1, 1, 1).long(), size > 0, tiny.names(1))
+    dist, total = made.refiner.distributions([state])[0], 0.0
+    for first, between, inside in product((3, 4), range(7), range(7)):
+        if between + inside <= 6:
+            code = torch.tensor([[[first, inside, 6 - between - inside, between, 0, 0]]])
+            total += float(dist.log_prob(code).exp().detach())
+    assert total == pytest.approx(1, rel=1e-4)
+
+
 @BOTH
 def test_samples_are_connected_where_training_graphs_are(counted: bool) -> None:
     whole = _model(counted).sample(40, seed=3)
