@@ -20,11 +20,11 @@ WITH_PROPERTIES = ["C#CC#CC1CC1(C)C", "Cc1ccn(C2CC2)n1", "CC1=CCC(C)OC1=N"]
 WITH_SCAFFOLD = ["CNc1c(N)c[nH]c1O", "CNc1cc(CN)c[nH]1", "CCCc1cc(O)c[nH]1"]
 DRUGS = [
     "CCCC(=O)Nc1cccc(NC(=O)OCC)c1C",
-    "CCCOC(=O)c1cnc(C(C)c2cccc(F)c2)[nH]1",
-    "Cc1nc(N)n(CCc2ccc3c(c2)OCO3)n1",
-    "OCC1(N2CCOC3CCCCC32)CC1",
+    "Cc1ncnc2c1[nH]c1ccc(C(=O)N3CCCNCC3)cc12",
+    "CCOc1ccc(CNS(=O)(=O)c2cccc(C(C)=O)c2)cc1",
+    "Cc1ccccc1NC(=O)c1cccc(S(=O)(=O)N(C)C)c1",
 ]
-DRUG_NATS = [-24.0795, -30.9445, -21.0690, -25.5586]
+DRUG_NATS = [-24.0795, -19.6780, -19.7960, -16.9264]
 PARA = [
     "CNC(=O)c1ccc(CNC(=O)c2ccoc2C)cc1",
     "Cc1ccccc1S(=O)(=O)NCCc1ccc(C#N)cc1",

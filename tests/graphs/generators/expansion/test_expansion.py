@@ -96,7 +96,7 @@ def test_a_digit_knows_of_none_after_it(connected: bool) -> None:
     made = _model(True, connected)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in made.refiner.head.parameters():
+        for parameter in made.refiner.get_submodule("head").parameters():
             parameter.normal_(0, 0.5, generator=random)
     size, inner = torch.tensor([[5]]), torch.tensor([[6]])
     state = CoarseGraph(size, inner, torch.zeros(1, 1, 1).long(), size > 0, tiny.names(1))
